@@ -1,0 +1,55 @@
+# Needs Python ≥ 3.11 and make; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SELECT ?= *
+
+.PHONY: help install demo dev backfill test lint format bench dictionary lock clean
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed ## Set up .venv with the locked versions
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: install ## Sample data through the whole graph, with a summary
+	@$(BIN)/python -m engagement_assets.commands.demo
+
+dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
+	@$(BIN)/python -m engagement_assets.commands.dev
+
+backfill: install ## One run over FROM=… TO=… (inclusive), SELECT='+group:learning'
+	@test -n "$(FROM)" -a -n "$(TO)" || { echo "usage: make backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']"; exit 2; }
+	@$(BIN)/python -m engagement_assets.commands.backfill --from '$(FROM)' --to '$(TO)' --select '$(SELECT)'
+
+test: install ## All tests
+	$(BIN)/python -m pytest
+
+lint: install ## ruff, mypy, sqlfluff
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sqlfluff lint dbt_project
+
+format: install ## Format Python and SQL
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## Every benchmark, with its ratio to a floor measured in the same run
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+dictionary: install ## Write docs/data_dictionary.md anew
+	@$(BIN)/python -m engagement_assets.commands.data_dictionary
+
+lock: install ## Resolve requirements.lock anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \
+		--group dev --extra s3 pyproject.toml -o requirements.lock
+
+clean: ## Remove the demo's data and build products, keep .venv
+	rm -rf data/demo dbt_project/target

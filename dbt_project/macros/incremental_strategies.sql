@@ -1,0 +1,54 @@
+{#- Incremental strategies: replace whole days, or replace the keys that a change log names. -#}
+
+{#- The run's window as a predicate on a DATE column. It fails without a window: rebuilding all would be silent. -#}
+{% macro in_window(column) -%}
+    {%- if execute and not (var('window_start') and var('window_end')) -%}
+        {%- do exceptions.raise_compiler_error(
+            model.name ~ " is built for a window of days, and none was given; expected the variables window_start "
+            ~ "and window_end as YYYY-MM-DD (the end is exclusive), or --full-refresh to rebuild everything"
+        ) -%}
+    {%- endif -%}
+    {{ column }} >= date '{{ var("window_start") }}' and {{ column }} < date '{{ var("window_end") }}'
+{%- endmacro %}
+
+{#- `replace_window`: the window's days of `day_column` are deleted, then inserted. -#}
+{% macro get_incremental_replace_window_sql(arg_dict) %}
+    delete from {{ arg_dict['target_relation'] }} where {{ in_window(config.require('day_column')) }};
+    {{ insert_all(arg_dict) }}
+{% endmacro %}
+
+{#- The keys that changed since `this` was last built, as a subquery over the log. -#}
+{% macro changed_keys() -%}
+    (
+        select {{ config.get('changed_key_in_log', config.require('changed_key')) }}
+        from {{ ref(config.require('change_log')) }}
+        where change_number > {{ consumed_change_number() }}
+    )
+{%- endmacro %}
+
+{#- `replace_changed`: the rows of the changed keys are deleted, then inserted as they are now. -#}
+{% macro get_incremental_replace_changed_sql(arg_dict) %}
+    delete from {{ arg_dict['target_relation'] }} where {{ config.require('changed_key') }} in {{ changed_keys() }};
+    {{ insert_all(arg_dict) }}
+{% endmacro %}
+
+{#- `replace_all`: every row is deleted, then inserted; for a small table that must know its own last state. -#}
+{% macro get_incremental_replace_all_sql(arg_dict) %}
+    delete from {{ arg_dict['target_relation'] }};
+    {{ insert_all(arg_dict) }}
+{% endmacro %}
+
+{% macro insert_all(arg_dict) -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    insert into {{ arg_dict['target_relation'] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict['temp_relation'] }};
+{%- endmacro %}
+
+{#- One row per day of the run's window, in a column `day`. -#}
+{% macro days_of_window() -%}
+    {{ adapter.dispatch('days_between')(var('window_start'), var('window_end')) }}
+{%- endmacro %}
+
+{% macro duckdb__days_between(start, end) -%}
+    range(date '{{ start }}', date '{{ end }}', interval '1' day) as days (day)
+{%- endmacro %}

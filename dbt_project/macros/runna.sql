@@ -1,0 +1,42 @@
+{#- What the models of the training area share. -#}
+
+{#- The key of a workout's flattened step: the one way to write it, for the step itself and for the lap that performs
+    it. NULL without a workout. -#}
+{% macro workout_step_key(workout_id, step_index) -%}
+    {{ workout_id }} || '::' || cast({{ step_index }} as varchar)
+{%- endmacro %}
+
+{#- The sum of a DOUBLE column, the same in any order: each value counts to the twelfth decimal. A value that is no
+    length, speed or the like (1e18 and more) counts as absent. -#}
+{% macro exact_sum(column) -%}
+    cast(sum(try_cast({{ column }} as decimal(30, 12))) as double)
+{%- endmacro %}
+
+{#- The days of a query's first column as a predicate on a DATE column with literal dates, so that the lake's files of
+    other days are not opened. -#}
+{% macro on_days_of(column, query) -%}
+    {%- set ranges = [] -%}
+    {%- if execute -%}
+        {%- for day in run_query("select distinct * from (" ~ query ~ ") order by 1").columns[0].values() -%}
+            {%- set end = day + modules.datetime.timedelta(days=1) -%}
+            {%- set start = ranges.pop()[0] if ranges and ranges[-1][1] == day else day -%}
+            {%- do ranges.append((start, end)) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    (false{% for start, end in ranges %}
+        or ({{ column }} >= date '{{ start }}' and {{ column }} < date '{{ end }}')
+    {%- endfor %})
+{%- endmacro %}
+
+{#- The average pace difference from its parts, weighted by the time run; NULL where none was compared. -#}
+{% macro average_difference_s_per_km(difference_s2_per_km, compared_time_ms) -%}
+    1000.0 * {{ difference_s2_per_km }} / nullif({{ compared_time_ms }}, 0)
+{%- endmacro %}
+
+{#- How many metres a unit of measure of the app has, as an exact number; NULL for a unit that it does not have. -#}
+{% macro metres_per_unit(unit_of_measure) -%}
+    case {{ unit_of_measure }}
+        when 'KILOMETERS' then cast(1000 as decimal(7, 3))
+        when 'MILES' then cast(1609.344 as decimal(7, 3))
+    end
+{%- endmacro %}

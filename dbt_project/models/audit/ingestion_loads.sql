@@ -1,0 +1,22 @@
+{{ config(materialized = 'view') }}
+
+select
+    load_id,
+    run_id,
+    source,
+    dataset,
+    partition_date,
+    status,
+    failed_checks,
+    unknown_fields,
+    files,
+    bytes,
+    records_read,
+    accepted,
+    quarantined,
+    duplicates,
+    rows_in_day,
+    seconds,
+    loaded_at
+
+from {{ source('records', 'loads') }}

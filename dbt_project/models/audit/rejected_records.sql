@@ -1,0 +1,15 @@
+{{ config(materialized = 'view') }}
+
+select
+    source,
+    dataset,
+    nullif(day, date '1970-01-01') as partition_date,
+    source_path,
+    position,
+    raw_text,
+    reason_code,
+    message,
+    run_id,
+    quarantined_at
+
+from {{ source('records', 'rejected') }}

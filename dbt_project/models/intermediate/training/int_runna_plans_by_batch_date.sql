@@ -1,0 +1,51 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        change_log = 'int_runna_activities_by_batch_date',
+        changed_key = 'batch_date',
+    )
+}}
+
+-- A plan may be followed by thousands of users every day: the newest file of each batch is enough
+-- to find the newest of all, without going through all that ever named the plan.
+with
+
+activities as (
+
+    select * from {{ ref('int_runna_activities_by_batch_date') }}
+    where
+        is_in_lake
+        and plan_id is not null
+    {% if is_incremental() %}
+        and batch_date in {{ changed_keys() }}
+    {% endif %}
+
+),
+
+numbered_newest_first as (
+
+    select
+        *,
+        row_number() over (
+            partition by plan_id, batch_date
+            order by source_path desc
+        ) as position_from_newest
+
+    from activities
+
+),
+
+newest_of_batch as (
+
+    select
+        plan_id,
+        batch_date,
+        plan_length_weeks
+
+    from numbered_newest_first
+    where position_from_newest = 1
+
+)
+
+select * from newest_of_batch

@@ -1,0 +1,113 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        change_log = 'int_runna_activities_changed',
+        changed_key = 'user_id',
+    )
+}}
+
+-- depends_on: {{ ref('int_runna_activities_changed') }}
+with
+
+activities as (
+
+    select
+        *,
+        -- Exact, so that sums are the same in any order.
+        try_cast(workout_distance as decimal(18, 6))
+        * {{ metres_per_unit('unit_of_measure') }} as workout_distance_m
+
+    from {{ ref('int_runna_activities_latest') }}
+    where
+        plan_id is not null
+        and week_of_plan is not null
+    {% if is_incremental() %}
+        and user_id in {{ changed_keys() }}
+    {% endif %}
+
+),
+
+-- Two recordings of one planned workout are one workout: the same workout, planned for the same
+-- day. Without a planned day nothing says so, and each counts.
+numbered_within_workout as (
+
+    select
+        *,
+        row_number() over (
+            partition by
+                user_id,
+                plan_id,
+                week_of_plan,
+                workout_id,
+                planned_workout_date,
+                case
+                    when workout_id is null or planned_workout_date is null then activity_id
+                end
+            order by batch_date desc, source_path desc
+        ) as position_in_workout
+
+    from activities
+
+),
+
+weeks as (
+
+    select
+        user_id,
+        plan_id,
+        week_of_plan,
+        count(*) as activity_count,
+        count(case when position_in_workout = 1 then 1 end) as workout_count,
+        sum(case when position_in_workout = 1 then workout_distance_m end) as workout_distance_m
+
+    from numbered_within_workout
+    group by
+        user_id,
+        plan_id,
+        week_of_plan
+
+),
+
+weeks_beside_previous as (
+
+    select
+        weeks.user_id,
+        weeks.plan_id,
+        weeks.week_of_plan,
+        weeks.activity_count,
+        weeks.workout_count,
+        weeks.workout_distance_m,
+        previous_weeks.workout_distance_m as previous_week_workout_distance_m,
+        weeks.workout_distance_m
+        - previous_weeks.workout_distance_m as workout_distance_difference_m
+
+    from weeks
+    left join weeks as previous_weeks
+        on
+            weeks.user_id = previous_weeks.user_id
+            and weeks.plan_id = previous_weeks.plan_id
+            and weeks.week_of_plan = previous_weeks.week_of_plan + 1
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        cast(user_id as varchar) as user_id,
+        cast(plan_id as varchar) as plan_id,
+
+        ---------- numerics
+        cast(week_of_plan as bigint) as week_of_plan,
+        cast(activity_count as bigint) as activity_count,
+        cast(workout_count as bigint) as workout_count,
+        cast(workout_distance_m as double) as workout_distance_m,
+        cast(previous_week_workout_distance_m as double) as previous_week_workout_distance_m,
+        cast(workout_distance_difference_m as double) as workout_distance_difference_m
+
+    from weeks_beside_previous
+
+)
+
+select * from final

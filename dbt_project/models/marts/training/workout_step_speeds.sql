@@ -1,0 +1,80 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        change_log = 'int_runna_activities_changed',
+        changed_key = '(workout_id, user_id)',
+        changed_key_in_log = 'workout_id, user_id',
+    )
+}}
+
+-- depends_on: {{ ref('int_runna_activities_changed') }}
+with
+
+activities as (
+
+    select * from {{ ref('int_runna_activities_latest') }}
+    where workout_id is not null
+    {% if is_incremental() %}
+        and (workout_id, user_id) in {{ changed_keys() }}
+    {% endif %}
+
+),
+
+laps as (
+
+    select
+        *,
+        -- Exact, so that sums are the same in any order.
+        try_cast(average_speed_m_per_s as decimal(18, 9)) as exact_speed_m_per_s
+
+    from {{ ref('bdg__activity_to_laps') }}
+
+),
+
+laps_summed as (
+
+    select
+        activities.workout_id,
+        laps.lap_index,
+        activities.user_id,
+        count(*) as lap_count,
+        sum(laps.moving_time_ms) as moving_time_ms,
+        sum(laps.exact_speed_m_per_s * laps.moving_time_ms) as speed_time_mm
+
+    from activities
+    inner join laps
+        on
+            activities.activity_id = laps.activity_id
+            and activities.batch_date = laps.batch_date
+    where
+        laps.exact_speed_m_per_s is not null
+        and laps.moving_time_ms > 0
+    group by
+        activities.workout_id,
+        laps.lap_index,
+        activities.user_id
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        cast({{ workout_step_key('workout_id', 'lap_index') }} as varchar)
+            as workout_step_surrogate_key,
+        cast(workout_id as varchar) as workout_id,
+        cast(user_id as varchar) as user_id,
+
+        ---------- numerics
+        cast(lap_index as bigint) as step_index,
+        cast(lap_count as bigint) as lap_count,
+        cast(moving_time_ms as bigint) as moving_time_ms,
+        cast(speed_time_mm as double) as speed_time_mm,
+        cast(speed_time_mm as double) / moving_time_ms as average_speed_m_per_s
+
+    from laps_summed
+
+)
+
+select * from final

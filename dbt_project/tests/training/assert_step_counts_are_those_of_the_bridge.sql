@@ -1,0 +1,24 @@
+{{ config(meta = {'dagster': {'ref': {'name': 'dim__workouts'}}}) }}
+
+-- Error: activities are completed when they cover the steps that are counted here.
+with
+
+counted as (
+
+    select sum(step_count) as steps from {{ ref('dim__workouts') }}
+
+),
+
+in_bridge as (
+
+    select count(*) as steps from {{ ref('bdg__workout_to_steps') }}
+
+)
+
+select
+    counted.steps as steps_counted,
+    in_bridge.steps as steps_in_bridge
+
+from counted
+cross join in_bridge
+where coalesce(counted.steps, 0) <> in_bridge.steps

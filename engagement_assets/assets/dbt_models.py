@@ -1,0 +1,95 @@
+"""dbt models as assets: per source a staging step, a windowed step and a step for the rest.
+
+Belongs here: which models run together, on which days. Not here: how dbt is run (see `transform/build.py`) or what a
+model means (see its YAML in `dbt_project/`).
+
+Sources have steps of their own, so that one that fails does not stop another. Only day-grained models are partitioned:
+Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from engagement_assets.lake.lake import Lake
+from engagement_assets.partitions import daily_partitions, window_of
+from engagement_assets.settings import Settings
+from engagement_assets.transform.build import DbtBuild
+
+WAREHOUSE_POOL = "warehouse"
+WINDOWED = "windowed"
+
+
+@dataclass(frozen=True)
+class Area:
+    """A warehouse schema, and the source that feeds it."""
+
+    name: str
+    source: str
+
+
+AREAS = (Area("training", "runna"), Area("learning", "lingokids"))
+
+
+def dbt_model_assets(manifest: Mapping[str, Any], start_date: date) -> list[dg.AssetsDefinition]:
+    """All dbt models, in steps by area and kind."""
+    members: dict[str, list[str]] = {}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] in {"model", "seed"}:
+            members.setdefault(_step_of(node), []).append("fqn:" + ".".join(node["fqn"]))
+    return [
+        _step(manifest, name, " ".join(models), start_date if name.endswith(WINDOWED) else None)
+        for name, models in sorted(members.items())
+    ]
+
+
+def _step_of(node: Mapping[str, Any]) -> str:
+    """The step that builds a node, by its folder and tags.
+
+    Raises:
+        ValueError: the node lies in no folder that a step builds.
+    """
+    folders, tags = node["fqn"][1:-1], set(node["tags"])
+    for area in AREAS:
+        is_seed = node["resource_type"] == "seed" and node["name"].startswith(f"{area.source}_")
+        if is_seed or folders == ["staging", area.source]:
+            return f"{area.name}_staging"
+        if folders in (["intermediate", area.name], ["marts", area.name]):
+            if "snapshot" in tags:
+                return f"{area.name}_staging"
+            return f"{area.name}_{WINDOWED if 'windowed' in tags else 'marts'}"
+    if folders == ["audit"]:
+        return "audit"
+    raise ValueError(
+        f"{node['original_file_path']} belongs to no step; expected models/staging/<source>/, "
+        "models/intermediate/<area>/, models/marts/<area>/, models/audit/ or seeds/<source>_*.csv, with "
+        f"an area or source of {AREAS}"
+    )
+
+
+def translator() -> DagsterDbtTranslator:
+    """Names, groups and owners come from the dbt project; only the settings differ from the default."""
+    return DagsterDbtTranslator(
+        DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
+    )
+
+
+def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date | None) -> dg.AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        select=select,
+        name=name,
+        dagster_dbt_translator=translator(),
+        partitions_def=daily_partitions(start_date) if start_date else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if start_date else None,
+        pool=WAREHOUSE_POOL,
+    )
+    def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
+        build = DbtBuild(manifest, translator(), settings.warehouse_path, Lake(settings.lake_uri), {})
+        yield from build.stream(context, window_of(context) if start_date else None)
+
+    return models

@@ -1,0 +1,125 @@
+"""The three moves of every raw asset: extract, judge aside, publish or hold.
+
+Belongs here: what is the same for all sources. Not here: what a source reads and which checks judge it (one module
+per source beside this one).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from engagement_assets.checks.raw_door import Verdict
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+from engagement_assets.lake.load import DayCounts, Load
+
+OWNERS = ["team:engagement-data"]
+PREVIEW_ROWS = 5
+
+
+class LoadConfig(dg.Config):
+    """What a person can say about one run of a raw asset, also in the launchpad."""
+
+    allow_shrink: bool = Field(
+        default=False,
+        description="Let a day whose landing files have gone replace the day that was loaded from them.",
+    )
+
+
+def raw_spec(dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None) -> dg.AssetSpec:
+    """The asset of a raw dataset: group, owners, kinds and column schema come from the dataset."""
+    return dg.AssetSpec(
+        key=dataset.key.split("/"),
+        description=dataset.description,
+        group_name=f"raw_{dataset.source}",
+        owners=OWNERS,
+        kinds={"python", "parquet"},
+        partitions_def=partitions,
+        skippable=True,
+        metadata={"dagster/column_schema": column_schema(dataset)},
+    )
+
+
+def column_schema(dataset: Dataset) -> dg.TableSchema:
+    """Columns and types of a dataset, with the partition day that stands in the path."""
+    columns = [dg.TableColumn(name, kind) for name, kind in dataset.columns.items()]
+    day = dg.TableColumn("day", "DATE", "The partition, from the path.")
+    return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
+
+
+def publish_or_hold(
+    context: dg.AssetExecutionContext,
+    load: Load,
+    datasets: Sequence[Dataset],
+    verdicts: Sequence[Verdict],
+    window: DayWindow | None,
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Publish the days that passed, hold those that failed, and tell Dagster about both.
+
+    With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half range;
+    the good days are recorded as materialized one by one.
+    """
+    held: dict[date, list[str]] = {}
+    for verdict in verdicts:
+        for failing_day in verdict.failing_days:
+            held.setdefault(failing_day, []).append(f"{verdict.dataset.name}.{verdict.check}")
+    counts = load.counts()
+    counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
+    metadata = {item.key: _metadata(load, item, counts_of[item.key]) for item in datasets}
+    load.publish(held)
+    for dataset in datasets:
+        context.log.info(_summary_line(dataset, counts_of[dataset.key], held))
+        results = [verdict.result() for verdict in verdicts if verdict.dataset is dataset]
+        asset_key = dataset.key.split("/")
+        if not held:
+            yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)
+            continue
+        yield from results
+        good = [found for found in counts_of[dataset.key] if found.day not in held] if window else []
+        for found in good:
+            context.log_event(
+                dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
+            )
+
+
+def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:
+    """Totals of the run, the table of its days, a preview without personal columns."""
+    totals = {
+        name: sum(getattr(day, name) for day in days)
+        for name in ("files", "bytes", "records_read", "accepted", "quarantined", "duplicates")
+    }
+    return {
+        **totals,
+        "dagster/row_count": sum(day.rows_aside for day in days),
+        "load_id": load.load_id,
+        "unknown_fields": sorted(
+            {field for fields in load.unknown_fields().get(dataset.key, {}).values() for field in fields}
+        ),
+        "preview": dg.MetadataValue.md(load.preview(dataset, PREVIEW_ROWS)),
+    }
+
+
+def _day_metadata(day: DayCounts) -> dict[str, Any]:
+    return {
+        "dagster/row_count": day.rows_aside,
+        "records_read": day.records_read,
+        "accepted": day.accepted,
+        "quarantined": day.quarantined,
+        "duplicates": day.duplicates,
+    }
+
+
+def _summary_line(dataset: Dataset, days: Sequence[DayCounts], held: dict[date, list[str]]) -> str:
+    read, accepted, quarantined, duplicates = (
+        sum(getattr(day, name) for day in days) for name in ("records_read", "accepted", "quarantined", "duplicates")
+    )
+    span = "" if days[0].day == WHOLE_DATASET_DAY else f" {days[0].day} to {days[-1].day}"
+    line = (
+        f"{dataset.key}{span}: {read:,} read, {accepted:,} accepted, {quarantined:,} quarantined, "
+        f"{duplicates:,} duplicates"
+    )
+    return f"{line}; held: {', '.join(map(str, sorted(held)))}" if held else line

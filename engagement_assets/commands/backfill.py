@@ -1,0 +1,46 @@
+"""`make backfill FROM=… TO=… [SELECT=…]`: one run over a range of days, ends non-zero when something failed.
+
+Belongs here: the command's arguments and its closing lines. Not here: the run itself (`range_run.py`).
+"""
+
+import argparse
+import sys
+from datetime import date, timedelta
+
+from engagement_assets.commands.range_run import SelectionError, failure_lines, run_range
+from engagement_assets.commands.summary import print_summary
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.settings import Settings
+
+
+def main() -> int:
+    """Run the command; 0 when every step passed, 1 when one failed, 2 when the arguments make no sense."""
+    parser = argparse.ArgumentParser(description="Materialize a range of days as one run.")
+    parser.add_argument("--from", dest="first", type=_day, required=True, help="first day, YYYY-MM-DD")
+    parser.add_argument("--to", dest="last", type=_day, required=True, help="last day, inclusive")
+    parser.add_argument("--select", default="*", help="assets, in Dagster's selection syntax")
+    parser.add_argument("--allow-shrink", action="store_true", help="let days whose landing files are gone shrink")
+    arguments = parser.parse_args()
+    settings = Settings()
+    try:
+        window = DayWindow(arguments.first, arguments.last + timedelta(days=1))
+        run = run_range(settings, window, arguments.select, allow_shrink=arguments.allow_shrink)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print_summary(settings, run)
+    if not run.success:
+        print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; expected YYYY-MM-DD") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""`make demo`: sample data, the whole graph over its days in one run, a summary.
+
+Belongs here: the demo's days and its words. Not here: the sample data (see `sandbox/`).
+"""
+
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.summary import print_summary
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.sandbox.sample_data import write_sample_landing
+from engagement_assets.settings import Settings
+
+FIRST_DAY = date(2024, 1, 1)
+DAYS = 35
+
+
+def main() -> int:
+    """Run the demo; 0 when everything passed."""
+    settings = Settings(landing_uri="")
+    started = time.monotonic()
+    print(f"1/2  Writing {DAYS} days of sample data to {settings.landing_uri}")
+    write_sample_landing(Path(settings.landing_uri), start=FIRST_DAY, days=DAYS)
+    window = DayWindow(FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
+    print(f"2/2  Materializing {window.start} to {window.days()[-1]} in one run")
+    run = run_range(settings, window)
+    print_summary(settings, run)
+    if not run.success:
+        print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
+        return 1
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} s. Next:\n"
+        "  make dev                                        look at the graph on http://127.0.0.1:3000\n"
+        "  make backfill FROM=2024-01-08 TO=2024-01-14     run a week again\n"
+        f"  duckdb -readonly {settings.published_warehouse_path}\n"
+        "  LANDING_URI=/path/to/landing make backfill …    your own files"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

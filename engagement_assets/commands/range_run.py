@@ -1,0 +1,156 @@
+"""One run over a range of days from the shell: select, run in this process, show progress.
+
+Belongs here: what `make demo` and `make backfill` share. Not here: what either prints around it.
+"""
+
+import logging
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import dagster as dg
+from dagster import AssetCheckEvaluation, AssetCheckSeverity
+
+from engagement_assets.assets.dbt_models import AREAS
+from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
+from engagement_assets.definitions import build_defs
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.jobs import DAILY_ENGAGEMENT
+from engagement_assets.settings import Settings
+
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+
+class SelectionError(ValueError):
+    """The selection or the range of days cannot be run."""
+
+
+@dataclass(frozen=True)
+class RangeRun:
+    """What came of a run: its id, the failed steps with their messages, and every check that was evaluated."""
+
+    run_id: str
+    failures: tuple[str, ...]
+    checks: tuple[AssetCheckEvaluation, ...]
+    not_published: tuple[str, ...]
+
+    @property
+    def success(self) -> bool:
+        """Whether every step and every blocking check passed."""
+        return not self.failures
+
+    def checks_counted(self) -> tuple[int, int, int]:
+        """Checks passed, warned, failed."""
+        failed = [check for check in self.checks if not check.passed]
+        errors = sum(check.severity == AssetCheckSeverity.ERROR for check in failed)
+        return len(self.checks) - len(failed), len(failed) - errors, errors
+
+
+def run_range(settings: Settings, window: DayWindow, selection: str = "*", *, allow_shrink: bool = False) -> RangeRun:
+    """Materialize `selection` (Dagster's syntax) for the days of `window`, as one run.
+
+    An area whose tables are all selected is published too.
+
+    Raises:
+        SelectionError: the selection names nothing, or the window leaves the partitions.
+    """
+    _check_window(settings, window)
+    if allow_shrink:
+        settings = settings.model_copy(update={"allow_shrink": True})
+    prepare_dagster_home(settings)
+    defs = dg.Definitions.merge(build_defs(settings), dg.Definitions(loggers={"console": progress_logger}))
+    keys, not_published = _selected_keys(defs, selection)
+    run_id = str(uuid4())
+    with dg.DagsterInstance.get() as instance, living_run(settings.dagster_home, run_id):
+        for killed in mark_killed_runs(instance, settings.dagster_home):
+            print(f"run {killed} was killed; it is marked as failed, and this run goes on where it stopped")
+        result = defs.resolve_job_def(DAILY_ENGAGEMENT).execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            asset_selection=sorted(keys),
+            run_config={"loggers": {"console": {"config": {}}}},
+            tags={
+                RANGE_START_TAG: window.start.isoformat(),
+                RANGE_END_TAG: window.days()[-1].isoformat(),
+            },
+            raise_on_error=False,
+        )
+    failures = tuple(_failure(event) for event in result.all_events if event.is_step_failure)
+    if not result.success and not failures:
+        failures = ("the run failed before its first step; see its log in the Dagster UI",)
+    return RangeRun(result.run_id, failures, tuple(result.get_asset_check_evaluations()), not_published)
+
+
+def _check_window(settings: Settings, window: DayWindow) -> None:
+    if window.start < settings.start_date:
+        raise SelectionError(
+            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
+            f"set START_DATE={window.start} or earlier"
+        )
+    today = datetime.now(UTC).date()
+    if window.days()[-1] > today:
+        raise SelectionError(f"the range ends on {window.days()[-1]}, but today (UTC) is {today}, the last partition")
+
+
+def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKey], tuple[str, ...]]:
+    """The keys that a selection names, the published copies that belong to it, and the areas that it only touches."""
+    graph = defs.resolve_asset_graph()
+    try:
+        keys = set(dg.AssetSelection.from_string(selection).resolve(graph))
+    except dg.DagsterError as error:
+        raise SelectionError(f"{selection!r} is no selection that Dagster reads: {error}") from error
+    keys &= graph.executable_asset_keys
+    if not keys:
+        raise SelectionError(
+            f"{selection!r} selects no asset; try 'group:learning', '+group:training', "
+            "'key:\"learning/fct__activity_exits\"' or '*'"
+        )
+    not_published = []
+    for area in AREAS:
+        tables = {key for key in graph.executable_asset_keys if key.path[0] == area.name}
+        if tables <= keys:
+            keys.add(dg.AssetKey(["published", area.name]))
+            keys |= {key for key in graph.executable_asset_keys if key.path[0] == "audit"}
+        elif tables & keys:
+            not_published.append(area.name)
+    return keys, tuple(not_published)
+
+
+def _failure(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    cause = error.cause if error and error.cause else error
+    user_failure = event.step_failure_data.user_failure_data
+    text = user_failure.description if user_failure and user_failure.description else None
+    return f"{event.step_key}: {text or (cause.message.strip() if cause else 'no message')}"
+
+
+class _ProgressFormatter(logging.Formatter):
+    """Time, step and message; Dagster's own format is for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", {})
+        message = meta.get("orig_message") or record.getMessage()
+        moment = datetime.fromtimestamp(record.created, tz=UTC)
+        step = meta.get("step_key")
+        return f"{moment:%H:%M:%S}  {step + ': ' if step else ''}{message}"
+
+
+@dg.logger(None, description="Progress lines for a person at a terminal.")
+def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    """Writes informational lines of the steps to standard output."""
+    logger = logging.getLogger("engagement_assets.progress")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_ProgressFormatter())
+    logger.handlers = [handler]
+    return logger
+
+
+def failure_lines(failures: Iterable[str]) -> str:
+    """Failures as an indented list."""
+    return "\n".join(f"  - {failure}" for failure in failures)

@@ -1,0 +1,63 @@
+"""What a run leaves behind, in a few lines for a person.
+
+Belongs here: figures read from the published warehouse. Not here: figures of a table's meaning (the marts).
+"""
+
+import duckdb
+
+from engagement_assets.assets.dbt_models import AREAS
+from engagement_assets.commands.range_run import RangeRun
+from engagement_assets.settings import Settings
+
+
+def print_summary(settings: Settings, run: RangeRun) -> None:
+    """Per source what was read and what became of it, rows per table, checks, and where the published copy is."""
+    published = settings.published_warehouse_path
+    if published.exists():
+        with duckdb.connect(str(published), read_only=True) as connection:
+            _print_sources(connection, run.run_id)
+            _print_tables(connection)
+    passed, warned, failed = run.checks_counted()
+    print(f"\nChecks      {passed:,} passed, {warned:,} warned, {failed:,} failed")
+    for check in run.checks:
+        if not check.passed:
+            print(f"  {check.severity.value:<5} {check.asset_key.to_user_string()}: {check.check_name}")
+    for area in run.not_published:
+        print(f"Not published: {area}, since the selection leaves out some of its tables")
+    if published.exists():
+        print(f"Published   {published}")
+
+
+def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    rows = connection.execute(
+        """
+        select
+            source || '/' || dataset as dataset,
+            cast(sum(records_read) as bigint), cast(sum(accepted) as bigint),
+            cast(sum(quarantined) as bigint), cast(sum(duplicates) as bigint)
+        from audit.ingestion_loads
+        where run_id = $run_id
+        group by all
+        order by all
+        """,
+        {"run_id": run_id},
+    ).fetchall()
+    if rows:
+        print(f"\n{'Source':<28}{'read':>12}{'accepted':>12}{'quarantined':>13}{'duplicates':>12}")
+    for dataset, read, accepted, quarantined, duplicates in rows:
+        print(f"{dataset:<28}{read:>12,}{accepted:>12,}{quarantined:>13,}{duplicates:>12,}")
+
+
+def _print_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    areas = [area.name for area in AREAS]
+    tables = connection.execute(
+        """
+        select schema_name || '.' || table_name from duckdb_tables()
+        where schema_name in (select unnest($areas)) order by all
+        """,
+        {"areas": areas},
+    ).fetchall()
+    print(f"\n{'Table':<44}{'rows':>12}")
+    for (table,) in tables:
+        count = connection.execute(f"select count(*) from {table}").fetchone()
+        print(f"{table:<44}{count[0] if count else 0:>12,}")

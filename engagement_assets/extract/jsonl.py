@@ -1,0 +1,260 @@
+"""Line-by-line JSON files, made safe to read in bulk.
+
+Belongs here: what a file can do to its neighbours before anyone looks at the records in it (bytes that are no UTF-8,
+endless lines, NUL bytes, carriage returns, compression that breaks off) and the one way to read many files as lines.
+Not here: what a line must hold (`json_records.py`) or which files to read (the source's own module).
+
+DuckDB reads lines at gigabytes a second, but a single byte that is no UTF-8 fails the whole read, a NUL byte silently
+cuts a line short and a carriage return counts as a line of its own. So every file is looked through first, which costs
+a tenth of a second for half a gigabyte. A clean file is then read where it lies; any other is copied aside without the
+lines that nobody can read. Such a line leaves a blank line behind, so that line numbers stay those of the source.
+"""
+
+import codecs
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_RAW_TEXT = 64 * 1024
+
+_CHUNK_BYTES = 256 * 1024
+# DuckDB's own limit is 2,000,000 bytes a line; longer ones need buffers that are sized for them.
+_USUAL_LINE_BYTES = 1_000_000
+_GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class LineFile:
+    """A file that DuckDB can read as it is.
+
+    `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
+    `line_count` counts all lines, blank ones and `sick_count` unreadable ones included; no line has more than
+    `longest` bytes.
+    """
+
+    file_id: int
+    key: str
+    path: str
+    line_count: int
+    sick_count: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class PreparedFiles:
+    """Files ready for one bulk read, and the JSONL file that tells of the lines left out of them."""
+
+    files: tuple[LineFile, ...]
+    sick_lines: Path
+
+    def lines_sql(self) -> str:
+        """A `read_csv` call giving `line` (NULL when blank) and `filename`, for the bound parameter `$paths`."""
+        longest = max((file.longest for file in self.files), default=0)
+        sizes = (
+            f", parallel = false, max_line_size = {longest + 1}, buffer_size = {2 * (longest + 1)}"
+            if longest >= _USUAL_LINE_BYTES
+            else ""
+        )
+        return (
+            "read_csv($paths, columns = {'line': 'VARCHAR'}, delim = '', quote = '', escape = '', header = false, "
+            "auto_detect = false, new_line = '\\n', strict_mode = false, compression = 'none', filename = true, "
+            f"hive_partitioning = false{sizes})"
+        )
+
+    def sick_lines_sql(self) -> str:
+        """A query giving `file_id, position, raw_text, reason_code, message, line_bytes` of the lines left out."""
+        path = str(self.sick_lines).replace("'", "''")
+        return (
+            f"select * from read_json('{path}', format = 'newline_delimited', columns = {{file_id: 'BIGINT', "
+            "position: 'BIGINT', raw_text: 'VARCHAR', reason_code: 'VARCHAR', message: 'VARCHAR', "
+            "line_bytes: 'BIGINT'}})"
+        )
+
+
+def prepare_files(
+    sources: Iterable[tuple[str, Path]], workdir: Path, max_line_bytes: int = MAX_LINE_BYTES
+) -> PreparedFiles:
+    """Look through every file and copy aside those that cannot be read where they lie.
+
+    Args:
+        sources: pairs of a file's key and its local path; a path that ends with `.gz` is gzip-compressed.
+        workdir: an existing folder for the copies.
+        max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
+    """
+    folder = workdir / "lines"
+    folder.mkdir(parents=True, exist_ok=True)
+    sick_lines = folder / "sick_lines.jsonl"
+    files: list[LineFile] = []
+    with sick_lines.open("w", encoding="utf-8") as sick:
+        for file_id, (key, source) in enumerate(sources):
+            survey = None if source.suffix == ".gz" else _survey(source, max_line_bytes)
+            copy = folder / f"{file_id:06d}.jsonl"
+            if survey is None:
+                cleaner = _copy_clean_lines(source, copy, _SickLines(file_id, sick), max_line_bytes)
+                path, line_count, longest = copy, cleaner.line_count, cleaner.longest
+                sick_count = cleaner.sick_lines.count
+            else:
+                line_count, longest = survey
+                path, sick_count = source, 0
+                if _GLOB_CHARACTERS & set(str(source)):
+                    # DuckDB would take the name for a pattern and read other files.
+                    copy.unlink(missing_ok=True)
+                    copy.symlink_to(source.resolve())
+                    path = copy
+            files.append(LineFile(file_id, key, os.fspath(path), line_count, sick_count, longest))
+    return PreparedFiles(tuple(files), sick_lines)
+
+
+def _survey(path: Path, max_line_bytes: int) -> tuple[int, int] | None:
+    """The number of lines and a bound on their length, or None when the file is not clean."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line_count = longest = unfinished = 0
+    is_between_characters = True
+    with path.open("rb", buffering=0) as stream:
+        # No chunk is longer than a line may be, so only a line that crosses chunks can be too long.
+        while chunk := stream.read(min(_CHUNK_BYTES, max_line_bytes)):
+            if b"\0" in chunk or b"\r" in chunk:
+                return None
+            if not (is_between_characters and chunk.isascii()):
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError:
+                    return None
+                is_between_characters = not decoder.getstate()[0]
+            line_count += chunk.count(b"\n")
+            first = chunk.find(b"\n")
+            longest = max(longest, unfinished + (first if first >= 0 else len(chunk)), len(chunk))
+            unfinished = len(chunk) - 1 - chunk.rfind(b"\n") + (unfinished if first < 0 else 0)
+            if max(unfinished, longest) > max_line_bytes:
+                return None
+    if not is_between_characters:
+        return None
+    return line_count + (unfinished > 0), longest
+
+
+class _SickLines:
+    """Writes the lines that nobody can read to a JSONL file, so that any number of them fits in memory."""
+
+    def __init__(self, file_id: int, stream: IO[str]) -> None:
+        self._file_id = file_id
+        self._stream = stream
+        self.count = 0
+
+    def add(self, position: int, head: bytes, line_bytes: int, reason_code: str, message: str) -> None:
+        record: dict[str, Any] = {
+            "file_id": self._file_id,
+            "position": position,
+            "raw_text": head[:MAX_RAW_TEXT].decode("utf-8", errors="replace"),
+            "reason_code": reason_code,
+            "message": message,
+            "line_bytes": line_bytes,
+        }
+        self._stream.write(json.dumps(record) + "\n")
+        self.count += 1
+
+
+class _LineCleaner:
+    """Takes a file's bytes in any portions and writes its clean lines, each at its own line number."""
+
+    def __init__(self, out: IO[bytes], sick_lines: _SickLines, max_line_bytes: int) -> None:
+        self._out = out
+        self.sick_lines = sick_lines
+        self._max_line_bytes = max_line_bytes
+        self._carry = b""
+        self._dropped_bytes = 0
+        self.line_count = 0
+        self.longest = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next portion, which must not be longer than a line may be."""
+        block = self._carry + chunk
+        end = block.rfind(b"\n") + 1
+        if end:
+            self._write_lines(block[:end])
+        self._carry = block[end:]
+        if self._dropped_bytes or len(self._carry) > self._max_line_bytes:
+            # The head tells what line it is; the rest is only counted.
+            head = self._carry[:MAX_RAW_TEXT]
+            self._dropped_bytes += len(self._carry) - len(head)
+            self._carry = head
+
+    def finish(self) -> None:
+        """Take the end of the file: what follows the last line feed is a line as well."""
+        if self._carry:
+            self._write_lines(self._carry + b"\n")
+
+    def break_off(self, error: Exception) -> None:
+        """Take the end of what can be decompressed: the line that it cuts, and all that would follow, is lost."""
+        reason_code = "gzip_cut_off" if isinstance(error, EOFError) else "gzip_damaged"
+        message = f"expected a whole gzip file, found that it ends or breaks after {self.line_count} lines: {error}"
+        self._reject(self._carry, reason_code, message)
+
+    def _write_lines(self, block: bytes) -> None:
+        first_bytes = block.find(b"\n") + self._dropped_bytes
+        if first_bytes <= self._max_line_bytes and _is_clean(block):
+            self._out.write(block)
+            self.line_count += block.count(b"\n")
+            self.longest = max(self.longest, first_bytes, min(len(block), _CHUNK_BYTES))
+            return
+        for line in block[:-1].split(b"\n"):
+            self._write_line(line.removesuffix(b"\r"))
+
+    def _write_line(self, line: bytes) -> None:
+        line_bytes = len(line) + self._dropped_bytes
+        if line_bytes > self._max_line_bytes:
+            message = f"expected a line of at most {self._max_line_bytes} bytes, found {line_bytes}"
+            self._reject(line, "line_too_long", message)
+            return
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            message = f"expected UTF-8, found the byte 0x{line[error.start]:02x} at byte {error.start} of the line"
+            self._reject(line, "not_utf8", message)
+            return
+        if b"\0" in line:
+            message = f"expected a JSON object, found a NUL byte at byte {line.index(0)} of the line"
+            self._reject(line, "not_json", message)
+            return
+        # What is left of carriage returns is white space to JSON, but would end the line for DuckDB.
+        self._out.write(line.replace(b"\r", b" ") + b"\n")
+        self.line_count += 1
+        self.longest = max(self.longest, line_bytes)
+
+    def _reject(self, head: bytes, reason_code: str, message: str) -> None:
+        self.line_count += 1
+        self.sick_lines.add(self.line_count, head, len(head) + self._dropped_bytes, reason_code, message)
+        self._dropped_bytes = 0
+        self._out.write(b"\n")
+
+
+def _is_clean(block: bytes) -> bool:
+    if b"\0" in block or b"\r" in block:
+        return False
+    if block.isascii():
+        return True
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _copy_clean_lines(source: Path, target: Path, sick_lines: _SickLines, max_line_bytes: int) -> _LineCleaner:
+    opened: Any = gzip.open(source, "rb") if source.suffix == ".gz" else source.open("rb")
+    with opened as stream, target.open("wb") as out:
+        cleaner = _LineCleaner(out, sick_lines, max_line_bytes)
+        try:
+            # read1 returns what it has before it fails, so that nothing ahead of a cut is lost.
+            while chunk := stream.read1(min(_CHUNK_BYTES, max_line_bytes)):
+                cleaner.feed(chunk)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            cleaner.break_off(error)
+        else:
+            cleaner.finish()
+    return cleaner

@@ -1,0 +1,161 @@
+"""The landing zone: which files lie where, and nothing outside of it.
+
+Belongs here: listing landing files safely and bringing them within reach of a local reader. Not here: what is in them
+(one module per source beside this one).
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+
+@dataclass(frozen=True, order=True)
+class LandingFile:
+    """One file of the landing zone.
+
+    `key` is its path below the zone, parted by `/`; `size` is in bytes; `version` changes when the content does (the
+    modification time, or what the object store says instead). `refused` says why the file must not be opened, if so.
+    """
+
+    key: str
+    size: int
+    version: str
+    refused: str | None = None
+
+
+class Landing:
+    """The landing zone at a local folder or any URL that fsspec knows (`s3://bucket/prefix`)."""
+
+    def __init__(self, uri: str) -> None:
+        """Know where the zone is; nothing is listed yet."""
+        # A process may live long, and must see files that have landed since it looked last.
+        filesystem, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        self._filesystem: fsspec.AbstractFileSystem = filesystem
+        self._root: str = root.rstrip("/")
+        self.uri = uri
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files can be opened where they lie."""
+        return isinstance(self._filesystem, LocalFileSystem)
+
+    def files(self, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
+        """Files below the folder `prefix` whose names end with one of `suffixes`, in order of their keys.
+
+        Names that begin with `.` or `_` are somebody's work in progress and are left out; so is a folder of that kind.
+        A link that leads out of the landing zone or nowhere, a linked folder, a pipe and a key with `..` come back with
+        `refused` set, whatever their names end with.
+        A folder that does not exist holds no files.
+
+        Raises:
+            NotADirectoryError: the landing zone itself is not there.
+        """
+        if not self._filesystem.isdir(self._root):
+            raise NotADirectoryError(
+                f"the landing zone {self.uri!r} is not a folder that can be listed; set LANDING_URI to the folder "
+                "that holds runna/ and lingokids/"
+            )
+        found = self._local_files(prefix) if self.is_local else self._remote_files(prefix)
+        return sorted(file for file in found if file.refused or file.key.endswith(suffixes))
+
+    def batch_names(self, prefix: str) -> list[str]:
+        """Names of the folders and links right below `prefix`, sorted; none when `prefix` does not exist."""
+        folder = f"{self._root}/{prefix}"
+        if not self._filesystem.isdir(folder):
+            return []
+        entries = self._filesystem.ls(folder, detail=True)
+        folders = (entry["name"] for entry in entries if entry["type"] == "directory" or entry.get("islink"))
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
+
+    def local_path(self, file: LandingFile, workdir: Path) -> Path:
+        """Where a local reader finds the file: in place, or fetched into `workdir` from a remote zone."""
+        if self.is_local:
+            return Path(self._root) / file.key
+        target = workdir / "fetched" / file.key
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._filesystem.get_file(f"{self._root}/{file.key}", str(target))
+        return target
+
+    def _local_files(self, prefix: str) -> Iterator[LandingFile]:
+        root = Path(self._root).resolve()
+        for folder in _folders_from(Path(self._root), prefix):
+            refused = _why_link_is_refused(folder, root) if folder.is_symlink() else None
+            if refused:
+                yield LandingFile(folder.relative_to(self._root).as_posix(), 0, "", refused)
+                return
+        pending = [Path(self._root) / prefix]
+        while pending:
+            folder = pending.pop()
+            if not folder.is_dir():
+                continue
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith((".", "_")):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+                        continue
+                    file = self._local_file(entry, root)
+                    if file is not None:
+                        yield file
+
+    def _local_file(self, entry: os.DirEntry[str], root: Path) -> LandingFile | None:
+        """The file of a folder's entry; None when it has gone since the folder was listed."""
+        refused = None
+        if entry.is_symlink():
+            refused = _why_link_is_refused(Path(entry.path), root)
+        try:
+            found = entry.stat(follow_symlinks=refused is None)
+        except FileNotFoundError:
+            return None
+        if refused is None and not stat.S_ISREG(found.st_mode):
+            refused = "it is a pipe, a socket or a device, not a file"
+        key = Path(entry.path).relative_to(self._root).as_posix()
+        return LandingFile(key, found.st_size, str(found.st_mtime_ns), refused)
+
+    def _remote_files(self, prefix: str) -> Iterator[LandingFile]:
+        found: dict[str, dict[str, Any]] = self._filesystem.find(f"{self._root}/{prefix}", detail=True)
+        for name, info in found.items():
+            key = name.removeprefix(f"{self._root}/")
+            parts = key.split("/")
+            if any(part.startswith((".", "_")) for part in parts if part != ".."):
+                continue
+            refused = None
+            if ".." in parts or "" in parts:
+                refused = "the key holds '..' or an empty name and could lead to another file"
+            yield LandingFile(key, int(info["size"]), _version(info), refused)
+
+
+def _folders_from(root: Path, prefix: str) -> Iterator[Path]:
+    """The folders on the way from `root` to `prefix`, without `root`."""
+    for part in PurePosixPath(prefix).parts:
+        root /= part
+        yield root
+
+
+def _why_link_is_refused(link: Path, root: Path) -> str | None:
+    target = link.resolve()
+    if not target.exists():
+        return "the link points nowhere"
+    if not target.is_relative_to(root):
+        return "the link leads out of the landing zone"
+    if target.is_dir():
+        return "the link is a folder, whose files would be read twice"
+    return None
+
+
+def _version(info: dict[str, Any]) -> str:
+    """What changes when a remote object's content does: its ETag, else its time of modification."""
+    for name in ("ETag", "etag", "md5", "LastModified", "mtime", "created"):
+        value = info.get(name)
+        if value:
+            return value.isoformat() if isinstance(value, datetime) else str(value)
+    return str(info["size"])

@@ -1,0 +1,95 @@
+"""What an extraction hands over beside its rows, kept as temporary tables of the load.
+
+Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields` and `load_files_read`, and that
+nothing in them belongs to no day of the load. Not here: what becomes of them (see `lake/load.py`).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import duckdb
+
+from engagement_assets.extract.extraction import Extraction
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+
+# A dataset without days comes without a day.
+_DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}') as day"
+
+
+def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, run_id: str, now: str) -> None:
+    """The rejected records as the quarantine's columns, with `dataset_key` and `day`.
+
+    `now` is the time of the load as an SQL literal.
+    """
+    connection.execute(
+        f"""
+        create temp table load_rejects as
+        select
+            dataset as dataset_key,
+            {_DAY},
+            split_part(dataset, '/', 1)[5:] as source,
+            split_part(dataset, '/', 2) as dataset,
+            source_path,
+            position,
+            raw_text,
+            reason_code,
+            message,
+            {sql_text(run_id)} as run_id,
+            {now} as quarantined_at
+        from ({extraction.rejected})
+        """
+    )
+    connection.execute(
+        "create temp table load_files_read as select unnest($files::varchar[]) as source_path",
+        {"files": list(extraction.files_read)},
+    )
+
+
+def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -> None:
+    """The counts and the unknown fields, with a day also where there are none."""
+    connection.execute(
+        f"""
+        create temp table load_counts as
+        select dataset as dataset_key, {_DAY}, files, bytes, records_read, duplicates
+        from ({extraction.counts})
+        """
+    )
+    connection.execute(
+        f"""
+        create temp table load_unknown_fields as
+        select dataset, {_DAY}, field, records from ({extraction.unknown_fields})
+        """
+    )
+
+
+def refuse_strays(connection: duckdb.DuckDBPyConnection, datasets: Sequence[Dataset], days: Sequence[date]) -> None:
+    """Fail on what belongs to no dataset and day of the load: it would be lost without a trace.
+
+    Raises:
+        ValueError: there are such rejects or counts.
+    """
+    keys = [dataset.key for dataset in datasets]
+    strays = connection.execute(
+        """
+        select distinct dataset_key, day
+        from (
+            select dataset_key, day from load_rejects
+            union all
+            select dataset_key, day from load_counts
+        )
+        where
+            dataset_key is null
+            or dataset_key not in (select unnest($keys::varchar[]))
+            or day not in (select unnest($days::date[]))
+        order by all
+        """,
+        {"keys": keys, "days": list(days)},
+    ).fetchall()
+    if strays:
+        found = ", ".join(f"{key} of {day}" for key, day in strays[:5])
+        raise ValueError(
+            f"rejects or counts were handed over for {found}; expected only {', '.join(keys)} from "
+            f"{days[0]} to {days[-1]}. The extractor must count them under a day of the window"
+        )

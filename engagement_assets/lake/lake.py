@@ -1,0 +1,235 @@
+"""The lake: where every dataset's days lie, and how a set of files becomes visible.
+
+Belongs here: paths, the commit of a load and its recovery after a kill. Not here: what a load
+writes (see `lake/load.py`) or what the columns mean (see `lake/datasets.py`).
+
+Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes a day:
+
+    raw_<source>/<dataset>/day=YYYY-MM-DD/data.parquet              what dbt reads
+    records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
+    records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
+    held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
+    index/<name>                        which landing file holds which days
+    .aside/<load>/, .journal/<load>.json, .locks/                   a load at work
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import fsspec
+from filelock import FileLock, Timeout
+from fsspec.implementations.local import LocalFileSystem
+
+from engagement_assets.lake.datasets import (
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    RAW_DATASETS,
+    Dataset,
+)
+from engagement_assets.lake.day_files import FILE_NAME, write_empty_file
+
+# A dataset without daily partitions lies in one folder with this day, so that all are read alike.
+WHOLE_DATASET_DAY = date(1970, 1, 1)
+LOCK_WAIT_S = 600
+
+# DuckDB takes these for a pattern of file names, and `name=` for a column of that name.
+_UNREADABLE_CHARACTERS = frozenset("*?[=")
+
+
+class LakeBusyError(RuntimeError):
+    """Another load of the same name did not end in time."""
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One step of a commit: the file `written` aside becomes `key`, or `key` goes without one."""
+
+    key: str
+    written: Path | None
+
+
+class Lake:
+    """The lake at a local folder, or at any URL that fsspec knows (`s3://bucket/prefix`)."""
+
+    def __init__(self, uri: str) -> None:
+        """Know where the lake is; nothing is created or read yet.
+
+        Raises:
+            ValueError: the location holds a character that readers take for a pattern or a column.
+        """
+        # What another process has written since the last look must be seen, or it would be lost.
+        filesystem, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        self._filesystem: fsspec.AbstractFileSystem = filesystem
+        self._root: str = root.rstrip("/")
+        self.is_local = isinstance(filesystem, LocalFileSystem)
+        self.uri = self._root if self.is_local else uri.rstrip("/")
+        if wrong := sorted(_UNREADABLE_CHARACTERS.intersection(self.uri)):
+            raise ValueError(
+                f"the lake {self.uri!r} has {' '.join(wrong)} in its path, which DuckDB takes for a "
+                "pattern or for a partition column; set LAKE_URI to a path without * ? [ ="
+            )
+
+    def location(self, key: str) -> str:
+        """Where DuckDB finds a key of the lake."""
+        return f"{self.uri}/{key}"
+
+    def day_key(self, dataset: Dataset, day: date) -> str:
+        """The file of one day of a raw dataset."""
+        return f"{dataset.key}/day={day.isoformat()}/{FILE_NAME}"
+
+    def quarantine_key(self, dataset: Dataset, day: date) -> str:
+        """The rejected records of one day of a raw dataset; there is no file without any."""
+        name = dataset.key.replace("/", ".")
+        return f"records/rejected/day={day.isoformat()}/{name}.parquet"
+
+    def held_key(self, key: str) -> str:
+        """Where what should have become `key` waits, after its day failed a blocking check."""
+        return f"held/{key}"
+
+    def loads_key(self, name: str, day: date) -> str:
+        """The records of the loads called `name` that ran on one day."""
+        return f"records/loads/day={day.isoformat()}/{name}.parquet"
+
+    def exists(self, key: str) -> bool:
+        """Whether the lake holds the key."""
+        return bool(self._filesystem.exists(f"{self._root}/{key}"))
+
+    def days(self, dataset: Dataset) -> list[date]:
+        """The days that the lake holds of a dataset, oldest first."""
+        folder = f"{self._root}/{dataset.key}"
+        if not self._filesystem.isdir(folder):
+            return []
+        paths = self._filesystem.ls(folder, detail=False)
+        names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
+        days = {date.fromisoformat(name[4:]) for name in names if name.startswith("day=")}
+        return sorted(days - {WHOLE_DATASET_DAY})
+
+    def connect(self, memory_limit: str, temporary_folder: Path) -> duckdb.DuckDBPyConnection:
+        """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
+        connection = duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(temporary_folder)})
+        connection.execute("set TimeZone = 'UTC'")
+        if not self.is_local:
+            connection.register_filesystem(self._filesystem)
+        return connection
+
+    def create_missing_datasets(self) -> None:
+        """Put an empty file beside every dataset's days: DuckDB can neither read nor type no file."""
+        folders = {item.key: item.columns for item in RAW_DATASETS}
+        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS}
+        # Not the name of a day's file: a load may be writing the first one at this moment.
+        keys = {f"{folder}/day={WHOLE_DATASET_DAY}/empty.parquet": columns for folder, columns in folders.items()}
+        if all(self.exists(key) for key in keys):
+            return
+        with (
+            self.exclusive("empty_datasets") as aside,
+            duckdb.connect() as connection,
+        ):
+            changes = []
+            for number, (key, columns) in enumerate(keys.items()):
+                path = aside / f"{number}.parquet"
+                write_empty_file(connection, columns, path)
+                changes.append(FileChange(key, path))
+            self.commit("empty_datasets", changes)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[Path]:
+        """The only load called `name` at a time: yields its empty folder aside, gone at the end.
+
+        A commit that was killed half-way is finished first, and what a killed load left aside is
+        removed. Object stores have no lock to take: there the caller keeps loads apart.
+
+        Raises:
+            LakeBusyError: another process has been at this load for longer than ten minutes.
+        """
+        if not self.is_local:
+            with tempfile.TemporaryDirectory() as folder:
+                yield Path(folder)
+            return
+        lock = self._lock(name)
+        try:
+            held = lock.acquire(timeout=LOCK_WAIT_S)
+        except Timeout as error:
+            raise LakeBusyError(
+                f"another load of {name} has held {lock.lock_file} for {LOCK_WAIT_S} s; expected "
+                "it to end. Wait for that run or cancel it, then run this one again."
+            ) from error
+        with held:
+            self._finish_commit(name)
+            aside = Path(self._root) / ".aside" / name
+            if aside.exists():
+                shutil.rmtree(aside)
+            aside.mkdir(parents=True)
+            try:
+                yield aside
+            finally:
+                # A commit that broke off needs what lies aside: the next use goes on with it.
+                if not self._journal(name).exists():
+                    shutil.rmtree(aside)
+
+    def finish_commits(self) -> None:
+        """Finish what killed loads had begun to publish, unless the load is at work right now."""
+        if not self.is_local:
+            return
+        for journal in sorted((Path(self._root) / ".journal").glob("*.json")):
+            try:
+                with self._lock(journal.stem).acquire(timeout=0):
+                    self._finish_commit(journal.stem)
+            except Timeout:
+                continue  # its owner is alive and finishes it
+
+    def commit(self, name: str, changes: Sequence[FileChange]) -> None:
+        """Make all changes visible, or after a kill at any moment either none or, on the next use, all.
+
+        The journal is the point of no return: before it is in place nothing has changed, after it
+        a reader or the next load goes on where the killed one stopped. Each step can be repeated
+        without harm. An object store has no rename: there the changes are made one after another,
+        each file whole, and a rerun completes what a kill left out.
+        """
+        if not self.is_local:
+            for change in changes:
+                target = f"{self._root}/{change.key}"
+                if change.written is not None:
+                    self._filesystem.put_file(str(change.written), target)
+                elif self.exists(change.key):
+                    self._filesystem.rm_file(target)
+            return
+        steps = [(step.key, step.written and step.written.relative_to(self._root).as_posix()) for step in changes]
+        journal = self._journal(name)
+        journal.parent.mkdir(exist_ok=True)
+        draft = journal.with_suffix(".draft")
+        draft.write_text(json.dumps(steps), encoding="utf-8")
+        # Should the power fail, what lies aside must be on disk before the journal is. One call for
+        # all files takes a hundredth of the time of one per file.
+        os.sync()
+        draft.replace(journal)
+        self._finish_commit(name)
+
+    def _finish_commit(self, name: str) -> None:
+        journal = self._journal(name)
+        if not journal.exists():
+            return
+        root = Path(self._root)
+        for key, written in json.loads(journal.read_text(encoding="utf-8")):
+            target = root / key
+            if written is None:
+                target.unlink(missing_ok=True)
+            elif (root / written).exists():  # else this step was done before the kill
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (root / written).replace(target)
+        journal.unlink()
+
+    def _journal(self, name: str) -> Path:
+        return Path(self._root) / ".journal" / f"{name}.json"
+
+    def _lock(self, name: str) -> FileLock:
+        folder = Path(self._root) / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock")

@@ -1,0 +1,375 @@
+"""One load of a source: written aside, judged, then published or held, day by day.
+
+Belongs here: turning an extraction into the days of the lake, the quarantine and the record of the
+load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/raw_door.py`),
+how files are written by day (`lake/day_files.py`), where they lie (`lake/lake.py`).
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.lake.datasets import (
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    RAW_DATASETS,
+    Dataset,
+)
+from engagement_assets.lake.day_files import (
+    day_file,
+    rows_of,
+    sql_text,
+    write_days,
+    write_empty_file,
+)
+from engagement_assets.lake.extraction_tables import keep_counts, keep_rejects, refuse_strays
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
+
+_DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
+
+
+@dataclass(frozen=True)
+class DayCounts:
+    """What a load found for one day of one dataset.
+
+    `rows_aside` is what the day's file holds, of an event log with the rows of earlier loads.
+    """
+
+    dataset: str
+    day: date
+    files: int
+    bytes: int
+    records_read: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    rows_aside: int
+
+    @property
+    def unaccounted(self) -> int:
+        """Records that were read and are nowhere: must be 0."""
+        return self.records_read - self.accepted - self.quarantined - self.duplicates
+
+
+@dataclass
+class Load:
+    """A load at work; made by `open_load`."""
+
+    lake: Lake
+    name: str
+    run_id: str
+    started_at: datetime
+    connection: duckdb.DuckDBPyConnection
+    _aside: Path
+    _started: float = field(default_factory=time.monotonic, init=False)
+    _days: list[date] = field(default_factory=list, init=False)
+    _datasets: list[Dataset] = field(default_factory=list, init=False)
+    _days_with_rejects: dict[str, set[date]] = field(default_factory=dict, init=False)
+
+    @property
+    def workdir(self) -> Path:
+        """A folder for what the extractor writes; it goes when the load ends."""
+        return self._aside / "work"
+
+    @property
+    def load_id(self) -> str:
+        """What names this load in every record of it."""
+        return f"{self.name}-{self.started_at:%Y%m%dT%H%M%S%f}"
+
+    def write_aside(self, extraction: Extraction, window: DayWindow | None) -> None:
+        """Write the window's days aside, whole: an event log keeps its rows that were not read again.
+
+        `window` is None for a dataset without days. Every day gets a file, also one without rows:
+        read and empty is not the same as not read.
+
+        Raises:
+            ValueError: the extraction holds records of a day or a dataset that it does not load.
+        """
+        self._days = window.days() if window else [WHOLE_DATASET_DAY]
+        self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
+        keep_rejects(self.connection, extraction, self.run_id, self._now)
+        keep_counts(self.connection, extraction)
+        refuse_strays(self.connection, self._datasets, self._days)
+        for dataset in self._datasets:
+            self._write_accepted(dataset, extraction.accepted[dataset.key])
+            self._write_rejected(dataset)
+
+    def counts(self) -> list[DayCounts]:
+        """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
+        return [
+            DayCounts(dataset.key, *row)
+            for dataset in self._datasets
+            for row in self.connection.execute(self._counts_query(dataset)).fetchall()
+        ]
+
+    def unknown_fields(self) -> dict[str, dict[date, dict[str, int]]]:
+        """Per dataset and day the fields that no contract names, and how many records hold each."""
+        found: dict[str, dict[date, dict[str, int]]] = {}
+        rows = self.connection.execute(
+            "select dataset, day, field, records from load_unknown_fields order by all"
+        ).fetchall()
+        for dataset, day, name, records in rows:
+            found.setdefault(dataset, {}).setdefault(day, {})[name] = records
+        return found
+
+    def preview(self, dataset: Dataset, rows: int) -> str:
+        """The first rows aside as a Markdown table, without personal columns."""
+        shown = [name for name in dataset.columns if name not in dataset.personal_columns]
+        query = f"select {', '.join(shown)} from {self._rows_aside(dataset)} limit {rows}"
+        frame = self.connection.execute(query).df()
+        return str(frame.to_markdown(index=False))
+
+    def records_whose_files_are_gone(
+        self, dataset: Dataset, files_read: Collection[str]
+    ) -> dict[date, tuple[int, int, str]]:
+        """Per day the published records that are not aside and whose files were not found now.
+
+        Returns:
+            day → (records, files, the first of these files).
+        """
+        published = rows_of(self._present(dataset, self.lake.day_key), dataset.columns)
+        rows = self.connection.execute(
+            f"""
+            select day, count(*), count(distinct source_path), min(source_path)
+            from {published} as published
+            where
+                source_path not in (select unnest($files::varchar[]))
+                and not exists (
+                    select 1 from {self._rows_aside(dataset)} as aside
+                    where {_same_record(dataset, "aside", "published")}
+                )
+            group by day
+            """,
+            {"files": list(files_read)},
+        ).fetchall()
+        return {day: (records, files, example) for day, records, files, example in rows}
+
+    def aside_path(self, dataset: Dataset, day: date) -> Path:
+        """The file aside of one day."""
+        return day_file(self._aside / dataset.key, day)
+
+    def publish(self, held: Mapping[date, Collection[str]]) -> None:
+        """Make the good days visible; keep the `held` ones aside, with the names of their failed checks.
+
+        A day is published or held for all datasets of the load together, and its quarantine with
+        it. Everything becomes visible in one commit: days, quarantine and the record of the load.
+        """
+        changes: list[FileChange] = []
+        for day in self._days:
+            for dataset in self._datasets:
+                for key, written in (
+                    (self.lake.day_key(dataset, day), self.aside_path(dataset, day)),
+                    (self.lake.quarantine_key(dataset, day), self._rejected_path(dataset, day)),
+                ):
+                    held_key = self.lake.held_key(key)
+                    if day in held:
+                        changes.append(FileChange(held_key, written))
+                    else:
+                        changes += [FileChange(key, written), FileChange(held_key, None)]
+        changes.append(self._record_of_load(held))
+        self.lake.commit(self.name, changes)
+
+    def _write_accepted(self, dataset: Dataset, accepted: str) -> None:
+        columns = ", ".join(dataset.columns)
+        rows = accepted
+        if not dataset.partitioned:
+            rows = f"select *, date '{WHOLE_DATASET_DAY}' as day from ({accepted})"
+        published = self._present(dataset, self.lake.day_key) if dataset.append_only else []
+        if published:
+            self.connection.execute(f"create or replace temp table load_new_rows as {rows}")
+            rows = f"""
+                select {columns}, day from load_new_rows
+                union all
+                select {columns}, day from {rows_of(published, dataset.columns)} as old
+                where not exists (
+                    select 1 from load_new_rows as new where {_same_record(dataset, "new", "old")}
+                )
+            """
+        folder = self._aside / dataset.key
+        written = write_days(self.connection, rows, dataset.columns, self._days, folder)
+        empty = folder / "empty.parquet"
+        write_empty_file(self.connection, dataset.columns, empty)
+        for day in self._days:
+            if day not in written:
+                path = self.aside_path(dataset, day)
+                path.parent.mkdir()
+                shutil.copyfile(empty, path)
+
+    def _write_rejected(self, dataset: Dataset) -> None:
+        """The day's rejected records; of an event log also known ones of files that were not read now."""
+        known = self._present(dataset, self.lake.quarantine_key) if dataset.append_only else []
+        columns = ", ".join(QUARANTINE_COLUMNS)
+        self._days_with_rejects[dataset.key] = write_days(
+            self.connection,
+            f"""
+            select {columns}, day from load_rejects
+            where dataset_key = '{dataset.key}'
+            union all
+            select {columns}, day from {rows_of(known, QUARANTINE_COLUMNS)} as known
+            where not exists (
+                select 1 from load_files_read as read where read.source_path = known.source_path
+            )
+            order by day, source_path, position nulls first
+            """,
+            QUARANTINE_COLUMNS,
+            self._days,
+            self._rejected_folder(dataset),
+        )
+
+    def _rejected_folder(self, dataset: Dataset) -> Path:
+        return self._aside / "rejected" / dataset.key
+
+    def _rejected_path(self, dataset: Dataset, day: date) -> Path | None:
+        if day not in self._days_with_rejects[dataset.key]:
+            return None
+        return day_file(self._rejected_folder(dataset), day)
+
+    def _present(self, dataset: Dataset, key_of: Callable[[Dataset, date], str]) -> list[str]:
+        """Where the lake holds the window's days of a dataset, or their quarantine."""
+        keys = (key_of(dataset, day) for day in self._days)
+        return [self.lake.location(key) for key in keys if self.lake.exists(key)]
+
+    def _rows_aside(self, dataset: Dataset) -> str:
+        files = [str(self.aside_path(dataset, day)) for day in self._days]
+        return rows_of(files, dataset.columns)
+
+    def _counts_query(self, dataset: Dataset) -> str:
+        rejected = [self._rejected_path(dataset, day) for day in self._days]
+        rejected_files = [str(path) for path in rejected if path is not None]
+        return f"""
+            with
+
+            rows_aside as (
+                select
+                    day,
+                    count(*) as rows_aside,
+                    count(*) filter (where extracted_at = {self._now}) as accepted
+                from {self._rows_aside(dataset)}
+                group by day
+            ),
+
+            rejected_aside as (
+                select day, count(*) as quarantined
+                from {rows_of(rejected_files, QUARANTINE_COLUMNS)}
+                where quarantined_at = {self._now}
+                group by day
+            ),
+
+            found as (
+                select * from load_counts where dataset_key = '{dataset.key}'
+            ),
+
+            days as (
+                select unnest({[str(day) for day in self._days]}::date[]) as day
+            )
+
+            select
+                days.day,
+                coalesce(found.files, 0),
+                coalesce(found.bytes, 0),
+                coalesce(found.records_read, 0),
+                coalesce(rows_aside.accepted, 0),
+                coalesce(rejected_aside.quarantined, 0),
+                coalesce(found.duplicates, 0),
+                coalesce(rows_aside.rows_aside, 0)
+            from days
+            left join found on days.day = found.day
+            left join rows_aside on days.day = rows_aside.day
+            left join rejected_aside on days.day = rejected_aside.day
+            order by days.day
+        """
+
+    @property
+    def _now(self) -> str:
+        """The time of the load as an SQL literal: it marks the rows and rejects of this load."""
+        return f"timestamp '{self.started_at.replace(tzinfo=None).isoformat(sep=' ')}'"
+
+    def _record_of_load(self, held: Mapping[date, Collection[str]]) -> FileChange:
+        """One row per dataset and day, added to what the same day's loads of this name recorded."""
+        seconds = time.monotonic() - self._started
+        drift = self.unknown_fields()
+        rows = [
+            (
+                self.load_id,
+                self.run_id,
+                _DATASETS_BY_KEY[counts.dataset].source,
+                _DATASETS_BY_KEY[counts.dataset].name,
+                None if counts.day == WHOLE_DATASET_DAY else counts.day,
+                "held" if counts.day in held else "published",
+                ", ".join(sorted(held.get(counts.day, ()))) or None,
+                ", ".join(drift.get(counts.dataset, {}).get(counts.day, {})) or None,
+                counts.files,
+                counts.bytes,
+                counts.records_read,
+                counts.accepted,
+                counts.quarantined,
+                counts.duplicates,
+                counts.rows_aside,
+                seconds,
+                self.started_at.replace(tzinfo=None),
+            )
+            for counts in self.counts()
+        ]
+        values = ", ".join(
+            f"unnest(${number}::{kind}[]) as {name}"
+            for number, (name, kind) in enumerate(LOAD_COLUMNS.items(), start=1)
+        )
+        by_column = [list(column) for column in zip(*rows, strict=True)]
+        self.connection.execute(f"create temp table load_record as select {values}", by_column)
+        key = self.lake.loads_key(self.name, self.started_at.date())
+        earlier = [self.lake.location(key)] if self.lake.exists(key) else []
+        path = self._aside / "loads.parquet"
+        self.connection.execute(
+            f"""
+            copy (
+                select {", ".join(LOAD_COLUMNS)} from {rows_of(earlier, LOAD_COLUMNS)}
+                union all
+                select * from load_record
+            ) to {sql_text(str(path))} (format parquet)
+            """
+        )
+        return FileChange(key, path)
+
+
+def _same_record(dataset: Dataset, left: str, right: str) -> str:
+    """Whether two rows are one record of one day; a NULL in an identity is a value like others."""
+    return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in (*dataset.identity, "day"))
+
+
+@contextmanager
+def open_load(
+    lake: Lake,
+    name: str,
+    *,
+    run_id: str,
+    memory_limit: str = "2GB",
+    started_at: datetime | None = None,
+) -> Iterator[Load]:
+    """Begin the only load called `name` at this time; nothing is visible before `Load.publish`.
+
+    Args:
+        lake: Where the load goes.
+        name: What is loaded together, such as `runna` or `lingokids_users`.
+        run_id: Who loads, kept in every record.
+        memory_limit: What DuckDB may take before it spills.
+        started_at: The time of the load, kept as `extracted_at` (UTC) in every row, and unlike
+            that of any other load of this name; now, unless told.
+
+    Raises:
+        LakeBusyError: another process is at this load, and did not end in time.
+    """
+    now = (started_at or datetime.now(UTC)).astimezone(UTC)
+    with (
+        lake.exclusive(name) as aside,
+        lake.connect(memory_limit, aside / "spill") as connection,
+    ):
+        load = Load(lake, name, run_id, now, connection, aside)
+        load.workdir.mkdir()
+        yield load

@@ -1,0 +1,191 @@
+"""Building dbt models and running their tests in the run's own process.
+
+Belongs here: one dbt invocation and its translation to Dagster events. Not here: which models belong together (see
+`assets/dbt_models.py`).
+
+A dbt command takes about ten seconds to start, a call in process one (docs/decisions/0003-dbt-in-process.md).
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt.asset_utils import get_asset_check_key_for_test
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
+
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.lake import Lake
+from engagement_assets.transform.project import dbt_arguments, parsed_manifest
+
+FAILED = ("error", "fail", "runtime error")
+
+
+@dataclass(frozen=True)
+class DbtBuild:
+    """Builds models into one warehouse from one lake."""
+
+    manifest: Mapping[str, Any]
+    translator: DagsterDbtTranslator
+    warehouse_path: Path
+    lake: Lake
+    variables: Mapping[str, str | int]
+
+    def stream(self, context: dg.AssetExecutionContext, window: DayWindow | None) -> Iterator[Any]:
+        """Build what the context selects, and yield its materializations and check results.
+
+        Raises:
+            dagster.Failure: a model or a blocking test failed; the description names each, with its message.
+        """
+        self.lake.finish_commits()
+        self.lake.create_missing_datasets()
+        results = self._invoke(context, self._selection(context), window)
+        row_counts = self._row_counts(results)
+        for message in results:
+            for event in message.to_default_asset_events(
+                manifest=self.manifest, dagster_dbt_translator=self.translator, context=context
+            ):
+                yield _with_row_count(event, row_counts.get(_unique_id(message)))
+        failures = [_failure_line(message) for message in results if _status(message) in FAILED]
+        if failures:
+            raise dg.Failure(
+                description=f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures),
+                allow_retries=False,
+            )
+
+    def _selection(self, context: dg.AssetExecutionContext) -> list[str]:
+        """Dbt selectors of the models and tests that Dagster selected, and of nothing else."""
+        selected = []
+        for unique_id, node in self.manifest["nodes"].items():
+            if node["resource_type"] in {"model", "seed", "snapshot"}:
+                key = self.translator.get_asset_spec(self.manifest, unique_id, None).key
+                wanted = key in context.selected_asset_keys
+            elif node["resource_type"] == "test":
+                check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+                wanted = check in context.selected_asset_check_keys
+            else:
+                wanted = False
+            if wanted:
+                selected.append("fqn:" + ".".join(node["fqn"]))
+        return selected
+
+    def _invoke(
+        self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
+    ) -> list[DbtCoreCliEventMessage]:
+        # dbt takes two seconds to import: only a process that builds models pays for it.
+        from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415
+        from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
+
+        results: list[DbtCoreCliEventMessage] = []
+
+        def keep_results(event: Any) -> None:
+            raw = msg_to_dict(event)
+            if "node_info" not in raw.get("data", {}):
+                return
+            message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            if message.is_result_event:
+                results.append(message)
+                # A passing test is no news; it stands among the checks.
+                log = context.log.debug if _status(message) == "pass" else context.log.info
+                log(_progress_line(message))
+
+        variables: dict[str, Any] = {"lake_uri": self.lake.uri, **self.variables}
+        if window is not None:
+            variables["window_start"] = window.start.isoformat()
+            variables["window_end"] = window.end.isoformat()
+        manifest = parsed_manifest()
+        with (
+            tempfile.TemporaryDirectory(prefix="dbt-") as target,
+            _environment("WAREHOUSE_PATH", str(self.warehouse_path)),
+        ):
+            try:
+                outcome = dbtRunner(manifest=manifest, callbacks=[keep_results]).invoke(
+                    [
+                        "build",
+                        *dbt_arguments(Path(target)),
+                        "--indirect-selection",
+                        "empty",
+                        "--vars",
+                        json.dumps(variables),
+                        "--select",
+                        *selection,
+                    ]
+                )
+            finally:
+                # The connection holds the lock of the warehouse, which publishing needs next.
+                cleanup_connections()
+        if outcome.exception is not None:
+            raise dg.Failure(
+                description=f"dbt stopped: {outcome.exception}", allow_retries=False
+            ) from outcome.exception
+        return results
+
+    def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
+        """Rows of each table that was built; views are left out, since counting them would run them."""
+        built = {
+            unique_id: self.manifest["nodes"][unique_id]
+            for unique_id in (_unique_id(item) for item in results if _status(item) == "success")
+            if self.manifest["nodes"][unique_id]["resource_type"] in {"model", "seed"}
+        }
+        tables = {
+            unique_id: f"{node['schema']}.{node['alias']}"
+            for unique_id, node in built.items()
+            if node["config"]["materialized"] != "view"
+        }
+        if not tables:
+            return {}
+        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+            counts = " union all ".join(
+                f"select '{unique_id}', count(*) from {table}" for unique_id, table in tables.items()
+            )
+            return dict(connection.execute(counts).fetchall())
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """The dbt profile takes the warehouse's path from the environment: set for the invocation, then as before."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _unique_id(message: DbtCoreCliEventMessage) -> str:
+    return str(message.raw_event["data"]["node_info"]["unique_id"])
+
+
+def _status(message: DbtCoreCliEventMessage) -> str:
+    return str(message.raw_event["data"]["node_info"]["node_status"])
+
+
+def _name(message: DbtCoreCliEventMessage) -> str:
+    return _unique_id(message).split(".")[2]
+
+
+def _progress_line(message: DbtCoreCliEventMessage) -> str:
+    seconds = float(message.raw_event["data"].get("execution_time", 0))
+    return f"{_name(message)}: {_status(message)} in {seconds:.2f} s"
+
+
+def _failure_line(message: DbtCoreCliEventMessage) -> str:
+    detail = message.raw_event["info"].get("msg", "")
+    return f"  {_name(message)}: {_status(message)}: {detail}"
+
+
+def _with_row_count(event: Any, row_count: int | None) -> Any:
+    if row_count is None or not isinstance(event, dg.Output):
+        return event
+    return event.with_metadata({**event.metadata, "dagster/row_count": row_count})

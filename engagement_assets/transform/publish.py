@@ -1,0 +1,109 @@
+"""The published warehouse: the copy that people and tools read, swapped after an area's build has passed.
+
+Belongs here: copying an area's schemas and the swap. Not here: when it happens (see `assets/published.py`).
+"""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from engagement_assets.lake.day_files import sql_text
+
+# Written so that shells and drivers of DuckDB 1.x open it too.
+STORAGE_VERSION = "v1.0.0"
+
+
+def publish_schemas(warehouse: Path, published: Path, schemas: tuple[str, ...]) -> dict[str, int]:
+    """Replace `schemas` in the published copy by those of the warehouse, and leave its other schemas as they are.
+
+    The new copy is written beside the old one and renamed over it: a reader sees the old or the new, whole, and one
+    that holds the old open goes on reading it. Views are published as tables, since they read the lake.
+
+    Returns:
+        Rows per published table, `schema.table`.
+
+    Raises:
+        LookupError: the warehouse has no table in one of the schemas; the published copy stays as it is.
+    """
+    published.parent.mkdir(parents=True, exist_ok=True)
+    draft = published.with_name(f".{published.name}.draft")
+    # What a killed publication left behind; DuckDB would replay its log into the new draft.
+    draft.unlink(missing_ok=True)
+    _log_of(draft).unlink(missing_ok=True)
+    if published.exists():
+        shutil.copyfile(published, draft)
+    rows: dict[str, int] = {}
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
+        connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
+        connection.execute("begin")
+        for schema in schemas:
+            connection.execute(f"drop schema if exists published.{schema} cascade")
+            connection.execute(f"create schema published.{schema}")
+            for name in _relations(connection, warehouse, schema):
+                relation = f"{schema}.{_identifier(name)}"
+                created = connection.execute(
+                    f"create table published.{relation} as select * from built.{relation}"
+                ).fetchone()
+                rows[f"{schema}.{name}"] = created[0] if created else 0
+                _copy_comments(connection, schema, name)
+        connection.execute("commit")
+        connection.execute("detach published")
+    # The log of somebody who wrote into the old copy: it must not be replayed into the new one.
+    _log_of(published).unlink(missing_ok=True)
+    draft.replace(published)
+    return rows
+
+
+def _log_of(database: Path) -> Path:
+    """Where DuckDB keeps what is not in a database's file yet."""
+    return database.with_name(f"{database.name}.wal")
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _relations(connection: duckdb.DuckDBPyConnection, warehouse: Path, schema: str) -> list[str]:
+    """Tables and views of a schema; names with a leading underscore are dbt's scratch."""
+    found = connection.execute(
+        """
+        select table_name from information_schema.tables
+        where table_catalog = 'built' and table_schema = $schema and not starts_with(table_name, '_')
+        order by table_name
+        """,
+        {"schema": schema},
+    ).fetchall()
+    if not found:
+        raise LookupError(
+            f"{warehouse} has no table in schema {schema}, expected the ones that were just built; check "
+            "WAREHOUSE_PATH. The published copy has not been changed"
+        )
+    return [name for (name,) in found]
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
+    """The descriptions of a table and its columns, so that the copy explains itself."""
+    table = f"published.{schema}.{_identifier(name)}"
+    described = connection.execute(
+        """
+        with described as (
+            select 'table' as kind, schema_name, table_name, null as column_name, comment
+            from duckdb_tables() where database_name = 'built'
+            union all
+            select 'table', schema_name, view_name, null, comment
+            from duckdb_views() where database_name = 'built'
+            union all
+            select 'column', schema_name, table_name, column_name, comment
+            from duckdb_columns() where database_name = 'built'
+        )
+        select kind, column_name, comment from described
+        where schema_name = $schema and table_name = $name and comment is not null
+        """,
+        {"schema": schema, "name": name},
+    ).fetchall()
+    for kind, column, comment in described:
+        target = table if kind == "table" else f"{table}.{_identifier(column)}"
+        connection.execute(f"comment on {kind} {target} is {sql_text(comment)}")

@@ -1,0 +1,103 @@
+"""A whole deployment in a temporary folder: landing zone, lake, warehouse, published copy, Dagster instance.
+
+Belongs here: running the real graph in tests and reading what it left. Not here: what a test expects.
+"""
+
+import os
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.settings import PROJECT_ROOT, Settings
+
+# When a row was loaded says nothing about what it means; two deployments differ in it and in nothing else.
+TIMES_OF_LOADING = {"extracted_at"}
+MART_SCHEMAS = ("training", "learning")
+
+
+class Deployment:
+    """One deployment; several can share a landing zone or a lake."""
+
+    def __init__(self, root: Path, *, landing: Path | None = None, lake: Path | None = None) -> None:
+        self.root = root
+        self.landing = landing or root / "landing"
+        self.landing.mkdir(parents=True, exist_ok=True)
+        self.settings = Settings(
+            _env_file=None,
+            landing_uri=str(self.landing),
+            lake_uri=str(lake or root / "lake"),
+            warehouse_path=root / "warehouse.duckdb",
+            published_warehouse_path=root / "published.duckdb",
+            dagster_home=root / "dagster_home",
+            allow_shrink=False,
+        )
+
+    def run(self, first: date, last: date, selection: str = "*", *, allow_shrink: bool = False) -> RangeRun:
+        """Run the graph for days inclusive, in this process."""
+        window = DayWindow(first, last + timedelta(days=1))
+        return run_range(self.settings, window, selection, allow_shrink=allow_shrink)
+
+    def start(self, first: date, last: date) -> subprocess.Popen[bytes]:
+        """The same as a process of its own, to be killed."""
+        environment = {
+            **os.environ,
+            "LANDING_URI": self.settings.landing_uri,
+            "LAKE_URI": self.settings.lake_uri,
+            "WAREHOUSE_PATH": str(self.settings.warehouse_path),
+            "PUBLISHED_WAREHOUSE_PATH": str(self.settings.published_warehouse_path),
+            "DAGSTER_HOME": str(self.settings.dagster_home),
+        }
+        command = [sys.executable, "-m", "engagement_assets.commands.backfill"]
+        return subprocess.Popen(
+            [*command, "--from", first.isoformat(), "--to", last.isoformat()],
+            cwd=PROJECT_ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def query(self, sql: str, *, published: bool = True) -> list[tuple[Any, ...]]:
+        """Rows of a query over the published copy, or over the warehouse."""
+        path = self.settings.published_warehouse_path if published else self.settings.warehouse_path
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def tables(self, *, published: bool = True) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all marts, sorted, without the times of loading."""
+        columns = self.query(
+            """
+            select table_schema || '.' || table_name, list(column_name order by ordinal_position)
+            from information_schema.columns
+            where table_schema in ('training', 'learning')
+            group by all order by all
+            """,
+            published=published,
+        )
+        return {
+            table: self.query(
+                f"select {', '.join(name for name in names if name not in TIMES_OF_LOADING)} from {table} order by all",
+                published=published,
+            )
+            for table, names in columns
+        }
+
+
+def differences(found: dict[str, list[tuple[Any, ...]]], expected: dict[str, list[tuple[Any, ...]]]) -> dict[str, str]:
+    """Per table that differs: how many rows each side has and up to three that only one side has."""
+    told = {}
+    for table in sorted(found.keys() | expected.keys()):
+        left, right = found.get(table, []), expected.get(table, [])
+        if left != right:
+            only_found = [row for row in left if row not in right][:3]
+            only_expected = [row for row in right if row not in left][:3]
+            told[table] = (
+                f"{len(left)} rows against {len(right)}; only found {only_found}; only expected {only_expected}"
+            )
+    return told

@@ -1,0 +1,70 @@
+"""The whole graph: days in any order and grouping, with files that arrive late, give the rows of one full run."""
+
+import random
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from tests.integration.deployment import Deployment, differences
+
+from engagement_assets.sandbox.sample_data import write_sample_landing
+
+pytestmark = pytest.mark.integration
+
+FIRST, DAYS = date(2024, 1, 26), 9  # over the end of a month and of a week
+
+
+def _groups(days: list[date], draw: random.Random) -> list[tuple[date, date]]:
+    """Neighbouring days in groups of one to four, the groups shuffled."""
+    groups = []
+    while days:
+        size = min(draw.randint(1, 4), len(days))
+        groups.append((days[0], days[size - 1]))
+        days = days[size:]
+    draw.shuffle(groups)
+    return groups
+
+
+def _arrive(landing: Path, target: Path, until: date) -> None:
+    """Copy the files dated up to `until`, and the snapshots, as if the rest had not landed yet."""
+    for path in sorted(landing.rglob("*")):
+        dates = [part[:10] for part in path.relative_to(landing).parts if part[:4] == str(FIRST.year)]
+        if path.is_file() and all(date.fromisoformat(text) <= until for text in dates):
+            copy = target / path.relative_to(landing)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+
+
+def test_any_order_and_grouping_with_late_files_equals_one_full_run(tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    write_sample_landing(landing, start=FIRST, days=DAYS, runna_activities_per_day=12, lingokids_events_per_day=60)
+    last = FIRST + timedelta(days=DAYS - 1)
+    full = Deployment(tmp_path / "full", landing=landing)
+    assert full.run(FIRST, last).failures == ()
+    expected = full.tables()
+    assert all(expected.values()), "every table must hold rows, or the comparison says nothing"
+
+    piecewise = Deployment(tmp_path / "piecewise")
+    draw = random.Random(7)
+    days = [FIRST + timedelta(days=offset) for offset in range(DAYS)]
+    for first, until in _groups(days, draw):
+        _arrive(landing, piecewise.landing, until)
+        assert piecewise.run(first, until).failures == ()
+    _arrive(landing, piecewise.landing, last)
+    for first, until in _groups(days, draw):
+        assert piecewise.run(first, until).failures == ()
+
+    assert differences(piecewise.tables(), expected) == {}
+
+
+def test_the_same_run_again_changes_nothing(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    write_sample_landing(
+        deployment.landing, start=FIRST, days=2, runna_activities_per_day=10, lingokids_events_per_day=40
+    )
+    last = FIRST + timedelta(days=1)
+    deployment.run(FIRST, last)
+    before = deployment.tables()
+    deployment.run(FIRST, last)
+    assert differences(deployment.tables(), before) == {}

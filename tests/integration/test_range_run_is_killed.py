@@ -1,0 +1,63 @@
+"""A range run is killed at several points, for real; the same run again ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from engagement_assets.sandbox.sample_data import write_sample_landing
+from tests.integration.deployment import Deployment, differences
+
+pytestmark = pytest.mark.integration
+
+FIRST, LAST, DAYS = date(2024, 1, 1), date(2024, 1, 8), 8
+# Each kill costs most of a run; `KILLS=20` is the longer profile.
+KILLS = int(os.environ.get("KILLS", "4"))
+
+
+def _kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Kill the process and all that it started; False when it had ended before."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    write_sample_landing(landing, start=FIRST, days=DAYS, runna_activities_per_day=8, lingokids_events_per_day=60)
+    undisturbed = Deployment(tmp_path / "undisturbed", landing=landing)
+    started = time.monotonic()
+    process = undisturbed.start(FIRST, LAST)
+    assert process.wait() == 0
+    duration = time.monotonic() - started
+    expected = undisturbed.tables()
+    assert len(expected["learning.fct__activity_exits"]) > 300
+
+    disturbed = Deployment(tmp_path / "disturbed", landing=landing)
+    draw = random.Random(2024)
+    killed = 0
+    for number in range(KILLS):
+        # Spread over the whole run, so that loading, building and publishing are all hit.
+        moment = duration * (number + draw.random()) / KILLS
+        killed += _kill_after(disturbed.start(FIRST, LAST), moment)
+    assert killed >= KILLS - 1
+    run = disturbed.run(FIRST, LAST)
+
+    assert run.failures == ()
+    assert differences(disturbed.tables(), expected) == {}
+    litter = [
+        path
+        for folder in (".aside", ".journal")
+        for path in (Path(disturbed.settings.lake_uri) / folder).rglob("*")
+        if path.is_file()
+    ]
+    assert litter == []

@@ -1,0 +1,154 @@
+"""Training tables: any order of builds ends with the tables of one full build from the same lake.
+
+Belongs here: what happens between builds (batches that come late, again, emptied or regrouped; builds
+that failed or were partial). Not here: what one build computes (see the dbt unit tests).
+"""
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+from warehouse_builder import WarehouseBuilder
+
+from engagement_assets.lake.datasets import (
+    RUNNA_ACTIVITIES,
+    RUNNA_ACTIVITY_LAPS,
+    RUNNA_WORKOUT_STEPS,
+)
+
+TRAINING = "+path:models/marts/training"
+MARTS = (
+    "activity_pace_adherence",
+    "bdg__activity_to_laps",
+    "bdg__workout_to_steps",
+    "dim__plans",
+    "dim__workouts",
+    "fct__activities",
+    "lap_pace_adherence",
+    "tempo_sessions",
+    "user_pace_adherence",
+    "weekly_plan_distance",
+    "workout_leaderboard",
+    "workout_step_speeds",
+)
+INTERMEDIATE = (
+    "int_runna_activities_latest",
+    "int_runna_plans_by_batch_date",
+    "int_runna_workout_steps_latest",
+    "int_runna_workouts_by_batch_date",
+)
+FIRST_DAY = date(2024, 1, 1)
+
+# One lap or step is its speed (m/s); a target band is 0.1 m/s to either side of it.
+Speeds = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ActivityFile:
+    """One activity file of a batch. `steps` is None where the file has no `stepsV2`."""
+
+    activity_id: str
+    user_id: str = "user-1"
+    workout_id: str | None = "workout-1"
+    plan_id: str | None = "plan-1"
+    laps: Speeds = (3.0, 2.5)
+    steps: Speeds | None = (3.0, 2.5)
+    week_of_plan: int | None = 1
+    workout_distance: float | None = 5.0
+    unit_of_measure: str = "KILOMETERS"
+    run_type: str = "TEMPO"
+    plan_length_weeks: int = 10
+
+
+def write_batch(
+    warehouse: WarehouseBuilder, day: date, files: Sequence[ActivityFile], loaded_at: datetime
+) -> None:
+    """Write the three datasets of a batch date, as the extractor does."""
+    paths = {file: f"runna/activities/{day}/{file.activity_id}.json" for file in files}
+    warehouse.write_day(
+        RUNNA_ACTIVITIES,
+        day,
+        [
+            {
+                "activity_id": file.activity_id,
+                "user_id": file.user_id,
+                "workout_id": file.workout_id,
+                "plan_id": file.plan_id,
+                "plan_length_weeks": file.plan_length_weeks,
+                "created_on": datetime.combine(day, datetime.min.time()) - timedelta(days=30),
+                "week_of_plan": file.week_of_plan,
+                "unit_of_measure": file.unit_of_measure,
+                "run_type": file.run_type,
+                "workout_distance": file.workout_distance,
+                "planned_workout_date": day if file.week_of_plan == 1 else None,
+                "lap_count": len(file.laps),
+                "step_count": None if file.steps is None else len(file.steps),
+                "steps_md5": None if file.steps is None else repr(file.steps),
+                "source_path": path,
+                "extracted_at": loaded_at,
+            }
+            for file, path in paths.items()
+        ],
+    )
+    warehouse.write_day(
+        RUNNA_ACTIVITY_LAPS,
+        day,
+        [
+            {
+                "activity_id": file.activity_id,
+                "lap_index": index,
+                "distance_m": 60.1 * speed,
+                "moving_time_ms": 60_100,
+                "average_speed_m_per_s": speed,
+                "source_path": path,
+            }
+            for file, path in paths.items()
+            for index, speed in enumerate(file.laps)
+        ],
+    )
+    warehouse.write_day(
+        RUNNA_WORKOUT_STEPS,
+        day,
+        [
+            {
+                "activity_id": file.activity_id,
+                "workout_id": file.workout_id,
+                "step_index": index,
+                "pace_slow_m_per_s": speed - 0.1,
+                "pace_average_m_per_s": speed,
+                "pace_fast_m_per_s": speed + 0.1,
+                # Not in the fingerprint, and another one in each file.
+                "paces_json": f'{{"file":"{path}"}}',
+                "source_path": path,
+            }
+            for file, path in paths.items()
+            for index, speed in enumerate(file.steps or ())
+        ],
+    )
+
+
+def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
+    """Every table holds the rows of one full build from the same lake."""
+    full = WarehouseBuilder(
+        warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder
+    )
+    full.warehouse_path.unlink(missing_ok=True)
+    full.build(FIRST_DAY, FIRST_DAY + timedelta(days=1), TRAINING)
+    tables = [f"training.{name}" for name in MARTS]
+    tables += [f"intermediate.{name}" for name in INTERMEDIATE]
+    found = {table: warehouse.rows(table) for table in tables}
+    expected = {table: full.rows(table) for table in tables}
+    registry = "intermediate.int_runna_activities_by_batch_date"
+    found[registry] = warehouse.rows(registry, where="is_in_lake")
+    expected[registry] = full.rows(registry)
+    different = [table for table in expected if found[table] != expected[table]]
+    assert not different, [
+        (table, "extra", [row for row in found[table] if row not in expected[table]],
+         "missing", [row for row in expected[table] if row not in found[table]])
+        for table in different
+    ]

@@ -1,0 +1,191 @@
+"""A small lake and a warehouse built from it, as production does it: real Parquet, real dbt.
+
+Belongs here: how integration tests write lake days, run dbt in this process and read the tables.
+Not here: what any one area's tables must hold (see its own test module).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
+
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+
+DBT_PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
+# The manifest calls the database as the file is called, so that all warehouses have one name.
+WAREHOUSE_FILE_NAME = "warehouse.duckdb"
+
+Row = Mapping[str, object]
+
+
+def parse_project(target_path: Path) -> Manifest:
+    """Parse the dbt project once; builders share the result.
+
+    Raises:
+        AssertionError: the project does not parse.
+    """
+    result = _invoke(dbtRunner(), "parse", target_path, Path(WAREHOUSE_FILE_NAME), [])
+    assert isinstance(result.result, Manifest), result.exception
+    return result.result
+
+
+class WarehouseBuilder:
+    """A lake and a warehouse in `folder`, which may be deleted afterwards."""
+
+    def __init__(self, folder: Path, manifest: Manifest, lake_folder: Path | None = None) -> None:
+        """Begin with an empty warehouse over the lake in `lake_folder`, by default an empty one."""
+        self._folder = folder
+        self._dbt = dbtRunner(manifest=manifest)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.warehouse_path = folder / WAREHOUSE_FILE_NAME
+        self.lake_folder = lake_folder or folder / "lake"
+        self._lake = Lake(str(self.lake_folder))
+        self._lake.create_missing_datasets()
+
+    def write_day(self, dataset: Dataset, day: date | str, rows: Sequence[Row]) -> None:
+        """Replace a day of a dataset by `rows`; columns that a row does not name are NULL."""
+        key = self._lake.day_key(dataset, date.fromisoformat(str(day)))
+        path = Path(self._lake.location(key))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        columns = ", ".join(f"{name} {kind}" for name, kind in dataset.columns.items())
+        with duckdb.connect() as connection:
+            connection.execute(f"create table day_rows ({columns})")
+            for row in rows:
+                assert set(row) <= set(dataset.columns), set(row) - set(dataset.columns)
+            if rows:
+                one = f"({', '.join('?' * len(dataset.columns))})"
+                connection.execute(
+                    f"insert into day_rows values {', '.join([one] * len(rows))}",
+                    [row.get(name) for row in rows for name in dataset.columns],
+                )
+            connection.execute(f"copy day_rows to '{path}' (format parquet)")
+
+    def write_whole(self, dataset: Dataset, rows: Sequence[Row]) -> None:
+        """Replace a dataset that has no days."""
+        self.write_day(dataset, WHOLE_DATASET_DAY, rows)
+
+    def build(
+        self,
+        start: date | str,
+        end: date | str,
+        select: str | None = None,
+        *,
+        full_refresh: bool = False,
+        exclude: str | None = None,
+        variables: Mapping[str, object] | None = None,
+    ) -> None:
+        """Build seeds and models for the window `[start, end)`, without their tests.
+
+        Raises:
+            AssertionError: a model failed; the message names all that did.
+        """
+        failed = self.failures(
+            start,
+            end,
+            select,
+            full_refresh=full_refresh,
+            exclude=exclude,
+            variables=variables,
+        )
+        assert not failed, failed
+
+    def failures(
+        self,
+        start: date | str,
+        end: date | str,
+        select: str | None = None,
+        *,
+        full_refresh: bool = False,
+        exclude: str | None = None,
+        variables: Mapping[str, object] | None = None,
+    ) -> dict[str, str]:
+        """Build what `build` does and return what failed: name → message.
+
+        A node that was skipped because of another's failure is not among them.
+        """
+        arguments = ["--resource-type=model", "--resource-type=seed"]
+        arguments += [f"--exclude={exclude}"] if exclude else []
+        arguments += ["--full-refresh"] if full_refresh else []
+        window = {"window_start": str(start), "window_end": str(end)}
+        return self._run("build", select, {**window, **(variables or {})}, arguments)
+
+    def failing_tests(self, select: str) -> dict[str, str]:
+        """Run tests over the warehouse as it is; return those that fail or warn: name → message.
+
+        `select` may name a kind of test: `test_type:unit`, `test_type:data`.
+        """
+        return self._run("test", select, {}, [])
+
+    def _run(
+        self,
+        command: str,
+        select: str | None,
+        variables: Mapping[str, object],
+        arguments: Sequence[str],
+    ) -> dict[str, str]:
+        settings = {"lake_uri": str(self.lake_folder), **variables}
+        selection = [f"--select={select}"] if select else []
+        result = _invoke(
+            self._dbt,
+            command,
+            self._folder / "target",
+            self.warehouse_path,
+            [*arguments, *selection, f"--vars={settings}"],
+        )
+        if result.exception:
+            raise result.exception
+        assert isinstance(result.result, RunExecutionResult)
+        assert len(result.result.results) > 1, f"{select} selects nothing"
+        return {
+            node.node.name: node.message or ""
+            for node in result.result.results
+            if node.status not in ("success", "pass", "skipped", "no-op")
+        }
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """The rows of a query over the warehouse."""
+        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def rows(self, table: str, where: str = "true") -> list[dict[str, object]]:
+        """All rows of `schema.table`, ordered by every column, without its change numbers."""
+        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+            relation = connection.sql(f"from {table} where {where}")
+            names = [name for name in relation.columns if name != "change_number"]
+            found = relation.select(*names).order("all").fetchall()
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _invoke(
+    dbt: dbtRunner, command: str, target_path: Path, warehouse_path: Path, arguments: list[str]
+) -> dbtRunnerResult:
+    """Run dbt in this process; the warehouse file is free again afterwards."""
+    before = os.environ.get("WAREHOUSE_PATH")
+    os.environ["WAREHOUSE_PATH"] = str(warehouse_path)
+    try:
+        return dbt.invoke(
+            [
+                command,
+                f"--project-dir={DBT_PROJECT_DIR}",
+                f"--profiles-dir={DBT_PROJECT_DIR}",
+                f"--target-path={target_path}",
+                f"--log-path={target_path}",
+                "--log-level=none",
+                "--no-use-colors",
+                "--no-send-anonymous-usage-stats",
+                *arguments,
+            ]
+        )
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+        if before is None:
+            del os.environ["WAREHOUSE_PATH"]
+        else:
+            os.environ["WAREHOUSE_PATH"] = before

@@ -1,0 +1,116 @@
+"""The layers: who may import or read whom, and what every model must say about itself."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
+from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.transform.project import manifest
+
+PACKAGE = PROJECT_ROOT / "engagement_assets"
+LAYERS = ("staging", "intermediate", "marts", "audit")
+ALLOWED_PARENTS = {
+    "staging": set(),
+    "intermediate": {"staging", "intermediate"},
+    "marts": {"staging", "intermediate", "marts"},
+    "audit": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def dbt_manifest() -> dict[str, Any]:
+    return manifest()
+
+
+@pytest.fixture(scope="module")
+def models(dbt_manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node for node in dbt_manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+def _imported_modules(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+    return modules
+
+
+@pytest.mark.parametrize("folder", ["extract", "lake", "sandbox"])
+def test_plain_python_folders_import_neither_dagster_nor_dbt(folder: str) -> None:
+    forbidden = {
+        f"{path.name}: {module}"
+        for path in (PACKAGE / folder).rglob("*.py")
+        for module in _imported_modules(path)
+        if module.split(".")[0] in {"dagster", "dagster_dbt", "dagster_duckdb", "dbt"}
+        or module.startswith(("engagement_assets.assets", "engagement_assets.checks"))
+    }
+    assert forbidden == set()
+
+
+def test_every_module_says_what_belongs_in_it() -> None:
+    silent = [
+        str(path.relative_to(PROJECT_ROOT))
+        for path in PACKAGE.rglob("*.py")
+        if path.name not in {"__init__.py", "definitions.py"}
+        and "Belongs here:" not in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+    ]
+    assert silent == []
+
+
+def test_layers_read_only_from_layers_before_them(dbt_manifest: dict[str, Any], models: list[dict[str, Any]]) -> None:
+    breaches = []
+    for model in models:
+        layer = model["fqn"][1]
+        assert layer in LAYERS
+        for parent in model["depends_on"]["nodes"]:
+            kind, _, name = parent.split(".", 2)
+            if kind == "source" and layer not in {"staging", "audit"}:
+                breaches.append(f"{model['name']} reads source {name}")
+            if kind == "model" and dbt_manifest["nodes"][parent]["fqn"][1] not in ALLOWED_PARENTS[layer]:
+                breaches.append(f"{model['name']} reads {name}")
+    assert breaches == []
+
+
+def test_every_model_and_column_is_described_and_states_its_grain(
+    models: list[dict[str, Any]],
+) -> None:
+    assert [node["name"] for node in models if not node["description"].startswith("One row per")] == []
+    undescribed = [
+        f"{node['name']}.{column['name']}"
+        for node in models
+        for column in node["columns"].values()
+        if not column["description"]
+    ]
+    assert undescribed == []
+    assert [node["name"] for node in models if not node["columns"]] == []
+
+
+def test_every_mart_has_its_grain_tested(dbt_manifest: dict[str, Any], models: list[dict[str, Any]]) -> None:
+    grain_tests = {
+        test["attached_node"]
+        for test in dbt_manifest["nodes"].values()
+        if test["resource_type"] == "test"
+        and (test.get("test_metadata") or {}).get("name") in {"unique", "unique_combination"}
+    }
+    marts = {node["unique_id"] for node in models if node["fqn"][1] == "marts"}
+    assert marts - grain_tests == set()
+
+
+def test_every_model_has_an_owner(models: list[dict[str, Any]]) -> None:
+    without = [
+        node["name"]
+        for node in models
+        if node["config"]["meta"].get("dagster", {}).get("owners") != ["team:engagement-data"]
+    ]
+    assert without == []
+
+
+def test_the_data_dictionary_is_up_to_date(dbt_manifest: dict[str, Any]) -> None:
+    assert DICTIONARY_PATH.read_text(encoding="utf-8") == render(dbt_manifest), (
+        "docs/data_dictionary.md is stale; run `make dictionary`"
+    )

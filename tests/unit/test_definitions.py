@@ -1,0 +1,159 @@
+"""The graph as Dagster loads it: keys, groups, owners, partitions, checks, pools."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from engagement_assets.definitions import build_defs
+from engagement_assets.settings import PROJECT_ROOT, Settings
+
+START = date(2024, 1, 1)
+RAW_PARTITIONED = [
+    "raw_lingokids/events",
+    "raw_runna/activities",
+    "raw_runna/activity_laps",
+    "raw_runna/workout_steps",
+]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    root = tmp_path_factory.mktemp("deployment")
+    return Settings(_env_file=None, landing_uri=str(root / "landing"), start_date=START)
+
+
+@pytest.fixture(scope="module")
+def defs(settings: Settings) -> dg.Definitions:
+    return build_defs(settings)
+
+
+@pytest.fixture(scope="module")
+def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_the_code_location_can_be_loaded(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_loading_the_definitions_touches_no_file(defs: dg.Definitions, settings: Settings) -> None:
+    assert defs is not None
+    assert not Path(settings.landing_uri).exists()
+    assert not Path(settings.landing_uri).parent.joinpath("lake").exists()
+
+
+def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec]) -> None:
+    contract = {
+        "training/fct__activities",
+        "training/dim__plans",
+        "training/dim__workouts",
+        "training/bdg__activity_to_laps",
+        "training/bdg__workout_to_steps",
+        "training/lap_pace_adherence",
+        "training/activity_pace_adherence",
+        "training/user_pace_adherence",
+        "training/weekly_plan_distance",
+        "training/workout_leaderboard",
+        "training/tempo_sessions",
+        "learning/fct__activity_exits",
+        "learning/engagement_daily",
+        "learning/engagement_weekly",
+        "learning/engagement_monthly",
+        "learning/engagement_yearly",
+        "learning/top_activities",
+        "learning/learning_active_users",
+        "audit/ingestion_loads",
+        "audit/rejected_records",
+        "published/training",
+        "published/learning",
+        "raw_lingokids/users",
+        "raw_lingokids/activities",
+        *RAW_PARTITIONED,
+    }
+    assert contract - specs.keys() == set()
+
+
+def test_every_materializable_asset_has_group_owner_kind_and_description(
+    defs: dg.Definitions, specs: dict[str, dg.AssetSpec]
+) -> None:
+    executable = {key.to_user_string() for key in defs.resolve_asset_graph().executable_asset_keys}
+    for name in executable:
+        spec = specs[name]
+        assert list(spec.owners) == ["team:engagement-data"], name
+        assert spec.group_name not in {None, "default"}, name
+        assert spec.kinds, name
+        assert spec.description, name
+
+
+def test_raw_datasets_are_partitioned_by_day_and_loaded_in_one_run_per_range(
+    defs: dg.Definitions,
+) -> None:
+    graph = defs.resolve_asset_graph()
+    for name in RAW_PARTITIONED:
+        node = graph.get(dg.AssetKey(name.split("/")))
+        assert node.partitions_def == dg.DailyPartitionsDefinition("2024-01-01", timezone="UTC", end_offset=1)
+        assert node.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_all_partitioned_assets_share_one_partitions_definition(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    definitions = {node.partitions_def for node in graph.asset_nodes if node.partitions_def is not None}
+    assert len(definitions) == 1
+
+
+def test_raw_lineage_joins_the_dbt_sources(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    staging = graph.get(dg.AssetKey(["staging", "stg_runna__activities"]))
+    assert staging.parent_keys == {dg.AssetKey(["raw_runna", "activities"])}
+
+
+def test_the_sources_share_no_asset_before_they_are_published(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    upstream = {
+        area: dg.AssetSelection.assets(["published", area]).upstream().resolve(graph)
+        for area in ("training", "learning")
+    }
+    assert upstream["training"] & upstream["learning"] == set()
+
+
+def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> None:
+    pools = {
+        definition.op.name: definition.op.pool
+        for definition in defs.resolve_asset_graph().assets_defs
+        if definition.is_executable
+    }
+    raw = {name: pool for name, pool in pools.items() if name.startswith("raw_")}
+    assert raw == {name: name for name in raw}
+    assert {pool for name, pool in pools.items() if name not in raw} == {"warehouse"}
+
+
+def test_a_pool_lets_one_step_through_at_a_time() -> None:
+    instance = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    assert instance["concurrency"]["pools"] == {"granularity": "op", "default_limit": 1}
+
+
+def test_raw_datasets_are_judged_at_the_door_by_blocking_checks(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    blocking = {
+        (key.asset_key.to_user_string(), key.name)
+        for key in graph.asset_check_keys
+        if key.asset_key.path[0].startswith("raw_") and graph.get(key).blocking
+    }
+    everywhere = [*RAW_PARTITIONED, "raw_lingokids/users", "raw_lingokids/activities"]
+    assert blocking == {
+        *((name, "reconciles") for name in everywhere),
+        ("raw_runna/activities", "has_not_shrunk"),
+    }
+
+
+def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
+    names = {key.asset_key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys}
+    marts = {
+        key.to_user_string()
+        for key in defs.resolve_asset_graph().executable_asset_keys
+        if key.path[0] in {"training", "learning"}
+    }
+    assert marts - names == set()
