@@ -3,17 +3,33 @@
 Belongs here: which checks judge a load. Not here: how lines are read (see `extract/lingokids.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
+from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
+from engagement_assets.checks.raw_door import (
+    RECONCILES,
+    RECONCILES_DESCRIPTION,
+    check_spec,
+    reconciles,
+)
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.file_index import FileIndex
+from engagement_assets.extract.landing import Landing
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
+    LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
+    Dataset,
 )
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import open_load
+from engagement_assets.partitions import daily_partitions, window_of
+from engagement_assets.settings import Settings
 
 
 def raw_lingokids_assets(start_date: date) -> list[dg.AssetsDefinition]:
@@ -23,3 +39,73 @@ def raw_lingokids_assets(start_date: date) -> list[dg.AssetsDefinition]:
         _snapshot_asset(LINGOKIDS_USERS, lingokids.extract_users),
         _snapshot_asset(LINGOKIDS_ACTIVITIES, lingokids.extract_activities),
     ]
+
+
+def _events_asset(start_date: date) -> dg.AssetsDefinition:
+    dataset = LINGOKIDS_EVENTS
+
+    @dg.multi_asset(
+        name="raw_lingokids_events",
+        specs=[raw_spec(dataset, daily_partitions(start_date))],
+        check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="raw_lingokids_events",
+    )
+    def raw_lingokids_events(
+        context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        window = window_of(context)
+        lake = Lake(settings.lake_uri)
+        index_uri = lake.location("index/lingokids_events.json")
+        index = FileIndex.load(index_uri)
+        with open_load(
+            lake, "lingokids_events", run_id=context.run_id, memory_limit=settings.duckdb_memory_limit
+        ) as load:
+            extraction = lingokids.extract_events(
+                load.connection,
+                Landing(settings.landing_uri),
+                window,
+                load.workdir,
+                index=index,
+                pseudonym_key=settings.pseudonym_key_text,
+                extracted_at=load.started_at,
+                known_undated_days=load.quarantined_days(dataset),
+                progress=context.log.info,
+            )
+            load.write_aside(extraction, window, forget=config.allow_shrink or settings.allow_shrink)
+            yield from publish_or_hold(context, load, [dataset], [reconciles(dataset, load.counts())], window)
+        index.save(index_uri)
+
+    return raw_lingokids_events
+
+
+def _snapshot_asset(dataset: Dataset, extract: Callable[..., Extraction]) -> dg.AssetsDefinition:
+    name = dataset.key.replace("/", "_")
+
+    @dg.multi_asset(
+        name=name,
+        specs=[raw_spec(dataset, None)],
+        check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        pool=name,
+    )
+    def raw_snapshot(
+        context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with open_load(
+            Lake(settings.lake_uri),
+            name.removeprefix("raw_"),
+            run_id=context.run_id,
+            memory_limit=settings.duckdb_memory_limit,
+        ) as load:
+            extraction = extract(
+                load.connection,
+                Landing(settings.landing_uri),
+                load.workdir,
+                pseudonym_key=settings.pseudonym_key_text,
+                extracted_at=load.started_at,
+                progress=context.log.info,
+            )
+            load.write_aside(extraction, None, forget=config.allow_shrink or settings.allow_shrink)
+            yield from publish_or_hold(context, load, [dataset], [reconciles(dataset, load.counts())], None)
+
+    return raw_snapshot

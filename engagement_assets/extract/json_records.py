@@ -1,35 +1,35 @@
 """What a JSON record must look like, as SQL for DuckDB.
 
-Belongs here: the fields of a record, and the expressions that type a line, judge it and find what
-it holds beyond its contract. Not here: where lines come from (`jsonl.py`), how they are read
-(`jsonl_records.py`), which records a source sends (the source's own module).
+Belongs here: the fields of a record, and the expressions that turn a line into columns, judge it
+and find what it holds beyond its contract. Not here: where lines come from (`jsonl.py`), how they
+are read (`jsonl_records.py`), which records a source sends (the source's own module).
 
-A line is judged twice. The usual line has every field, each with a value of the usual type, and no
-other field: looking up its types and counting its keys proves that cheaply. Whatever is not usual
-(an absent optional field, an extra one, a defect) is judged with care. DuckDB's reader coerces
-(`"1.5"` becomes a number, 5 a text), so a type is always looked up, never taken from the value that
-came through. It also tolerates a comma after the last member of an object, and so do we.
+A line is judged in one of two ways. Lines of a file are alike: same keys, same order, same spaces.
+So a few lines are looked at to learn such a layout, and a line that equals the layout filled with
+its own values is proven right by that one comparison. Any other line (an absent optional field, an
+extra one, an escape, a defect) is judged by looking up its types and keys, which costs several times as
+much. Values that came through DuckDB's reader are no proof: it makes numbers of texts and texts of
+numbers without a word.
 
-The expressions speak of these names: `line` (the text), `types` (`RecordShape.types`), `keys`
-(`RecordShape.keys`), `record` (the struct from `RecordShape.structure`), `moment` (the instant that
-dates the record).
+The expressions speak of `line` (the text), `texts` (`RecordShape.texts`), `moment` (the instant that
+dates the record, or NULL), `types` (`RecordShape.types`) and `keys` (`RecordShape.keys`).
 """
 
 import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from itertools import product
 from typing import Any
 
-# DuckDB itself gives up on documents that nest deeper, and so do readers of what `_extra` keeps.
+# DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
-# Up to 2**53 a double holds an integer exactly.
+# Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
 
-_NUMBER_TYPES = ("DOUBLE", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT")
 _CLOCK = r"\d{4}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
 _OFFSET = r"(Z|[+-]\d{2}(:?[0-5]\d)?)"
+_JSON_STRING = r'"([^"\\]|\\.)*"'
+_COMMA_BEFORE_END = r",[ \t]*[}\]]"
 
 
 class Kind(StrEnum):
@@ -42,13 +42,12 @@ class Kind(StrEnum):
     LIST = "a list"
 
 
-# Kind → type for json_transform, JSON types of the usual value, JSON types of any value that fits.
-_TYPES: dict[Kind, tuple[Any, tuple[str, ...], tuple[str, ...]]] = {
-    Kind.TEXT: ("VARCHAR", ("VARCHAR",), ("VARCHAR",)),
-    Kind.SECONDS: ("DOUBLE", ("DOUBLE", "UBIGINT"), _NUMBER_TYPES),
-    Kind.FLAG: ("BOOLEAN", ("BOOLEAN",), ("BOOLEAN",)),
-    Kind.INSTANT: ("VARCHAR", ("VARCHAR",), ("VARCHAR",)),
-    Kind.LIST: (["VARCHAR"], ("ARRAY",), ("ARRAY",)),
+_JSON_TYPES: dict[Kind, tuple[str, ...]] = {
+    Kind.TEXT: ("VARCHAR",),
+    Kind.SECONDS: ("DOUBLE", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT"),
+    Kind.FLAG: ("BOOLEAN",),
+    Kind.INSTANT: ("VARCHAR",),
+    Kind.LIST: ("ARRAY",),
 }
 
 
@@ -56,33 +55,14 @@ _TYPES: dict[Kind, tuple[Any, tuple[str, ...], tuple[str, ...]]] = {
 class Field:
     """A field of a record: its dotted path, the column it becomes, what it holds.
 
-    A required field is a text that is not empty, or an instant. Of a list only the length is kept;
-    seconds become whole milliseconds (BIGINT), an instant becomes UTC (TIMESTAMP).
+    Of a list only the length is kept (BIGINT), seconds become whole milliseconds (BIGINT), an
+    instant becomes UTC (TIMESTAMP). A required field is a text that is not empty, or an instant.
     """
 
     path: str
     column: str
     kind: Kind = Kind.TEXT
     required: bool = False
-
-    @property
-    def member(self) -> str:
-        """The field within the struct `record`."""
-        return ".".join(["record", *(f'"{name}"' for name in self.path.split("."))])
-
-
-def instant(text: str) -> str:
-    """SQL for the UTC instant that the SQL expression `text` writes, NULL when it writes none.
-
-    A date and a time of day to the second with any number of decimals; without an offset it is UTC.
-    A plain cast would take a bare date for midnight, drop offsets and know words such as `infinity`.
-    """
-    return f"""
-        case
-            when regexp_full_match({text}, '{_CLOCK}') then try_cast({text} as timestamp)
-            when regexp_full_match({text}, '{_CLOCK}{_OFFSET}')
-                then timezone('UTC', try_cast({text} as timestamptz))
-        end"""
 
 
 @dataclass(frozen=True)
@@ -104,84 +84,117 @@ class RecordShape:
             found |= {".".join(names[:depth]): None for depth in range(1, len(names))}
         return tuple(found)
 
-    @cached_property
-    def structure(self) -> str:
-        """The structure of `record` for `json_transform`, as an SQL literal."""
-        tree: dict[str, Any] = {}
-        for field in self.fields:
-            *parents, name = field.path.split(".")
-            node = tree
-            for parent in parents:
-                node = node.setdefault(parent, {})
-            node[name] = _TYPES[field.kind][0]
-        return f"'{json.dumps(tree)}'"
+    @property
+    def texts(self) -> str:
+        """The values of all fields as texts, NULL where absent or null; fails if not JSON."""
+        return f"json_extract_string(line, {[f'$.{field.path}' for field in self.fields]})"
 
     @property
     def types(self) -> str:
-        """The JSON types of all fields and then of all parents, as a list."""
+        """The JSON types of all fields and then of all parents; fails if not JSON."""
         paths = [f"$.{path}" for path in (*(field.path for field in self.fields), *self.parents)]
         return f"json_type(line, {paths})"
 
     @property
     def keys(self) -> str:
-        """The keys of the record and then of each parent, as a list of lists."""
+        """The keys of the record and then of each parent, as a list of lists; fails if not JSON."""
         return f"json_keys(line, {['$', *(f'$.{path}' for path in self.parents)]})"
 
     @property
-    def is_usual(self) -> str:
-        """Whether `types` and `keys` are those of a record with all fields and no other."""
-        choices = product(*(_TYPES[field.kind][1] for field in self.fields))
-        parents = ("OBJECT",) * len(self.parents)
-        usual = " or ".join(f"types = {[*choice, *parents]}" for choice in choices)
-        return f"({usual}) and len(flatten(keys)) = {len(self.fields) + len(self.parents)}"
-
-    @property
-    def fits(self) -> str:
-        """Whether the values of a usual `record` can be used."""
-        return " and ".join(self._fits(field) for field in self.fields)
-
-    def _fits(self, field: Field) -> str:
-        match field.kind:
-            case Kind.SECONDS:
-                # To DuckDB NaN is greater than any number, so it is out of range as well.
-                return f"{field.member} between 0 and {MAX_SECONDS}"
-            case Kind.INSTANT:
-                return f"{self.value(field)} is not null"
-            case Kind.TEXT if field.required:
-                return f"{field.member} <> ''"
-            case _:
-                return "true"
-
-    def value(self, field: Field) -> str:
-        """The value of a field's column."""
-        match field.kind:
-            case Kind.SECONDS:
-                return f"try_cast(round({field.member} * 1000) as bigint)"
-            case Kind.INSTANT:
-                return "moment" if field.path == self.moment else instant(field.member)
-            case Kind.LIST:
-                return f"len({field.member})"
-            case _:
-                return field.member
+    def moment_value(self) -> str:
+        """The instant that dates the record."""
+        places = [place for place, field in enumerate(self.fields, 1) if field.path == self.moment]
+        return _instant(f"texts[{places[0]}]") if places else "cast(null as timestamp)"
 
     @property
     def columns(self) -> str:
-        """The columns of a `record`."""
-        return ", ".join(f"{self.value(field)} as {field.column}" for field in self.fields)
+        """The columns of a record that was found right."""
+        return ", ".join(
+            f"{self._value(field, f'texts[{place}]')} as {field.column}"
+            for place, field in enumerate(self.fields, 1)
+        )
+
+    @property
+    def fits(self) -> str:
+        """Whether the values of a line that equals a layout can be used."""
+        conditions = []
+        for place, field in enumerate(self.fields, 1):
+            text = f"texts[{place}]"
+            match field.kind:
+                case Kind.SECONDS:
+                    # To DuckDB NaN is greater than any number, so it is out of range as well.
+                    fits = f"try_cast({text} as double) between 0 and {MAX_SECONDS}"
+                    conditions.append(f"({text} is null or coalesce({fits}, false))")
+                case Kind.INSTANT:
+                    absent = "false" if field.required else f"{text} is null"
+                    conditions.append(f"({absent} or {self._value(field, text)} is not null)")
+                case Kind.TEXT if field.required:
+                    conditions.append(f"{text} <> ''")
+        return " and ".join(conditions)
+
+    def layout(self, sample: str) -> str | None:
+        """SQL for the line that has the layout of `sample` and the values of `texts`.
+
+        None where no layout can be told: unknown fields, values of the wrong type, lists, unusual
+        white space. The comparison of a line with it proves something only where the line holds no
+        backslash: then no value holds a quote, and reading the filled layout from left to right
+        gives these keys with these values and nothing else.
+        """
+        try:
+            record = json.loads(sample)
+        except (ValueError, RecursionError):
+            return None
+        for separators in ((", ", ": "), (",", ":")):
+            if json.dumps(record, separators=separators, ensure_ascii=False) == sample:
+                parts = self._layout_parts(record, "", separators)
+                return f"concat({', '.join(parts)})" if parts else None
+        return None
+
+    def _layout_parts(self, node: Any, path: str, separators: tuple[str, str]) -> list[str] | None:
+        """The pieces of the layout of one value, as SQL."""
+        if path == "" or path in self.parents:
+            if not isinstance(node, dict):
+                return None
+            parts = [_quoted("{")]
+            for number, (name, value) in enumerate(node.items()):
+                of_value = self._layout_parts(value, f"{path}.{name}".lstrip("."), separators)
+                if of_value is None:
+                    return None
+                comma = separators[0] if number else ""
+                parts += [_quoted(f'{comma}"{name}"{separators[1]}'), *of_value]
+            return [*parts, _quoted("}")]
+        for place, field in enumerate(self.fields, 1):
+            if field.path != path:
+                continue
+            match node, field.kind:
+                case None, _:
+                    return [_quoted("null")]
+                case str(), Kind.TEXT | Kind.INSTANT:
+                    return [_quoted('"'), f"texts[{place}]", _quoted('"')]
+                case (bool(), Kind.FLAG):
+                    return [f"texts[{place}]"]
+                case (int() | float(), Kind.SECONDS) if not isinstance(node, bool):
+                    return [f"texts[{place}]"]
+        return None
 
     @property
     def verdict(self) -> str:
         """What is wrong with a line, as a struct of `reason_code` and `message`; NULL if nothing."""
-        number_of_fields = len(self.fields)
         rules = [
             ("types is null", "not_json", _quoted("expected a JSON object, found no valid JSON")),
+            (
+                f"regexp_matches(line, '{_COMMA_BEFORE_END}') and regexp_matches("
+                f"regexp_replace(line, '{_JSON_STRING}', '', 'g'), '{_COMMA_BEFORE_END}')",
+                "not_json",
+                _quoted("expected a JSON object, found a comma before a closing bracket"),
+            ),
             (
                 "json_type(line) <> 'OBJECT'",
                 "wrong_type",
                 f"'expected a JSON object, found ' || {_found('json_type(line)')}",
             ),
             (
-                # Counting brackets is cheap, and rules out what need not be walked through.
+                # Counting brackets is cheap, and shows which lines need not be walked through.
                 "strlen(line) - strlen(replace(replace(line, '[', ''), '{', '')) "
                 f"> {MAX_NESTING} and try(json_structure(line)) is null",
                 "nesting_too_deep",
@@ -193,93 +206,108 @@ class RecordShape:
                 f"{self._repeated_key} || ': expected once, found more than once'",
             ),
         ]
-        for index, path in enumerate(self.parents, number_of_fields + 1):
-            message = f"{_quoted(f'{path}: expected an object, found ')} || {_found(f'types[{index}]')}"
-            rules.append((f"types[{index}] not in ('OBJECT', 'NULL')", "wrong_type", message))
-        for index, field in enumerate(self.fields, 1):
-            rules += self._rules_of(field, f"types[{index}]")
+        for place, path in enumerate(self.parents, len(self.fields) + 1):
+            message = f"'{path}: expected an object, found ' || {_found(f'types[{place}]')}"
+            rules.append((f"types[{place}] not in ('OBJECT', 'NULL')", "wrong_type", message))
+        for place, field in enumerate(self.fields, 1):
+            rules += self._rules_of(field, place)
         cases = " ".join(
             f"when {condition} then {{'reason_code': '{code}', 'message': {message}}}"
             for condition, code, message in rules
         )
         return f"case {cases} end"
 
-    def _rules_of(self, field: Field, json_type: str) -> list[tuple[str, str, str]]:
+    def _rules_of(self, field: Field, place: int) -> list[tuple[str, str, str]]:
         """Condition, reason code and message of all that can be wrong with a field, in order."""
-        fitting = ", ".join(f"'{name}'" for name in _TYPES[field.kind][2])
-        expected = _quoted(f"{field.path}: expected {field.kind}, found ")
-        rules = [
-            (
-                f"{json_type} not in ({fitting}, 'NULL')",
-                "wrong_type",
-                f"{expected} || {_found(json_type)}",
-            )
-        ]
+        text, json_type = f"texts[{place}]", f"types[{place}]"
+        expected = f"'{field.path}: expected {field.kind}, found '"
+        found_type = f"{expected} || {_found(json_type)}"
+        known = (*_JSON_TYPES[field.kind], "NULL")
+        rules = [(f"{json_type} not in {known}", "wrong_type", found_type)]
         if field.required:
             missing = f"missing_{field.column}"
-            rules.append(
-                (
-                    f"coalesce({json_type}, 'NULL') = 'NULL'",
-                    missing,
-                    f"{expected} || {_found(json_type)}",
-                )
-            )
-            rules.append((f"{field.member} = ''", missing, f"{expected} || 'an empty one'"))
+            rules.append((f"{text} is null", missing, found_type))
+            rules.append((f"{text} = ''", missing, f"{expected} || 'an empty one'"))
         match field.kind:
             case Kind.SECONDS:
-                found = f"{expected} || cast({field.member} as varchar)"
+                number, found = f"cast({text} as double)", f"{expected} || {text}"
                 rules += [
-                    (f"not isfinite({field.member})", "not_a_number", found),
-                    (f"{field.member} < 0", "negative_value", found),
-                    (f"{field.member} > {MAX_SECONDS}", "out_of_range", found),
+                    (f"not isfinite({number})", "not_a_number", found),
+                    (f"{number} < 0", "negative_value", found),
+                    (f"{number} > {MAX_SECONDS}", "out_of_range", found),
                 ]
             case Kind.INSTANT:
-                condition = f"{field.member} is not null and {self.value(field)} is null"
-                found = f"{expected} || '''' || left({field.member}, 64) || ''''"
+                condition = f"{text} is not null and {self._value(field, text)} is null"
+                found = f"{expected} || '''' || left({text}, 64) || ''''"
                 rules.append((condition, "bad_timestamp", found))
         return rules
 
     @property
-    def _repeated_key(self) -> str:
-        levels = [
-            f"list_extract(list_filter(keys[{index}], lambda name, place: "
-            f"list_position(keys[{index}], name) < place), 1)"
-            for index in range(1, len(self.parents) + 2)
-        ]
-        return f"coalesce({', '.join(levels)})"
-
-    @property
     def extra(self) -> str:
-        """The fields that no contract names, as a JSON object with dotted keys; NULL if none."""
-        entries = []
-        for index, parent in enumerate(("", *self.parents), 1):
-            prefix = f"{parent}." if parent else ""
-            members = (*(field.path for field in self.fields), *self.parents)
-            known = [
-                path.removeprefix(prefix)
-                for path in members
-                if path.rpartition(".")[0] == parent
-            ]
-            pointer = "".join(f"/{name}" for name in parent.split(".") if name)
-            entries.append(
-                f"map_from_entries(list_transform(list_filter(coalesce(keys[{index}], []), "
+        """The fields of a right record that no contract names, as JSON with dotted keys, or NULL."""
+        maps = []
+        paths = (*(field.path for field in self.fields), *self.parents)
+        for place, parent in enumerate(("", *self.parents), 1):
+            known = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
+            pointer = "/".join(["", *(parent.split(".") if parent else []), ""])
+            maps.append(
+                f"map_from_entries(list_transform(list_filter(coalesce(keys[{place}], []), "
                 f"lambda name: not list_contains({known}, name)), lambda name: row("
-                f"{_quoted(prefix)} || name, json_extract(line, {_quoted(pointer + '/')} || "
+                f"'{parent and f'{parent}.'}' || name, json_extract(line, '{pointer}' || "
                 "replace(replace(name, '~', '~0'), '/', '~1')))))"
             )
-        known_keys = (
-            f"len(list_filter(types, lambda found: found is not null)) < len(flatten(keys))"
-        )
-        maps = f"map_concat({', '.join(entries)})" if len(entries) > 1 else entries[0]
-        return f"case when {known_keys} then cast(to_json({maps}) as varchar) end"
+        all_maps = f"map_concat({', '.join(maps)})" if len(maps) > 1 else maps[0]
+        known_keys = "len(list_filter(types, lambda found: found is not null))"
+        return f"""
+            case
+                when len(flatten(keys)) > {known_keys} then cast(to_json({all_maps}) as varchar)
+            end"""
+
+    def _value(self, field: Field, text: str) -> str:
+        match field.kind:
+            case Kind.SECONDS:
+                return f"try_cast(round(try_cast({text} as double) * 1000) as bigint)"
+            case Kind.FLAG:
+                return f"{text} = 'true'"
+            case Kind.INSTANT:
+                return "moment" if field.path == self.moment else _instant(text)
+            case Kind.LIST:
+                return f"cast(json_array_length({text}) as bigint)"
+            case Kind.TEXT:
+                return text
+
+    @property
+    def _repeated_key(self) -> str:
+        repeated = [
+            f"list_filter(keys[{place}], lambda name, place: "
+            f"list_position(keys[{place}], name) < place)[1]"
+            for place in range(1, len(self.parents) + 2)
+        ]
+        return f"coalesce({', '.join(repeated)}, null)"
+
+
+def _instant(text: str) -> str:
+    """SQL for the UTC instant that the SQL expression `text` writes, NULL when it writes none.
+
+    A date and a time of day to the second, with any number of decimals; UTC when without an offset.
+    A plain cast would take a bare date for midnight, drop offsets and know words like `infinity`.
+    """
+    return f"""
+        case
+            when regexp_full_match({text}, '{_CLOCK}') then try_cast({text} as timestamp)
+            when regexp_full_match({text}, '{_CLOCK}{_OFFSET}')
+                then timezone('UTC', try_cast({text} as timestamptz))
+        end"""
 
 
 def _found(json_type: str) -> str:
     """SQL that names a JSON type to a reader."""
-    return f"""case coalesce({json_type}, '')
-        when '' then 'nothing' when 'NULL' then 'null' when 'VARCHAR' then 'a text'
-        when 'BOOLEAN' then 'true or false' when 'OBJECT' then 'an object'
-        when 'ARRAY' then 'a list' else 'a number' end"""
+    return f"""
+        case coalesce({json_type}, '')
+            when '' then 'nothing' when 'NULL' then 'null' when 'VARCHAR' then 'a text'
+            when 'BOOLEAN' then 'true or false' when 'OBJECT' then 'an object'
+            when 'ARRAY' then 'a list' else 'a number'
+        end"""
 
 
 def _quoted(text: str) -> str:

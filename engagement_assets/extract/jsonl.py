@@ -73,7 +73,7 @@ class PreparedFiles:
         return (
             f"select * from read_json('{path}', format = 'newline_delimited', columns = {{file_id: 'BIGINT', "
             "position: 'BIGINT', raw_text: 'VARCHAR', reason_code: 'VARCHAR', message: 'VARCHAR', "
-            "line_bytes: 'BIGINT'}})"
+            "line_bytes: 'BIGINT'})"
         )
 
 

@@ -4,43 +4,49 @@ Belongs here: from lines to typed rows, rejected lines and duplicates. Not here:
 readable (`jsonl.py`), what a record must look like (`json_records.py`), which files are read and
 what the rows are for (the source's own module).
 
-A usual line is parsed in one pass, any other is kept as text and judged afterwards. Line numbers
-and raw texts are needed for few lines only (rejected ones and duplicates), so these are found by a
-second look at the files that hold them: numbering every line would cost more than reading it.
+A line that equals a layout is typed at once, any other is kept as text and judged afterwards. Line
+numbers and raw texts are needed for few lines only (rejected ones and duplicates), so these are
+found by a second look at the files that hold them: numbering every line would cost more than
+reading it.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from itertools import accumulate, islice
+from pathlib import Path
 
 import duckdb
 
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.json_records import RecordShape, instant
+from engagement_assets.extract.json_records import RecordShape
 from engagement_assets.extract.jsonl import MAX_RAW_TEXT, PreparedFiles
 
-WHITE_SPACE = r"E' \t'"
+_SAMPLED_FILES = 5
+_SAMPLED_LINES = 100
+# Each layout costs a comparison per line that the ones before it did not match.
+_LAYOUTS = 3
 
 
 @dataclass(frozen=True)
 class JsonlRecords:
     """Reads prepared files into temporary tables whose names begin with `name`.
 
-    Its methods are called in the order in which they stand here. The tables:
+    The methods are called in the order in which they stand here; `columns` are those of the shape.
 
-    - `<name>_files`: `file_id, path, source_path, lines_before` of every file.
-    - `<name>_lines`: `file_id, line_hash, line_bytes, day, odd_line` and the columns of the shape,
-      one row per line that is not blank and may belong to the window. The columns are NULL where
-      `odd_line` holds the text of a line that is not usual; `day` is NULL where a line has none.
-    - `<name>_odd`: `file_id, line_hash, day, line, verdict, _extra` and the columns, one row per odd
-      line; `verdict` says why it is rejected.
-    - `<name>_records`: `file_id, line_hash, day, _extra` and the columns of all that is not rejected.
-    - `<name>_repeated`: `day` and identity of what occurs more than once on its day.
+    - `<name>_files`: `file_id, path, source_path, lines_before`.
+    - `<name>_lines`: `file_id, line_hash, line_bytes, day, odd_line, columns`, one row per line that
+      is not blank and may belong to the window. `day` is NULL where the line does not say it;
+      `odd_line` is the text of a line that equals no layout, whose columns mean nothing.
+    - `<name>_odd`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
+      lines, judged; `verdict` is NULL or says why the line is rejected.
+    - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
+    - `<name>_repeated`: `day, identity` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
-    - `<name>_rejected`: `file_id, line_bytes, day, position, raw_text, reason_code, message`.
+    - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, reason_code, message`, all
+      lines that are no records; `day` is still NULL where the line does not say it.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -49,12 +55,175 @@ class JsonlRecords:
     prepared: PreparedFiles
     identity: str
 
-    @property
-    def _columns(self) -> str:
-        return ", ".join(field.column for field in self.shape.fields)
+    def read_lines(self, window: DayWindow | None) -> None:
+        """Make `files` and `lines`; with a window, lines of its days and those without a day."""
+        self._list_files()
+        layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
+        in_window = (
+            f"where moment is null or moment >= timestamp '{window.start}' "
+            f"and moment < timestamp '{window.end}'"
+            if window
+            else ""
+        )
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_lines as
+            with
 
-    def list_files(self) -> None:
-        """Make `<name>_files`."""
+            dated as (
+                select *, {self.shape.moment_value} as moment
+                from ({self._texts_query()})
+            ),
+
+            judged as (
+                select
+                    *,
+                    coalesce(
+                        not contains(line, '\\') and ({layouts}) and {self.shape.fits}, false
+                    ) as is_right
+                from dated
+                {in_window}
+            )
+
+            select
+                file_id, hash(line) as line_hash, strlen(line) as line_bytes,
+                cast(moment as date) as day,
+                case when not is_right then line end as odd_line,
+                {self.shape.columns}
+            from judged
+            """,
+            {"paths": [file.path for file in self.prepared.files]},
+        )
+
+    def days_of_files(self, file_ids: Collection[int]) -> dict[int, set[date | None]]:
+        """The days of all lines of some files, by `file_id`; None for lines that have none.
+
+        Where the window left lines out, the files that hold them are looked through once more.
+        """
+        files = [file for file in self.prepared.files if file.file_id in file_ids]
+        found: dict[int, set[date | None]] = {
+            file.file_id: {None} if file.sick_count else set() for file in files
+        }
+        kept = dict(
+            self.connection.execute(
+                f"select file_id, count(*) from {self.name}_lines group by file_id"
+            ).fetchall()
+        )
+        partly_read = [
+            file
+            for file in files
+            if kept.get(file.file_id, 0) + file.sick_count < file.line_count
+        ]
+        days = self.connection.execute(
+            f"""
+            select distinct file_id, day from {self.name}_lines
+            where odd_line is null or trim(odd_line, ' \t') <> ''
+            """
+        ).fetchall()
+        if partly_read:
+            days += self.connection.execute(
+                f"""
+                select distinct file_id, cast({self.shape.moment_value} as date) as day
+                from ({self._texts_query()})
+                where trim(line, ' \t') <> ''
+                """,
+                {"paths": [file.path for file in partly_read]},
+            ).fetchall()
+        for file_id, day in days:
+            if file_id in found:
+                found[file_id].add(day)
+        return found
+
+    def judge_odd_lines(self) -> None:
+        """Make `odd` and `records`."""
+        columns = ", ".join(field.column for field in self.shape.fields)
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_odd as
+            with
+
+            looked_up as (
+                select
+                    file_id, line_hash, line_bytes, day, line,
+                    try({self.shape.texts}) as texts, try({self.shape.types}) as types,
+                    try({self.shape.keys}) as keys
+                from (select *, odd_line as line from {self.name}_lines)
+                where trim(odd_line, ' \t') <> ''
+            ),
+
+            dated as (select *, {self.shape.moment_value} as moment from looked_up),
+
+            judged as (select *, {self.shape.verdict} as verdict from dated)
+
+            select
+                file_id, line_hash, line_bytes, day, line, verdict,
+                {self.shape.columns},
+                case when verdict is null then {self.shape.extra} end as _extra
+            from judged
+            """
+        )
+        self.connection.execute(
+            f"""
+            create or replace temp view {self.name}_records as
+            select file_id, line_hash, day, {columns}, cast(null as varchar) as _extra
+            from {self.name}_lines where odd_line is null
+            union all
+            select file_id, line_hash, day, {columns}, _extra
+            from {self.name}_odd where verdict is null
+            """
+        )
+
+    def find_winners_and_rejected(self, winner_order: str) -> None:
+        """Make `repeated`, `winners` and `rejected`.
+
+        `winner_order` puts the winner first, over the columns `line` (raw text) and `source_path`.
+        """
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_repeated as
+            select day, {self.identity}, count(*) as copies
+            from {self.name}_records group by all having copies > 1
+            """
+        )
+        self._find_lines()
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_winners as
+            select records.*
+            from {self.name}_records as records
+            semi join {self.name}_repeated as repeated
+                on records.{self.identity} = repeated.{self.identity}
+                and records.day is not distinct from repeated.day
+            inner join {self.name}_files as files on records.file_id = files.file_id
+            inner join (
+                select distinct file_id, line_hash, line from {self.name}_found
+            ) as found
+                on records.file_id = found.file_id and records.line_hash = found.line_hash
+            qualify row_number() over (
+                partition by records.day, records.{self.identity} order by {winner_order}
+            ) = 1
+            """
+        )
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_rejected as
+            select
+                odd.file_id, odd.day, odd.line_bytes, found.position,
+                left(odd.line, {MAX_RAW_TEXT}) as raw_text,
+                odd.verdict.reason_code as reason_code, odd.verdict.message as message
+            from (select distinct on (file_id, line) * from {self.name}_odd) as odd
+            inner join {self.name}_found as found
+                on odd.file_id = found.file_id
+                and odd.line_hash = found.line_hash
+                and odd.line = found.line
+            where odd.verdict is not null
+            union all
+            select file_id, cast(null as date), line_bytes, position, raw_text, reason_code, message
+            from ({self.prepared.sick_lines_sql()})
+            """
+        )
+
+    def _list_files(self) -> None:
         files = self.prepared.files
         self.connection.execute(
             f"""
@@ -70,62 +239,98 @@ class JsonlRecords:
             },
         )
 
-    def read_lines(self, window: DayWindow | None) -> None:
-        """Make `<name>_lines`; with a window, of its days and of what has no day."""
-        moment = self.shape.moment
-        moment_text = (
-            f"case when record is not null then record.{moment} "
-            f"else try(json_extract_string(line, '$.{moment}')) end"
-            if moment
-            else "cast(null as varchar)"
-        )
-        in_window = (
-            f"where moment is null or moment >= timestamp '{window.start}' "
-            f"and moment < timestamp '{window.end}'"
-            if window
-            else ""
+    def _texts_query(self) -> str:
+        """A query giving `file_id, line, texts` of all lines that are not blank, for `$paths`."""
+        return f"""
+            select files.file_id, lines.line, try({self.shape.texts}) as texts
+            from {self.prepared.lines_sql()} as lines
+            inner join {self.name}_files as files on lines.filename = files.path
+            where lines.line is not null
+        """
+
+    def _layouts(self) -> list[str]:
+        """The most common layouts of a few lines of a few files."""
+        files = self.prepared.files
+        step = max(1, len(files) // _SAMPLED_FILES)
+        found: Counter[str] = Counter()
+        for file in files[::step]:
+            with Path(file.path).open(encoding="utf-8-sig", newline="\n") as stream:
+                for line in islice(stream, _SAMPLED_LINES):
+                    layout = self.shape.layout(line.rstrip("\n"))
+                    if layout:
+                        found[layout] += 1
+        return [layout for layout, _ in found.most_common(_LAYOUTS)]
+
+    def _find_lines(self) -> None:
+        """Make `<name>_found`: `file_id, position, line, line_hash` of rejected and repeated lines.
+
+        Raises:
+            RuntimeError: a file is not what it was when it was read.
+        """
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_wanted as
+            select file_id, line_hash from {self.name}_odd where verdict is not null
+            union
+            select file_id, line_hash
+            from {self.name}_records as records
+            semi join {self.name}_repeated as repeated
+                on records.{self.identity} = repeated.{self.identity}
+                and records.day is not distinct from repeated.day
+            """
         )
         self.connection.execute(
             f"""
-            create or replace temp table {self.name}_lines as
-            with
-
-            lines as (
-                select filename, line from {self.prepared.lines_sql()} where line is not null
-            ),
-
-            typed as (
-                select filename, line, try({self.shape.types}) as types, try({self.shape.keys}) as keys
-                from lines
-            ),
-
-            structured as (
-                select
-                    filename, line,
-                    case
-                        when {self.shape.is_usual} then json_transform(line, {self.shape.structure})
-                    end as record
-                from typed
-            ),
-
-            dated as (
-                select *, {instant("moment_text")} as moment
-                from (select *, {moment_text} as moment_text from structured)
-            ),
-
-            judged as (
-                select * replace (case when {self.shape.fits} then record end as record)
-                from dated
-                {in_window}
+            create or replace temp table {self.name}_found
+            (file_id bigint, position bigint, line varchar, line_hash ubigint)
+            """
+        )
+        paths = [
+            path
+            for (path,) in self.connection.execute(
+                f"""
+                select path from {self.name}_files semi join {self.name}_wanted using (file_id)
+                order by file_id
+                """
+            ).fetchall()
+        ]
+        if not paths:
+            return
+        lines = self.prepared.lines_sql()
+        counts = dict(
+            self.connection.execute(
+                f"select filename, count(*) from {lines} group by filename", {"paths": paths}
+            ).fetchall()
+        )
+        lines_before = [0, *accumulate(counts.get(path, 0) for path in paths)][:-1]
+        with _in_order(self.connection):
+            self.connection.execute(
+                f"""
+                insert into {self.name}_found
+                select files.file_id, numbered.number - read_again.lines_before, line, line_hash
+                from (
+                    select row_number() over () as number, filename, line, hash(line) as line_hash
+                    from {lines}
+                ) as numbered
+                inner join {self.name}_files as files on numbered.filename = files.path
+                inner join (
+                    select unnest($paths::varchar[]) as path,
+                    unnest($lines_before::bigint[]) as lines_before
+                ) as read_again on files.path = read_again.path
+                semi join {self.name}_wanted as wanted
+                    on files.file_id = wanted.file_id and numbered.line_hash = wanted.line_hash
+                """,
+                {"paths": paths, "lines_before": lines_before},
             )
 
-            select
-                files.file_id, hash(line) as line_hash, strlen(line) as line_bytes,
-                cast(moment as date) as day,
-                case when record is null then line end as odd_line,
-                {self.shape.columns}
-            from judged
-            inner join {self.name}_files as files on judged.filename = files.path
-            """,
-            {"paths": [file.path for file in self.prepared.files]},
-        )
+
+@contextmanager
+def _in_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Rows come in the order of files and lines, which numbering them relies on."""
+    name = "preserve_insertion_order"
+    (before,) = connection.execute(f"select current_setting('{name}')").fetchall()[0]
+    connection.execute(f"set {name} = true")
+    try:
+        yield
+    finally:
+        connection.execute(f"set {name} = {before}")

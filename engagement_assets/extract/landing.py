@@ -142,7 +142,7 @@ def _folders_from(root: Path, prefix: str) -> Iterator[Path]:
 
 
 def _why_link_is_refused(link: Path, root: Path) -> str | None:
-    target = link.resolve()
+    target = Path(os.path.realpath(link))  # unlike `resolve`, it does not stumble over a link to itself
     if not target.exists():
         return "the link points nowhere"
     if not target.is_relative_to(root):

@@ -4,8 +4,8 @@ Belongs here: which files belong to which day, who reads them, which of two equa
 and the counts. Not here: what a file means (`runna_documents.py`, `runna_activity_files.py`), how
 its rows reach disk (`runna_parts.py`).
 
-Rows never pass through this process: one or more readers write them to Parquet parts in the load's
-folder, and what is handed over are queries over these parts.
+Rows are written to Parquet parts in the load's folder, by this process and others beside it; what
+is handed over are queries over these parts, so that memory does not grow with the window.
 """
 
 import os
@@ -26,20 +26,20 @@ from engagement_assets.extract.runna_parts import (
     Batch,
     FileToRead,
     part_path,
-    read_batches,
     too_large,
 )
+from engagement_assets.extract.runna_processes import read_batches
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
     RUNNA_WORKOUT_STEPS,
 )
 
-DATASET_PARTS = {
-    RUNNA_ACTIVITIES: "activities",
-    RUNNA_ACTIVITY_LAPS: "laps",
-    RUNNA_WORKOUT_STEPS: "steps",
-}
+DATASET_PARTS = (
+    (RUNNA_ACTIVITIES, "activities"),
+    (RUNNA_ACTIVITY_LAPS, "laps"),
+    (RUNNA_WORKOUT_STEPS, "steps"),
+)
 BATCHES_PREFIX = "runna/activities"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -103,7 +103,8 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
             progress(f"{RUNNA_ACTIVITIES.key} {batch.day}: {after:,} of {total:,} files")
         if not landing.is_local:
             for file in batch.files:
-                Path(file.path).unlink(missing_ok=True)
+                if file.path:
+                    Path(file.path).unlink()
 
     first = _take(batches, _MIN_FILES_FOR_HELPERS)
     is_small = sum(len(batch.files) for batch in first) < _MIN_FILES_FOR_HELPERS
@@ -125,10 +126,8 @@ def _take(batches: Iterator[Batch], files: int) -> list[Batch]:
     return taken
 
 
-def _batches(
-    landing: Landing, window: DayWindow, workdir: Path, max_file_bytes: int, found: _Found
-) -> Iterator[Batch]:
-    """The window's files, listed and made readable while they are asked for."""
+def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes: int, found: _Found) -> Iterator[Batch]:
+    """The window's files, listed and, from a remote landing zone, fetched as they are asked for."""
 
     def to_read(file: LandingFile) -> FileToRead:
         key = _printable(file.key)
@@ -139,7 +138,10 @@ def _batches(
         if file.size > max_file_bytes and not landing.is_local:
             error = too_large(file.size, max_file_bytes)
             return FileToRead(key, refused=(error.reason_code, str(error)))
-        return FileToRead(key, str(landing.local_path(file, workdir)))
+        try:
+            return FileToRead(key, str(landing.local_path(file, workdir)))
+        except (FileNotFoundError, PermissionError) as error:
+            return FileToRead(key, refused=("unreadable_file", f"it cannot be fetched: {error}"))
 
     with ThreadPoolExecutor(_FETCHES_AT_A_TIME) as fetches:
         for day in window.days():
@@ -180,9 +182,7 @@ def _printable(key: str) -> str:
 def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers: int) -> None:
     """One temporary view per part, with the datasets' types, and the files that count."""
     for part, columns in PART_COLUMNS.items():
-        paths = [
-            str(part_path(workdir, part, number)).replace("'", "''") for number in range(readers)
-        ]
+        paths = [str(part_path(workdir, part, number)).replace("'", "''") for number in range(readers)]
         typed = ", ".join(_typed(name, kind) for name, kind in columns.items())
         files = ", ".join(f"'{path}'" for path in paths)
         connection.execute(
@@ -214,21 +214,15 @@ def _typed(name: str, kind: str) -> str:
 def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
     now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
     accepted = {}
-    for dataset, part in DATASET_PARTS.items():
+    for dataset, part in DATASET_PARTS:
         columns = ", ".join(
-            f"timestamp '{now}' as {name}" if name == "extracted_at" else name
-            for name in dataset.columns
+            f"timestamp '{now}' as {name}" if name == "extracted_at" else name for name in dataset.columns
         )
         join = "semi join" if dataset is RUNNA_ACTIVITIES else "join"
-        accepted[dataset.key] = (
-            f"select {columns}, day from runna_{part} {join} runna_winners using (file)"
-        )
+        accepted[dataset.key] = f"select {columns}, day from runna_{part} {join} runna_winners using (file)"
     return Extraction(
         accepted=accepted,
-        rejected=(
-            "select dataset, day, source_path, position, raw_text, reason_code, message "
-            "from runna_rejected"
-        ),
+        rejected=("select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected"),
         counts=_counts(found),
         unknown_fields=(
             "select dataset, day, field, cast(sum(records) as bigint) as records "
@@ -240,13 +234,11 @@ def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
 
 def _counts(found: _Found) -> str:
     """What was read, counted where it was read: not as the sum of what became of it."""
-    days = ", ".join(
-        f"(date '{day}', {found.files[day]}, {found.bytes[day]})" for day in found.files
-    )
+    days = ", ".join(f"(date '{day}', {found.files[day]}, {found.bytes[day]})" for day in found.files)
     duplicates = " union all ".join(
         f"select '{dataset.key}' as dataset, day, count(*) as duplicates from runna_{part} "
         "anti join runna_winners using (file) group by day"
-        for dataset, part in DATASET_PARTS.items()
+        for dataset, part in DATASET_PARTS
     )
     return f"""
         with
@@ -281,7 +273,7 @@ def _counts(found: _Found) -> str:
             coalesce(quarantined.quarantined, 0) as quarantined,
             coalesce(duplicates.duplicates, 0) as duplicates
         from days
-        cross join (select unnest({[item.key for item in DATASET_PARTS]}) as dataset) as datasets
+        cross join (select unnest({[dataset.key for dataset, _ in DATASET_PARTS]}) as dataset) as datasets
         left join read using (dataset, day)
         left join quarantined using (dataset, day)
         left join duplicates using (dataset, day)

@@ -79,9 +79,7 @@ def read_activity(data: bytes, file: int) -> ActivityRows:
         except (msgspec.DecodeError, UnusableRecordError):
             return read_explaining(text, file)
     except RecursionError as error:
-        raise UnusableRecordError(
-            "nesting_too_deep", "expected a document of a few levels, found hundreds"
-        ) from error
+        raise UnusableRecordError("nesting_too_deep", "expected a document of a few levels, found hundreds") from error
 
 
 def read_explaining(text: bytes, file: int) -> ActivityRows:
@@ -147,9 +145,7 @@ class _Pieces:
             laps.append((index, lap, _json(extra)))
         return laps
 
-    def flatten(
-        self, elements: Sequence[Raw], where: str, start: int, inherited: Members
-    ) -> FlatSteps:
+    def flatten(self, elements: Sequence[Raw], where: str, start: int, inherited: Members) -> FlatSteps:
         """The flattened steps, the first of which has the index `start`; a bad step leaves a hole.
 
         A step is rejected once, at the first index where it is missing, however often it would have
@@ -190,9 +186,7 @@ class _Pieces:
             raise _refusal(error, step.paces, f"{where}.paces.") from error
         return flat
 
-    def _reject(
-        self, dataset: str, position: int, element: Raw, error: UnusableRecordError
-    ) -> None:
+    def _reject(self, dataset: str, position: int, element: Raw, error: UnusableRecordError) -> None:
         raw_text = _WRAPPED.sub(r"\1", clipped(bytes(element)))
         self.rejected.append(Rejection(dataset, position, raw_text, error.reason_code, str(error)))
 
@@ -241,9 +235,7 @@ def _members(value: Raw, where: str) -> Members:
     try:
         return _MEMBERS.decode(value)
     except msgspec.ValidationError as error:
-        raise UnusableRecordError(
-            "wrong_type", f"{where}: expected an object, found {_shown(value)}"
-        ) from error
+        raise UnusableRecordError("wrong_type", f"{where}: expected an object, found {_shown(value)}") from error
 
 
 def _optional_members(members: Members, name: str) -> Members:
@@ -257,9 +249,7 @@ def _elements(value: Raw, where: str) -> list[Raw] | None:
     try:
         return _ELEMENTS.decode(value)
     except msgspec.ValidationError as error:
-        raise UnusableRecordError(
-            "wrong_type", f"{where}: expected a list, found {_shown(value)}"
-        ) from error
+        raise UnusableRecordError("wrong_type", f"{where}: expected a list, found {_shown(value)}") from error
 
 
 def _known_fields(kind: type[Part], members: Members, where: str) -> tuple[Part, Members]:

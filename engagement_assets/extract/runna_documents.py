@@ -214,9 +214,7 @@ def rows(
     if created_on is None:
         starts = [lap.start_timestamp for _, lap, _ in laps if lap.start_timestamp is not None]
         created_on = min(starts, default=None)
-    lap_rows: list[Row] = [
-        (file, index, *msgspec.structs.astuple(lap), lap_extra) for index, lap, lap_extra in laps
-    ]
+    lap_rows: list[Row] = [(file, index, *msgspec.structs.astuple(lap), lap_extra) for index, lap, lap_extra in laps]
     step_rows: list[Row] = [
         (file, index, *columns[0], repetition, *columns[1])
         for index, (columns, repetition) in enumerate(steps or ())
@@ -300,15 +298,9 @@ def repeated(step: Step, block: FlatSteps) -> FlatSteps:
             + msgspec.json.encode(times).decode(),
         )
     if not block:
-        raise UnusableRecordError(
-            "wrong_value", "steps: expected at least one step to repeat, found none"
-        )
+        raise UnusableRecordError("wrong_value", "steps: expected at least one step to repeat, found none")
     refuse_too_many_steps(int(times) * len(block))
-    return [
-        (columns, inner or repetition)
-        for repetition in range(1, int(times) + 1)
-        for columns, inner in block
-    ]
+    return [(columns, inner or repetition) for repetition in range(1, int(times) + 1) for columns, inner in block]
 
 
 def refuse_too_many_steps(count: int) -> None:
@@ -332,19 +324,14 @@ def _flatten(steps: Sequence[Step]) -> FlatSteps:
 
 def _fingerprint(steps: FlatSteps) -> str:
     """MD5 over what the steps ask for; layout and unknown fields of the JSON leave it the same."""
-    meaning = [
-        None if columns is None else (columns[0], columns[1][:3], repetition)
-        for columns, repetition in steps
-    ]
+    meaning = [None if columns is None else (columns[0], columns[1][:3], repetition) for columns, repetition in steps]
     return hashlib.md5(msgspec.json.encode(meaning), usedforsecurity=False).hexdigest()
 
 
 def _required(value: Id | None, name: str, reason_code: str) -> str:
     text = _optional(value)
     if text is None:
-        raise UnusableRecordError(
-            reason_code, f"{name}: expected an id, found " + msgspec.json.encode(value).decode()
-        )
+        raise UnusableRecordError(reason_code, f"{name}: expected an id, found " + msgspec.json.encode(value).decode())
     return text
 
 

@@ -94,6 +94,12 @@ class Lake:
         """Where what should have become `key` waits, after its day failed a blocking check."""
         return f"held/{key}"
 
+    def quarantine_files(self, dataset: Dataset) -> list[str]:
+        """Where DuckDB finds all rejected records of a dataset."""
+        name = dataset.key.replace("/", ".")
+        found = self._filesystem.glob(f"{self._root}/records/rejected/day=*/{name}.parquet")
+        return [self.location(str(path).removeprefix(f"{self._root}/")) for path in sorted(found)]
+
     def loads_key(self, name: str, day: date) -> str:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
@@ -163,7 +169,7 @@ class Lake:
             ) from error
         with held:
             self._finish_commit(name)
-            aside = Path(self._root) / ".aside" / name
+            aside = self._aside(name)
             if aside.exists():
                 shutil.rmtree(aside)
             aside.mkdir(parents=True)
@@ -188,10 +194,10 @@ class Lake:
     def commit(self, name: str, changes: Sequence[FileChange]) -> None:
         """Make all changes visible, or after a kill at any moment either none or, on the next use, all.
 
-        The journal is the point of no return: before it is in place nothing has changed, after it
-        a reader or the next load goes on where the killed one stopped. Each step can be repeated
-        without harm. An object store has no rename: there the changes are made one after another,
-        each file whole, and a rerun completes what a kill left out.
+        The caller holds `exclusive(name)`, and what is written lies in its folder. The journal is the point of no
+        return: before it is in place nothing has changed, after it a reader or the next load goes on where the killed
+        one stopped. Each step can be repeated without harm. An object store has no rename: there the changes are made
+        one after another, each file whole, and a rerun completes what a kill left out.
         """
         if not self.is_local:
             for change in changes:
@@ -204,7 +210,7 @@ class Lake:
         steps = [(step.key, step.written and step.written.relative_to(self._root).as_posix()) for step in changes]
         journal = self._journal(name)
         journal.parent.mkdir(exist_ok=True)
-        draft = journal.with_suffix(".draft")
+        draft = self._aside(name) / "journal.json"
         draft.write_text(json.dumps(steps), encoding="utf-8")
         # Should the power fail, what lies aside must be on disk before the journal is. One call for
         # all files takes a hundredth of the time of one per file.
@@ -225,6 +231,9 @@ class Lake:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (root / written).replace(target)
         journal.unlink()
+
+    def _aside(self, name: str) -> Path:
+        return Path(self._root) / ".aside" / name
 
     def _journal(self, name: str) -> Path:
         return Path(self._root) / ".journal" / f"{name}.json"

@@ -83,11 +83,14 @@ class Load:
         """What names this load in every record of it."""
         return f"{self.name}-{self.started_at:%Y%m%dT%H%M%S%f}"
 
-    def write_aside(self, extraction: Extraction, window: DayWindow | None) -> None:
+    def write_aside(
+        self, extraction: Extraction, window: DayWindow | None, *, forget: bool = False
+    ) -> None:
         """Write the window's days aside, whole: an event log keeps its rows that were not read again.
 
         `window` is None for a dataset without days. Every day gets a file, also one without rows:
-        read and empty is not the same as not read.
+        read and empty is not the same as not read. `forget` drops what an event log kept from
+        files that have gone; it is for those who have been told that this is meant.
 
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
@@ -98,8 +101,17 @@ class Load:
         keep_counts(self.connection, extraction)
         refuse_strays(self.connection, self._datasets, self._days)
         for dataset in self._datasets:
-            self._write_accepted(dataset, extraction.accepted[dataset.key])
-            self._write_rejected(dataset)
+            keep = dataset.append_only and not forget
+            self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep)
+            self._write_rejected(dataset, keep=keep)
+
+    def quarantined_days(self, dataset: Dataset) -> dict[str, date]:
+        """Landing file → the first day in which the quarantine holds a record of it."""
+        files = self.lake.quarantine_files(dataset)
+        rows = self.connection.execute(
+            f"select source_path, min(day) from {rows_of(files, QUARANTINE_COLUMNS)} group by all"
+        ).fetchall()
+        return dict(rows)
 
     def counts(self) -> list[DayCounts]:
         """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
@@ -176,12 +188,12 @@ class Load:
         changes.append(self._record_of_load(held))
         self.lake.commit(self.name, changes)
 
-    def _write_accepted(self, dataset: Dataset, accepted: str) -> None:
+    def _write_accepted(self, dataset: Dataset, accepted: str, *, keep: bool) -> None:
         columns = ", ".join(dataset.columns)
         rows = accepted
         if not dataset.partitioned:
             rows = f"select *, date '{WHOLE_DATASET_DAY}' as day from ({accepted})"
-        published = self._present(dataset, self.lake.day_key) if dataset.append_only else []
+        published = self._present(dataset, self.lake.day_key) if keep else []
         if published:
             self.connection.execute(f"create or replace temp table load_new_rows as {rows}")
             rows = f"""
@@ -202,9 +214,9 @@ class Load:
                 path.parent.mkdir()
                 shutil.copyfile(empty, path)
 
-    def _write_rejected(self, dataset: Dataset) -> None:
+    def _write_rejected(self, dataset: Dataset, *, keep: bool) -> None:
         """The day's rejected records; of an event log also known ones of files that were not read now."""
-        known = self._present(dataset, self.lake.quarantine_key) if dataset.append_only else []
+        known = self._present(dataset, self.lake.quarantine_key) if keep else []
         columns = ", ".join(QUARANTINE_COLUMNS)
         self._days_with_rejects[dataset.key] = write_days(
             self.connection,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import duckdb
@@ -46,14 +46,13 @@ class DbtBuild:
         """
         self.lake.finish_commits()
         self.lake.create_missing_datasets()
-        results = self._invoke(context, self._selection(context), window)
+        results, failures = self._invoke(context, self._selection(context), window)
         row_counts = self._row_counts(results)
         for message in results:
             for event in message.to_default_asset_events(
                 manifest=self.manifest, dagster_dbt_translator=self.translator, context=context
             ):
                 yield _with_row_count(event, row_counts.get(_unique_id(message)))
-        failures = [_failure_line(message) for message in results if _status(message) in FAILED]
         if failures:
             raise dg.Failure(
                 description=f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures),
@@ -78,7 +77,7 @@ class DbtBuild:
 
     def _invoke(
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
-    ) -> list[DbtCoreCliEventMessage]:
+    ) -> tuple[list[DbtCoreCliEventMessage], list[str]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
         from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
@@ -113,6 +112,8 @@ class DbtBuild:
                         *dbt_arguments(Path(target)),
                         "--indirect-selection",
                         "empty",
+                        "--exclude-resource-type",
+                        "unit_test",
                         "--vars",
                         json.dumps(variables),
                         "--select",
@@ -126,7 +127,14 @@ class DbtBuild:
             raise dg.Failure(
                 description=f"dbt stopped: {outcome.exception}", allow_retries=False
             ) from outcome.exception
-        return results
+        failures = [
+            f"  {result.node.name}: {result.status}: {result.message}"
+            for result in cast(Any, outcome.result) or ()
+            if result.status in FAILED
+        ]
+        if not outcome.success and not failures:
+            failures = ["  dbt reports a failure and names no node"]
+        return results, failures
 
     def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
         """Rows of each table that was built; views are left out, since counting them would run them."""
@@ -178,11 +186,6 @@ def _name(message: DbtCoreCliEventMessage) -> str:
 def _progress_line(message: DbtCoreCliEventMessage) -> str:
     seconds = float(message.raw_event["data"].get("execution_time", 0))
     return f"{_name(message)}: {_status(message)} in {seconds:.2f} s"
-
-
-def _failure_line(message: DbtCoreCliEventMessage) -> str:
-    detail = message.raw_event["info"].get("msg", "")
-    return f"  {_name(message)}: {_status(message)}: {detail}"
 
 
 def _with_row_count(event: Any, row_count: int | None) -> Any:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from warehouse_builder import WarehouseBuilder, parse_project
+
+from tests.integration.warehouse_builder import WarehouseBuilder, parse_project
 
 
 @pytest.fixture(scope="session")

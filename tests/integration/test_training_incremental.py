@@ -6,20 +6,16 @@ that failed or were partial). Not here: what one build computes (see the dbt uni
 
 import os
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from warehouse_builder import WarehouseBuilder
 
-from engagement_assets.lake.datasets import (
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-)
+from tests.integration.runna_batches import LOADED_AT, ActivityFile, Speeds, write_batch
+from tests.integration.warehouse_builder import WarehouseBuilder
+
+pytestmark = pytest.mark.integration
 
 TRAINING = "+path:models/marts/training"
 MARTS = (
@@ -42,94 +38,19 @@ INTERMEDIATE = (
     "int_runna_workout_steps_latest",
     "int_runna_workouts_by_batch_date",
 )
-FIRST_DAY = date(2024, 1, 1)
-
-# One lap or step is its speed (m/s); a target band is 0.1 m/s to either side of it.
-Speeds = tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ActivityFile:
-    """One activity file of a batch. `steps` is None where the file has no `stepsV2`."""
-
-    activity_id: str
-    user_id: str = "user-1"
-    workout_id: str | None = "workout-1"
-    plan_id: str | None = "plan-1"
-    laps: Speeds = (3.0, 2.5)
-    steps: Speeds | None = (3.0, 2.5)
-    week_of_plan: int | None = 1
-    workout_distance: float | None = 5.0
-    unit_of_measure: str = "KILOMETERS"
-    run_type: str = "TEMPO"
-    plan_length_weeks: int = 10
+REGISTRY = "int_runna_activities_by_batch_date"
+DAYS = [date(2024, 1, day) for day in range(1, 6)]
+# More sequences of random builds, for a longer look by hand.
+SEQUENCES = int(os.environ.get("TRAINING_SEQUENCES", "3"))
 
 
-def write_batch(
-    warehouse: WarehouseBuilder, day: date, files: Sequence[ActivityFile], loaded_at: datetime
+def build(
+    warehouse: WarehouseBuilder, first: date, last: date | None = None, select: str = TRAINING
 ) -> None:
-    """Write the three datasets of a batch date, as the extractor does."""
-    paths = {file: f"runna/activities/{day}/{file.activity_id}.json" for file in files}
-    warehouse.write_day(
-        RUNNA_ACTIVITIES,
-        day,
-        [
-            {
-                "activity_id": file.activity_id,
-                "user_id": file.user_id,
-                "workout_id": file.workout_id,
-                "plan_id": file.plan_id,
-                "plan_length_weeks": file.plan_length_weeks,
-                "created_on": datetime.combine(day, datetime.min.time()) - timedelta(days=30),
-                "week_of_plan": file.week_of_plan,
-                "unit_of_measure": file.unit_of_measure,
-                "run_type": file.run_type,
-                "workout_distance": file.workout_distance,
-                "planned_workout_date": day if file.week_of_plan == 1 else None,
-                "lap_count": len(file.laps),
-                "step_count": None if file.steps is None else len(file.steps),
-                "steps_md5": None if file.steps is None else repr(file.steps),
-                "source_path": path,
-                "extracted_at": loaded_at,
-            }
-            for file, path in paths.items()
-        ],
-    )
-    warehouse.write_day(
-        RUNNA_ACTIVITY_LAPS,
-        day,
-        [
-            {
-                "activity_id": file.activity_id,
-                "lap_index": index,
-                "distance_m": 60.1 * speed,
-                "moving_time_ms": 60_100,
-                "average_speed_m_per_s": speed,
-                "source_path": path,
-            }
-            for file, path in paths.items()
-            for index, speed in enumerate(file.laps)
-        ],
-    )
-    warehouse.write_day(
-        RUNNA_WORKOUT_STEPS,
-        day,
-        [
-            {
-                "activity_id": file.activity_id,
-                "workout_id": file.workout_id,
-                "step_index": index,
-                "pace_slow_m_per_s": speed - 0.1,
-                "pace_average_m_per_s": speed,
-                "pace_fast_m_per_s": speed + 0.1,
-                # Not in the fingerprint, and another one in each file.
-                "paces_json": f'{{"file":"{path}"}}',
-                "source_path": path,
-            }
-            for file, path in paths.items()
-            for index, speed in enumerate(file.steps or ())
-        ],
-    )
+    """Build the tables of the area for some days, the last one included."""
+    # Views do not change: they are made once.
+    exclude = "config.materialized:view" if warehouse.warehouse_path.exists() else None
+    warehouse.build(first, (last or first) + timedelta(days=1), select, exclude=exclude)
 
 
 def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
@@ -138,17 +59,223 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
         warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder
     )
     full.warehouse_path.unlink(missing_ok=True)
-    full.build(FIRST_DAY, FIRST_DAY + timedelta(days=1), TRAINING)
-    tables = [f"training.{name}" for name in MARTS]
-    tables += [f"intermediate.{name}" for name in INTERMEDIATE]
-    found = {table: warehouse.rows(table) for table in tables}
-    expected = {table: full.rows(table) for table in tables}
-    registry = "intermediate.int_runna_activities_by_batch_date"
-    found[registry] = warehouse.rows(registry, where="is_in_lake")
-    expected[registry] = full.rows(registry)
-    different = [table for table in expected if found[table] != expected[table]]
-    assert not different, [
-        (table, "extra", [row for row in found[table] if row not in expected[table]],
-         "missing", [row for row in expected[table] if row not in found[table]])
-        for table in different
+    build(full, DAYS[0])
+    # The log also keeps what has left the lake.
+    wheres = {f"intermediate.{REGISTRY}": "is_in_lake"}
+    wheres |= {f"training.{name}": "true" for name in MARTS}
+    wheres |= {f"intermediate.{name}": "true" for name in INTERMEDIATE}
+    different = {}
+    for table, where in wheres.items():
+        found, expected = warehouse.rows(table, where), full.rows(table, where)
+        if found != expected:
+            different[table] = {
+                "too many": [row for row in found if row not in expected],
+                "missing": [row for row in expected if row not in found],
+            }
+    assert different == {}
+
+
+def column(warehouse: WarehouseBuilder, sql: str) -> list[object]:
+    """The only column of a query's rows."""
+    return [value for (value,) in warehouse.query(sql)]
+
+
+def test_what_leaves_a_batch_leaves_every_table(
+    warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    stays = ActivityFile("stays", user_id="user-1", workout_id="workout-1")
+    moves = ActivityFile("moves", user_id="user-2", workout_id="workout-2", plan_id="plan-2")
+    write_batch(warehouse, DAYS[0], [stays, moves])
+    write_batch(warehouse, DAYS[1], [ActivityFile("leaves", user_id="user-3", workout_id="gone")])
+    build(warehouse, DAYS[0], DAYS[1])
+
+    write_batch(warehouse, DAYS[0], [stays, replace(moves, user_id="user-1", plan_id="plan-1")])
+    write_batch(warehouse, DAYS[1], [])
+    build(warehouse, DAYS[0], DAYS[1])
+
+    assert column(warehouse, "select user_id from training.user_pace_adherence") == ["user-1"]
+    assert warehouse.query(
+        "select distinct user_id, plan_id from training.weekly_plan_distance"
+    ) == [("user-1", "plan-1")]
+    assert column(warehouse, "select workout_id from training.dim__workouts order by 1") == [
+        "workout-1",
+        "workout-2",
     ]
+    assert column(warehouse, "select distinct user_id from training.workout_leaderboard") == [
+        "user-1"
+    ]
+    assert column(warehouse, "select plan_id from training.dim__plans") == ["plan-1"]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_an_older_batch_that_comes_late_gives_way_to_the_newer_one(
+    warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    newer = ActivityFile("again", user_id="user-2", laps=(), plan_length_weeks=8)
+    write_batch(warehouse, DAYS[1], [newer])
+    build(warehouse, DAYS[1])
+
+    write_batch(warehouse, DAYS[0], [replace(newer, user_id="user-1", laps=(3.0,), steps=(2.0,))])
+    build(warehouse, DAYS[0])
+
+    assert warehouse.query("select user_id, lap_count from training.fct__activities") == [
+        ("user-2", 0)
+    ]
+    assert column(warehouse, "select plan_length_weeks from training.dim__plans") == [8]
+    assert_equal_to_full_build(warehouse, manifest)
+
+    # The newer batch loses the activity: the older one counts again, with its laps and steps.
+    write_batch(warehouse, DAYS[1], [])
+    build(warehouse, DAYS[1])
+
+    assert warehouse.query("select user_id, lap_count from training.fct__activities") == [
+        ("user-1", 1)
+    ]
+    assert column(warehouse, "select pace_average_m_per_s from training.bdg__workout_to_steps") == [
+        2.0
+    ]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_other_steps_of_a_workout_reach_the_activities_of_earlier_days(
+    warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    write_batch(warehouse, DAYS[0], [ActivityFile("early", laps=(3.0,), steps=(3.0, 2.5))])
+    build(warehouse, DAYS[0])
+    completed = "select is_completed from training.fct__activities where activity_id = 'early'"
+    assert column(warehouse, completed) == [False]
+
+    # The workout has become shorter, and its only step slower.
+    other = ActivityFile("late", user_id="user-2", laps=(2.0,), steps=(2.0,))
+    write_batch(warehouse, DAYS[1], [other])
+    build(warehouse, DAYS[1])
+
+    assert column(warehouse, completed) == [True]
+    assert warehouse.query(
+        "select faster_lap_count, lap_count from training.user_pace_adherence order by user_id"
+    ) == [(1, 1), (0, 1)]
+    assert_equal_to_full_build(warehouse, manifest)
+
+    # A file without steps says nothing about them; nor does the end of the one that said something.
+    write_batch(warehouse, DAYS[2], [replace(other, activity_id="silent", steps=None)])
+    write_batch(warehouse, DAYS[1], [])
+    build(warehouse, DAYS[1], DAYS[2])
+
+    assert column(warehouse, completed) == [False]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_builds_that_stopped_half_way_are_caught_up_in_any_order(
+    warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    first = ActivityFile("first", laps=(3.0, 2.5), steps=(3.0, 2.5))
+    write_batch(warehouse, DAYS[0], [first])
+    build(warehouse, DAYS[0])
+
+    # The log is built, then the run dies.
+    write_batch(warehouse, DAYS[0], [replace(first, laps=(2.0, 2.0, 2.0), user_id="user-2")])
+    build(warehouse, DAYS[0], select=REGISTRY)
+    # Somebody builds the tables at the end alone, on top of what was left behind.
+    build(
+        warehouse,
+        DAYS[3],
+        select="fct__activities user_pace_adherence weekly_plan_distance workout_step_speeds",
+    )
+    assert column(warehouse, "select user_id from training.fct__activities") == ["user-1"]
+    # A later day is built with all tables.
+    write_batch(warehouse, DAYS[1], [replace(first, activity_id="second", steps=(2.0,))])
+    build(warehouse, DAYS[1])
+
+    assert warehouse.query(
+        "select user_id, lap_count, slower_lap_count from training.user_pace_adherence order by 1"
+    ) == [("user-1", 2, 0), ("user-2", 3, 0)]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_a_refresh_of_the_log_alone_forgets_nothing(
+    warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    write_batch(warehouse, DAYS[0], [ActivityFile("stays"), ActivityFile("leaves", "user-2")])
+    build(warehouse, DAYS[0])
+
+    write_batch(warehouse, DAYS[0], [ActivityFile("stays")])
+    warehouse.build(DAYS[0], DAYS[1], REGISTRY, full_refresh=True)
+    build(warehouse, DAYS[4])
+
+    assert column(warehouse, "select activity_id from training.fct__activities") == ["stays"]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_a_day_that_nothing_points_to_is_not_opened(warehouse: WarehouseBuilder) -> None:
+    write_batch(warehouse, DAYS[0], [ActivityFile("again")])
+    write_batch(warehouse, DAYS[1], [ActivityFile("old", workout_id="workout-3")])
+    write_batch(warehouse, DAYS[2], [ActivityFile("older", workout_id="workout-2")])
+    build(warehouse, DAYS[0], DAYS[2])
+
+    for path in warehouse.lake_folder.glob(f"raw_runna/*/day={DAYS[1]}/data.parquet"):
+        path.write_bytes(b"not Parquet")
+    write_batch(warehouse, DAYS[3], [ActivityFile("new", laps=(1.0,), steps=None)])
+    write_batch(warehouse, DAYS[2], [])
+    # The steps of workout-1 come from the first day's file once more.
+    write_batch(warehouse, DAYS[0], [ActivityFile("again", steps=(9.0,))])
+    build(warehouse, DAYS[2], DAYS[3])
+
+    assert column(warehouse, "select activity_id from training.fct__activities order by 1") == [
+        "again",
+        "new",
+        "old",
+    ]
+
+
+def random_file(drawn: random.Random, activity_id: str) -> ActivityFile:
+    """Any file of an activity, among few users, workouts and plans."""
+
+    def speeds(count: int) -> Speeds:
+        return tuple(drawn.choice((0.0, 2.0, 2.45, 3.0, 3.3)) for _ in range(count))
+
+    return ActivityFile(
+        activity_id,
+        user_id=drawn.choice(("user-1", "user-2", "user-3")),
+        workout_id=drawn.choice(("workout-1", "workout-2", "workout-3", None)),
+        plan_id=drawn.choice(("plan-1", "plan-2", None)),
+        laps=speeds(drawn.randint(0, 4)),
+        steps=drawn.choice((None, (), (3.0,), (3.0, 2.5), (3.0, 2.5, 2.0))),
+        week_of_plan=drawn.choice((None, 1, 2, 3, 4)),
+        workout_distance=drawn.choice((None, 5.0, 6.2, 10.1)),
+        unit_of_measure=drawn.choice(("KILOMETERS", "MILES")),
+        run_type=drawn.choice(("TEMPO", "LONG_RUN")),
+        plan_length_weeks=drawn.choice((8, 10)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(SEQUENCES))
+def test_any_sequence_of_builds_equals_one_full_build(
+    seed: int, warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    drawn = random.Random(seed)
+
+    def write_random_batch(day: date) -> None:
+        ids = drawn.sample("abcde", drawn.randint(0, 4))
+        files = [random_file(drawn, activity_id) for activity_id in ids]
+        write_batch(warehouse, day, files, LOADED_AT + timedelta(hours=drawn.randint(0, 10_000)))
+
+    for day in drawn.sample(DAYS, 3):
+        write_random_batch(day)
+    build(warehouse, DAYS[0], DAYS[-1])
+
+    not_built: set[date] = set()
+    for _ in range(4):
+        for day in drawn.sample(DAYS, drawn.randint(0, 2)):
+            write_random_batch(day)
+            not_built.add(day)
+        first = min(not_built, default=DAYS[0]) if drawn.random() < 0.7 else drawn.choice(DAYS)
+        end = first + timedelta(days=drawn.randint(1, 3))
+        chosen = drawn.sample([*MARTS, *INTERMEDIATE, REGISTRY], drawn.randint(1, 8))
+        if drawn.random() < 0.4:
+            chosen = [TRAINING]
+        warehouse.build(first, end, " ".join(chosen), full_refresh=drawn.random() < 0.1)
+        if TRAINING in chosen or REGISTRY in chosen:
+            not_built = {day for day in not_built if not first <= day < end}
+
+    build(warehouse, min(not_built, default=DAYS[0]), max(not_built, default=DAYS[0]))
+    assert_equal_to_full_build(warehouse, manifest)

@@ -79,42 +79,18 @@ class WarehouseBuilder:
         *,
         full_refresh: bool = False,
         exclude: str | None = None,
-        variables: Mapping[str, object] | None = None,
     ) -> None:
         """Build seeds and models for the window `[start, end)`, without their tests.
 
         Raises:
-            AssertionError: a model failed; the message names all that did.
-        """
-        failed = self.failures(
-            start,
-            end,
-            select,
-            full_refresh=full_refresh,
-            exclude=exclude,
-            variables=variables,
-        )
-        assert not failed, failed
-
-    def failures(
-        self,
-        start: date | str,
-        end: date | str,
-        select: str | None = None,
-        *,
-        full_refresh: bool = False,
-        exclude: str | None = None,
-        variables: Mapping[str, object] | None = None,
-    ) -> dict[str, str]:
-        """Build what `build` does and return what failed: name → message.
-
-        A node that was skipped because of another's failure is not among them.
+            AssertionError: a model failed; the message has what each of them said.
         """
         arguments = ["--resource-type=model", "--resource-type=seed"]
         arguments += [f"--exclude={exclude}"] if exclude else []
         arguments += ["--full-refresh"] if full_refresh else []
         window = {"window_start": str(start), "window_end": str(end)}
-        return self._run("build", select, {**window, **(variables or {})}, arguments)
+        failed = self._run("build", select, window, arguments)
+        assert not failed, failed
 
     def failing_tests(self, select: str) -> dict[str, str]:
         """Run tests over the warehouse as it is; return those that fail or warn: name → message.

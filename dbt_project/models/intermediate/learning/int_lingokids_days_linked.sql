@@ -47,6 +47,16 @@ links as (
         on
             events.event_id = other_events.event_id
             and events.event_date <> other_events.event_date
+    {% if previous_build_exists() and not is_incremental() %}
+
+        union
+
+        select
+            event_date,
+            linked_date
+
+        from {{ this }}
+    {% endif %}
 
 ),
 

@@ -1,8 +1,8 @@
 {{ config(materialized = 'view') }}
 
 -- A batch that is older than the activity's newest one changes nothing that counts. The names that
--- any batch gave to the activity are all here, so that the user and the workout that it has left
--- are built again as well.
+-- any batch gave to the activity are all here, so that the user, plan and workout that it has
+-- left are built again as well.
 with
 
 activities as (
@@ -37,6 +37,7 @@ activities_named as (
         activities.activity_id,
         activities.batch_date,
         activities.user_id,
+        activities.plan_id,
         activities.workout_id,
         activities_changed.change_number
 

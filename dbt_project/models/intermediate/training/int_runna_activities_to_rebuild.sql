@@ -32,6 +32,7 @@ activities_of_workouts_with_other_steps as (
         activities.activity_id,
         activities.batch_date,
         activities.user_id,
+        activities.plan_id,
         activities.workout_id,
         workout_steps_latest.change_number
 
@@ -48,6 +49,7 @@ activities_to_rebuild as (
         activity_id,
         batch_date,
         user_id,
+        plan_id,
         workout_id,
         change_number
 
@@ -59,6 +61,7 @@ activities_to_rebuild as (
         activity_id,
         batch_date,
         user_id,
+        plan_id,
         workout_id,
         change_number
 

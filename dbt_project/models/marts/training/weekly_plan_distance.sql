@@ -3,7 +3,8 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         change_log = 'int_runna_activities_changed',
-        changed_key = 'user_id',
+        changed_key = '(user_id, plan_id)',
+        changed_key_in_log = 'user_id, plan_id',
     )
 }}
 
@@ -23,7 +24,7 @@ activities as (
         plan_id is not null
         and week_of_plan is not null
     {% if is_incremental() %}
-        and user_id in {{ changed_keys() }}
+        and (user_id, plan_id) in {{ changed_keys() }}
     {% endif %}
 
 ),

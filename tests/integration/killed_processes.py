@@ -1,0 +1,70 @@
+"""Processes that are killed, for real: before a chosen step on the file system, or at any moment.
+
+Belongs here: how a child process ends. Not here: what it was doing and what must be left (see the tests).
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+# A fork of a process that has imported all this and opened nothing: a child starts in milliseconds.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.lake_loads", "engagement_assets.transform.publish", "pandas"])
+
+_STEPS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir"})
+
+
+def killed_before_step(number: int, work: Callable[..., None], *arguments: Any) -> bool:
+    """Do the work in a child that is killed before its step of that number; False when it had fewer steps."""
+    child = _PROCESSES.Process(target=_work_until_step, args=(number, work, arguments))
+    child.start()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL), child.exitcode
+    return child.exitcode != 0
+
+
+def killed_at_random(draw: random.Random, within_s: float, work: Callable[..., None], *arguments: Any) -> bool:
+    """Do the work in a child that is killed some time after it has begun; False when it was done before."""
+    begun, beginning = _PROCESSES.Pipe(duplex=False)
+    child = _PROCESSES.Process(target=_begin, args=(beginning, work, arguments))
+    child.start()
+    assert begun.recv() == "begun"
+    child.join(draw.uniform(0, within_s))
+    child.kill()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL), child.exitcode
+    return child.exitcode != 0
+
+
+def all_at_once(*works: Callable[[], None] | partial[None]) -> list[int | None]:
+    """Do all works at the same time, each in a child; their exit codes."""
+    children = [_PROCESSES.Process(target=work) for work in works]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    return [child.exitcode for child in children]
+
+
+def _begin(beginning: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    beginning.send("begun")
+    work(*arguments)
+
+
+def _work_until_step(number: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    steps = 0
+
+    def kill_before(event: str, details: tuple[Any, ...]) -> None:
+        nonlocal steps
+        if event in _STEPS or (event == "open" and "w" in str(details[1])):
+            steps += 1
+            if steps == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(kill_before)
+    work(*arguments)

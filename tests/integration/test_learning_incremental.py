@@ -1,0 +1,383 @@
+"""Learning tables: any sequence of builds ends with the tables of one full build from the same lake.
+
+Belongs here: what happens between builds (events that come late, again, on another day or go;
+users and activities that change; builds that failed, were partial or refreshed one table).
+Not here: what one build computes (see the dbt unit tests).
+"""
+
+import os
+import random
+import shutil
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from engagement_assets.lake.datasets import (
+    LINGOKIDS_ACTIVITIES,
+    LINGOKIDS_EVENTS,
+    LINGOKIDS_USERS,
+)
+from tests.integration.warehouse_builder import Row, WarehouseBuilder
+
+pytestmark = pytest.mark.integration
+
+# How many random sequences are tried, and how many builds each has before it comes to rest.
+SEQUENCES = int(os.environ.get("LEARNING_SEQUENCES", "3"))
+BUILDS = int(os.environ.get("LEARNING_BUILDS", "3"))
+
+LEARNING = "+path:models/marts/learning"
+FACT = "+fct__activity_exits"
+MARTS = (
+    "fct__activity_exits",
+    "engagement_daily",
+    "engagement_weekly",
+    "engagement_monthly",
+    "engagement_yearly",
+    "top_activities",
+    "learning_active_users",
+)
+INTERMEDIATE = (
+    "int_lingokids_users_latest",
+    "int_lingokids_activities_latest",
+    "int_lingokids_events_by_day",
+    "int_lingokids_days_linked",
+    "int_lingokids_days_changed",
+)
+# Columns that say what was built when, and not what is so.
+BOOKKEEPING = {"affected_from"}
+
+# Ten days over the borders of a week, a month and a year.
+DAYS = [date(2023, 12, 27) + timedelta(days=offset) for offset in range(10)]
+DAY_1, DAY_2, DAY_3, DAY_4 = DAYS[:4]
+ONE_DAY = timedelta(days=1)
+
+
+def event(event_id: str, day: date, **columns: object) -> Row:
+    return {
+        "event_id": event_id,
+        "occurred_at": datetime.combine(day, time(10)),
+        "user_id": "ana",
+        "activity_id": "song",
+        "duration_ms": 1_000,
+        "is_completed": True,
+        "os_name": "iOS",
+        **columns,
+    }
+
+
+def user(user_id: str, **columns: object) -> Row:
+    return {"user_id": user_id, "country_code": "es", **columns}
+
+
+def activity(activity_id: str, **columns: object) -> Row:
+    return {"activity_id": activity_id, "activity_name": activity_id, "activity_type": "game", **columns}
+
+
+def tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
+    """What the warehouse says, without its bookkeeping: tables by name."""
+    found = {name: warehouse.rows(f"learning.{name}") for name in MARTS}
+    name = "int_lingokids_events_by_day"
+    found[name] = warehouse.rows(f"intermediate.{name}")
+    for name in ("int_lingokids_users_latest", "int_lingokids_activities_latest"):
+        found[name] = warehouse.rows(f"intermediate.{name}", where="is_known")
+    return {
+        name: [{key: value for key, value in row.items() if key not in BOOKKEEPING} for row in rows]
+        for name, rows in found.items()
+    }
+
+
+def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
+    """Every table holds the rows of one full build from the same lake."""
+    folder = warehouse.warehouse_path.parent / "full"
+    full = WarehouseBuilder(folder, manifest, lake_folder=warehouse.lake_folder)
+    full.warehouse_path.unlink(missing_ok=True)
+    full.build(DAY_1, DAY_2, LEARNING)
+    found, expected = tables(warehouse), tables(full)
+    differences = {
+        name: {
+            "extra": [row for row in found[name] if row not in expected[name]],
+            "missing": [row for row in expected[name] if row not in found[name]],
+        }
+        for name in expected
+        if found[name] != expected[name]
+    }
+    assert not differences
+
+
+def days_logged_last(warehouse: WarehouseBuilder) -> list[object]:
+    """The days that the newest build found changed."""
+    return [
+        day
+        for (day,) in warehouse.query(
+            "select event_date from intermediate.int_lingokids_days_changed where change_number = "
+            "(select max(change_number) from audit.consumed_changes) order by event_date"
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def four_days(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Path:
+    """Four days with an event of Ana and one of Ben each, built; Ben is unknown. Days 2 and 4 share one more."""
+    warehouse = WarehouseBuilder(tmp_path_factory.mktemp("four_days"), manifest)
+    for day in DAYS[:4]:
+        rows = [event(f"ana-{day}", day), event(f"ben-{day}", day, user_id="ben", activity_id="game")]
+        rows += [event("shared", day)] if day in (DAY_2, DAY_4) else []
+        warehouse.write_day(LINGOKIDS_EVENTS, day, rows)
+    warehouse.write_whole(LINGOKIDS_USERS, [user("ana")])
+    warehouse.write_whole(LINGOKIDS_ACTIVITIES, [activity("song"), activity("game")])
+    warehouse.build(DAY_1, DAY_4 + ONE_DAY, LEARNING)
+    return warehouse.warehouse_path.parent
+
+
+@pytest.fixture
+def built(four_days: Path, tmp_path: Path, manifest: Manifest) -> WarehouseBuilder:
+    """A copy of the four days that a test may change."""
+    folder = shutil.copytree(four_days, tmp_path / "built")
+    return WarehouseBuilder(folder, manifest)
+
+
+def test_a_rebuilt_window_is_as_the_lake_has_it_now(built: WarehouseBuilder, manifest: Manifest) -> None:
+    built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
+    built.write_day(LINGOKIDS_EVENTS, DAY_2, [event("ana-late", DAY_2), event("changed", DAY_2)])
+    built.build(DAY_1, DAY_4, LEARNING)
+    assert days_logged_last(built) == [DAY_1, DAY_2, DAY_3]
+    assert_equal_to_full_build(built, manifest)
+
+
+def test_a_user_is_followed_to_the_days_of_earlier_events(built: WarehouseBuilder, manifest: Manifest) -> None:
+    start = datetime.combine(DAY_3, time(9))
+    subscription = {"subscription_start_at": start, "subscription_expire_at": start + ONE_DAY}
+    steps: list[tuple[list[Row], list[date], list[str]]] = [
+        # The subscription has begun before day 3 and is over before day 4: the days before stay as they are.
+        ([user("ana", **subscription)], [DAY_3, DAY_4], ["free", "free", "subscribed", "lapsed"]),
+        # Gone, and somebody else is known from now on.
+        ([user("ben")], DAYS[:4], ["unknown", "unknown", "unknown", "unknown"]),
+        # Back, and the other one is as before.
+        ([user("ana", trial_start_at=start), user("ben")], DAYS[:4], ["free", "free", "trial", "trial"]),
+        # Nothing has changed.
+        ([user("ben"), user("ana", trial_start_at=start)], [], ["free", "free", "trial", "trial"]),
+    ]
+    for users, days, statuses in steps:
+        built.write_whole(LINGOKIDS_USERS, users)
+        built.build(DAYS[8], DAYS[9], FACT)
+        assert days_logged_last(built) == days
+        found = built.query(
+            "select subscription_status from learning.fct__activity_exits "
+            "where event_id like 'ana%' order by event_date"
+        )
+        assert found == [(status,) for status in statuses]
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert_equal_to_full_build(built, manifest)
+
+
+def test_two_changes_of_a_user_count_both_when_the_first_was_not_followed(
+    built: WarehouseBuilder, manifest: Manifest
+) -> None:
+    early, late = datetime.combine(DAY_2, time(9)), datetime.combine(DAY_4, time(9))
+    built.write_whole(LINGOKIDS_USERS, [user("ana", trial_start_at=early)])
+    built.build(DAYS[8], DAYS[9], "+int_lingokids_users_latest")
+    built.write_whole(LINGOKIDS_USERS, [user("ana", trial_start_at=early, trial_end_at=late)])
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert days_logged_last(built) == [DAY_2, DAY_3, DAY_4]
+    assert_equal_to_full_build(built, manifest)
+
+
+def test_an_activity_is_followed_to_the_days_of_earlier_events(built: WarehouseBuilder, manifest: Manifest) -> None:
+    built.write_whole(LINGOKIDS_ACTIVITIES, [activity("song", activity_name="The Family Song")])
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert built.query("select distinct activity_name, activity_type from learning.top_activities order by all") == [
+        ("The Family Song", "game"),
+        ("game", "unknown"),
+    ]
+    assert_equal_to_full_build(built, manifest)
+
+
+def test_an_event_that_moves_between_days_is_one_event(built: WarehouseBuilder, manifest: Manifest) -> None:
+    """It moves on and back, while the day that must give it up and get it back is not in the window."""
+    moved = f"ana-{DAY_1}"
+    for day_3, home in (([event(moved, DAY_3), event("other", DAY_3)], DAY_3), ([event("other", DAY_3)], DAY_1)):
+        built.write_day(LINGOKIDS_EVENTS, DAY_3, day_3)
+        built.build(DAY_3, DAY_4, FACT)
+        assert days_logged_last(built) == [DAY_1, DAY_3]
+        assert built.query(f"select event_date from learning.fct__activity_exits where event_id = '{moved}'") == [
+            (home,)
+        ]
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert_equal_to_full_build(built, manifest)
+
+
+@pytest.mark.parametrize("last_built", ["int_lingokids_events_by_day", "int_lingokids_days_changed"])
+def test_a_build_that_stopped_is_made_good_by_a_build_of_other_days(
+    built: WarehouseBuilder, manifest: Manifest, last_built: str
+) -> None:
+    """A day was emptied, one got an event, and one gave back an event to a day that was not in its window."""
+    built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
+    built.write_day(LINGOKIDS_EVENTS, DAY_3, [event("new", DAY_3)])
+    built.write_day(LINGOKIDS_EVENTS, DAY_4, [event(f"ana-{DAY_4}", DAY_4)])
+    built.build(DAY_1, DAY_4 + ONE_DAY, f"+{last_built}", exclude="int_lingokids_days_linked")
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert_equal_to_full_build(built, manifest)
+
+
+@pytest.mark.parametrize("left_out", ["fct__activity_exits", "engagement_monthly"])
+def test_a_table_that_was_left_out_is_caught_up_with_those_that_read_it(
+    built: WarehouseBuilder, manifest: Manifest, left_out: str
+) -> None:
+    built.write_day(LINGOKIDS_EVENTS, DAY_1, [event("only", DAY_1)])
+    built.build(DAY_1, DAY_2, LEARNING, exclude=left_out)
+    built.build(DAY_3, DAY_4, LEARNING)
+    assert_equal_to_full_build(built, manifest)
+
+
+@pytest.mark.parametrize(
+    "refreshed",
+    ["int_lingokids_users_latest", "int_lingokids_days_linked", "int_lingokids_days_changed"],
+)
+def test_a_log_that_is_refreshed_in_full_forgets_nothing(
+    built: WarehouseBuilder, manifest: Manifest, refreshed: str
+) -> None:
+    """The changes are seen by the refresh alone: a user, an activity, a day and an event have gone."""
+    built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
+    built.write_day(LINGOKIDS_EVENTS, DAY_4, [event(f"ana-{DAY_4}", DAY_4)])
+    built.write_whole(LINGOKIDS_USERS, [])
+    built.write_whole(LINGOKIDS_ACTIVITIES, [])
+    built.build(DAY_1, DAY_4 + ONE_DAY, "int_lingokids_events_by_day")
+    built.build(DAY_1, DAY_4 + ONE_DAY, refreshed, full_refresh=True)
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert_equal_to_full_build(built, manifest)
+
+
+def test_a_daily_run_opens_no_other_day_of_the_lake(built: WarehouseBuilder) -> None:
+    (built.lake_folder / LINGOKIDS_EVENTS.key / f"day={DAY_3}" / "data.parquet").write_bytes(b"unreadable")
+    built.write_day(LINGOKIDS_EVENTS, DAY_4, [event("new", DAY_4)])
+    built.build(DAY_4, DAY_4 + ONE_DAY, LEARNING)
+    assert built.query("select event_id from learning.fct__activity_exits where event_date >= date '2023-12-30'") == [
+        ("new",)
+    ]
+
+
+class LearningApp:
+    """A source whose events, users and activities change at random, and the lake that it fills."""
+
+    def __init__(self, warehouse: WarehouseBuilder, draw: random.Random) -> None:
+        self._warehouse = warehouse
+        self._draw = draw
+        self._events: dict[date, dict[str, Row]] = {day: {} for day in DAYS}
+        self._users: dict[str, Row] = {}
+        self._activities: dict[str, Row] = {}
+        self.changed_days: set[date] = set()
+
+    def change(self) -> None:
+        """Change a few things at once, and write what changed to the lake."""
+        for change in self._draw.choices(
+            [self._add_events, self._withdraw_events, self._change_users, self._change_activities],
+            weights=[4, 2, 3, 1],
+            k=4,
+        ):
+            change()
+        for day in self.changed_days:
+            self._warehouse.write_day(LINGOKIDS_EVENTS, day, [*self._events[day].values()])
+        self._warehouse.write_whole(LINGOKIDS_USERS, [*self._users.values()])
+        self._warehouse.write_whole(LINGOKIDS_ACTIVITIES, [*self._activities.values()])
+
+    def unbuilt_days(self) -> list[list[date]]:
+        """The changed days that no complete build has seen, in runs of neighbours."""
+        runs: list[list[date]] = []
+        for day in sorted(self.changed_days):
+            if runs and day - runs[-1][-1] == ONE_DAY:
+                runs[-1].append(day)
+            else:
+                runs.append([day])
+        return runs
+
+    def _add_events(self) -> None:
+        """New ones, later versions and the same id on several days: ids are few."""
+        day = self._draw.choice(DAYS)
+        for _ in range(self._draw.randint(1, 6)):
+            event_id = f"event-{self._draw.randrange(30)}"
+            self._events[day][event_id] = event(
+                event_id,
+                day,
+                occurred_at=datetime.combine(day, time(self._draw.randrange(24))),
+                user_id=f"user-{self._draw.randrange(5)}",
+                activity_id=f"activity-{self._draw.randrange(4)}",
+                duration_ms=self._draw.choice([None, 0, 1_000, 7_200_000]),
+                is_completed=self._draw.choice([None, True, False]),
+                os_name=self._draw.choice(["iOS", "iPhone OS", "Android", None]),
+                collection_id=self._draw.choice(["", "songs"]),
+            )
+        self.changed_days.add(day)
+
+    def _withdraw_events(self) -> None:
+        day = self._draw.choice(DAYS)
+        for event_id in [*self._events[day]][self._draw.randrange(2) :]:
+            del self._events[day][event_id]
+        self.changed_days.add(day)
+
+    def _change_users(self) -> None:
+        """Somebody comes, goes, moves house or gets other dates of trial and subscription."""
+        user_id = f"user-{self._draw.randrange(5)}"
+        if self._draw.random() < 0.2:
+            self._users.pop(user_id, None)
+            return
+        known = self._users.get(user_id, user(user_id))
+        column = self._draw.choice(
+            [
+                "country_code",
+                "trial_start_at",
+                "trial_end_at",
+                "subscription_start_at",
+                "subscription_expire_at",
+            ]
+        )
+        values = ["es", "us", None] if column == "country_code" else [*self._instants(), None]
+        self._users[user_id] = {**known, column: self._draw.choice(values)}
+
+    def _change_activities(self) -> None:
+        activity_id = f"activity-{self._draw.randrange(4)}"
+        if self._draw.random() < 0.2:
+            self._activities.pop(activity_id, None)
+            return
+        self._activities[activity_id] = activity(
+            activity_id,
+            activity_name=self._draw.choice(["", "A Song"]),
+            activity_type=self._draw.choice(["game", "video", None]),
+        )
+
+    def _instants(self) -> list[datetime]:
+        return [datetime.combine(day, time(self._draw.randrange(24))) for day in DAYS]
+
+
+def build_at_random(warehouse: WarehouseBuilder, app: LearningApp, draw: random.Random) -> None:
+    """Build a window: all tables, a part of them, or one of them in full."""
+    start, end = sorted(draw.sample(range(len(DAYS) + 1), 2))
+    window = (DAYS[0] + start * ONE_DAY, DAYS[0] + end * ONE_DAY)
+    match draw.randrange(5):
+        case 0:
+            warehouse.build(*window, f"+{draw.choice(INTERMEDIATE + MARTS)}")
+        case 1:
+            warehouse.build(*window, LEARNING, exclude=draw.choice(INTERMEDIATE + MARTS))
+        case 2:
+            warehouse.build(*window, draw.choice(INTERMEDIATE + MARTS), full_refresh=True)
+        case _:
+            warehouse.build(*window, LEARNING)
+            app.changed_days.difference_update(DAYS[start:end])
+
+
+@pytest.mark.parametrize("seed", range(SEQUENCES))
+def test_any_sequence_of_builds_equals_one_full_build(
+    warehouse: WarehouseBuilder, manifest: Manifest, seed: int
+) -> None:
+    draw = random.Random(seed)
+    app = LearningApp(warehouse, draw)
+    app.change()
+    warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, LEARNING)
+    app.changed_days.clear()
+    for _ in range(BUILDS):
+        app.change()
+        build_at_random(warehouse, app, draw)
+    for days in draw.sample(app.unbuilt_days(), len(app.unbuilt_days())) or [DAYS[:1]]:
+        warehouse.build(days[0], days[-1] + ONE_DAY, LEARNING)
+    assert_equal_to_full_build(warehouse, manifest)

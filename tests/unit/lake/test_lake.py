@@ -1,0 +1,229 @@
+"""The lake's places, its lock, and a commit that breaks off."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from filelock import FileLock
+
+from engagement_assets.lake import lake as lake_module
+from engagement_assets.lake.datasets import (
+    LINGOKIDS_EVENTS,
+    LINGOKIDS_USERS,
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    RAW_DATASETS,
+    RUNNA_ACTIVITY_LAPS,
+)
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake, LakeBusyError
+from tests.lake_loads import DAY_1, DAY_2, files_below
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "it's a lake"))
+
+
+def _root(lake: Lake) -> Path:
+    return Path(lake.uri)
+
+
+def _written(aside: Path, name: str, content: str) -> Path:
+    path = aside / name
+    path.write_text(content)
+    return path
+
+
+def _contents(lake: Lake) -> dict[str, str]:
+    return {key: (_root(lake) / key).read_text() for key in files_below(_root(lake))}
+
+
+def _break_off_at_rename(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The disk fails at a rename of a commit; the first one puts the journal in place."""
+    replace, done = Path.replace, []
+
+    def failing_replace(path: Path, target: Path) -> Path:
+        done.append(path)
+        if len(done) == number:
+            raise OSError(28, "No space left on device", str(path))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", failing_replace)
+
+
+def _commit_two_files_that_breaks_off(lake: Lake, monkeypatch: pytest.MonkeyPatch, at_rename: int) -> None:
+    with lake.exclusive("source") as aside, monkeypatch.context() as patch:
+        changes = [FileChange(key, _written(aside, key, "new")) for key in ("a", "b")]
+        _break_off_at_rename(patch, at_rename)
+        lake.commit("source", [*changes, FileChange("c", None)])
+
+
+def test_keys_say_source_dataset_and_day(lake: Lake) -> None:
+    assert lake.day_key(RUNNA_ACTIVITY_LAPS, DAY_1) == "raw_runna/activity_laps/day=2024-03-01/data.parquet"
+    assert (
+        lake.quarantine_key(RUNNA_ACTIVITY_LAPS, DAY_1)
+        == "records/rejected/day=2024-03-01/raw_runna.activity_laps.parquet"
+    )
+    assert lake.held_key("raw_runna/x") == "held/raw_runna/x"
+    assert lake.loads_key("runna", DAY_2) == "records/loads/day=2024-03-02/runna.parquet"
+
+
+def test_location_is_a_path_or_a_url(tmp_path: Path) -> None:
+    assert Lake(f"file://{tmp_path}/lake/").location("a/b") == f"{tmp_path}/lake/a/b"
+    remote = Lake("memory://bucket/lake/")
+    assert (remote.is_local, remote.location("a/b")) == (False, "memory://bucket/lake/a/b")
+
+
+@pytest.mark.parametrize("folder", ["source=x", "a*", "what?", "[a]"])
+def test_a_path_that_readers_take_for_a_pattern_or_a_column_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(ValueError, match=r"set LAKE_URI to a path without \* \? \[ ="):
+        Lake(str(tmp_path / folder / "lake"))
+
+
+def test_days_are_those_with_a_folder_and_nothing_else(lake: Lake) -> None:
+    assert lake.days(LINGOKIDS_EVENTS) == []
+    folder = _root(lake) / LINGOKIDS_EVENTS.key
+    for name in (f"day={DAY_2}", f"day={DAY_1}", f"day={WHOLE_DATASET_DAY}", ".DS_Store", "notes"):
+        (folder / name).mkdir(parents=True)
+    assert lake.days(LINGOKIDS_EVENTS) == [DAY_1, DAY_2]
+
+
+def test_missing_datasets_can_be_read_and_have_no_rows(lake: Lake) -> None:
+    lake.create_missing_datasets()
+    expected = {item.key: item.columns for item in RAW_DATASETS}
+    expected |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS}
+    with duckdb.connect() as connection:
+        for folder, columns in expected.items():
+            pattern = lake.location(f"{folder}/*/*.parquet")
+            rows = connection.execute("select * from read_parquet($pattern)", {"pattern": pattern})
+            found = {name: str(kind) for name, kind, *_ in rows.description or ()}
+            assert found == {**columns, "day": "DATE"}
+            assert rows.fetchall() == []
+
+
+def test_creating_missing_datasets_leaves_what_is_there(lake: Lake) -> None:
+    key = lake.day_key(LINGOKIDS_USERS, WHOLE_DATASET_DAY)
+    (_root(lake) / key).parent.mkdir(parents=True)
+    (_root(lake) / key).write_text("the first load of users")
+    lake.create_missing_datasets()
+    assert (_root(lake) / key).read_text() == "the first load of users"
+    before = {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))}
+    lake.create_missing_datasets()
+    assert {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))} == before
+    assert len(before) == len(RAW_DATASETS) + 3
+
+
+def test_exclusive_yields_an_empty_folder_that_goes(lake: Lake) -> None:
+    litter = _root(lake) / ".aside" / "source" / "work" / "left by a killed load"
+    litter.mkdir(parents=True)
+    with lake.exclusive("source") as aside:
+        assert list(aside.iterdir()) == []
+        _written(aside, "a", "new")
+    assert files_below(_root(lake)) == []
+
+
+def test_a_load_that_fails_leaves_nothing_aside(lake: Lake) -> None:
+    def load() -> None:
+        with lake.exclusive("source") as aside:
+            _written(aside, "a", "new")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        load()
+    assert files_below(_root(lake)) == []
+
+
+def test_a_second_load_of_the_same_name_waits_and_one_of_another_name_does_not(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake_module, "LOCK_WAIT_S", 0)
+    with lake.exclusive("source") as first:
+        _written(first, "a", "new")
+        expected = r"another load of source has held .*source\.lock for 0 s"
+        with pytest.raises(LakeBusyError, match=expected), lake.exclusive("source"):
+            pytest.fail("two loads of one name at once")
+        with lake.exclusive("other") as second:
+            assert first != second
+        assert (first / "a").read_text() == "new"
+    with lake.exclusive("source") as aside:
+        assert list(aside.iterdir()) == []
+
+
+def test_commit_replaces_adds_and_removes(lake: Lake) -> None:
+    for changes in ({"a": "old", "b/c": "old"}, {"a": "new", "b/c": None, "b/d": "new", "never there": None}):
+        with lake.exclusive("source") as aside:
+            written = {
+                key: None if content is None else _written(aside, str(number), content)
+                for number, (key, content) in enumerate(changes.items())
+            }
+            lake.commit("source", [FileChange(key, path) for key, path in written.items()])
+    assert _contents(lake) == {"a": "new", "b/d": "new"}
+
+
+def test_a_commit_that_fails_before_its_journal_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename=1)
+    lake.finish_commits()
+    with lake.exclusive("source"):
+        pass
+    assert _contents(lake) == {}
+
+
+@pytest.mark.parametrize("at_rename", [2, 3])
+@pytest.mark.parametrize("finisher", ["reader", "next load"])
+def test_a_commit_that_breaks_off_is_finished_by_the_next_use(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, at_rename: int, finisher: str
+) -> None:
+    _root(lake).mkdir()
+    for name in ("a", "b", "c"):
+        _written(_root(lake), name, "old")
+    with pytest.raises(OSError, match="No space left"):
+        _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename)
+    assert sorted(set(_contents(lake).values())) != ["new"]
+
+    lake.finish_commits() if finisher == "reader" else None
+    with lake.exclusive("source") as aside:
+        assert {key: (_root(lake) / key).read_text() for key in "ab"} == {"a": "new", "b": "new"}
+        assert list(aside.iterdir()) == []
+    assert _contents(lake) == {"a": "new", "b": "new"}
+
+
+def test_a_lake_that_has_moved_still_finishes_its_commit(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename=2)
+    moved = Lake(str(tmp_path / "moved"))
+    shutil.move(_root(lake), _root(moved))
+    moved.finish_commits()
+    assert _contents(moved) == {"a": "new", "b": "new"}
+
+
+def test_readers_leave_a_commit_to_its_living_owner(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename=2)
+    with FileLock(_root(lake) / ".locks" / "source.lock"):
+        lake.finish_commits()
+        assert not lake.exists("a")
+    lake.finish_commits()
+    assert lake.exists("a")
+
+
+def test_finish_commits_of_a_lake_that_is_not_there_does_nothing(lake: Lake) -> None:
+    lake.finish_commits()
+    assert not _root(lake).exists()
+
+
+def test_a_remote_commit_replaces_adds_and_removes() -> None:
+    lake = Lake("memory://test_a_remote_commit")
+    for changes in ({"a": "old", "c": "old"}, {"a": "new", "b/c": "new", "c": None, "never there": None}):
+        with lake.exclusive("source") as aside:
+            written = {
+                key: None if content is None else _written(aside, str(number), content)
+                for number, (key, content) in enumerate(changes.items())
+            }
+            lake.commit("source", [FileChange(key, path) for key, path in written.items()])
+    assert {key: lake.exists(key) for key in ("a", "b/c", "c")} == {"a": True, "b/c": True, "c": False}
+    lake.finish_commits()
+    assert lake.days(LINGOKIDS_EVENTS) == []

@@ -1,0 +1,265 @@
+"""What a load leaves in the lake: whole days, merged event logs, quarantine and counts."""
+
+import resource
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engagement_assets.lake.datasets import (
+    LINGOKIDS_ACTIVITIES,
+    LINGOKIDS_EVENTS,
+    LINGOKIDS_USERS,
+    RUNNA_ACTIVITIES,
+    RUNNA_ACTIVITY_LAPS,
+    Dataset,
+)
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.load import DayCounts, open_load
+from tests.lake_loads import (
+    DAY_1,
+    DAY_2,
+    DAY_3,
+    Found,
+    Reject,
+    Row,
+    event,
+    events,
+    files_below,
+    load_time,
+    publish,
+    published,
+    quarantined,
+    window,
+    write,
+)
+
+LEAP_DAY = date(2024, 2, 29)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "it's a lake"))
+
+
+def _activity(activity_id: str, day: date, source_path: str) -> Row:
+    return {"activity_id": activity_id, "day": day, "source_path": source_path}
+
+
+def _activities(*rows: Row, **found: object) -> Found:
+    return Found({RUNNA_ACTIVITIES: rows}, **found)  # type: ignore[arg-type]
+
+
+def _event_reject(day: date | None, source_path: str, position: int) -> Reject:
+    return Reject(LINGOKIDS_EVENTS, day, source_path, position)
+
+
+def test_every_day_of_the_window_gets_one_file_also_without_rows(lake: Lake) -> None:
+    publish(lake, events(event("a", DAY_1), event("b", DAY_1), event("c", DAY_3)), window(DAY_1, DAY_3), 1)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a"), (DAY_1, "b"), (DAY_3, "c")]
+    assert files_below(Path(lake.uri)) == [
+        "raw_lingokids/events/day=2024-03-01/data.parquet",
+        "raw_lingokids/events/day=2024-03-02/data.parquet",
+        "raw_lingokids/events/day=2024-03-03/data.parquet",
+        "records/loads/day=2024-06-01/source.parquet",
+    ]
+
+
+def test_a_load_without_any_rows_writes_empty_days(lake: Lake) -> None:
+    publish(lake, events(), window(DAY_1, DAY_2), 1)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == []
+    assert lake.days(LINGOKIDS_EVENTS) == [DAY_1, DAY_2]
+
+
+def test_counts_are_those_of_the_files_aside(lake: Lake) -> None:
+    publish(lake, events(event("old", DAY_1, "gone.jsonl")), window(DAY_1), 1)
+    found = events(
+        event("a", DAY_1),
+        event("b", DAY_1),
+        rejects=[_event_reject(DAY_2, "events.jsonl", 3)],
+        duplicates={(LINGOKIDS_EVENTS, DAY_1): 1},
+        files_read=("events.jsonl",),
+    )
+    with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
+        write(load, found, window(DAY_1, DAY_3))
+        assert load.counts() == [
+            DayCounts("raw_lingokids/events", DAY_1, 1, 100, 3, 2, 0, 1, rows_aside=3),
+            DayCounts("raw_lingokids/events", DAY_2, 1, 100, 1, 0, 1, 0, rows_aside=0),
+            DayCounts("raw_lingokids/events", DAY_3, 0, 0, 0, 0, 0, 0, rows_aside=0),
+        ]
+        assert [counts.unaccounted for counts in load.counts()] == [0, 0, 0]
+
+
+def test_rows_and_rejects_that_vanish_aside_are_unaccounted_for(lake: Lake) -> None:
+    rejects = [_event_reject(DAY_1, "f", 3), _event_reject(DAY_1, "f", 4), _event_reject(DAY_2, "f", 5)]
+    rows = [event("a", DAY_1), event("b", DAY_1), event("c", DAY_2)]
+    with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
+        write(load, events(*rows, rejects=rejects), window(DAY_1, DAY_2))
+        assert [counts.unaccounted for counts in load.counts()] == [0, 0]
+        for file_of_day_1 in load.workdir.parent.glob(f"**/day={DAY_1}/data.parquet"):
+            shutil.copyfile(file_of_day_1.parents[1] / f"day={DAY_2}" / "data.parquet", file_of_day_1)
+        assert [(counts.accepted, counts.quarantined, counts.unaccounted) for counts in load.counts()] == [
+            (1, 1, 2),
+            (1, 1, 0),
+        ]
+
+
+def test_a_replaced_day_forgets_what_is_not_there_any_more(lake: Lake) -> None:
+    days = window(DAY_1, DAY_2)
+    publish(lake, _activities(_activity("a", DAY_1, "1.json"), _activity("b", DAY_2, "2.json")), days, 1)
+    publish(lake, _activities(_activity("c", DAY_1, "3.json")), days, 2)
+    assert published(lake, RUNNA_ACTIVITIES, "activity_id") == [(DAY_1, "c")]
+
+
+def test_days_outside_of_the_window_stay(lake: Lake) -> None:
+    first = _activities(*(_activity(f"of {day}", day, "f") for day in (LEAP_DAY, DAY_1, DAY_2)))
+    publish(lake, first, window(LEAP_DAY, DAY_2), 1)
+    publish(lake, _activities(), window(DAY_1), 2)
+    assert published(lake, RUNNA_ACTIVITIES, "activity_id") == [
+        (LEAP_DAY, "of 2024-02-29"),
+        (DAY_2, "of 2024-03-02"),
+    ]
+
+
+def test_an_event_log_forgets_nothing_and_what_was_read_now_wins(lake: Lake) -> None:
+    old = events(event("a", DAY_1, "1", user_id="old"), event("b", DAY_1, "1", user_id="old"))
+    publish(lake, old, window(DAY_1, DAY_2), 1)
+    publish(lake, events(event("b", DAY_1, "2", user_id="new"), event("c", DAY_2, "2")), window(DAY_1, DAY_2), 2)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id", "user_id", "source_path") == [
+        (DAY_1, "a", "old", "1"),
+        (DAY_1, "b", "new", "2"),
+        (DAY_2, "c", None, "2"),
+    ]
+
+
+def test_an_identity_counts_within_its_day(lake: Lake) -> None:
+    publish(lake, events(event("a", DAY_1, user_id="old")), window(DAY_1, DAY_2), 1)
+    publish(lake, events(event("a", DAY_2, user_id="new")), window(DAY_1, DAY_2), 2)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id", "user_id") == [(DAY_1, "a", "old"), (DAY_2, "a", "new")]
+
+
+def test_records_without_an_identity_are_not_doubled_by_a_rerun(lake: Lake) -> None:
+    for number in (1, 2):
+        publish(lake, events(event(None, DAY_1), event("a", DAY_1)), window(DAY_1), number)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a"), (DAY_1, None)]
+
+
+def test_a_dataset_without_days_is_merged_by_identity(lake: Lake) -> None:
+    def users(*ids: str) -> Found:
+        rows = [{"user_id": user_id, "country_code": f"of {len(ids)}"} for user_id in ids]
+        return Found({LINGOKIDS_USERS: rows}, rejects=[Reject(LINGOKIDS_USERS, None, "users.jsonl", 7)])
+
+    publish(lake, users("a", "b"), None, 1)
+    publish(lake, users("b", "c", "d"), None, 2)
+    assert published(lake, LINGOKIDS_USERS, "user_id", "country_code") == [
+        (WHOLE_DATASET_DAY, "a", "of 2"),
+        (WHOLE_DATASET_DAY, "b", "of 3"),
+        (WHOLE_DATASET_DAY, "c", "of 3"),
+        (WHOLE_DATASET_DAY, "d", "of 3"),
+    ]
+    assert set(quarantined(lake, "dataset", "position")) == {(WHOLE_DATASET_DAY, "users", 7)}
+
+
+@pytest.mark.parametrize(
+    ("files_read", "expected"),
+    [((), ["1:1", "2:5"]), (("1",), ["2:5"]), (("1", "2"), [])],
+    ids=["no file read", "the corrected file read", "both files read"],
+)
+def test_rejects_of_an_event_log_leave_when_their_file_is_read_without_them(
+    lake: Lake, files_read: tuple[str, ...], expected: list[str]
+) -> None:
+    both = [_event_reject(DAY_1, "1", 1), _event_reject(DAY_1, "2", 5)]
+    publish(lake, events(rejects=both, files_read=("1", "2")), window(DAY_1), 1)
+    publish(lake, events(files_read=files_read), window(DAY_1), 2)
+    assert quarantined(lake, "source_path || ':' || position") == [(DAY_1, name) for name in expected]
+
+
+def test_rejects_that_are_read_again_are_not_doubled_and_count_as_read(lake: Lake) -> None:
+    found = events(rejects=[_event_reject(DAY_1, "line\nbreak's.jsonl", 1)], files_read=("line\nbreak's.jsonl",))
+    for number in (1, 2):
+        publish(lake, found, window(DAY_1), number)
+    assert quarantined(lake, "source", "dataset", "source_path", "raw_text", "reason_code", "message", "run_id") == [
+        (DAY_1, "lingokids", "events", "line\nbreak's.jsonl", "{", "not_json", "?", "run-2")
+    ]
+
+
+def test_rejects_of_a_replaced_day_are_those_of_the_last_load(lake: Lake) -> None:
+    publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "1.json")]), window(DAY_1), 1)
+    publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "2.json")]), window(DAY_1), 2)
+    assert quarantined(lake, "source_path", "position") == [(DAY_1, "2.json", None)]
+    publish(lake, _activities(), window(DAY_1), 3)
+    assert quarantined(lake, "source_path") == []
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (events(rejects=[_event_reject(DAY_3, "f", 1)]), "handed over for raw_lingokids/events of 2024-03-03"),
+        (events(rejects=[_event_reject(None, "f", 1)]), "handed over for raw_lingokids/events of 1970-01-01"),
+        (
+            events(rejects=[Reject(LINGOKIDS_USERS, DAY_1, "f")]),
+            "handed over for raw_lingokids/users of 2024-03-01; expected only raw_lingokids/events from 2024-03-01",
+        ),
+        (events(read={(LINGOKIDS_EVENTS, DAY_3): 4}), "handed over for raw_lingokids/events of 2024-03-03"),
+    ],
+    ids=["reject outside", "reject without day", "other dataset", "count outside"],
+)
+def test_what_belongs_to_no_day_of_the_load_fails_it(lake: Lake, found: Found, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        publish(lake, found, window(DAY_1, DAY_2), 1)
+    assert files_below(Path(lake.uri)) == []
+
+
+def test_a_dataset_that_nobody_knows_fails_the_load(lake: Lake) -> None:
+    unknown = Dataset("raw_x/unknown", "", {"event_id": "VARCHAR"}, ("event_id",), append_only=False)
+    with pytest.raises(KeyError, match="raw_x/unknown"):
+        publish(lake, Found({unknown: []}), window(DAY_1), 1)
+
+
+@pytest.mark.parametrize("bytes_left", [100, 3_000], ids=["for any file", "for a day of long texts"])
+def test_a_full_disk_leaves_the_lake_as_it_was(lake: Lake, bytes_left: int) -> None:
+    publish(lake, events(event("a", DAY_1)), window(DAY_1, DAY_2), 1)
+    before = {path: (Path(lake.uri) / path).read_bytes() for path in files_below(Path(lake.uri))}
+    long_texts = (event(f"{number}", DAY_1, _extra=f"{number**999}") for number in range(1, 20))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
+    try:
+        with pytest.raises((OSError, duckdb.IOException), match="File too large"):
+            publish(lake, events(*long_texts), window(DAY_1, DAY_2), 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path: (Path(lake.uri) / path).read_bytes() for path in files_below(Path(lake.uri))} == before
+
+
+def test_two_loads_of_other_names_run_at_once(lake: Lake) -> None:
+    with open_load(lake, "events", run_id="run", started_at=load_time(1)) as first:
+        write(first, events(event("a", DAY_1)), window(DAY_1))
+        publish(lake, Found({LINGOKIDS_ACTIVITIES: [{"activity_id": "x"}]}), None, 2, name="activities")
+        first.publish({})
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a")]
+    assert published(lake, LINGOKIDS_ACTIVITIES, "activity_id") == [(WHOLE_DATASET_DAY, "x")]
+
+
+def test_a_load_that_is_not_published_changes_nothing(lake: Lake) -> None:
+    with open_load(lake, "source", run_id="run") as load:
+        write(load, events(event("a", DAY_1)), window(DAY_1))
+    assert files_below(Path(lake.uri)) == []
+
+
+def test_datasets_of_one_load_are_published_together(lake: Lake) -> None:
+    laps = [{"activity_id": "a", "lap_index": index, "day": DAY_1} for index in (0, 1)]
+    publish(lake, Found({RUNNA_ACTIVITIES: [_activity("a", DAY_1, "1")], RUNNA_ACTIVITY_LAPS: laps}), window(DAY_1), 1)
+    assert published(lake, RUNNA_ACTIVITIES, "activity_id") == [(DAY_1, "a")]
+    assert published(lake, RUNNA_ACTIVITY_LAPS, "lap_index") == [(DAY_1, 0), (DAY_1, 1)]
+
+
+def test_a_remote_lake_takes_the_same_loads() -> None:
+    lake = Lake("memory://test_a_remote_lake")
+    publish(lake, events(event("a", DAY_1), rejects=[_event_reject(DAY_1, "1", 1)]), window(DAY_1, DAY_2), 1)
+    publish(lake, events(event("b", DAY_1)), window(DAY_1, DAY_2), 2)
+    with open_load(lake, "source", run_id="run", started_at=load_time(3)) as load:
+        write(load, events(), window(DAY_1, DAY_2))
+        assert [(counts.day, counts.rows_aside) for counts in load.counts()] == [(DAY_1, 2), (DAY_2, 0)]
+    assert lake.days(LINGOKIDS_EVENTS) == [DAY_1, DAY_2]

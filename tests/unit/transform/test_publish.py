@@ -1,0 +1,172 @@
+"""The published copy: whole, explained, and never changed by a publication that fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from engagement_assets.transform import publish
+from engagement_assets.transform.publish import publish_schemas
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "it's a folder"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def warehouse(folder: Path) -> Path:
+    path = folder / "warehouse.duckdb"
+    _run(
+        path,
+        """
+        create schema learning;
+        create schema training;
+        create schema audit;
+        create table learning.plays as select i as play_id, timestamp '2024-01-01' as played_at from range(3) t (i);
+        create table learning."order" as select 1 as "select", [{'x': 1}] as nested;
+        create table learning._scratch as select 1 as a;
+        create table training.runs as select 'r' as run_id;
+        create view audit.loads as select play_id as load_id from learning.plays where play_id > 0;
+        comment on table learning.plays is 'One row per play; it''s the "fact"';
+        comment on column learning.plays.play_id is 'The play''s id';
+        comment on column learning."order"."select" is 'A word of SQL';
+        comment on view audit.loads is 'One row per load';
+        comment on column audit.loads.load_id is 'The load';
+        """,
+    )
+    return path
+
+
+@pytest.fixture
+def published(folder: Path) -> Path:
+    return folder / "new" / "published.duckdb"
+
+
+def _run(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _read(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _tables(path: Path) -> list[str]:
+    return [
+        name
+        for (name,) in _read(
+            path,
+            "select table_schema || '.' || table_name from information_schema.tables "
+            "where table_type = 'BASE TABLE' order by all",
+        )
+    ]
+
+
+def _files(published: Path) -> list[str]:
+    return sorted(path.name for path in published.parent.iterdir())
+
+
+def test_tables_and_views_of_the_schemas_are_published_as_tables(warehouse: Path, published: Path) -> None:
+    rows = publish_schemas(warehouse, published, ("learning", "audit"))
+    assert rows == {"learning.order": 1, "learning.plays": 3, "audit.loads": 2}
+    assert _tables(published) == ["audit.loads", "learning.order", "learning.plays"]
+    assert _read(published, "select * from audit.loads order by all") == [(1,), (2,)]
+    assert _read(published, 'select "select", nested from learning."order"') == [(1, [{"x": 1}])]
+    assert _files(published) == ["published.duckdb"]
+
+
+def test_descriptions_go_with_their_tables_and_columns(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("learning", "audit"))
+    assert _read(published, "select table_name, comment from duckdb_tables() order by all") == [
+        ("loads", "One row per load"),
+        ("order", None),
+        ("plays", 'One row per play; it\'s the "fact"'),
+    ]
+    described = "select column_name, comment from duckdb_columns() where comment is not null order by all"
+    assert _read(published, described) == [
+        ("load_id", "The load"),
+        ("play_id", "The play's id"),
+        ("select", "A word of SQL"),
+    ]
+
+
+def test_other_schemas_of_the_copy_stay(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("training",))
+    _run(warehouse, "update training.runs set run_id = 'not checked yet'; insert into learning.plays values (7, null)")
+    publish_schemas(warehouse, published, ("learning",))
+    assert _read(published, "select run_id from training.runs") == [("r",)]
+    assert _read(published, "select count(*) from learning.plays") == [(4,)]
+
+
+def test_dropped_and_renamed_tables_leave_the_copy(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("learning",))
+    _run(warehouse, 'drop table learning."order"; alter table learning.plays rename to played')
+    assert publish_schemas(warehouse, published, ("learning",)) == {"learning.played": 3}
+    assert _tables(published) == ["learning.played"]
+
+
+def test_a_reader_goes_on_reading_the_copy_that_it_has_opened(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("learning",))
+    with duckdb.connect(str(published), read_only=True) as reader:
+        _run(warehouse, "delete from learning.plays")
+        publish_schemas(warehouse, published, ("learning",))
+        assert reader.execute("select count(*) from learning.plays").fetchall() == [(3,)]
+    assert _read(published, "select count(*) from learning.plays") == [(0,)]
+
+
+@pytest.fixture
+def failing_publication(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def fail(*_: object) -> None:
+        raise duckdb.IOException("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_copy_comments", fail)
+        yield
+
+
+@pytest.mark.usefixtures("failing_publication")
+def test_a_publication_that_fails_leaves_no_copy(warehouse: Path, published: Path) -> None:
+    with pytest.raises(duckdb.IOException, match="No space left"):
+        publish_schemas(warehouse, published, ("learning",))
+    assert not published.exists()
+
+
+def test_a_schema_without_tables_leaves_the_copy_as_it_was(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("learning", "training"))
+    before = published.read_bytes()
+    _run(warehouse, "drop table training.runs")
+    with pytest.raises(LookupError, match=r"has no table in schema training, expected .* check WAREHOUSE_PATH"):
+        publish_schemas(warehouse, published, ("learning", "training"))
+    assert published.read_bytes() == before
+
+
+def test_what_a_killed_publication_left_does_not_come_back(warehouse: Path, published: Path) -> None:
+    draft = published.parent / ".published.duckdb.draft"
+    published.parent.mkdir()
+    _run(draft, "create table left_by_a_killed_run as select 1 as a")
+    log = published.parent / ".published.duckdb.draft.wal"
+    log.write_bytes(b"not a log of this draft")
+    publish_schemas(warehouse, published, ("training",))
+    assert _tables(published) == ["training.runs"]
+    assert _files(published) == ["published.duckdb"]
+
+
+def test_the_log_of_somebody_who_wrote_into_the_copy_goes_with_it(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("training",))
+    published.with_name("published.duckdb.wal").write_bytes(b"a log of the old copy")
+    publish_schemas(warehouse, published, ("training",))
+    assert _tables(published) == ["training.runs"]
+    assert _files(published) == ["published.duckdb"]
+
+
+def test_the_copy_is_written_for_older_versions_too(warehouse: Path, published: Path) -> None:
+    for _ in range(2):
+        publish_schemas(warehouse, published, ("learning",))
+        tags = _read(published, "select tags['storage_version'] from duckdb_databases() where not internal")
+        assert tags == [("v1.0.0+",)]
