@@ -21,7 +21,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *models,
             *published_assets(models),
         ],
-        jobs=[daily_engagement_job(settings.start_date)],
+        jobs=[daily_engagement_job()],
         resources={"settings": settings},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
         executor=dg.in_process_executor,

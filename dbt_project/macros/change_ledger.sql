@@ -1,35 +1,38 @@
 {#-
-  Incremental models learn what to rebuild from change logs, not from the clock (docs/decisions/0002-change-logs.md).
+  Incremental models learn what to rebuild from change logs, not from the clock
+  (docs/decisions/0002-change-logs.md).
 
-  A log is a model with a `change_number` for every changed key: the number of the dbt invocation that found the
-  change. A consumer replaces the keys whose change_number is greater than the one that it noted at its last build.
-  The note is written in the transaction of the build, so a build that failed, was killed or was left out is caught up
-  by the next one, in any order. A consumer that reads another one notes no more than that one has: built alone, on
-  top of a table that was left behind, it will look at the same changes again.
+  A log is a model with a `change_number` for every changed key: the number of the dbt invocation
+  that found the change. A consumer replaces the keys whose change_number is greater than the one
+  that it noted at its last build. The note is written in the transaction of the build, so a build
+  that failed, was killed or was left out is caught up by the next one, in any order. A consumer
+  that reads another one notes no more than that one has: built alone, on top of a table that was
+  left behind, it will look at the same changes again.
 -#}
 
 {#- On-run-start hook: the ledger, and in it the number of this invocation. -#}
 {% macro create_change_ledger() -%}
-    create schema if not exists audit;
-    create table if not exists audit.consumed_changes (consumer varchar, change_number bigint);
-    insert into audit.consumed_changes
-    select 'newest invocation', coalesce(max(change_number), 0) + 1 from audit.consumed_changes;
-    delete from audit.consumed_changes
+    create schema if not exists intermediate;
+    create table if not exists intermediate.consumed_changes (consumer varchar, change_number bigint);
+    insert into intermediate.consumed_changes
+    select 'newest invocation', coalesce(max(change_number), 0) + 1 from intermediate.consumed_changes;
+    delete from intermediate.consumed_changes
     where consumer = 'newest invocation'
-        and change_number < (select max(change_number) from audit.consumed_changes);
+        and change_number < (select max(change_number) from intermediate.consumed_changes);
 {%- endmacro %}
 
-{#- The number for the changes that this invocation finds: greater than that of any invocation before. -#}
+{#- The number for the changes that this invocation finds, greater than any before. -#}
 {% macro next_change_number() -%}
-    (select max(change_number) from audit.consumed_changes where consumer = 'newest invocation')
+    (select max(change_number) from intermediate.consumed_changes where consumer = 'newest invocation')
 {%- endmacro %}
 
-{#- The greatest change number that `this` has seen, 0 before its first build. It is a literal, because DuckDB pushes
-    no subquery into a log that is a view: the view would be computed over the whole history first. -#}
+{#- The greatest change number that `this` has seen, 0 before its first build. It is a literal,
+    because DuckDB pushes no subquery into a log that is a view: the view would be computed over the
+    whole history first. -#}
 {% macro consumed_change_number() -%}
     {%- if execute -%}
         {{ run_query(
-            "select coalesce(max(change_number), 0) from audit.consumed_changes where consumer = '"
+            "select coalesce(max(change_number), 0) from intermediate.consumed_changes where consumer = '"
             ~ this.schema ~ "." ~ this.identifier ~ "'"
         ).columns[0].values()[0] }}
     {%- endif -%}
@@ -39,12 +42,14 @@
 {% macro note_consumed_changes() -%}
     {%- if execute and config.get('materialized') == 'incremental' -%}
         {%- set consumer = this.schema ~ '.' ~ this.identifier -%}
-        delete from audit.consumed_changes where consumer = '{{ consumer }}';
-        insert into audit.consumed_changes
+        delete from intermediate.consumed_changes where consumer = '{{ consumer }}';
+        insert into intermediate.consumed_changes
         select '{{ consumer }}', min(change_number)
-        from audit.consumed_changes
-        where consumer in ('newest invocation'
-            {%- for upstream in upstream_consumers(model.unique_id) %}, '{{ upstream }}'{% endfor %});
+        from intermediate.consumed_changes
+        where consumer in (
+            'newest invocation'
+            {%- for upstream in upstream_consumers(model.unique_id) %}, '{{ upstream }}'{% endfor %}
+        );
     {%- endif -%}
 {%- endmacro %}
 

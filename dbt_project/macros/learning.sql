@@ -10,7 +10,7 @@
 {% macro change_number_consumed_by(model_name) -%}
     (
         select coalesce(max(change_number), 0)
-        from audit.consumed_changes
+        from intermediate.consumed_changes
         where consumer = '{{ this.schema }}.{{ model_name }}'
     )
 {%- endmacro %}

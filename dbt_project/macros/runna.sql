@@ -1,23 +1,24 @@
 {#- What the models of the training area share. -#}
 
-{#- The key of a workout's flattened step: the one way to write it, for the step itself and for the lap that performs
-    it. NULL without a workout. -#}
+{#- The key of a workout's flattened step: the one way to write it, for the step itself and for the
+    lap that performs it. NULL without a workout. -#}
 {% macro workout_step_key(workout_id, step_index) -%}
-    {{ workout_id }} || '::' || cast({{ step_index }} as varchar)
+    {{ workout_id }} || '::' || cast({{ step_index }} as string)
 {%- endmacro %}
 
-{#- The sum of a DOUBLE column, the same in any order: each value counts to the twelfth decimal. A value that is no
-    length, speed or the like (1e18 and more) counts as absent. -#}
+{#- The sum of a DOUBLE column, the same in any order: each value counts to the twelfth decimal.
+    What is no length, speed or the like (1e18 and more) counts as absent. -#}
 {% macro exact_sum(column) -%}
     cast(sum(try_cast({{ column }} as decimal(30, 12))) as double)
 {%- endmacro %}
 
-{#- The days of a query's first column as a predicate on a DATE column with literal dates, so that the lake's files of
-    other days are not opened. -#}
+{#- The days of a query's only column as a predicate on a DATE column with literal dates, so that
+    the lake's files of other days are not opened. -#}
 {% macro on_days_of(column, query) -%}
     {%- set ranges = [] -%}
     {%- if execute -%}
-        {%- for day in run_query("select distinct * from (" ~ query ~ ") order by 1").columns[0].values() -%}
+        {%- set days = run_query("select distinct * from (" ~ query ~ ") order by 1") -%}
+        {%- for day in days.columns[0].values() -%}
             {%- set end = day + modules.datetime.timedelta(days=1) -%}
             {%- set start = ranges.pop()[0] if ranges and ranges[-1][1] == day else day -%}
             {%- do ranges.append((start, end)) -%}
@@ -28,12 +29,12 @@
     {%- endfor %})
 {%- endmacro %}
 
-{#- The average pace difference from its parts, weighted by the time run; NULL where none was compared. -#}
+{#- The average pace difference from its parts; NULL where nothing was compared. -#}
 {% macro average_difference_s_per_km(difference_s2_per_km, compared_time_ms) -%}
     1000.0 * {{ difference_s2_per_km }} / nullif({{ compared_time_ms }}, 0)
 {%- endmacro %}
 
-{#- How many metres a unit of measure of the app has, as an exact number; NULL for a unit that it does not have. -#}
+{#- The metres of a unit of measure as an exact number; NULL for a unit that the app has not. -#}
 {% macro metres_per_unit(unit_of_measure) -%}
     case {{ unit_of_measure }}
         when 'KILOMETERS' then cast(1000 as decimal(7, 3))

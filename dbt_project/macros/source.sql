@@ -12,5 +12,5 @@
 {%- endmacro %}
 
 {% macro duckdb__lake_files(folder) -%}
-    read_parquet('{{ folder }}/*/*.parquet', hive_partitioning = true, hive_types = {'day': date})
+    read_parquet('{{ folder | replace("'", "''") }}/*/*.parquet', hive_partitioning = true, hive_types = {'day': date})
 {%- endmacro %}

@@ -59,7 +59,7 @@ def _events_asset(start_date: date) -> dg.AssetsDefinition:
         index_uri = lake.location("index/lingokids_events.json")
         index = FileIndex.load(index_uri)
         with open_load(
-            lake, "lingokids_events", run_id=context.run_id, memory_limit=settings.duckdb_memory_limit
+            lake, "lingokids_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
         ) as load:
             extraction = lingokids.extract_events(
                 load.connection,
@@ -94,7 +94,7 @@ def _snapshot_asset(dataset: Dataset, extract: Callable[..., Extraction]) -> dg.
         with open_load(
             Lake(settings.lake_uri),
             name.removeprefix("raw_"),
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             memory_limit=settings.duckdb_memory_limit,
         ) as load:
             extraction = extract(

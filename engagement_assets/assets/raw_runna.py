@@ -55,7 +55,7 @@ def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
         with open_load(
             Lake(settings.lake_uri),
             "runna",
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             memory_limit=settings.duckdb_memory_limit,
         ) as load:
             extraction = runna.extract(

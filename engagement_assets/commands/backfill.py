@@ -7,7 +7,7 @@ import argparse
 import sys
 from datetime import date, timedelta
 
-from engagement_assets.commands.range_run import SelectionError, failure_lines, run_range
+from engagement_assets.commands.range_run import failure_lines, run_range
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.settings import Settings

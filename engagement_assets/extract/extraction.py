@@ -17,8 +17,9 @@ class DayWindow:
     end: date
 
     def __post_init__(self) -> None:
+        """Refuse a window without days."""
         if self.end <= self.start:
-            raise ValueError(f"a window needs start < end, found [{self.start}, {self.end})")
+            raise ValueError(f"the first day must not lie after the last, found the window [{self.start}, {self.end})")
 
     def days(self) -> list[date]:
         """Every day of the window, oldest first."""

@@ -52,9 +52,7 @@ class FileIndex:
                 return cls()
             return cls(
                 {
-                    key: FileDays(
-                        size, version, frozenset(map(date.fromisoformat, days)), has_homeless
-                    )
+                    key: FileDays(size, version, frozenset(map(date.fromisoformat, days)), has_homeless)
                     for key, (size, version, days, has_homeless) in document["files"].items()
                 }
             )
@@ -93,8 +91,4 @@ class FileIndex:
     def forget_others(self, prefix: str, files: Collection[LandingFile]) -> None:
         """Forget the files below `prefix` that are not among `files`: they have gone."""
         keys = {file.key for file in files}
-        self.files = {
-            key: item
-            for key, item in self.files.items()
-            if key in keys or not key.startswith(f"{prefix}/")
-        }
+        self.files = {key: item for key, item in self.files.items() if key in keys or not key.startswith(f"{prefix}/")}

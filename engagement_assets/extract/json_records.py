@@ -16,6 +16,7 @@ dates the record, or NULL), `types` (`RecordShape.types`) and `keys` (`RecordSha
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -26,7 +27,8 @@ MAX_NESTING = 128
 # Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
 
-_CLOCK = r"\d{4}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
+# From the year 1000 to 2999: no offset leads out of the years that a Python date can tell.
+_CLOCK = r"[12]\d{3}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
 _OFFSET = r"(Z|[+-]\d{2}(:?[0-5]\d)?)"
 _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
@@ -85,15 +87,18 @@ class RecordShape:
         return tuple(found)
 
     @property
+    def _paths(self) -> list[str]:
+        return [*(field.path for field in self.fields), *self.parents]
+
+    @property
     def texts(self) -> str:
         """The values of all fields as texts, NULL where absent or null; fails if not JSON."""
         return f"json_extract_string(line, {[f'$.{field.path}' for field in self.fields]})"
 
     @property
     def types(self) -> str:
-        """The JSON types of all fields and then of all parents; fails if not JSON."""
-        paths = [f"$.{path}" for path in (*(field.path for field in self.fields), *self.parents)]
-        return f"json_type(line, {paths})"
+        """The JSON types of fields, parents and the record itself; fails if not JSON."""
+        return f"json_type(line, {[f'$.{path}' for path in self._paths] + ['$']})"
 
     @property
     def keys(self) -> str:
@@ -110,8 +115,7 @@ class RecordShape:
     def columns(self) -> str:
         """The columns of a record that was found right."""
         return ", ".join(
-            f"{self._value(field, f'texts[{place}]')} as {field.column}"
-            for place, field in enumerate(self.fields, 1)
+            f"{self._value(field, f'texts[{place}]')} as {field.column}" for place, field in enumerate(self.fields, 1)
         )
 
     @property
@@ -151,54 +155,66 @@ class RecordShape:
         return None
 
     def _layout_parts(self, node: Any, path: str, separators: tuple[str, str]) -> list[str] | None:
-        """The pieces of the layout of one value, as SQL."""
-        if path == "" or path in self.parents:
-            if not isinstance(node, dict):
+        """The pieces of the layout of one value, as SQL; None for what no contract names."""
+        if path and path not in self.parents:
+            places = [place for place, field in enumerate(self.fields, 1) if field.path == path]
+            return self._leaf_parts(node, places[0]) if places else None
+        if not isinstance(node, dict):
+            return None
+        parts = [_quoted("{")]
+        for number, (name, value) in enumerate(node.items()):
+            of_value = self._layout_parts(value, f"{path}.{name}" if path else name, separators)
+            if of_value is None:
                 return None
-            parts = [_quoted("{")]
-            for number, (name, value) in enumerate(node.items()):
-                of_value = self._layout_parts(value, f"{path}.{name}".lstrip("."), separators)
-                if of_value is None:
-                    return None
-                comma = separators[0] if number else ""
-                parts += [_quoted(f'{comma}"{name}"{separators[1]}'), *of_value]
-            return [*parts, _quoted("}")]
-        for place, field in enumerate(self.fields, 1):
-            if field.path != path:
-                continue
-            match node, field.kind:
-                case None, _:
-                    return [_quoted("null")]
-                case str(), Kind.TEXT | Kind.INSTANT:
-                    return [_quoted('"'), f"texts[{place}]", _quoted('"')]
-                case (bool(), Kind.FLAG):
-                    return [f"texts[{place}]"]
-                case (int() | float(), Kind.SECONDS) if not isinstance(node, bool):
-                    return [f"texts[{place}]"]
+            comma = separators[0] if number else ""
+            parts += [_quoted(f'{comma}"{name}"{separators[1]}'), *of_value]
+        return [*parts, _quoted("}")]
+
+    def _leaf_parts(self, value: Any, place: int) -> list[str] | None:
+        """The pieces of the layout of one field's value; None for a value of the wrong type."""
+        text = f"texts[{place}]"
+        match value, self.fields[place - 1].kind:
+            case None, _:
+                return [_quoted("null")]
+            case str(), Kind.TEXT | Kind.INSTANT:
+                return [_quoted('"'), text, _quoted('"')]
+            case (bool(), Kind.FLAG):
+                return [text]
+            case (int() | float(), Kind.SECONDS) if not isinstance(value, bool):
+                return [text]
         return None
 
     @property
-    def verdict(self) -> str:
-        """What is wrong with a line, as a struct of `reason_code` and `message`; NULL if nothing."""
+    def text_verdict(self) -> str:
+        """What is wrong with a line as a text, or with how deep it goes."""
+        return _first_of(
+            [
+                (
+                    f"regexp_matches(line, '{_COMMA_BEFORE_END}') and regexp_matches("
+                    f"regexp_replace(line, '{_JSON_STRING}', '', 'g'), '{_COMMA_BEFORE_END}')",
+                    "not_json",
+                    "'expected a JSON object, found a comma before a closing bracket'",
+                ),
+                (
+                    # Counting brackets is cheap, and shows which lines need not be walked through.
+                    "strlen(line) - strlen(replace(replace(line, '[', ''), '{', '')) "
+                    f"> {MAX_NESTING} and json_valid(line) and try(json_structure(line)) is null",
+                    "nesting_too_deep",
+                    f"'expected at most {MAX_NESTING} levels of nesting, found more'",
+                ),
+            ]
+        )
+
+    @property
+    def structure_verdict(self) -> str:
+        """What is wrong with the `types` and `keys` of a line; those of no JSON are NULL."""
+        own_type = f"types[{len(self._paths) + 1}]"
         rules = [
-            ("types is null", "not_json", _quoted("expected a JSON object, found no valid JSON")),
+            ("types is null", "not_json", "'expected a JSON object, found no valid JSON'"),
             (
-                f"regexp_matches(line, '{_COMMA_BEFORE_END}') and regexp_matches("
-                f"regexp_replace(line, '{_JSON_STRING}', '', 'g'), '{_COMMA_BEFORE_END}')",
-                "not_json",
-                _quoted("expected a JSON object, found a comma before a closing bracket"),
-            ),
-            (
-                "json_type(line) <> 'OBJECT'",
+                f"{own_type} <> 'OBJECT'",
                 "wrong_type",
-                f"'expected a JSON object, found ' || {_found('json_type(line)')}",
-            ),
-            (
-                # Counting brackets is cheap, and shows which lines need not be walked through.
-                "strlen(line) - strlen(replace(replace(line, '[', ''), '{', '')) "
-                f"> {MAX_NESTING} and try(json_structure(line)) is null",
-                "nesting_too_deep",
-                _quoted(f"expected at most {MAX_NESTING} levels of nesting, found more"),
+                f"'expected a JSON object, found ' || {_found(own_type)}",
             ),
             (
                 f"{self._repeated_key} is not null",
@@ -207,60 +223,69 @@ class RecordShape:
             ),
         ]
         for place, path in enumerate(self.parents, len(self.fields) + 1):
-            message = f"'{path}: expected an object, found ' || {_found(f'types[{place}]')}"
-            rules.append((f"types[{place}] not in ('OBJECT', 'NULL')", "wrong_type", message))
+            found = f"'{path}: expected an object, found ' || {_found(f'types[{place}]')}"
+            rules.append((f"types[{place}] not in ('OBJECT', 'NULL')", "wrong_type", found))
         for place, field in enumerate(self.fields, 1):
-            rules += self._rules_of(field, place)
-        cases = " ".join(
-            f"when {condition} then {{'reason_code': '{code}', 'message': {message}}}"
-            for condition, code, message in rules
-        )
-        return f"case {cases} end"
-
-    def _rules_of(self, field: Field, place: int) -> list[tuple[str, str, str]]:
-        """Condition, reason code and message of all that can be wrong with a field, in order."""
-        text, json_type = f"texts[{place}]", f"types[{place}]"
-        expected = f"'{field.path}: expected {field.kind}, found '"
-        found_type = f"{expected} || {_found(json_type)}"
-        known = (*_JSON_TYPES[field.kind], "NULL")
-        rules = [(f"{json_type} not in {known}", "wrong_type", found_type)]
-        if field.required:
-            missing = f"missing_{field.column}"
-            rules.append((f"{text} is null", missing, found_type))
-            rules.append((f"{text} = ''", missing, f"{expected} || 'an empty one'"))
-        match field.kind:
-            case Kind.SECONDS:
-                number, found = f"cast({text} as double)", f"{expected} || {text}"
-                rules += [
-                    (f"not isfinite({number})", "not_a_number", found),
-                    (f"{number} < 0", "negative_value", found),
-                    (f"{number} > {MAX_SECONDS}", "out_of_range", found),
-                ]
-            case Kind.INSTANT:
-                condition = f"{text} is not null and {self._value(field, text)} is null"
-                found = f"{expected} || '''' || left({text}, 64) || ''''"
-                rules.append((condition, "bad_timestamp", found))
-        return rules
+            json_type = f"types[{place}]"
+            found = f"'{field.path}: expected {field.kind}, found ' || {_found(json_type)}"
+            if field.required:
+                absent = f"coalesce({json_type}, 'NULL') = 'NULL'"
+                rules.append((absent, f"missing_{field.column}", found))
+            known = (*_JSON_TYPES[field.kind], "NULL")
+            rules.append((f"{json_type} not in {known}", "wrong_type", found))
+        return _first_of(rules)
 
     @property
-    def extra(self) -> str:
-        """The fields of a right record that no contract names, as JSON with dotted keys, or NULL."""
-        maps = []
-        paths = (*(field.path for field in self.fields), *self.parents)
+    def value_verdict(self) -> str:
+        """What is wrong with the values of a record whose structure is right."""
+        rules = []
+        for place, field in enumerate(self.fields, 1):
+            text = f"texts[{place}]"
+            expected = f"'{field.path}: expected {field.kind}, found '"
+            match field.kind:
+                case Kind.TEXT if field.required:
+                    empty = (f"{text} = ''", f"missing_{field.column}", f"{expected} || 'an empty one'")
+                    rules.append(empty)
+                case Kind.SECONDS:
+                    number, found = f"cast({text} as double)", f"{expected} || {text}"
+                    rules += [
+                        (f"not isfinite({number})", "not_a_number", found),
+                        (f"{number} < 0", "negative_value", found),
+                        (f"{number} > {MAX_SECONDS}", "out_of_range", found),
+                    ]
+                case Kind.INSTANT:
+                    found = f"{expected} || left({text}, 64)"
+                    unreadable = f"{text} is not null and {self._value(field, text)} is null"
+                    rules.append((unreadable, "bad_timestamp", found))
+        return _first_of(rules)
+
+    @property
+    def unknown_members(self) -> str:
+        """The members that no contract names, from `keys`: a list of `path` and JSON `pointer`."""
+        levels = []
         for place, parent in enumerate(("", *self.parents), 1):
-            known = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
-            pointer = "/".join(["", *(parent.split(".") if parent else []), ""])
-            maps.append(
-                f"map_from_entries(list_transform(list_filter(coalesce(keys[{place}], []), "
-                f"lambda name: not list_contains({known}, name)), lambda name: row("
-                f"'{parent and f'{parent}.'}' || name, json_extract(line, '{pointer}' || "
-                "replace(replace(name, '~', '~0'), '/', '~1')))))"
+            known = [path.rpartition(".")[2] for path in self._paths if _parent(path) == parent]
+            pointer = "".join(f"/{name}" for name in (*filter(None, parent.split(".")), ""))
+            levels.append(
+                f"list_transform(list_filter(coalesce(keys[{place}], []), "
+                f"lambda name: not list_contains({known}, name)), lambda name: {{"
+                f"'path': '{parent}{'.' if parent else ''}' || name, "
+                f"'pointer': '{pointer}' || replace(replace(name, '~', '~0'), '/', '~1')}})"
             )
-        all_maps = f"map_concat({', '.join(maps)})" if len(maps) > 1 else maps[0]
-        known_keys = "len(list_filter(types, lambda found: found is not null))"
+        return f"flatten([{', '.join(levels)}])"
+
+    @staticmethod
+    def extra_fields(unknown_members: str) -> str:
+        """The `unknown_members` with their values as a JSON object with dotted keys, NULL if none."""
+        # Of two members with the same dotted path, `{"a.b": 1, "a": {"b": 2}}`, the first stays.
         return f"""
             case
-                when len(flatten(keys)) > {known_keys} then cast(to_json({all_maps}) as varchar)
+                when len({unknown_members}) > 0 then cast(to_json(map_from_entries(list_transform(
+                    list_filter({unknown_members}, lambda member, place: list_position(
+                        list_transform({unknown_members}, lambda other: other.path), member.path
+                    ) = place),
+                    lambda member: row(member.path, json_extract(line, member.pointer))
+                ))) as varchar)
             end"""
 
     def _value(self, field: Field, text: str) -> str:
@@ -272,15 +297,14 @@ class RecordShape:
             case Kind.INSTANT:
                 return "moment" if field.path == self.moment else _instant(text)
             case Kind.LIST:
-                return f"cast(json_array_length({text}) as bigint)"
+                return f"try(cast(json_array_length({text}) as bigint))"
             case Kind.TEXT:
                 return text
 
     @property
     def _repeated_key(self) -> str:
         repeated = [
-            f"list_filter(keys[{place}], lambda name, place: "
-            f"list_position(keys[{place}], name) < place)[1]"
+            f"list_filter(keys[{place}], lambda name, place: list_position(keys[{place}], name) < place)[1]"
             for place in range(1, len(self.parents) + 2)
         ]
         return f"coalesce({', '.join(repeated)}, null)"
@@ -298,6 +322,19 @@ def _instant(text: str) -> str:
             when regexp_full_match({text}, '{_CLOCK}{_OFFSET}')
                 then timezone('UTC', try_cast({text} as timestamptz))
         end"""
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(".")[0]
+
+
+def _first_of(rules: Sequence[tuple[str, str, str]]) -> str:
+    """SQL for the first rule whose condition holds, from conditions, reason codes and messages."""
+    cases = " ".join(
+        f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
+        for condition, reason_code, message in rules
+    )
+    return f"case {cases} end"
 
 
 def _found(json_type: str) -> str:

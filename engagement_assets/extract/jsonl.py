@@ -53,6 +53,11 @@ class PreparedFiles:
     files: tuple[LineFile, ...]
     sick_lines: Path
 
+    @property
+    def paths(self) -> list[str]:
+        """What to read all lines from; without files it is the file of sick lines, then empty."""
+        return [file.path for file in self.files] or [str(self.sick_lines)]
+
     def lines_sql(self) -> str:
         """A `read_csv` call giving `line` (NULL when blank) and `filename`, for the bound parameter `$paths`."""
         longest = max((file.longest for file in self.files), default=0)
@@ -191,8 +196,13 @@ class _LineCleaner:
 
     def break_off(self, error: Exception) -> None:
         """Take the end of what can be decompressed: the line that it cuts, and all that would follow, is lost."""
-        reason_code = "gzip_cut_off" if isinstance(error, EOFError) else "gzip_damaged"
-        message = f"expected a whole gzip file, found that it ends or breaks after {self.line_count} lines: {error}"
+        expected = "expected a whole gzip file, found"
+        if isinstance(error, EOFError):
+            reason_code = "gzip_cut_off"
+            message = f"{expected} that it ends after {self.line_count} lines"
+        else:
+            reason_code = "gzip_damaged"
+            message = f"{expected} it broken after {self.line_count} lines: {error}"
         self._reject(self._carry, reason_code, message)
 
     def _write_lines(self, block: bytes) -> None:
@@ -246,8 +256,8 @@ def _is_clean(block: bytes) -> bool:
 
 
 def _copy_clean_lines(source: Path, target: Path, sick_lines: _SickLines, max_line_bytes: int) -> _LineCleaner:
-    opened: Any = gzip.open(source, "rb") if source.suffix == ".gz" else source.open("rb")
-    with opened as stream, target.open("wb") as out:
+    with source.open("rb") as file, target.open("wb") as out:
+        stream = gzip.GzipFile(fileobj=file) if source.suffix == ".gz" else file
         cleaner = _LineCleaner(out, sick_lines, max_line_bytes)
         try:
             # read1 returns what it has before it fails, so that nothing ahead of a cut is lost.

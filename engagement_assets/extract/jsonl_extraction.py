@@ -24,7 +24,7 @@ from engagement_assets.lake.datasets import Dataset
 PSEUDONYMISED_COLUMNS = ("child_id", "device_id")
 
 
-def extraction_of(
+def extraction_of(  # noqa: PLR0913 - what only the source knows
     reader: JsonlRecords,
     dataset: Dataset,
     *,
@@ -61,9 +61,7 @@ def extraction_of(
     _place(reader, days, homes, refused)
     if pseudonym_key:
         with _redaction(connection, pseudonym_key):
-            connection.execute(
-                f"update {name}_quarantine set raw_text = without_personal_ids(raw_text)"
-            )
+            connection.execute(f"update {name}_quarantine set raw_text = without_personal_ids(raw_text)")
     _count(reader, dataset)
     personal = [item for item in PSEUDONYMISED_COLUMNS if item in dataset.columns]
     if not pseudonym_key:
@@ -85,7 +83,10 @@ def extraction_of(
             )
             group by day, field
         """,
-        files_read=tuple(file.key for file in (*reader.prepared.files, *refused)),
+        files_read=(
+            *(file.key for file in reader.prepared.files),
+            *(file.key for file in refused),
+        ),
     )
 
 
@@ -159,7 +160,6 @@ def _count(reader: JsonlRecords, dataset: Dataset) -> None:
 
         found as (
             select file_id, day, line_bytes from {name}_lines
-            where odd_line is null or trim(odd_line, ' \t') <> ''
             union all
             select file_id, cast(null as date), line_bytes
             from ({reader.prepared.sick_lines_sql()})
@@ -212,9 +212,7 @@ def _make_pseudonyms(reader: JsonlRecords, personal: Sequence[str], pseudonym_ke
     )
 
 
-def _accepted(
-    reader: JsonlRecords, dataset: Dataset, personal: Sequence[str], extracted_at: datetime
-) -> str:
+def _accepted(reader: JsonlRecords, dataset: Dataset, personal: Sequence[str], extracted_at: datetime) -> str:
     """The query for the records that stay, with the dataset's columns."""
     name, identity = reader.name, reader.identity
     now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
@@ -225,8 +223,7 @@ def _accepted(
         values["day"] = "records.day"
     columns = ", ".join(f"{value} as {column}" for column, value in values.items())
     pseudonyms = "".join(
-        f" left join {name}_pseudonyms as {column}s on records.{column} = {column}s.id"
-        for column in personal
+        f" left join {name}_pseudonyms as {column}s on records.{column} = {column}s.id" for column in personal
     )
     return f"""
         select {columns}

@@ -27,7 +27,9 @@ from engagement_assets.extract.jsonl import MAX_RAW_TEXT, PreparedFiles
 _SAMPLED_FILES = 5
 _SAMPLED_LINES = 100
 # Each layout costs a comparison per line that the ones before it did not match.
-_LAYOUTS = 3
+_LAYOUTS = 4
+
+_IS_BLANK = r"regexp_full_match(line, '[ \t]*')"
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class JsonlRecords:
     The methods are called in the order in which they stand here; `columns` are those of the shape.
 
     - `<name>_files`: `file_id, path, source_path, lines_before`.
-    - `<name>_lines`: `file_id, line_hash, line_bytes, day, odd_line, columns`, one row per line that
-      is not blank and may belong to the window. `day` is NULL where the line does not say it;
-      `odd_line` is the text of a line that equals no layout, whose columns mean nothing.
+    - `<name>_lines`: `file_id, line_hash, line_bytes, day, odd_line, structure_hash, columns`, one
+      row per line that is not blank and may belong to the window. `day` is NULL where the line does
+      not say it; `odd_line` is the text of a line that equals no layout, whose columns mean nothing.
     - `<name>_odd`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
       lines, judged; `verdict` is NULL or says why the line is rejected.
     - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
@@ -60,8 +62,7 @@ class JsonlRecords:
         self._list_files()
         layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
         in_window = (
-            f"where moment is null or moment >= timestamp '{window.start}' "
-            f"and moment < timestamp '{window.end}'"
+            f"where moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}'"
             if window
             else ""
         )
@@ -89,10 +90,14 @@ class JsonlRecords:
                 file_id, hash(line) as line_hash, strlen(line) as line_bytes,
                 cast(moment as date) as day,
                 case when not is_right then line end as odd_line,
+                case
+                    when not is_right then hash(try({self.shape.types}), try({self.shape.keys}))
+                end as structure_hash,
                 {self.shape.columns}
             from judged
+            where is_right or not {_IS_BLANK}
             """,
-            {"paths": [file.path for file in self.prepared.files]},
+            {"paths": self.prepared.paths},
         )
 
     def days_of_files(self, file_ids: Collection[int]) -> dict[int, set[date | None]]:
@@ -101,23 +106,14 @@ class JsonlRecords:
         Where the window left lines out, the files that hold them are looked through once more.
         """
         files = [file for file in self.prepared.files if file.file_id in file_ids]
-        found: dict[int, set[date | None]] = {
-            file.file_id: {None} if file.sick_count else set() for file in files
-        }
+        found: dict[int, set[date | None]] = {file.file_id: {None} if file.sick_count else set() for file in files}
         kept = dict(
-            self.connection.execute(
-                f"select file_id, count(*) from {self.name}_lines group by file_id"
-            ).fetchall()
+            self.connection.execute(f"select file_id, count(*) from {self.name}_lines group by file_id").fetchall()
         )
-        partly_read = [
-            file
-            for file in files
-            if kept.get(file.file_id, 0) + file.sick_count < file.line_count
-        ]
+        partly_read = [file for file in files if kept.get(file.file_id, 0) + file.sick_count < file.line_count]
         days = self.connection.execute(
             f"""
             select distinct file_id, day from {self.name}_lines
-            where odd_line is null or trim(odd_line, ' \t') <> ''
             """
         ).fetchall()
         if partly_read:
@@ -125,7 +121,7 @@ class JsonlRecords:
                 f"""
                 select distinct file_id, cast({self.shape.moment_value} as date) as day
                 from ({self._texts_query()})
-                where trim(line, ' \t') <> ''
+                where not {_IS_BLANK}
                 """,
                 {"paths": [file.path for file in partly_read]},
             ).fetchall()
@@ -137,28 +133,52 @@ class JsonlRecords:
     def judge_odd_lines(self) -> None:
         """Make `odd` and `records`."""
         columns = ", ".join(field.column for field in self.shape.fields)
+        shape = self.shape
         self.connection.execute(
             f"""
             create or replace temp table {self.name}_odd as
             with
 
-            looked_up as (
+            -- Odd lines may be many, their structures are few: one line stands for all of its kind.
+            structures as (
                 select
-                    file_id, line_hash, line_bytes, day, line,
-                    try({self.shape.texts}) as texts, try({self.shape.types}) as types,
-                    try({self.shape.keys}) as keys
-                from (select *, odd_line as line from {self.name}_lines)
-                where trim(odd_line, ' \t') <> ''
+                    structure_hash, {shape.structure_verdict} as structure_verdict,
+                    {shape.unknown_members} as unknown_members
+                from (
+                    select structure_hash, try({shape.types}) as types, try({shape.keys}) as keys
+                    from (
+                        select structure_hash, any_value(odd_line) as line
+                        from {self.name}_lines where odd_line is not null group by structure_hash
+                    )
+                )
             ),
 
-            dated as (select *, {self.shape.moment_value} as moment from looked_up),
+            dated as (
+                select *, {shape.moment_value} as moment
+                from (
+                    select *, try({shape.texts}) as texts
+                    from (
+                        select *, odd_line as line from {self.name}_lines
+                        where odd_line is not null
+                    )
+                )
+                inner join structures using (structure_hash)
+            ),
 
-            judged as (select *, {self.shape.verdict} as verdict from dated)
+            judged as (
+                select
+                    * exclude ({columns}),
+                    coalesce(
+                        {shape.text_verdict}, structure_verdict, {shape.value_verdict}
+                    ) as verdict
+                from dated
+            )
 
             select
-                file_id, line_hash, line_bytes, day, line, verdict,
-                {self.shape.columns},
-                case when verdict is null then {self.shape.extra} end as _extra
+                file_id, line_hash, line_bytes, day, verdict,
+                case when verdict is not null then line end as line,
+                {shape.columns},
+                case when verdict is null then {shape.extra_fields("unknown_members")} end as _extra
             from judged
             """
         )
@@ -177,6 +197,9 @@ class JsonlRecords:
         """Make `repeated`, `winners` and `rejected`.
 
         `winner_order` puts the winner first, over the columns `line` (raw text) and `source_path`.
+
+        Raises:
+            RuntimeError: a file is not what it was when it was read.
         """
         self.connection.execute(
             f"""
@@ -211,12 +234,14 @@ class JsonlRecords:
                 odd.file_id, odd.day, odd.line_bytes, found.position,
                 left(odd.line, {MAX_RAW_TEXT}) as raw_text,
                 odd.verdict.reason_code as reason_code, odd.verdict.message as message
-            from (select distinct on (file_id, line) * from {self.name}_odd) as odd
+            from (
+                select distinct on (file_id, line) * from {self.name}_odd
+                where verdict is not null
+            ) as odd
             inner join {self.name}_found as found
                 on odd.file_id = found.file_id
                 and odd.line_hash = found.line_hash
                 and odd.line = found.line
-            where odd.verdict is not null
             union all
             select file_id, cast(null as date), line_bytes, position, raw_text, reason_code, message
             from ({self.prepared.sick_lines_sql()})
@@ -321,6 +346,21 @@ class JsonlRecords:
                     on files.file_id = wanted.file_id and numbered.line_hash = wanted.line_hash
                 """,
                 {"paths": paths, "lines_before": lines_before},
+            )
+
+        changed = self.connection.execute(
+            f"""
+            select source_path
+            from {self.name}_wanted
+            anti join {self.name}_found using (file_id, line_hash)
+            inner join {self.name}_files using (file_id)
+            limit 1
+            """
+        ).fetchone()
+        if changed:
+            raise RuntimeError(
+                f"{changed[0]}: expected the lines of a moment ago, found others: the file changed "
+                "while it was read; run this again"
             )
 
 

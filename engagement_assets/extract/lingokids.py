@@ -157,7 +157,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     )
 
 
-def extract_users(
+def extract_users(  # noqa: PLR0913 - as extract_events
     connection: duckdb.DuckDBPyConnection,
     landing: Landing,
     workdir: Path,
@@ -183,7 +183,7 @@ def extract_users(
     )
 
 
-def extract_activities(
+def extract_activities(  # noqa: PLR0913 - as extract_events
     connection: duckdb.DuckDBPyConnection,
     landing: Landing,
     workdir: Path,
@@ -219,7 +219,7 @@ def date_in_path(key: str) -> date | None:
     return None
 
 
-def _extract_snapshots(
+def _extract_snapshots(  # noqa: PLR0913 - as extract_events
     connection: duckdb.DuckDBPyConnection,
     landing: Landing,
     workdir: Path,
@@ -260,9 +260,7 @@ def _list_files(landing: Landing, prefix: str) -> tuple[list[LandingFile], list[
     return [file for file in listed if not file.refused], [file for file in listed if file.refused]
 
 
-def _prepare(
-    landing: Landing, files: Sequence[LandingFile], folder: Path, max_line_bytes: int
-) -> PreparedFiles:
+def _prepare(landing: Landing, files: Sequence[LandingFile], folder: Path, max_line_bytes: int) -> PreparedFiles:
     folder.mkdir(parents=True, exist_ok=True)
     sources = ((file.key, landing.local_path(file, folder)) for file in files)
     return prepare_files(sources, folder, max_line_bytes)
@@ -278,4 +276,3 @@ def _learn_days(reader: JsonlRecords, files: Sequence[LandingFile], index: FileI
         if None in found and home is not None:
             days.add(home)
         index.record(file, days, has_homeless=None in found and home is None)
-

@@ -84,7 +84,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
         extracted_at: The time of the load (UTC), one for all rows.
         processes: How many processes read side by side, by default two if there are two cores. A
             small window is read in this process whatever this says.
-        progress: Is told about every two thousand files, and the end of each day, in a line.
+        progress: Is told about every two thousand files of a day in a line.
         max_file_bytes: Larger files are quarantined unread.
 
     Raises:
@@ -99,7 +99,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
         before = files_done[batch.day]
         files_done[batch.day] += len(batch.files)
         after, total = files_done[batch.day], found.files[batch.day]
-        if after == total or after // _FILES_PER_PROGRESS_LINE > before // _FILES_PER_PROGRESS_LINE:
+        if after // _FILES_PER_PROGRESS_LINE > before // _FILES_PER_PROGRESS_LINE:
             progress(f"{RUNNA_ACTIVITIES.key} {batch.day}: {after:,} of {total:,} files")
         if not landing.is_local:
             for file in batch.files:

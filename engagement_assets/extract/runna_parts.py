@@ -45,20 +45,24 @@ _BYTES_PER_ROW_GROUP = 64 * 1024 * 1024
 _FILES_PER_READER = 10**12
 
 
-def _columns(dataset: Dataset, *left_out: str, **further: str) -> Mapping[str, str]:
-    left_out = ("extracted_at", *left_out)
-    kept = {name: kind for name, kind in dataset.columns.items() if name not in left_out}
-    return MappingProxyType({"file": "BIGINT"} | kept | further)
+def _columns(dataset: Dataset, *first: str, left_out: tuple[str, ...] = (), **further: str) -> Mapping[str, str]:
+    order = [*first, *(name for name in dataset.columns if name not in (*first, *left_out, "extracted_at"))]
+    return MappingProxyType({"file": "BIGINT"} | {name: dataset.columns[name] for name in order} | further)
 
 
-# What the parts hold besides the day, with the types of the lake: the datasets' own columns, but the
-# ids and paths of laps and steps only once, with the activity of the same `file`. In the parts
-# numbers lie as DOUBLE, with NaN for a missing one, instants as epoch milliseconds and dates as text.
+# What the parts hold besides the day, with the types of the lake: the datasets' own columns, but the ids and paths of
+# laps and steps only once, with the activity of the same `file`. In the parts numbers lie as DOUBLE, with NaN for a
+# missing one, instants as epoch milliseconds and dates as text.
 PART_COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "activities": _columns(RUNNA_ACTIVITIES, laps_read="BIGINT", steps_read="BIGINT"),
-        "laps": _columns(RUNNA_ACTIVITY_LAPS, "activity_id", "source_path"),
-        "steps": _columns(RUNNA_WORKOUT_STEPS, "activity_id", "workout_id", "source_path"),
+        "laps": _columns(RUNNA_ACTIVITY_LAPS, "lap_index", "_extra", left_out=("activity_id", "source_path")),
+        "steps": _columns(
+            RUNNA_WORKOUT_STEPS,
+            "step_index",
+            "repeat_number",
+            left_out=("activity_id", "workout_id", "source_path"),
+        ),
         "rejected": MappingProxyType(
             {
                 "dataset": "VARCHAR",

@@ -81,13 +81,18 @@ class _Helper:
         """Start the process."""
         self._log = folder / f"helper-{number}.log"
         arguments = [str(folder), str(number), str(max_file_bytes)]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            # numpy would start threads for linear algebra, which wait for work by spinning.
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", __spec__.name, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=environment,
             )
         self._batches = cast("IO[bytes]", self._process.stdin)
         self.answers = cast("IO[bytes]", self._process.stdout)

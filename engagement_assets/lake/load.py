@@ -83,9 +83,7 @@ class Load:
         """What names this load in every record of it."""
         return f"{self.name}-{self.started_at:%Y%m%dT%H%M%S%f}"
 
-    def write_aside(
-        self, extraction: Extraction, window: DayWindow | None, *, forget: bool = False
-    ) -> None:
+    def write_aside(self, extraction: Extraction, window: DayWindow | None, *, forget: bool = False) -> None:
         """Write the window's days aside, whole: an event log keeps its rows that were not read again.
 
         `window` is None for a dataset without days. Every day gets a file, also one without rows:

@@ -136,9 +136,7 @@ def _app_user(parameters: SampleParameters, number: int) -> AppUser:
     has_old_phone = number % OLD_PHONE_EVERY == 0
     # One in three registers after the start; those with an old phone have been there for long.
     registered_on = parameters.day(-90 if has_old_phone else draw.randrange(-120, 60))
-    registered_at = datetime.combine(registered_on, time()) + timedelta(
-        milliseconds=draw.randrange(86_400_000)
-    )
+    registered_at = datetime.combine(registered_on, time()) + timedelta(milliseconds=draw.randrange(86_400_000))
     kind = draw.choices(("free", "trial", "subscribed"), (50, 20, 30))[0]
     free_days = draw.choices((0, draw.randrange(3, 90)), (60, 40))[0]
     trial_at = registered_at + timedelta(days=free_days, minutes=draw.randrange(1, 20))

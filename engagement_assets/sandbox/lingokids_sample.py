@@ -54,9 +54,7 @@ LEAST_MS_TO_COMPLETE = 10_000
 WEEKDAY_COMPRESSED = 3  # days since the start, modulo 7
 
 
-def lingokids_files(
-    parameters: SampleParameters, keeper: LedgerKeeper
-) -> Iterator[tuple[str, bytes]]:
+def lingokids_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
     """Keys below the landing zone and contents; each record is counted in `keeper`."""
     users, activities = app_users(parameters), catalogue()
     yield from snapshot_files(users, activities, keeper)
@@ -85,9 +83,7 @@ def lingokids_files(
 class _PlayLog:
     """Plays of the app's users; each day is drawn on its own."""
 
-    def __init__(
-        self, parameters: SampleParameters, users: list[AppUser], activity_ids: list[str]
-    ) -> None:
+    def __init__(self, parameters: SampleParameters, users: list[AppUser], activity_ids: list[str]) -> None:
         self._parameters = parameters
         self._known = [user for user in users if user.is_known]
         self._unknown = [user for user in users if not user.is_known]
@@ -160,9 +156,7 @@ class _PlayLog:
         return events
 
 
-def _event(
-    draw: Random, user: AppUser, day: date, clock_ms: int, data: dict[str, Any]
-) -> dict[str, Any]:
+def _event(draw: Random, user: AppUser, day: date, clock_ms: int, data: dict[str, Any]) -> dict[str, Any]:
     brand, model, os_name, old_version, new_version = user.device
     has_upgraded = day >= user.upgrades_on
     # A clock in a few hundred writes microseconds.

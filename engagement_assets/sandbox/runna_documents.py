@@ -75,9 +75,7 @@ def _watch_document(draw: Random, run: Run) -> dict[str, Any]:
         document["workoutId"] = run.workout.workout_id
     document["recordType"] = run.runner.record_type
     document["laps"] = [_watch_lap(draw, lap) for lap in run.laps]
-    document["waypoints"] = [
-        _watch_waypoint(draw, number, point) for number, point in enumerate(_points(run.laps))
-    ]
+    document["waypoints"] = [_watch_waypoint(draw, number, point) for number, point in enumerate(_points(run.laps))]
     if run.has_created_on:
         document["createdOn"] = run.laps[0].start_ms
     return document | _plan_fields(run)
@@ -92,9 +90,7 @@ def _phone_document(draw: Random, run: Run) -> dict[str, Any]:
     if run.workout:
         document["workoutId"] = run.workout.workout_id
     document |= _plan_fields(run)
-    document["waypoints"] = [
-        _phone_waypoint(draw, number, point) for number, point in enumerate(_points(run.laps))
-    ]
+    document["waypoints"] = [_phone_waypoint(draw, number, point) for number, point in enumerate(_points(run.laps))]
     document["laps"] = [
         {
             "startTimestamp": lap.start_ms,

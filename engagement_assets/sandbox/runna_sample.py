@@ -52,9 +52,7 @@ def runna_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[
         yield from _batch(parameters, index, sorted(runs, key=lambda run: run.activity_id), keeper)
 
 
-def _runs_of_day(
-    parameters: SampleParameters, index: int, people: list[Runner]
-) -> Iterator[tuple[int, Run]]:
+def _runs_of_day(parameters: SampleParameters, index: int, people: list[Runner]) -> Iterator[tuple[int, Run]]:
     """The runs of one day, each with the index of the batch in which it lands."""
     day = parameters.day(index)
     draw = parameters.stream("runna", "runs", day.isoformat())
@@ -116,9 +114,7 @@ def _corrected(run: Run) -> Run:
     )
 
 
-def _laps(
-    draw: Random, day: date, runner: Runner, steps: list[tuple[int, Step]]
-) -> tuple[Lap, ...]:
+def _laps(draw: Random, day: date, runner: Runner, steps: list[tuple[int, Step]]) -> tuple[Lap, ...]:
     """Laps that perform the steps, some runs stopping early and some running on."""
     if happens(draw, 0.06) and len(steps) > 1:
         steps = steps[: -draw.randrange(1, min(4, len(steps)))]

@@ -47,9 +47,7 @@ def write_sample_landing(  # noqa: PLR0913 - each one is a setting of its own
         FileExistsError: `root` holds files that are no sample data.
         NotADirectoryError: `root` is a file.
     """
-    parameters = SampleParameters(
-        seed, start, days, runna_activities_per_day, lingokids_events_per_day
-    )
+    parameters = SampleParameters(seed, start, days, runna_activities_per_day, lingokids_events_per_day)
     if min(days, runna_activities_per_day, lingokids_events_per_day) < 1:
         raise ValueError(f"the sample needs at least one day and one record a day: {parameters}")
     _claim(root, parameters)
@@ -123,9 +121,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     options = parser.parse_args(arguments)
     try:
-        ledger = write_sample_landing(
-            options.root, start=options.start, days=options.days, seed=options.seed
-        )
+        ledger = write_sample_landing(options.root, start=options.start, days=options.days, seed=options.seed)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"no sample data written: {error}\n")
         return 2

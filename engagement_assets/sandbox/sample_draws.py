@@ -30,7 +30,7 @@ class SampleParameters:
     def stream(self, *names: str) -> Random:
         """A generator for what `names` say alone: one day's draws never shift another's."""
         text = ":".join((str(self.seed), *names))
-        return Random(text)  # noqa: S311 - repeatable sample data, no secret
+        return Random(text)
 
 
 def happens(draw: Random, share: float) -> bool:

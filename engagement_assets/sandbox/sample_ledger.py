@@ -96,9 +96,7 @@ class LedgerKeeper:
             accepted.setdefault(dataset, set()).update(ids)
         return SampleLedger(
             days=tuple(self._tally(*place) for place in places),
-            accepted_ids=MappingProxyType(
-                {dataset: frozenset(ids) for dataset, ids in sorted(accepted.items())}
-            ),
+            accepted_ids=MappingProxyType({dataset: frozenset(ids) for dataset, ids in sorted(accepted.items())}),
         )
 
     def _tally(self, dataset: str, day: date | None) -> DayTally:

@@ -25,6 +25,7 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform.project import dbt_arguments, parsed_manifest
 
+RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
 
 
@@ -79,6 +80,7 @@ class DbtBuild:
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
     ) -> tuple[list[DbtCoreCliEventMessage], list[str]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
         from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
@@ -86,10 +88,9 @@ class DbtBuild:
         results: list[DbtCoreCliEventMessage] = []
 
         def keep_results(event: Any) -> None:
-            raw = msg_to_dict(event)
-            if "node_info" not in raw.get("data", {}):
-                return
-            message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            if event.info.name not in RESULT_EVENTS:
+                return  # dbt tells some thousand debugging events a run
+            message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
             if message.is_result_event:
                 results.append(message)
                 # A passing test is no news; it stands among the checks.
@@ -110,6 +111,7 @@ class DbtBuild:
                     [
                         "build",
                         *dbt_arguments(Path(target)),
+                        "--no-write-json",
                         "--indirect-selection",
                         "empty",
                         "--exclude-resource-type",
@@ -123,6 +125,7 @@ class DbtBuild:
             finally:
                 # The connection holds the lock of the warehouse, which publishing needs next.
                 cleanup_connections()
+                DuckDBConnectionManager.close_all_connections()
         if outcome.exception is not None:
             raise dg.Failure(
                 description=f"dbt stopped: {outcome.exception}", allow_retries=False

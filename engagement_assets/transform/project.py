@@ -35,6 +35,7 @@ def dbt_arguments(target_dir: Path) -> list[str]:
         "--no-version-check",
         "--no-use-colors",
         "--quiet",
+        "--log-level-file", "none",
     ]  # fmt: skip
 
 

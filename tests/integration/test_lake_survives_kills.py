@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, Dataset
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.lake import Lake
 from tests.integration.killed_processes import all_at_once, killed_at_random, killed_before_step
 from tests.lake_loads import (
@@ -148,7 +148,8 @@ def test_loads_that_are_killed_at_any_moment_leave_days_of_one_load(tmp_path: Pa
     assert len(loads) > 0
 
 
-def _load_some(folder: Path, name: str, dataset: Dataset, numbers: range) -> None:
+def _load_some(folder: Path, name: str, dataset_key: str, numbers: range) -> None:
+    dataset = next(item for item in RAW_DATASETS if item.key == dataset_key)
     for number in numbers:
         rows = [{dataset.identity[0]: f"{number}", "day": day} for day in (DAY_1, DAY_2)]
         publish(Lake(str(folder)), Found({dataset: rows}), window(DAY_1, DAY_2), number, name=name)
@@ -157,9 +158,9 @@ def _load_some(folder: Path, name: str, dataset: Dataset, numbers: range) -> Non
 def test_loads_of_one_name_wait_for_each_other_and_others_do_not_disturb_them(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     exit_codes = all_at_once(
-        partial(_load_some, Path(lake.uri), "events", LINGOKIDS_EVENTS, range(5)),
-        partial(_load_some, Path(lake.uri), "events", LINGOKIDS_EVENTS, range(5, 10)),
-        partial(_load_some, Path(lake.uri), "activities", RUNNA_ACTIVITIES, range(10, 15)),
+        partial(_load_some, Path(lake.uri), "events", LINGOKIDS_EVENTS.key, range(5)),
+        partial(_load_some, Path(lake.uri), "events", LINGOKIDS_EVENTS.key, range(5, 10)),
+        partial(_load_some, Path(lake.uri), "activities", RUNNA_ACTIVITIES.key, range(10, 15)),
         partial(Lake(lake.uri).create_missing_datasets),
         partial(Lake(lake.uri).create_missing_datasets),
     )

@@ -5,9 +5,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.integration.deployment import Deployment, differences
 
 from engagement_assets.sandbox.sample_data import write_sample_landing
+from tests.integration.deployment import Deployment, differences
 
 pytestmark = pytest.mark.integration
 

@@ -18,6 +18,7 @@ from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
+    Dataset,
 )
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
@@ -112,7 +113,7 @@ def days_logged_last(warehouse: WarehouseBuilder) -> list[object]:
         day
         for (day,) in warehouse.query(
             "select event_date from intermediate.int_lingokids_days_changed where change_number = "
-            "(select max(change_number) from audit.consumed_changes) order by event_date"
+            "(select max(change_number) from intermediate.consumed_changes) order by event_date"
         )
     ]
 
@@ -139,10 +140,13 @@ def built(four_days: Path, tmp_path: Path, manifest: Manifest) -> WarehouseBuild
 
 
 def test_a_rebuilt_window_is_as_the_lake_has_it_now(built: WarehouseBuilder, manifest: Manifest) -> None:
+    """A day is emptied, one gets a late event and loses one; the days around them are left alone."""
     built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
-    built.write_day(LINGOKIDS_EVENTS, DAY_2, [event("ana-late", DAY_2), event("changed", DAY_2)])
-    built.build(DAY_1, DAY_4, LEARNING)
-    assert days_logged_last(built) == [DAY_1, DAY_2, DAY_3]
+    built.write_day(LINGOKIDS_EVENTS, DAY_3, [event("late", DAY_3), event(f"ana-{DAY_3}", DAY_3, duration_ms=2_000)])
+    built.build(DAY_1, DAY_2, FACT)
+    assert days_logged_last(built) == [DAY_1]
+    built.build(DAY_3, DAY_4, LEARNING)
+    assert days_logged_last(built) == [DAY_3]
     assert_equal_to_full_build(built, manifest)
 
 
@@ -152,12 +156,16 @@ def test_a_user_is_followed_to_the_days_of_earlier_events(built: WarehouseBuilde
     steps: list[tuple[list[Row], list[date], list[str]]] = [
         # The subscription has begun before day 3 and is over before day 4: the days before stay as they are.
         ([user("ana", **subscription)], [DAY_3, DAY_4], ["free", "free", "subscribed", "lapsed"]),
-        # Gone, and somebody else is known from now on.
-        ([user("ben")], DAYS[:4], ["unknown", "unknown", "unknown", "unknown"]),
-        # Back, and the other one is as before.
+        # Gone.
+        ([], DAYS[:4], ["unknown", "unknown", "unknown", "unknown"]),
+        # Back, and somebody else is known from now on.
         ([user("ana", trial_start_at=start), user("ben")], DAYS[:4], ["free", "free", "trial", "trial"]),
-        # Nothing has changed.
-        ([user("ben"), user("ana", trial_start_at=start)], [], ["free", "free", "trial", "trial"]),
+        # The trial has begun a day earlier, and the other one is as before.
+        (
+            [user("ben"), user("ana", trial_start_at=start - ONE_DAY)],
+            [DAY_2, DAY_3, DAY_4],
+            ["free", "trial", "trial", "trial"],
+        ),
     ]
     for users, days, statuses in steps:
         built.write_whole(LINGOKIDS_USERS, users)
@@ -216,35 +224,46 @@ def test_a_build_that_stopped_is_made_good_by_a_build_of_other_days(
     built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
     built.write_day(LINGOKIDS_EVENTS, DAY_3, [event("new", DAY_3)])
     built.write_day(LINGOKIDS_EVENTS, DAY_4, [event(f"ana-{DAY_4}", DAY_4)])
-    built.build(DAY_1, DAY_4 + ONE_DAY, f"+{last_built}", exclude="int_lingokids_days_linked")
+    built.build(DAY_1, DAY_4 + ONE_DAY, f"+{last_built}")
     built.build(DAYS[8], DAYS[9], LEARNING)
     assert_equal_to_full_build(built, manifest)
 
 
-@pytest.mark.parametrize("left_out", ["fct__activity_exits", "engagement_monthly"])
+@pytest.mark.parametrize("left_out", ["int_lingokids_days_linked", "fct__activity_exits", "engagement_monthly"])
 def test_a_table_that_was_left_out_is_caught_up_with_those_that_read_it(
     built: WarehouseBuilder, manifest: Manifest, left_out: str
 ) -> None:
-    built.write_day(LINGOKIDS_EVENTS, DAY_1, [event("only", DAY_1)])
-    built.build(DAY_1, DAY_2, LEARNING, exclude=left_out)
-    built.build(DAY_3, DAY_4, LEARNING)
+    built.write_day(LINGOKIDS_EVENTS, DAY_3, [event(f"ana-{DAY_1}", DAY_3)])
+    built.build(DAY_3, DAY_4, LEARNING, exclude=left_out)
+    built.build(DAYS[8], DAYS[9], LEARNING)
+    assert_equal_to_full_build(built, manifest)
+
+
+@pytest.mark.parametrize("refreshed", ["int_lingokids_days_linked", "int_lingokids_days_changed"])
+def test_a_log_of_days_that_is_refreshed_in_full_forgets_none(
+    built: WarehouseBuilder, manifest: Manifest, refreshed: str
+) -> None:
+    """A day was emptied, and one gave back an event, before the refresh."""
+    built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
+    built.write_day(LINGOKIDS_EVENTS, DAY_4, [event(f"ana-{DAY_4}", DAY_4)])
+    built.build(DAY_1, DAY_4 + ONE_DAY, "+int_lingokids_events_by_day")
+    built.build(DAYS[8], DAYS[9], refreshed, full_refresh=True)
+    built.build(DAYS[8], DAYS[9], LEARNING)
     assert_equal_to_full_build(built, manifest)
 
 
 @pytest.mark.parametrize(
-    "refreshed",
-    ["int_lingokids_users_latest", "int_lingokids_days_linked", "int_lingokids_days_changed"],
+    ("dataset", "refreshed"),
+    [
+        (LINGOKIDS_USERS, "int_lingokids_users_latest"),
+        (LINGOKIDS_ACTIVITIES, "int_lingokids_activities_latest"),
+    ],
 )
-def test_a_log_that_is_refreshed_in_full_forgets_nothing(
-    built: WarehouseBuilder, manifest: Manifest, refreshed: str
+def test_a_log_of_a_snapshot_that_is_refreshed_in_full_forgets_none(
+    built: WarehouseBuilder, manifest: Manifest, dataset: Dataset, refreshed: str
 ) -> None:
-    """The changes are seen by the refresh alone: a user, an activity, a day and an event have gone."""
-    built.write_day(LINGOKIDS_EVENTS, DAY_1, [])
-    built.write_day(LINGOKIDS_EVENTS, DAY_4, [event(f"ana-{DAY_4}", DAY_4)])
-    built.write_whole(LINGOKIDS_USERS, [])
-    built.write_whole(LINGOKIDS_ACTIVITIES, [])
-    built.build(DAY_1, DAY_4 + ONE_DAY, "int_lingokids_events_by_day")
-    built.build(DAY_1, DAY_4 + ONE_DAY, refreshed, full_refresh=True)
+    built.write_whole(dataset, [])
+    built.build(DAYS[8], DAYS[9], f"+{refreshed}", full_refresh=True)
     built.build(DAYS[8], DAYS[9], LEARNING)
     assert_equal_to_full_build(built, manifest)
 

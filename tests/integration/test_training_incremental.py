@@ -44,9 +44,7 @@ DAYS = [date(2024, 1, day) for day in range(1, 6)]
 SEQUENCES = int(os.environ.get("TRAINING_SEQUENCES", "3"))
 
 
-def build(
-    warehouse: WarehouseBuilder, first: date, last: date | None = None, select: str = TRAINING
-) -> None:
+def build(warehouse: WarehouseBuilder, first: date, last: date | None = None, select: str = TRAINING) -> None:
     """Build the tables of the area for some days, the last one included."""
     # Views do not change: they are made once.
     exclude = "config.materialized:view" if warehouse.warehouse_path.exists() else None
@@ -55,9 +53,7 @@ def build(
 
 def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
     """Every table holds the rows of one full build from the same lake."""
-    full = WarehouseBuilder(
-        warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder
-    )
+    full = WarehouseBuilder(warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder)
     full.warehouse_path.unlink(missing_ok=True)
     build(full, DAYS[0])
     # The log also keeps what has left the lake.
@@ -80,9 +76,7 @@ def column(warehouse: WarehouseBuilder, sql: str) -> list[object]:
     return [value for (value,) in warehouse.query(sql)]
 
 
-def test_what_leaves_a_batch_leaves_every_table(
-    warehouse: WarehouseBuilder, manifest: Manifest
-) -> None:
+def test_what_leaves_a_batch_leaves_every_table(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
     stays = ActivityFile("stays", user_id="user-1", workout_id="workout-1")
     moves = ActivityFile("moves", user_id="user-2", workout_id="workout-2", plan_id="plan-2")
     write_batch(warehouse, DAYS[0], [stays, moves])
@@ -94,16 +88,14 @@ def test_what_leaves_a_batch_leaves_every_table(
     build(warehouse, DAYS[0], DAYS[1])
 
     assert column(warehouse, "select user_id from training.user_pace_adherence") == ["user-1"]
-    assert warehouse.query(
-        "select distinct user_id, plan_id from training.weekly_plan_distance"
-    ) == [("user-1", "plan-1")]
+    assert warehouse.query("select distinct user_id, plan_id from training.weekly_plan_distance") == [
+        ("user-1", "plan-1")
+    ]
     assert column(warehouse, "select workout_id from training.dim__workouts order by 1") == [
         "workout-1",
         "workout-2",
     ]
-    assert column(warehouse, "select distinct user_id from training.workout_leaderboard") == [
-        "user-1"
-    ]
+    assert column(warehouse, "select distinct user_id from training.workout_leaderboard") == ["user-1"]
     assert column(warehouse, "select plan_id from training.dim__plans") == ["plan-1"]
     assert_equal_to_full_build(warehouse, manifest)
 
@@ -118,9 +110,7 @@ def test_an_older_batch_that_comes_late_gives_way_to_the_newer_one(
     write_batch(warehouse, DAYS[0], [replace(newer, user_id="user-1", laps=(3.0,), steps=(2.0,))])
     build(warehouse, DAYS[0])
 
-    assert warehouse.query("select user_id, lap_count from training.fct__activities") == [
-        ("user-2", 0)
-    ]
+    assert warehouse.query("select user_id, lap_count from training.fct__activities") == [("user-2", 0)]
     assert column(warehouse, "select plan_length_weeks from training.dim__plans") == [8]
     assert_equal_to_full_build(warehouse, manifest)
 
@@ -128,12 +118,8 @@ def test_an_older_batch_that_comes_late_gives_way_to_the_newer_one(
     write_batch(warehouse, DAYS[1], [])
     build(warehouse, DAYS[1])
 
-    assert warehouse.query("select user_id, lap_count from training.fct__activities") == [
-        ("user-1", 1)
-    ]
-    assert column(warehouse, "select pace_average_m_per_s from training.bdg__workout_to_steps") == [
-        2.0
-    ]
+    assert warehouse.query("select user_id, lap_count from training.fct__activities") == [("user-1", 1)]
+    assert column(warehouse, "select pace_average_m_per_s from training.bdg__workout_to_steps") == [2.0]
     assert_equal_to_full_build(warehouse, manifest)
 
 
@@ -151,9 +137,10 @@ def test_other_steps_of_a_workout_reach_the_activities_of_earlier_days(
     build(warehouse, DAYS[1])
 
     assert column(warehouse, completed) == [True]
-    assert warehouse.query(
-        "select faster_lap_count, lap_count from training.user_pace_adherence order by user_id"
-    ) == [(1, 1), (0, 1)]
+    assert warehouse.query("select faster_lap_count, lap_count from training.user_pace_adherence order by user_id") == [
+        (1, 1),
+        (0, 1),
+    ]
     assert_equal_to_full_build(warehouse, manifest)
 
     # A file without steps says nothing about them; nor does the end of the one that said something.
@@ -192,9 +179,7 @@ def test_builds_that_stopped_half_way_are_caught_up_in_any_order(
     assert_equal_to_full_build(warehouse, manifest)
 
 
-def test_a_refresh_of_the_log_alone_forgets_nothing(
-    warehouse: WarehouseBuilder, manifest: Manifest
-) -> None:
+def test_a_refresh_of_the_log_alone_forgets_nothing(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
     write_batch(warehouse, DAYS[0], [ActivityFile("stays"), ActivityFile("leaves", "user-2")])
     build(warehouse, DAYS[0])
 

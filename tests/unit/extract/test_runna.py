@@ -109,13 +109,8 @@ def test_a_window_without_files_has_days_with_zeros(extract: Extract) -> None:
     loaded = extract()
     for dataset in DATASETS:
         assert loaded.accepted(dataset, "*") == []
-    zeros = (0, 0, 0, 0, 0)
-    for day in (FIRST, SECOND):
-        assert loaded.counts(day) == {
-            "activities": zeros,
-            "activity_laps": zeros,
-            "workout_steps": zeros,
-        }
+    zeros = {dataset.name: (0, 0, 0, 0, 0) for dataset in DATASETS}
+    assert (loaded.counts(FIRST), loaded.counts(SECOND)) == (zeros, zeros)
     assert loaded.rejected() == []
     assert loaded.rows(loaded.extraction.unknown_fields) == []
     assert loaded.extraction.files_read == ()
@@ -208,30 +203,20 @@ def test_every_fixture_is_accounted_for(extract: Extract, landing: Path) -> None
     }
 
 
-def test_a_rejected_file_shows_its_beginning(extract: Extract, landing: Path) -> None:
-    key = put(landing, FIRST, "a.json", b"no json \xff" + b"x" * 100_000)
-    [row] = extract().rejected("dataset, day, source_path, position, raw_text, message")
-    assert row == (
-        RUNNA_ACTIVITIES.key,
-        FIRST,
-        key,
-        None,
-        "no json \ufffd" + "x" * (65_536 - 11),
-        "expected UTF-8, found byte 0xff at offset 8",
-    )
-
-
-def test_a_rejected_lap_shows_its_place(extract: Extract, landing: Path) -> None:
-    key = put(landing, FIRST, "a.json", activity(laps=[{"distance": -1}]))
-    assert extract().rejected("dataset, day, source_path, position, raw_text, message") == [
+def test_what_is_rejected_shows_its_place_and_its_text(extract: Extract, landing: Path) -> None:
+    whole = put(landing, FIRST, "a.json", b"no json \xff" + b"x" * 100_000)
+    lap = put(landing, FIRST, "b.json", activity(laps=[{"distance": 1}, {"distance": -1}]))
+    assert extract().rejected("source_path, dataset, day, position, raw_text, message") == [
         (
-            RUNNA_ACTIVITY_LAPS.key,
-            FIRST,
-            key,
-            0,
+            *(whole, RUNNA_ACTIVITIES.key, FIRST, None),
+            "no json \ufffd" + "x" * (65_536 - 11),
+            "expected UTF-8, found byte 0xff at offset 8",
+        ),
+        (
+            *(lap, RUNNA_ACTIVITY_LAPS.key, FIRST, 1),
             '{"distance": -1}',
-            "laps[0].distance: expected `float` >= 0.0, found -1",
-        )
+            "laps[1].distance: expected `float` >= 0.0, found -1",
+        ),
     ]
 
 
@@ -272,25 +257,11 @@ def test_links_out_of_the_landing_zone_are_refused(extract: Extract, landing: Pa
     (batch / SECOND.isoformat()).symlink_to(outside)
     loaded = extract()
     assert loaded.accepted(RUNNA_ACTIVITIES, "source_path") == [(f"runna/activities/{FIRST}/a.json",)]
+    refused = ("refused_path", None, "the link leads out of the landing zone")
     assert loaded.rejected("source_path, reason_code, raw_text, message") == [
-        (
-            f"runna/activities/{FIRST}/folder",
-            "refused_path",
-            None,
-            "the link leads out of the landing zone",
-        ),
-        (
-            f"runna/activities/{FIRST}/link.json",
-            "refused_path",
-            None,
-            "the link leads out of the landing zone",
-        ),
-        (
-            f"runna/activities/{SECOND}",
-            "refused_path",
-            None,
-            "the link leads out of the landing zone",
-        ),
+        (f"runna/activities/{FIRST}/folder", *refused),
+        (f"runna/activities/{FIRST}/link.json", *refused),
+        (f"runna/activities/{SECOND}", *refused),
     ]
 
 
@@ -380,7 +351,7 @@ def test_unknown_fields_are_counted_per_day(extract: Extract, landing: Path) -> 
     ]
 
 
-def test_progress_names_every_two_thousand_files_and_the_end_of_a_day(
+def test_progress_names_every_two_thousand_files_of_a_day(
     extract: Extract, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runna, "_FILES_PER_PROGRESS_LINE", 64)
@@ -389,11 +360,7 @@ def test_progress_names_every_two_thousand_files_and_the_end_of_a_day(
     put(landing, SECOND, "a.json")
     lines: list[str] = []
     loaded = extract(progress=lines.append)
-    assert lines == [
-        "raw_runna/activities 2024-01-05: 64 of 100 files",
-        "raw_runna/activities 2024-01-05: 100 of 100 files",
-        "raw_runna/activities 2024-01-06: 1 of 1 files",
-    ]
+    assert lines == ["raw_runna/activities 2024-01-05: 64 of 100 files"]
     assert len(loaded.extraction.files_read) == 101
 
 

@@ -54,7 +54,7 @@ def test_an_activity_has_its_fields_in_the_order_of_the_columns() -> None:
         "planned_workout_date": "2024-02-05",
         "lap_count": 4,
         "step_count": 6,
-        "steps_md5": "0280d787f01e6e31bc227c6a0af6fdbb",
+        "steps_md5": "77de967833ee372751356017d1468619",
         "_extra": None,
     }
 

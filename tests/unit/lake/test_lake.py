@@ -69,6 +69,18 @@ def test_keys_say_source_dataset_and_day(lake: Lake) -> None:
     assert lake.loads_key("runna", DAY_2) == "records/loads/day=2024-03-02/runna.parquet"
 
 
+@pytest.mark.parametrize("uri", ["{tmp_path}/it's a lake", "memory://test_quarantine_files"])
+def test_quarantine_files_are_those_of_all_days_of_one_dataset(tmp_path: Path, uri: str) -> None:
+    lake = Lake(uri.format(tmp_path=tmp_path))
+    assert lake.quarantine_files(LINGOKIDS_EVENTS) == []
+    keys = [
+        lake.quarantine_key(dataset, day) for dataset in (LINGOKIDS_EVENTS, LINGOKIDS_USERS) for day in (DAY_2, DAY_1)
+    ]
+    with lake.exclusive("source") as aside:
+        lake.commit("source", [FileChange(key, _written(aside, str(number), "")) for number, key in enumerate(keys)])
+    assert lake.quarantine_files(LINGOKIDS_EVENTS) == [lake.location(keys[1]), lake.location(keys[0])]
+
+
 def test_location_is_a_path_or_a_url(tmp_path: Path) -> None:
     assert Lake(f"file://{tmp_path}/lake/").location("a/b") == f"{tmp_path}/lake/a/b"
     remote = Lake("memory://bucket/lake/")

@@ -2,7 +2,7 @@
 
 import resource
 import shutil
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
@@ -32,6 +32,7 @@ from tests.lake_loads import (
     publish,
     published,
     quarantined,
+    records,
     window,
     write,
 )
@@ -74,7 +75,8 @@ def test_a_load_without_any_rows_writes_empty_days(lake: Lake) -> None:
 
 
 def test_counts_are_those_of_the_files_aside(lake: Lake) -> None:
-    publish(lake, events(event("old", DAY_1, "gone.jsonl")), window(DAY_1), 1)
+    old = events(event("old", DAY_1, "gone.jsonl"), rejects=[_event_reject(DAY_2, "gone.jsonl", 1)])
+    publish(lake, old, window(DAY_1, DAY_2), 1)
     found = events(
         event("a", DAY_1),
         event("b", DAY_1),
@@ -106,6 +108,16 @@ def test_rows_and_rejects_that_vanish_aside_are_unaccounted_for(lake: Lake) -> N
         ]
 
 
+def test_the_time_of_a_load_is_kept_in_utc(lake: Lake) -> None:
+    local_time = load_time(1).astimezone(timezone(timedelta(hours=-11)))
+    with open_load(lake, "source", run_id="run", started_at=local_time) as load:
+        load.write_aside(events(event("a", DAY_1)).extraction(load_time(1)), window(DAY_1))
+        assert [counts.accepted for counts in load.counts()] == [1]
+        load.publish({})
+    assert published(lake, LINGOKIDS_EVENTS, "extracted_at") == [(DAY_1, datetime(2024, 6, 1, 12, 0, 1))]
+    assert records(lake, "loaded_at", "day") == [(datetime(2024, 6, 1, 12, 0, 1), date(2024, 6, 1))]
+
+
 def test_a_replaced_day_forgets_what_is_not_there_any_more(lake: Lake) -> None:
     days = window(DAY_1, DAY_2)
     publish(lake, _activities(_activity("a", DAY_1, "1.json"), _activity("b", DAY_2, "2.json")), days, 1)
@@ -132,6 +144,20 @@ def test_an_event_log_forgets_nothing_and_what_was_read_now_wins(lake: Lake) -> 
         (DAY_1, "b", "new", "2"),
         (DAY_2, "c", None, "2"),
     ]
+
+
+def test_an_event_log_forgets_files_that_have_gone_when_that_is_meant(lake: Lake) -> None:
+    def found(*sources: str) -> Found:
+        rejects = [_event_reject(DAY_1, source, 1) for source in sources]
+        return events(*(event(f"of {source}", DAY_1, source) for source in sources), rejects=rejects)
+
+    publish(lake, found("1", "2"), window(DAY_1, DAY_2), 1)
+    with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
+        load.write_aside(found("2").extraction(load.started_at), window(DAY_1, DAY_2), forget=True)
+        assert [(counts.rows_aside, counts.unaccounted) for counts in load.counts()] == [(1, 0), (0, 0)]
+        load.publish({})
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "of 2")]
+    assert quarantined(lake, "source_path") == [(DAY_1, "2")]
 
 
 def test_an_identity_counts_within_its_day(lake: Lake) -> None:
@@ -191,6 +217,16 @@ def test_rejects_of_a_replaced_day_are_those_of_the_last_load(lake: Lake) -> Non
     assert quarantined(lake, "source_path", "position") == [(DAY_1, "2.json", None)]
     publish(lake, _activities(), window(DAY_1), 3)
     assert quarantined(lake, "source_path") == []
+
+
+def test_the_quarantine_tells_the_first_day_of_each_file(lake: Lake) -> None:
+    with open_load(lake, "source", run_id="run") as load:
+        assert load.quarantined_days(LINGOKIDS_EVENTS) == {}
+    rejects = [_event_reject(DAY_2, "1", 1), _event_reject(DAY_1, "1", 2), _event_reject(DAY_3, "it's", 1)]
+    publish(lake, events(rejects=[*rejects]), window(DAY_1, DAY_3), 1)
+    publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "other.json")]), window(DAY_1), 2)
+    with open_load(lake, "source", run_id="run") as load:
+        assert load.quarantined_days(LINGOKIDS_EVENTS) == {"1": DAY_1, "it's": DAY_3}
 
 
 @pytest.mark.parametrize(

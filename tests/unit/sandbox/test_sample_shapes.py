@@ -24,29 +24,21 @@ WATCH_KEYS = (
     "unitOfMeasure plannedWorkoutMetadata"
 )
 PHONE_KEYS = (
-    "userId activityId recordType workoutId planDetails weekOfPlan unitOfMeasure "
-    "plannedWorkoutMetadata waypoints laps"
+    "userId activityId recordType workoutId planDetails weekOfPlan unitOfMeasure plannedWorkoutMetadata waypoints laps"
 )
 WATCH_LAP_KEYS = (
     "averageCadence averageHeartRate averageSpeed distance elevationGain maxCadence maxElevation "
     "minElevation maxHeartRate minHeartRate maxSpeed movingTime startTimestamp totalTime "
     "wktStepIndex"
 )
-PHONE_LAP_KEYS = (
-    "startTimestamp distance movingTime totalTime averageSpeed maxSpeed maxElevation minElevation"
-)
-WATCH_POINT_KEYS = (
-    "cadence distance elevation heartRate movingTime speed timestamp power strideLength"
-)
+PHONE_LAP_KEYS = "startTimestamp distance movingTime totalTime averageSpeed maxSpeed maxElevation minElevation"
+WATCH_POINT_KEYS = "cadence distance elevation heartRate movingTime speed timestamp power strideLength"
 PHONE_POINT_KEYS = (
-    "timestamp movingTime distance speed elevation stepIndex lapIndex rawSpeed accuracy "
-    "elevationAccuracy type"
+    "timestamp movingTime distance speed elevation stepIndex lapIndex rawSpeed accuracy elevationAccuracy type"
 )
 PLANNED_KEYS = "workoutType runType distance currentEst5kTimeInSecs plannedWorkoutDate stepsV2"
 STEP_KEYS = "type intensity durationType durationValue durationValueType targetType paces"
-PHONE_STEP_KEYS = (
-    "steps type repeatValue intensity durationType durationValue durationValueType targetType paces"
-)
+PHONE_STEP_KEYS = "steps type repeatValue intensity durationType durationValue durationValueType targetType paces"
 EVENT_KEYS = "event_id name occurred_at user_id child_id data context"
 DATA_KEYS = "activity_id source duration completed collection_id loading_time"
 USER_KEYS = (
@@ -151,9 +143,7 @@ def test_lingokids_records_have_the_real_keys_in_order(lingokids: dict[str, list
     assert _key_lists(events) == {EVENT_KEYS, f"{EVENT_KEYS} experiment"}
     assert _key_lists([event["data"] for event in events]) == {DATA_KEYS}
     assert _key_lists([event["context"] for event in events]) == {"device os app"}
-    assert _key_lists(lingokids["users"]) == {
-        " ".join(USER_KEYS.split()[:count]) for count in (4, 6, 8)
-    }
+    assert _key_lists(lingokids["users"]) == {" ".join(USER_KEYS.split()[:count]) for count in (4, 6, 8)}
     activities = _key_lists(lingokids["activities"])
     assert activities == {"activity_id name type subtype", "name type subtype"}
 
@@ -188,9 +178,7 @@ def test_optional_parts_are_absent_from_some_runs(runs: list[Record]) -> None:
     ):
         assert 0.005 < share < 0.1
     assert {run["unitOfMeasure"] for run in runs} == {"KILOMETERS", "MILES"}
-    assert {run["planDetails"]["id"] for run in runs if "planDetails" in run} == {
-        plan.plan_id for plan in PLANS
-    }
+    assert {run["planDetails"]["id"] for run in runs if "planDetails" in run} == {plan.plan_id for plan in PLANS}
 
 
 def test_corrected_run_is_the_same_run_with_other_distances(runs: list[Record]) -> None:

@@ -1,5 +1,6 @@
 """The published copy: whole, explained, and never changed by a publication that fails."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,12 +147,19 @@ def test_a_schema_without_tables_leaves_the_copy_as_it_was(warehouse: Path, publ
     assert published.read_bytes() == before
 
 
+def _copy_with_a_log(path: Path, sql: str) -> None:
+    """Change a database as a process does that is killed before its log is written into the file."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute(sql)
+    assert path.with_name(f"{path.name}.wal").exists()
+
+
 def test_what_a_killed_publication_left_does_not_come_back(warehouse: Path, published: Path) -> None:
+    publish_schemas(warehouse, published, ("training",))
     draft = published.parent / ".published.duckdb.draft"
-    published.parent.mkdir()
-    _run(draft, "create table left_by_a_killed_run as select 1 as a")
-    log = published.parent / ".published.duckdb.draft.wal"
-    log.write_bytes(b"not a log of this draft")
+    shutil.copyfile(published, draft)
+    _copy_with_a_log(draft, "create table left_by_a_killed_run as select 1 as a")
     publish_schemas(warehouse, published, ("training",))
     assert _tables(published) == ["training.runs"]
     assert _files(published) == ["published.duckdb"]
@@ -159,7 +167,7 @@ def test_what_a_killed_publication_left_does_not_come_back(warehouse: Path, publ
 
 def test_the_log_of_somebody_who_wrote_into_the_copy_goes_with_it(warehouse: Path, published: Path) -> None:
     publish_schemas(warehouse, published, ("training",))
-    published.with_name("published.duckdb.wal").write_bytes(b"a log of the old copy")
+    _copy_with_a_log(published, "create table notes as select 1 as a")
     publish_schemas(warehouse, published, ("training",))
     assert _tables(published) == ["training.runs"]
     assert _files(published) == ["published.duckdb"]

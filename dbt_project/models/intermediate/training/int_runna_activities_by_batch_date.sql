@@ -16,7 +16,7 @@ activities as (
 
     select * from {{ ref('stg_runna__activities') }}
     {% if is_incremental() %}
-    where {{ in_window('batch_date') }}
+        where {{ in_window('batch_date') }}
     {% endif %}
 
 ),
@@ -32,7 +32,7 @@ no_longer_in_lake as (
 
     from {{ this if is_incremental() or previous_build_exists() else 'activities' }}
     {% if is_incremental() %}
-    where {{ in_window('batch_date') }}
+        where {{ in_window('batch_date') }}
     {% endif %}
 
     except

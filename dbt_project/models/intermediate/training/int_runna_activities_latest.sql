@@ -12,9 +12,8 @@ with
 activities as (
 
     select * from {{ ref('int_runna_activities_by_batch_date') }}
-    where is_in_lake
     {% if is_incremental() %}
-        and activity_id in {{ changed_keys() }}
+        where activity_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -29,6 +28,7 @@ numbered_newest_first as (
         ) as position_from_newest
 
     from activities
+    where is_in_lake
 
 ),
 

@@ -14,11 +14,8 @@ with
 activities as (
 
     select * from {{ ref('int_runna_activities_by_batch_date') }}
-    where
-        is_in_lake
-        and plan_id is not null
     {% if is_incremental() %}
-        and batch_date in {{ changed_keys() }}
+        where batch_date in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -33,6 +30,9 @@ numbered_newest_first as (
         ) as position_from_newest
 
     from activities
+    where
+        is_in_lake
+        and plan_id is not null
 
 ),
 

@@ -16,7 +16,7 @@ workouts_by_batch_date as (
 
     select * from {{ ref('int_runna_workouts_by_batch_date') }}
     {% if is_incremental() %}
-    where workout_id in {{ changed_keys() }}
+        where workout_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -65,8 +65,8 @@ select
 
 from latest
 {% if is_incremental() %}
-left join {{ this }} as previous
-    on
-        latest.workout_id = previous.workout_id
-        and coalesce(latest.steps_md5, 'none') = coalesce(previous.steps_md5, 'none')
+    left join {{ this }} as previous
+        on
+            latest.workout_id = previous.workout_id
+            and coalesce(latest.steps_md5, 'none') = coalesce(previous.steps_md5, 'none')
 {% endif %}

@@ -18,11 +18,8 @@ activities as (
         steps_md5 is not null as has_steps
 
     from {{ ref('int_runna_activities_by_batch_date') }}
-    where
-        is_in_lake
-        and workout_id is not null
     {% if is_incremental() %}
-        and batch_date in {{ changed_keys() }}
+        where batch_date in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -41,6 +38,9 @@ numbered_newest_first as (
         ) as position_from_newest_of_its_kind
 
     from activities
+    where
+        is_in_lake
+        and workout_id is not null
 
 ),
 

@@ -14,7 +14,7 @@ activities as (
 
     select * from {{ ref('int_runna_activities_latest') }}
     {% if is_incremental() %}
-    where activity_id in {{ changed_keys() }}
+        where activity_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -56,9 +56,9 @@ final as (
 
     select
         ---------- ids
-        cast(activity_id as varchar) as activity_id,
-        cast(user_id as varchar) as user_id,
-        cast(workout_id as varchar) as workout_id,
+        cast(activity_id as string) as activity_id,
+        cast(user_id as string) as user_id,
+        cast(workout_id as string) as workout_id,
 
         ---------- numerics
         cast(lap_count as bigint) as lap_count,

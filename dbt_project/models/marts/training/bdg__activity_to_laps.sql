@@ -15,7 +15,7 @@ activities as (
 
     select * from {{ ref('int_runna_activities_latest') }}
     {% if is_incremental() %}
-    where (activity_id, batch_date) in {{ changed_keys() }}
+        where (activity_id, batch_date) in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -24,14 +24,14 @@ laps_of_batches as (
 
     select * from {{ ref('stg_runna__activity_laps') }}
     {% if is_incremental() %}
-    where
-        {{
-            on_days_of(
-                'batch_date',
-                'select batch_date from ' ~ ref('int_runna_activities_latest')
-                ~ ' where (activity_id, batch_date) in ' ~ changed_keys()
-            )
-        }}
+        where
+            {{
+                on_days_of(
+                    'batch_date',
+                    'select batch_date from ' ~ ref('int_runna_activities_latest')
+                    ~ ' where (activity_id, batch_date) in ' ~ changed_keys()
+                )
+            }}
     {% endif %}
 
 ),
@@ -41,14 +41,14 @@ laps as (
     select
         ---------- ids
         cast(
-            laps_of_batches.activity_id || '::' || cast(laps_of_batches.lap_index as varchar)
-            as varchar
+            laps_of_batches.activity_id || '::' || cast(laps_of_batches.lap_index as string)
+            as string
         ) as surrogate_key,
         cast(
-            {{ workout_step_key('activities.workout_id', 'laps_of_batches.lap_index') }} as varchar
+            {{ workout_step_key('activities.workout_id', 'laps_of_batches.lap_index') }} as string
         ) as workout_step_surrogate_key,
-        cast(laps_of_batches.activity_id as varchar) as activity_id,
-        cast(activities.workout_id as varchar) as workout_id,
+        cast(laps_of_batches.activity_id as string) as activity_id,
+        cast(activities.workout_id as string) as workout_id,
 
         ---------- numerics
         cast(laps_of_batches.lap_index as bigint) as lap_index,

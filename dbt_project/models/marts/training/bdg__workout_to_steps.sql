@@ -13,9 +13,8 @@ with
 workout_steps_latest as (
 
     select * from {{ ref('int_runna_workout_steps_latest') }}
-    where steps_md5 is not null
     {% if is_incremental() %}
-        and workout_id in {{ changed_keys() }}
+        where workout_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -24,14 +23,14 @@ steps_of_activities as (
 
     select * from {{ ref('stg_runna__workout_steps') }}
     {% if is_incremental() %}
-    where
-        {{
-            on_days_of(
-                'batch_date',
-                'select steps_batch_date from ' ~ ref('int_runna_workout_steps_latest')
-                ~ ' where steps_md5 is not null and workout_id in ' ~ changed_keys()
-            )
-        }}
+        where
+            {{
+                on_days_of(
+                    'batch_date',
+                    'select steps_batch_date from ' ~ ref('int_runna_workout_steps_latest')
+                    ~ ' where steps_md5 is not null and workout_id in ' ~ changed_keys()
+                )
+            }}
     {% endif %}
 
 ),
@@ -41,17 +40,17 @@ workout_steps as (
     select
         ---------- ids
         cast(
-            {{ workout_step_key('latest.workout_id', 'steps.step_index') }} as varchar
+            {{ workout_step_key('latest.workout_id', 'steps.step_index') }} as string
         ) as surrogate_key,
-        cast(latest.workout_id as varchar) as workout_id,
+        cast(latest.workout_id as string) as workout_id,
 
         ---------- strings
-        cast(steps.step_type as varchar) as step_type,
-        cast(steps.intensity as varchar) as intensity,
-        cast(steps.duration_type as varchar) as duration_type,
-        cast(steps.duration_value_type as varchar) as duration_value_type,
-        cast(steps.target_type as varchar) as target_type,
-        cast(steps.paces_json as varchar) as paces_json,
+        cast(steps.step_type as string) as step_type,
+        cast(steps.intensity as string) as intensity,
+        cast(steps.duration_type as string) as duration_type,
+        cast(steps.duration_value_type as string) as duration_value_type,
+        cast(steps.target_type as string) as target_type,
+        cast(steps.paces_json as string) as paces_json,
 
         ---------- numerics
         cast(steps.step_index as bigint) as step_index,

@@ -14,7 +14,7 @@ plans_by_batch_date as (
 
     select * from {{ ref('int_runna_plans_by_batch_date') }}
     {% if is_incremental() %}
-    where plan_id in {{ changed_keys() }}
+        where plan_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -35,7 +35,7 @@ numbered_newest_first as (
 plans as (
 
     select
-        cast(plan_id as varchar) as plan_id,
+        cast(plan_id as string) as plan_id,
         cast(plan_length_weeks as bigint) as plan_length_weeks
 
     from numbered_newest_first

@@ -14,7 +14,7 @@ workouts_by_batch_date as (
 
     select * from {{ ref('int_runna_workouts_by_batch_date') }}
     {% if is_incremental() %}
-    where workout_id in {{ changed_keys() }}
+        where workout_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -66,11 +66,11 @@ steps_counted as (
 workouts as (
 
     select
-        cast(newest.workout_id as varchar) as workout_id,
-        cast(newest.workout_type as varchar) as workout_type,
-        cast(newest.run_type as varchar) as run_type,
+        cast(newest.workout_id as string) as workout_id,
+        cast(newest.workout_type as string) as workout_type,
+        cast(newest.run_type as string) as run_type,
         cast(newest.workout_distance as double) as distance,
-        cast(newest.unit_of_measure as varchar) as unit_of_measure,
+        cast(newest.unit_of_measure as string) as unit_of_measure,
         cast(
             case
                 when workout_steps_latest.steps_md5 is not null

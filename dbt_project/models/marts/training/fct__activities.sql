@@ -14,7 +14,7 @@ activities as (
 
     select * from {{ ref('int_runna_activities_latest') }}
     {% if is_incremental() %}
-    where activity_id in {{ changed_keys() }}
+        where activity_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -96,15 +96,15 @@ final as (
 
     select
         ---------- ids
-        cast(activity_id as varchar) as activity_id,
-        cast(user_id as varchar) as user_id,
-        cast(plan_id as varchar) as plan_id,
-        cast(workout_id as varchar) as workout_id,
+        cast(activity_id as string) as activity_id,
+        cast(user_id as string) as user_id,
+        cast(plan_id as string) as plan_id,
+        cast(workout_id as string) as workout_id,
 
         ---------- strings
-        cast(record_type as varchar) as record_type,
-        cast(unit_of_measure as varchar) as unit_of_measure,
-        cast(source_path as varchar) as source_path,
+        cast(record_type as string) as record_type,
+        cast(unit_of_measure as string) as unit_of_measure,
+        cast(source_path as string) as source_path,
 
         ---------- numerics
         cast(week_of_plan as bigint) as week_of_plan,

@@ -15,7 +15,7 @@ activities as (
 
     select * from {{ ref('int_runna_activities_latest') }}
     {% if is_incremental() %}
-    where (activity_id, batch_date) in {{ changed_keys() }}
+        where (activity_id, batch_date) in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -83,12 +83,12 @@ final as (
 
     select
         ---------- ids
-        cast(activity_id as varchar) as activity_id,
-        cast(user_id as varchar) as user_id,
-        cast(workout_id as varchar) as workout_id,
+        cast(activity_id as string) as activity_id,
+        cast(user_id as string) as user_id,
+        cast(workout_id as string) as workout_id,
 
         ---------- strings
-        cast(pace_status as varchar) as pace_status,
+        cast(pace_status as string) as pace_status,
 
         ---------- numerics
         cast(lap_index as bigint) as lap_index,

@@ -52,10 +52,10 @@ tempo_sessions as (
 
     select
         ---------- ids
-        cast(activities.activity_id as varchar) as activity_id,
-        cast(activities.user_id as varchar) as user_id,
-        cast(activities.plan_id as varchar) as plan_id,
-        cast(activities.workout_id as varchar) as workout_id,
+        cast(activities.activity_id as string) as activity_id,
+        cast(activities.user_id as string) as user_id,
+        cast(activities.plan_id as string) as plan_id,
+        cast(activities.workout_id as string) as workout_id,
 
         ---------- numerics
         cast(activities.distance_m as double) as distance_m,

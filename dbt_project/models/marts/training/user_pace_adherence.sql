@@ -14,7 +14,7 @@ activities as (
 
     select * from {{ ref('activity_pace_adherence') }}
     {% if is_incremental() %}
-    where user_id in {{ changed_keys() }}
+        where user_id in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -42,7 +42,7 @@ final as (
 
     select
         ---------- ids
-        cast(user_id as varchar) as user_id,
+        cast(user_id as string) as user_id,
 
         ---------- numerics
         cast(activity_count as bigint) as activity_count,

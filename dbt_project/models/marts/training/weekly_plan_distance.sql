@@ -20,11 +20,8 @@ activities as (
         * {{ metres_per_unit('unit_of_measure') }} as workout_distance_m
 
     from {{ ref('int_runna_activities_latest') }}
-    where
-        plan_id is not null
-        and week_of_plan is not null
     {% if is_incremental() %}
-        and (user_id, plan_id) in {{ changed_keys() }}
+        where (user_id, plan_id) in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -49,6 +46,9 @@ numbered_within_workout as (
         ) as position_in_workout
 
     from activities
+    where
+        plan_id is not null
+        and week_of_plan is not null
 
 ),
 
@@ -96,8 +96,8 @@ final as (
 
     select
         ---------- ids
-        cast(user_id as varchar) as user_id,
-        cast(plan_id as varchar) as plan_id,
+        cast(user_id as string) as user_id,
+        cast(plan_id as string) as plan_id,
 
         ---------- numerics
         cast(week_of_plan as bigint) as week_of_plan,

@@ -44,8 +44,8 @@ final as (
 
     select
         ---------- ids
-        cast(workout_id as varchar) as workout_id,
-        cast(user_id as varchar) as user_id,
+        cast(workout_id as string) as workout_id,
+        cast(user_id as string) as user_id,
 
         ---------- numerics
         cast(step_index as bigint) as step_index,

@@ -14,9 +14,8 @@ with
 activities as (
 
     select * from {{ ref('int_runna_activities_latest') }}
-    where workout_id is not null
     {% if is_incremental() %}
-        and (workout_id, user_id) in {{ changed_keys() }}
+        where (workout_id, user_id) in {{ changed_keys() }}
     {% endif %}
 
 ),
@@ -48,7 +47,8 @@ laps_summed as (
             activities.activity_id = laps.activity_id
             and activities.batch_date = laps.batch_date
     where
-        laps.exact_speed_m_per_s is not null
+        activities.workout_id is not null
+        and laps.exact_speed_m_per_s is not null
         and laps.moving_time_ms > 0
     group by
         activities.workout_id,
@@ -61,10 +61,10 @@ final as (
 
     select
         ---------- ids
-        cast({{ workout_step_key('workout_id', 'lap_index') }} as varchar)
+        cast({{ workout_step_key('workout_id', 'lap_index') }} as string)
             as workout_step_surrogate_key,
-        cast(workout_id as varchar) as workout_id,
-        cast(user_id as varchar) as user_id,
+        cast(workout_id as string) as workout_id,
+        cast(user_id as string) as user_id,
 
         ---------- numerics
         cast(lap_index as bigint) as step_index,

@@ -1,0 +1,134 @@
+"""Files that could spoil a bulk read, and what is left of them."""
+
+import gzip
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engagement_assets.extract import jsonl
+from engagement_assets.extract.jsonl import LineFile, prepare_files
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"
+
+
+def read(
+    tmp_path: Path, content: bytes, name: str = "a.jsonl", max_line_bytes: int = 1_000_000
+) -> tuple[LineFile, list[str | None], list[tuple[int, str, str]]]:
+    """The prepared file, its lines, and the positions, reasons and texts of what was left out."""
+    source = tmp_path / name
+    source.write_bytes(content)
+    prepared = prepare_files([("key", source)], tmp_path, max_line_bytes)
+    with duckdb.connect() as connection:
+        lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
+        sick = connection.execute(
+            f"select position, reason_code, raw_text from ({prepared.sick_lines_sql()})"
+        ).fetchall()
+    return prepared.files[0], [line for (line,) in lines], sick
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"", []),
+        (b"one", ["one"]),
+        (b"one\n", ["one"]),
+        (b"\n", [None]),
+        (b"one\n\n\ntwo", ["one", None, None, "two"]),
+        (b'"a",;|\t#\\"\n\'b\'\n', ['"a",;|\t#\\"', "'b'"]),
+        (b"NULL\nnull\n", ["NULL", "null"]),
+        ("é\u2028\u0085漢".encode(), ["é\u2028\u0085漢"]),
+        (b"\x01\x0b\x0c\x1f\n", ["\x01\x0b\x0c\x1f"]),
+    ],
+)
+def test_a_clean_file_is_read_where_it_lies(content: bytes, lines: list[str | None], tmp_path: Path) -> None:
+    file, found, sick = read(tmp_path, content)
+
+    assert file.path == str(tmp_path / "a.jsonl")
+    assert found == lines
+    assert file.line_count == len(lines)
+    assert sick == []
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "sick"),
+    [
+        (b"one\r\ntwo\r\n\r\nthree", ["one", "two", None, "three"], []),
+        (b"one\rtwo\nthree\n", ["one two", "three"], []),
+        (b"one\n\xff\xfe\ntwo\n", ["one", None, "two"], [(2, "not_utf8", "\ufffd\ufffd")]),
+        (b"one\n\xc3", ["one", None], [(2, "not_utf8", "\ufffd")]),
+        (b"one\x00\ntwo", [None, "two"], [(1, "not_json", "one\x00")]),
+        (b"a" * 50 + b"\nb", [None, "b"], [(1, "line_too_long", "a" * 50)]),
+        (b"b\n" + b"a" * 50, ["b", None], [(2, "line_too_long", "a" * 50)]),
+        (b"a" * 20, ["a" * 20], []),
+    ],
+)
+@pytest.mark.parametrize("chunk_bytes", [1, 3, 20])
+def test_what_cannot_be_read_is_left_out_at_its_line(
+    content: bytes,
+    lines: list[str | None],
+    sick: list[tuple[int, str, str]],
+    chunk_bytes: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jsonl, "_CHUNK_BYTES", chunk_bytes)
+
+    file, found, left_out = read(tmp_path, content, max_line_bytes=20)
+
+    assert found == lines
+    assert left_out == sick
+    assert (file.line_count, file.sick_count) == (len(lines), len(sick))
+
+
+def test_a_character_on_the_border_of_two_chunks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "_CHUNK_BYTES", 3)
+
+    file, found, _ = read(tmp_path, "aé漢é\n漢".encode())
+
+    assert found == ["aé漢é", "漢"]
+    assert file.path == str(tmp_path / "a.jsonl")
+
+
+def test_an_endless_line_is_never_held_in_memory(tmp_path: Path) -> None:
+    """200 MB of one line, compressed, between two others."""
+    content = gzip.compress(b"one\n" + b"x" * 200_000_000 + b"\ntwo\n", compresslevel=1)
+
+    file, found, sick = read(tmp_path, content, "a.jsonl.gz", max_line_bytes=1_000_000)
+
+    assert found == ["one", None, "two"]
+    assert [(position, reason, len(text)) for position, reason, text in sick] == [(2, "line_too_long", 65_536)]
+    assert Path(file.path).stat().st_size == len(b"one\n\ntwo\n")
+
+
+@pytest.mark.parametrize("kept", [2, 10, 200, 500, 1_000])
+def test_all_lines_before_a_gzip_cut_are_kept(kept: int, tmp_path: Path) -> None:
+    whole = (FIXTURES / "gzip_cut_off.jsonl.gz").read_bytes()
+
+    file, found, ((position, reason, text),) = read(tmp_path, whole[:kept], "a.jsonl.gz")
+
+    assert (position, reason) == (file.line_count, "gzip_cut_off")
+    assert all(json.loads(line) for line in found if line)
+    assert [line for line in found if line] == found[:-1]
+    assert "\n" not in text
+
+
+def test_several_gzip_members_are_one_file(tmp_path: Path) -> None:
+    content = gzip.compress(b"one\n") + gzip.compress(b"two\n")
+
+    assert read(tmp_path, content, "a.jsonl.gz")[1] == ["one", "two"]
+
+
+def test_an_empty_gzip_file_has_no_lines(tmp_path: Path) -> None:
+    assert read(tmp_path, b"", "a.jsonl.gz")[1:] == ([], [])
+    assert read(tmp_path, gzip.compress(b""), "a.jsonl.gz")[1:] == ([], [])
+
+
+def test_lines_above_a_megabyte_are_read(tmp_path: Path) -> None:
+    content = b"one\n" + b"x" * 5_000_000 + b"\ntwo\n"
+
+    _, found, sick = read(tmp_path, content, max_line_bytes=5_000_000)
+
+    assert [len(line or "") for line in found] == [3, 5_000_000, 3]
+    assert sick == []

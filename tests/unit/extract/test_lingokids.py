@@ -1,0 +1,318 @@
+"""Events, users and activities as a whole: which record wins, what is personal, what is refused."""
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import fsspec
+import pytest
+
+from engagement_assets.extract import lingokids
+from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.pseudonyms import pseudonym
+from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS, Dataset
+from tests.unit.extract.lingokids_loads import (
+    DAY,
+    EXTRACTED_AT,
+    FIXTURES,
+    Loaded,
+    event,
+    fetch,
+    landing_with,
+    load_events,
+    write_events,
+)
+
+
+def load_snapshots(
+    extract: Callable[..., Extraction],
+    dataset: Dataset,
+    root: Path,
+    pseudonym_key: str | None = None,
+) -> Loaded:
+    workdir = root.parent / "workdir"
+    workdir.mkdir()
+    with duckdb.connect() as connection:
+        extraction = extract(
+            connection,
+            Landing(str(root)),
+            workdir,
+            pseudonym_key=pseudonym_key,
+            extracted_at=EXTRACTED_AT,
+            progress=lambda _: None,
+        )
+        return fetch(connection, extraction, dataset)
+
+
+def landing_of_snapshots(tmp_path: Path, folder: str, **texts: str) -> Path:
+    root = tmp_path / "landing"
+    (root / "lingokids" / folder).mkdir(parents=True)
+    for name, text in texts.items():
+        (root / "lingokids" / folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_of_one_event_twice_in_a_file_the_text_that_sorts_last_wins(tmp_path: Path) -> None:
+    root = landing_with(tmp_path, a="same_event_twice_in_a_file.jsonl")
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.column("duration_ms") == [2_000, 12_500]
+    assert loaded.counts[DAY] == (1, 1_726, 4, 0, 2)
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_of_one_event_in_two_files_the_winner_does_not_hang_on_their_names(
+    first: str, second: str, tmp_path: Path
+) -> None:
+    fixtures = {
+        first: "same_event_twice_in_a_file.jsonl",
+        second: "same_event_in_another_file.jsonl",
+    }
+
+    loaded = load_events(landing_with(tmp_path, **fixtures), tmp_path / "w")
+
+    assert loaded.column("duration_ms") == [2_000, 12_500]
+    # The two texts of e2 are equal: the file with the greater path is its source.
+    assert loaded.column("source_path") == [f"lingokids/events/{name}.jsonl" for name in (first, "b")]
+    assert loaded.counts[DAY][2:] == (6, 0, 4)
+
+
+def test_one_event_id_on_two_days_is_two_events(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", event("e1"), event("e1", "2021-01-06 00:00:00"), event("e1", "2021-01-06"))
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.column("day") == [DAY, date(2021, 1, 6)]
+    assert loaded.reasons() == [(3, "bad_timestamp")]
+
+
+def test_every_layout_of_a_line_gives_the_same_rows(tmp_path: Path) -> None:
+    """Lines in the usual layout are compared as a whole, others are judged field by field."""
+    events = [event("e1"), event("e2", child_id=None), event("e3")]
+    events[2]["data"]["duration"] = 7
+    root = landing_with(tmp_path)
+    write_events(root, "spaced.jsonl", *events)
+    write_events(root, "dense.jsonl", *(json.dumps(e, separators=(",", ":")) for e in events))
+    write_events(root, "sorted.jsonl", *(json.dumps(e, sort_keys=True) for e in events))
+    write_events(root, "ragged.jsonl", *(json.dumps(e).replace(": ", " :  ") for e in events))
+    rows = []
+
+    for name in ("spaced", "dense", "sorted", "ragged"):
+        for other in (root / "lingokids/events").iterdir():
+            hidden = other.with_name(other.name.lstrip("_"))
+            other.rename(hidden if hidden.stem == name else hidden.with_name(f"_{hidden.name}"))
+        loaded = load_events(root, tmp_path / name)
+        rows.append([row | {"source_path": ""} for row in loaded.accepted])
+
+    assert rows[0] == rows[1] == rows[2] == rows[3]
+    assert [row["duration_ms"] for row in rows[0]] == [12_500, 12_500, 7_000]
+
+
+def test_a_value_that_imitates_the_layout_is_one_value(tmp_path: Path) -> None:
+    imitation = 'x", "name": "y'
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", *(event(f"e{n}") for n in range(5)), event("e5", name=imitation))
+
+    assert load_events(root, tmp_path / "w").column("event_name")[5] == imitation
+
+
+def test_files_with_glob_characters_in_their_names_are_read_as_they_are(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    write_events(root, "part-*.jsonl", event("e1"))
+    write_events(root, "part-1.jsonl", event("e2"))
+    write_events(root, "day=2021-01-05/it's [1].jsonl", event("e3"))
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert {row["event_id"]: row["source_path"] for row in loaded.accepted} == {
+        "e1": "lingokids/events/part-*.jsonl",
+        "e2": "lingokids/events/part-1.jsonl",
+        "e3": "lingokids/events/day=2021-01-05/it's [1].jsonl",
+    }
+
+
+def test_line_numbers_are_those_of_the_file(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    (root / "lingokids/events/a.jsonl").write_text("\nx\n\n  \nx", encoding="utf-8")
+    write_events(root, "b.jsonl", event("e1"), event("e1"), "y", "y")
+    (root / "lingokids/events/c.jsonl").write_bytes(b"\r\n\xff\r\nz\r\n\r\nz")
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert [(row["source_path"][-7:-6], row["position"]) for row in loaded.rejected] == [
+        ("a", 2),
+        ("a", 5),
+        ("b", 3),
+        ("b", 4),
+        ("c", 2),
+        ("c", 3),
+        ("c", 5),
+    ]
+
+
+def test_a_link_out_of_the_landing_zone_is_refused(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.jsonl"
+    outside.write_text(json.dumps(event("e1")), encoding="utf-8")
+    root = landing_with(tmp_path)
+    (root / "lingokids/events/2021-01-05.jsonl").symlink_to(outside)
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.rejected == [
+        {
+            "dataset": "raw_lingokids/events",
+            "day": DAY,
+            "source_path": "lingokids/events/2021-01-05.jsonl",
+            "position": None,
+            "raw_text": None,
+            "reason_code": "refused_path",
+            "message": "the link leads out of the landing zone",
+        }
+    ]
+    assert loaded.counts[DAY] == (1, 0, 1, 1, 0)
+
+
+def test_a_key_that_leads_out_of_the_landing_zone_is_refused(tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    text = json.dumps(event("e1")).encode()
+    memory.store.clear()
+    memory.pipe("/landing/lingokids/events/a.jsonl", text)
+    memory.pipe("/landing/lingokids/events/../../../b.jsonl", text)
+
+    loaded = load_events("memory://landing", tmp_path / "w")
+
+    assert loaded.column("source_path") == ["lingokids/events/a.jsonl"]
+    assert [(row["source_path"], row["reason_code"]) for row in loaded.rejected] == [
+        ("lingokids/events/../../../b.jsonl", "refused_path")
+    ]
+
+
+def test_a_file_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    (root / "lingokids/events").joinpath(b"caf\xe9.jsonl".decode("utf-8", "surrogateescape")).touch()
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert [(row["source_path"], row["message"]) for row in loaded.rejected] == [
+        ("lingokids/events/caf\ufffd.jsonl", "the file name is not UTF-8")
+    ]
+
+
+def test_with_a_key_no_id_of_a_child_or_device_lands(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    personal = {"child_id": "kid-1", "context": {"device": {"device_id": "phone-1"}}}
+    write_events(
+        root,
+        "a.jsonl",
+        event("e1", **personal),
+        event("e2", child_id="kid-1", data={"activity_id": "a", "child_id": "kid-1"}),
+        event("e3", **personal, user_id=None),
+        json.dumps(event("e4", **personal))[:-4],
+        event("e5", user_id=None, children_ids=["kid-1", "kid-2"]),
+    )
+
+    loaded = load_events(root, tmp_path / "w", pseudonym_key="secret")
+
+    kid, phone = pseudonym("secret", "kid-1"), pseudonym("secret", "phone-1")
+    assert loaded.column("child_id") == [kid, kid]
+    assert loaded.column("device_id") == [phone, pseudonym("secret", "d1")]
+    assert loaded.accepted[1]["_extra"] == f'{{"data.child_id":"{kid}"}}'
+    assert "kid-" not in str(loaded)
+    assert "phone-1" not in str(loaded)
+    assert json.loads(loaded.rejected[0]["raw_text"])["context"]["device"]["device_id"] == phone
+    assert f'"child_id": "{kid}"' in loaded.rejected[1]["raw_text"]
+
+
+def test_without_a_key_ids_land_as_sent(tmp_path: Path) -> None:
+    root = landing_with(tmp_path, a="not_json.jsonl")
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.column("child_id") == ["c1", "c1"]
+
+
+def test_the_last_snapshot_wins_per_user(tmp_path: Path) -> None:
+    root = landing_of_snapshots(
+        tmp_path,
+        "users",
+        a='{"user_id": "u1", "country_code": "zz"}\n{"user_id": "u2", "country_code": "fr"}\n',
+        b='{"user_id": "u1", "country_code": "de"}\n{"user_id": "u1", "country_code": "at"}\n',
+    )
+
+    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+
+    assert [(row["user_id"], row["country_code"]) for row in loaded.accepted] == [
+        ("u1", "de"),
+        ("u2", "fr"),
+    ]
+    assert loaded.counts[None][2:] == (4, 0, 2)
+
+
+def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
+    text = (FIXTURES / "users_with_bad_values.jsonl").read_text(encoding="utf-8")
+    root = landing_of_snapshots(tmp_path, "users", a=text)
+
+    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root, "secret")
+
+    assert [(row["user_id"], row["children_count"], row["_extra"]) for row in loaded.accepted] == [
+        ("u1", 2, None),
+        ("u2", 0, None),
+        ("u6", None, '{"plan":"gold"}'),
+    ]
+    assert loaded.accepted[0]["trial_start_at"] == datetime(2021, 1, 1, 0, 0, 1, 500_000)
+    assert loaded.rejections() == [
+        (
+            3,
+            "bad_timestamp",
+            "trial_end_at: expected a time such as 2021-01-31 23:59:59.123, found soon",
+        ),
+        (4, "wrong_type", "children_ids: expected a list, found a text"),
+        (5, "missing_user_id", "user_id: expected a text, found nothing"),
+    ]
+    assert not any(f'"c{number}"' in str(loaded) for number in range(1, 6))
+    assert loaded.unknown_fields == [(None, "plan", 1)]
+
+
+def test_activity_names_stay_as_sent(tmp_path: Path) -> None:
+    text = (FIXTURES / "activities_with_null_and_empty_names.jsonl").read_text(encoding="utf-8")
+    root = landing_of_snapshots(tmp_path, "activities", a=text)
+
+    loaded = load_snapshots(lingokids.extract_activities, LINGOKIDS_ACTIVITIES, root)
+
+    columns = ("activity_id", "activity_name", "activity_type", "activity_subtype")
+    assert [tuple(row[name] for name in columns) for row in loaded.accepted] == [
+        ("a1", None, "game", None),
+        ("a2", "", "video", "song"),
+        ("a3", None, None, None),
+    ]
+    assert loaded.reasons() == [(4, "missing_activity_id")]
+
+
+def test_without_files_there_is_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "landing"
+    root.mkdir()
+
+    events = load_events(root, tmp_path / "w")
+    users = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+
+    assert set(events.counts.values()) == {(0, 0, 0, 0, 0)}
+    assert users.counts == {None: (0, 0, 0, 0, 0)}
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = landing_with(tmp_path, a="not_json.jsonl")
+    read_lines = lingokids.JsonlRecords.read_lines
+
+    def read_and_change(*arguments: object) -> None:
+        read_lines(*arguments)  # type: ignore[arg-type]
+        write_events(root, "a.jsonl", event("e1"))
+
+    monkeypatch.setattr(lingokids.JsonlRecords, "read_lines", read_and_change)
+
+    with pytest.raises(RuntimeError, match=r"^lingokids/events/a.jsonl: .* run this again$"):
+        load_events(root, tmp_path / "w")

@@ -1,0 +1,155 @@
+"""Random mixes of good, bad and repeated lines against a reading in plain Python."""
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engagement_assets.extract.extraction import DayWindow
+from tests.unit.extract.lingokids_loads import event, load_events
+
+FIRST = date(2021, 1, 1)
+DAYS = [date(2021, 1, number) for number in range(1, 6)]
+SEPARATORS = [(", ", ": "), (",", ":"), (" , ", " : ")]
+
+instants = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(DAYS),
+    st.sampled_from(["T", " "]),
+    st.sampled_from(["00:00:00", "12:30:15.25", "23:59:59.999999"]),
+    st.sampled_from(["", "Z", "+02:00", "-0330"]),
+)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), max_size=8)
+numbers = st.one_of(st.integers(0, 100_000), st.floats(0, 1e7, allow_nan=False), st.integers(-3, -1), st.just(1e300))
+broken = st.sampled_from(["", "  ", "{", "[1]", "null", '{"event_id": "e1"}', "no json", '"text"'])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> str:
+    """One line of a file, of any kind."""
+    if draw(st.integers(0, 4)) == 0:
+        return draw(broken)
+    whole = event(draw(st.sampled_from(["e1", "e2", "e3", "e4", "", 'é"\\'])), draw(instants))
+    if draw(st.booleans()):
+        name = draw(st.sampled_from(["name", "child_id", "user_id", "occurred_at", "context", "new"]))
+        value = draw(st.one_of(st.none(), texts, st.booleans(), st.just({})))
+        whole[name] = value
+    if draw(st.booleans()):
+        whole["data"]["duration"] = draw(numbers)
+    if draw(st.integers(0, 5)) == 0:
+        del whole[draw(st.sampled_from(sorted(whole)))]
+    return json.dumps(
+        whole,
+        separators=draw(st.sampled_from(SEPARATORS)),
+        ensure_ascii=draw(st.booleans()),
+        sort_keys=draw(st.booleans()),
+    )
+
+
+files = st.dictionaries(
+    st.sampled_from(["a.jsonl", "b.jsonl", "2021-01-03.jsonl"]),
+    st.lists(lines(), max_size=12).flatmap(
+        lambda drawn: st.lists(st.sampled_from(drawn), max_size=15) if drawn else st.just([])
+    ),
+    max_size=3,
+)
+windows = st.tuples(st.integers(0, 4), st.integers(1, 5)).map(
+    lambda pair: DayWindow(date(2021, 1, 1 + pair[0]), date(2021, 1, 1 + pair[0] + pair[1]))
+)
+
+
+def day_of(record: Any) -> date | None:
+    """The UTC day that a record says."""
+    text = record.get("occurred_at") if isinstance(record, dict) else None
+    try:
+        instant = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    offset = instant.utcoffset()
+    return (instant.replace(tzinfo=None) - offset).date() if offset else instant.date()
+
+
+def is_right(record: Any) -> bool:
+    """Whether the contract takes the record."""
+    if not isinstance(record, dict) or day_of(record) is None:
+        return False
+    data, context = record.get("data"), record.get("context")
+    if not isinstance(data, dict) or not isinstance(context, dict | None):
+        return False
+    duration = data["duration"]
+    return (
+        all(record.get(name) and isinstance(record[name], str) for name in ("event_id", "user_id"))
+        and all(isinstance(record.get(name), str | None) for name in ("name", "child_id"))
+        and 0 <= duration < 2**53 // 1000
+    )
+
+
+def parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def expected(
+    contents: dict[str, list[str]], window: DayWindow
+) -> tuple[dict[tuple[date, str], str], Counter[tuple[str, int, date]], Counter[date]]:
+    """Winning lines by identity, rejected lines by place, and how many records each day has."""
+    winners: dict[tuple[date, str], str] = {}
+    rejected: Counter[tuple[str, int, date]] = Counter()
+    read: Counter[date] = Counter()
+    for name, content in contents.items():
+        dated = [day for day in map(day_of, map(parsed, content)) if day]
+        home = DAYS[2] if name == "2021-01-03.jsonl" else min(dated, default=window.start)
+        for position, line in records_of(content):
+            record = parsed(line)
+            day = day_of(record) or home
+            if not window.start <= day < window.end:
+                continue
+            read[day] += 1
+            if is_right(record):
+                identity = (day, record["event_id"])
+                winners[identity] = max(line, winners.get(identity, ""), key=str.encode)
+            else:
+                rejected[f"lingokids/events/{name}", position, day] += 1
+    return winners, rejected, read
+
+
+def records_of(content: list[str]) -> Iterator[tuple[int, str]]:
+    return ((number, line) for number, line in enumerate(content, 1) if line.strip(" \t"))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(contents=files, window=windows)
+def test_every_mix_is_read_as_plain_python_reads_it(contents: dict[str, list[str]], window: DayWindow) -> None:
+    folder = Path(tempfile.mkdtemp())
+    events = folder / "landing/lingokids/events"
+    events.mkdir(parents=True)
+    for name, content in contents.items():
+        (events / name).write_text("\n".join(content), encoding="utf-8", newline="\n")
+
+    loaded = load_events(folder / "landing", folder / "w", window)
+
+    shutil.rmtree(folder)
+    winners, rejected, read = expected(contents, window)
+    records = [(day, json.loads(line)) for (day, _), line in winners.items()]
+    assert sorted(
+        (row["day"], row["event_id"], row["duration_ms"], str(row["event_name"])) for row in loaded.accepted
+    ) == sorted(
+        (
+            day,
+            record["event_id"],
+            int(record["data"]["duration"] * 1000 + 0.5),
+            str(record.get("name")),
+        )
+        for day, record in records
+    )
+    assert rejected == Counter((row["source_path"], row["position"], row["day"]) for row in loaded.rejected)
+    assert {day: counts[2] for day, counts in loaded.counts.items() if counts[2]} == read

@@ -1,0 +1,74 @@
+"""The published records: `REAL_INPUT_DIR` is the folder that holds their `landing/`."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engagement_assets.extract import lingokids
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.landing import Landing
+from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
+from tests.unit.extract.lingokids_loads import EXTRACTED_AT, fetch, load_events
+
+REAL_INPUT_DIR = os.environ.get("REAL_INPUT_DIR")
+pytestmark = pytest.mark.skipif(
+    not REAL_INPUT_DIR, reason="REAL_INPUT_DIR is not set to the folder of the published records"
+)
+THREE_WEEKS = DayWindow(date(2021, 1, 1), date(2021, 1, 22))
+
+
+@pytest.fixture
+def real_landing() -> Path:
+    return Path(str(REAL_INPUT_DIR)) / "landing"
+
+
+def test_real_events_give_the_published_figures(real_landing: Path, tmp_path: Path) -> None:
+    loaded = load_events(real_landing, tmp_path / "w", THREE_WEEKS)
+
+    durations = loaded.column("duration_ms")
+    assert len(durations) == 4_575
+    assert sum(loaded.column("is_completed")) == 2_871
+    assert sum(durations) == 1_385_798_585
+    assert sum(min(duration, 3_600_000) for duration in durations) == 435_074_951
+    assert sum(duration > 3_600_000 for duration in durations) == 18
+    assert durations.count(0) == 156
+    assert len(set(loaded.column("user_id"))) == 291
+    assert len(set(loaded.column("activity_id"))) == 399
+    assert loaded.column("os_name").count("iPhone OS") == 9
+    assert loaded.column("collection_id").count("") == 4_038
+    assert loaded.rejected == loaded.unknown_fields == []
+
+
+def test_real_events_are_the_same_day_by_day(real_landing: Path, tmp_path: Path) -> None:
+    whole = load_events(real_landing, tmp_path / "w", THREE_WEEKS)
+    days = [day for day in THREE_WEEKS.days() if day.day in (1, 2, 21)]
+
+    for day in days:
+        window = DayWindow(day, date.fromordinal(day.toordinal() + 1))
+        alone = load_events(real_landing, tmp_path / str(day), window)
+        assert alone.accepted == [row for row in whole.accepted if row["day"] == day]
+        assert alone.counts == {day: whole.counts[day]}
+
+
+def test_real_snapshots_are_all_accepted(real_landing: Path, tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        found = {}
+        for dataset, extract in (
+            (LINGOKIDS_USERS, lingokids.extract_users),
+            (LINGOKIDS_ACTIVITIES, lingokids.extract_activities),
+        ):
+            extraction = extract(
+                connection,
+                Landing(str(real_landing)),
+                tmp_path,
+                pseudonym_key=None,
+                extracted_at=EXTRACTED_AT,
+                progress=lambda _: None,
+            )
+            loaded = fetch(connection, extraction, dataset)
+            found[dataset.name] = (len(loaded.accepted), len(loaded.rejected))
+
+    assert found == {"users": (409, 0), "activities": (1_492, 0)}
