@@ -46,6 +46,7 @@ INTERMEDIATE = (
     "int_lingokids_days_linked",
     "int_lingokids_days_changed",
 )
+BOUNDARIES = ("trial_start_at", "trial_end_at", "subscription_start_at", "subscription_expire_at")
 # Columns that say what was built when, and not what is so.
 BOOKKEEPING = {"affected_from"}
 
@@ -288,12 +289,12 @@ class LearningApp:
         self._activities: dict[str, Row] = {}
         self.changed_days: set[date] = set()
 
-    def change(self) -> None:
+    def change(self, times: int) -> None:
         """Change a few things at once, and write what changed to the lake."""
         for change in self._draw.choices(
             [self._add_events, self._withdraw_events, self._change_users, self._change_activities],
             weights=[4, 2, 3, 1],
-            k=4,
+            k=times,
         ):
             change()
         for day in self.changed_days:
@@ -342,17 +343,10 @@ class LearningApp:
             self._users.pop(user_id, None)
             return
         known = self._users.get(user_id, user(user_id))
-        column = self._draw.choice(
-            [
-                "country_code",
-                "trial_start_at",
-                "trial_end_at",
-                "subscription_start_at",
-                "subscription_expire_at",
-            ]
-        )
-        values = ["es", "us", None] if column == "country_code" else [*self._instants(), None]
-        self._users[user_id] = {**known, column: self._draw.choice(values)}
+        column = self._draw.choice(["country_code", *BOUNDARIES])
+        instants = [datetime.combine(day, time(self._draw.randrange(24))) for day in DAYS]
+        values = ["es", "us"] if column == "country_code" else instants
+        self._users[user_id] = {**known, column: self._draw.choice([*values, None])}
 
     def _change_activities(self) -> None:
         activity_id = f"activity-{self._draw.randrange(4)}"
@@ -364,9 +358,6 @@ class LearningApp:
             activity_name=self._draw.choice(["", "A Song"]),
             activity_type=self._draw.choice(["game", "video", None]),
         )
-
-    def _instants(self) -> list[datetime]:
-        return [datetime.combine(day, time(self._draw.randrange(24))) for day in DAYS]
 
 
 def build_at_random(warehouse: WarehouseBuilder, app: LearningApp, draw: random.Random) -> None:
@@ -391,11 +382,11 @@ def test_any_sequence_of_builds_equals_one_full_build(
 ) -> None:
     draw = random.Random(seed)
     app = LearningApp(warehouse, draw)
-    app.change()
+    app.change(40)
     warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, LEARNING)
     app.changed_days.clear()
     for _ in range(BUILDS):
-        app.change()
+        app.change(4)
         build_at_random(warehouse, app, draw)
     for days in draw.sample(app.unbuilt_days(), len(app.unbuilt_days())) or [DAYS[:1]]:
         warehouse.build(days[0], days[-1] + ONE_DAY, LEARNING)
