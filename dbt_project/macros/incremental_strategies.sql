@@ -43,12 +43,3 @@
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }};
 {%- endmacro %}
-
-{#- One row per day of the run's window, in a column `day`. -#}
-{% macro days_of_window() -%}
-    {{ adapter.dispatch('days_between')(var('window_start'), var('window_end')) }}
-{%- endmacro %}
-
-{% macro duckdb__days_between(start, end) -%}
-    range(date '{{ start }}', date '{{ end }}', interval '1' day) as days (day)
-{%- endmacro %}

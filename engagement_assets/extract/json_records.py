@@ -127,7 +127,7 @@ class RecordShape:
             match field.kind:
                 case Kind.SECONDS:
                     # To DuckDB NaN is greater than any number, so it is out of range as well.
-                    fits = f"try_cast({text} as double) between -9 and {MAX_SECONDS}"
+                    fits = f"try_cast({text} as double) between 0 and {MAX_SECONDS}"
                     conditions.append(f"({text} is null or coalesce({fits}, false))")
                 case Kind.INSTANT:
                     absent = "false" if field.required else f"{text} is null"

@@ -7,10 +7,8 @@ A dbt command takes about ten seconds to start, a call in process one (docs/deci
 """
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +21,7 @@ from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
-from engagement_assets.transform.project import dbt_arguments, parsed_manifest
+from engagement_assets.transform.project import dbt_arguments, parsed_manifest, warehouse_environment
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
@@ -101,10 +99,10 @@ class DbtBuild:
         if window is not None:
             variables["window_start"] = window.start.isoformat()
             variables["window_end"] = window.end.isoformat()
-        manifest = parsed_manifest()
+        manifest = parsed_manifest(self.warehouse_path.stem)
         with (
             tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            _environment("WAREHOUSE_PATH", str(self.warehouse_path)),
+            warehouse_environment(self.warehouse_path),
         ):
             try:
                 outcome = dbtRunner(manifest=manifest, callbacks=[keep_results]).invoke(
@@ -158,20 +156,6 @@ class DbtBuild:
                 f"select '{unique_id}', count(*) from {table}" for unique_id, table in tables.items()
             )
             return dict(connection.execute(counts).fetchall())
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """The dbt profile takes the warehouse's path from the environment: set for the invocation, then as before."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def _unique_id(message: DbtCoreCliEventMessage) -> str:

@@ -6,6 +6,9 @@ models (see `transform/build.py`).
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -56,8 +59,10 @@ def manifest() -> dict[str, Any]:
 
 
 @cache
-def parsed_manifest() -> Any:
+def parsed_manifest(database: str = "warehouse") -> Any:
     """The manifest as dbt's own object, for runs in this process; a partial parse where nothing has changed.
+
+    dbt writes the name of the database, which DuckDB takes from the warehouse's file name, into every relation.
 
     Raises:
         DbtProjectError: a file of the dbt project is wrong; the message is dbt's.
@@ -65,10 +70,25 @@ def parsed_manifest() -> Any:
     # dbt takes two seconds to import: only those who run or parse models pay for it.
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR)])
+    with warehouse_environment(Path(f"{database}.duckdb")):
+        outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR)])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
     return outcome.result
+
+
+@contextmanager
+def warehouse_environment(path: Path) -> Iterator[None]:
+    """The dbt profile takes the warehouse's path from the environment: set for an invocation, then as before."""
+    before = os.environ.get("WAREHOUSE_PATH")
+    os.environ["WAREHOUSE_PATH"] = str(path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WAREHOUSE_PATH"]
+        else:
+            os.environ["WAREHOUSE_PATH"] = before
 
 
 def _fingerprint() -> str:
