@@ -18,6 +18,7 @@ from tests.unit.extract.lingokids_loads import event, load_events
 FIRST = date(2021, 1, 1)
 DAYS = [date(2021, 1, number) for number in range(1, 4)]
 FIELDS = ["name", "child_id", "user_id", "occurred_at", "context", "new"]
+EVENT_IDS = ["e1", "e2", "e3", "e4", "é", ""]
 SEPARATORS = [(", ", ": "), (",", ":"), (" , ", " : ")]
 
 instants = st.builds(
@@ -38,26 +39,26 @@ def files(draw: st.DrawFn) -> list[str]:
     separators = draw(st.sampled_from(SEPARATORS))
     sort_keys, ensure_ascii = draw(st.booleans()), draw(st.booleans())
     content = []
-    for _ in range(draw(st.integers(1, 10))):
-        whole = event(draw(st.sampled_from(["e1", "e2", "e2", "", 'é"'])), draw(instants))
-        kind = draw(st.integers(0, 9))
-        if kind < 4:
+    for _ in range(draw(st.integers(3, 12))):
+        whole = event(draw(st.sampled_from(EVENT_IDS)), draw(instants))
+        kind = draw(st.integers(0, 15))
+        if kind < 6:
             whole["data"]["duration"] = draw(numbers)
-        elif kind == 4:
+        elif kind == 6:
             whole[draw(st.sampled_from(FIELDS))] = draw(values)
-        elif kind == 5:
+        elif kind == 7:
             del whole[draw(st.sampled_from(sorted(whole)))]
         text = json.dumps(
             whole, separators=separators, sort_keys=sort_keys, ensure_ascii=ensure_ascii
         )
-        content.append(draw(broken) if kind == 6 else text)
-    return draw(st.lists(st.sampled_from(content), min_size=2, max_size=20))
+        content.append(draw(broken) if kind == 8 else text)
+    return draw(st.lists(st.sampled_from(content), min_size=5, max_size=30))
 
 
 landings = st.dictionaries(
     st.sampled_from(["a.jsonl", "b.jsonl", "2021-01-03.jsonl"]), files(), min_size=1, max_size=3
 )
-windows = st.tuples(st.integers(0, 2), st.integers(1, 3)).map(
+windows = st.tuples(st.integers(0, 1), st.integers(2, 3)).map(
     lambda pair: DayWindow(date(2021, 1, 1 + pair[0]), date(2021, 1, 1 + pair[0] + pair[1]))
 )
 
