@@ -11,8 +11,8 @@ extra one, an escape, a defect) is judged by looking up its types and keys, whic
 much. Values that came through DuckDB's reader are no proof: it makes numbers of texts and texts of
 numbers without a word.
 
-The expressions speak of `line` (the text), `texts` (`RecordShape.texts`), `moment` (the instant that
-dates the record, or NULL), `types` (`RecordShape.types`) and `keys` (`RecordShape.keys`).
+The expressions speak of `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key` (the
+properties of these names) and `moment` (`moment_value`).
 """
 
 import json
@@ -136,6 +136,11 @@ class RecordShape:
                     conditions.append(f"{text} <> ''")
         return " and ".join(conditions)
 
+    def with_moment_alone(self) -> "RecordShape":
+        """The shape of what must be read to date a record."""
+        fields = (field for field in self.fields if field.path == self.moment)
+        return RecordShape(tuple(fields), self.moment)
+
     def layout(self, sample: str) -> str | None:
         """SQL for the line that has the layout of `sample` and the values of `texts`.
 
@@ -206,33 +211,49 @@ class RecordShape:
         )
 
     @property
+    def found(self) -> str:
+        """What `types` say, in the words of a message."""
+        return """list_transform(types, lambda name: case coalesce(name, '')
+            when '' then 'nothing' when 'NULL' then 'null' when 'VARCHAR' then 'a text'
+            when 'BOOLEAN' then 'true or false' when 'OBJECT' then 'an object'
+            when 'ARRAY' then 'a list' else 'a number' end)"""
+
+    @property
+    def repeated_key(self) -> str:
+        """A key that one object of `keys` holds more than once, NULL if none."""
+        repeated = [
+            f"list_filter(keys[{place}], lambda name, place: list_position(keys[{place}], name) < place)[1]"
+            for place in range(1, len(self.parents) + 2)
+        ]
+        return f"coalesce({', '.join(repeated)}, null)"
+
+    @property
     def structure_verdict(self) -> str:
-        """What is wrong with the `types` and `keys` of a line; those of no JSON are NULL."""
-        own_type = f"types[{len(self._paths) + 1}]"
+        """What is wrong with `types`, as `found` and `repeated_key` tell; those of no JSON are NULL."""
+        own = len(self._paths) + 1
         rules = [
             ("types is null", "not_json", "'expected a JSON object, found no valid JSON'"),
             (
-                f"{own_type} <> 'OBJECT'",
+                f"types[{own}] <> 'OBJECT'",
                 "wrong_type",
-                f"'expected a JSON object, found ' || {_found(own_type)}",
+                f"'expected a JSON object, found ' || found[{own}]",
             ),
             (
-                f"{self._repeated_key} is not null",
+                "repeated_key is not null",
                 "duplicate_key",
-                f"{self._repeated_key} || ': expected once, found more than once'",
+                "repeated_key || ': expected once, found more than once'",
             ),
         ]
         for place, path in enumerate(self.parents, len(self.fields) + 1):
-            found = f"'{path}: expected an object, found ' || {_found(f'types[{place}]')}"
-            rules.append((f"types[{place}] not in ('OBJECT', 'NULL')", "wrong_type", found))
+            message = f"'{path}: expected an object, found ' || found[{place}]"
+            rules.append((f"types[{place}] not in ('OBJECT', 'NULL')", "wrong_type", message))
         for place, field in enumerate(self.fields, 1):
-            json_type = f"types[{place}]"
-            found = f"'{field.path}: expected {field.kind}, found ' || {_found(json_type)}"
+            message = f"'{field.path}: expected {field.kind}, found ' || found[{place}]"
             if field.required:
-                absent = f"coalesce({json_type}, 'NULL') = 'NULL'"
-                rules.append((absent, f"missing_{field.column}", found))
+                absent = f"coalesce(types[{place}], 'NULL') = 'NULL'"
+                rules.append((absent, f"missing_{field.column}", message))
             known = (*_JSON_TYPES[field.kind], "NULL")
-            rules.append((f"{json_type} not in {known}", "wrong_type", found))
+            rules.append((f"types[{place}] not in {known}", "wrong_type", message))
         return _first_of(rules)
 
     @property
@@ -301,14 +322,6 @@ class RecordShape:
             case Kind.TEXT:
                 return text
 
-    @property
-    def _repeated_key(self) -> str:
-        repeated = [
-            f"list_filter(keys[{place}], lambda name, place: list_position(keys[{place}], name) < place)[1]"
-            for place in range(1, len(self.parents) + 2)
-        ]
-        return f"coalesce({', '.join(repeated)}, null)"
-
 
 def _instant(text: str) -> str:
     """SQL for the UTC instant that the SQL expression `text` writes, NULL when it writes none.
@@ -335,16 +348,6 @@ def _first_of(rules: Sequence[tuple[str, str, str]]) -> str:
         for condition, reason_code, message in rules
     )
     return f"case {cases} end"
-
-
-def _found(json_type: str) -> str:
-    """SQL that names a JSON type to a reader."""
-    return f"""
-        case coalesce({json_type}, '')
-            when '' then 'nothing' when 'NULL' then 'null' when 'VARCHAR' then 'a text'
-            when 'BOOLEAN' then 'true or false' when 'OBJECT' then 'an object'
-            when 'ARRAY' then 'a list' else 'a number'
-        end"""
 
 
 def _quoted(text: str) -> str:

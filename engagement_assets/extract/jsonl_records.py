@@ -73,7 +73,7 @@ class JsonlRecords:
 
             dated as (
                 select *, {self.shape.moment_value} as moment
-                from ({self._texts_query()})
+                from ({self._texts_query(self.shape)})
             ),
 
             judged as (
@@ -110,17 +110,18 @@ class JsonlRecords:
         kept = dict(
             self.connection.execute(f"select file_id, count(*) from {self.name}_lines group by file_id").fetchall()
         )
-        partly_read = [file for file in files if kept.get(file.file_id, 0) + file.sick_count < file.line_count]
+        partly_read = [file for file in files if kept.get(file.file_id, 0) < file.line_count]
         days = self.connection.execute(
             f"""
             select distinct file_id, day from {self.name}_lines
             """
         ).fetchall()
         if partly_read:
+            dating = self.shape.with_moment_alone()
             days += self.connection.execute(
                 f"""
-                select distinct file_id, cast({self.shape.moment_value} as date) as day
-                from ({self._texts_query()})
+                select distinct file_id, cast({dating.moment_value} as date) as day
+                from ({self._texts_query(dating)})
                 where not {_IS_BLANK}
                 """,
                 {"paths": [file.path for file in partly_read]},
@@ -140,17 +141,26 @@ class JsonlRecords:
             with
 
             -- Odd lines may be many, their structures are few: one line stands for all of its kind.
+            samples as (
+                select structure_hash, any_value(odd_line) as line
+                from {self.name}_lines where odd_line is not null group by structure_hash
+            ),
+
+            looked_up as (
+                select structure_hash, try({shape.types}) as types, try({shape.keys}) as keys
+                from samples
+            ),
+
+            worded as (
+                select *, {shape.found} as found, {shape.repeated_key} as repeated_key
+                from looked_up
+            ),
+
             structures as (
                 select
                     structure_hash, {shape.structure_verdict} as structure_verdict,
                     {shape.unknown_members} as unknown_members
-                from (
-                    select structure_hash, try({shape.types}) as types, try({shape.keys}) as keys
-                    from (
-                        select structure_hash, any_value(odd_line) as line
-                        from {self.name}_lines where odd_line is not null group by structure_hash
-                    )
-                )
+                from worded
             ),
 
             dated as (
@@ -264,10 +274,10 @@ class JsonlRecords:
             },
         )
 
-    def _texts_query(self) -> str:
+    def _texts_query(self, shape: RecordShape) -> str:
         """A query giving `file_id, line, texts` of all lines that are not blank, for `$paths`."""
         return f"""
-            select files.file_id, lines.line, try({self.shape.texts}) as texts
+            select files.file_id, lines.line, try({shape.texts}) as texts
             from {self.prepared.lines_sql()} as lines
             inner join {self.name}_files as files on lines.filename = files.path
             where lines.line is not null

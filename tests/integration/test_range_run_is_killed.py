@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 FIRST, LAST, DAYS = date(2024, 1, 1), date(2024, 1, 8), 8
 # Each kill costs most of a run; `KILLS=20` is the longer profile.
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "3"))
 
 
 def _kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import fsspec
@@ -11,6 +12,7 @@ import pytest
 
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.jsonl_records import JsonlRecords
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.pseudonyms import pseudonym
 from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS, Dataset
@@ -134,6 +136,7 @@ def test_files_with_glob_characters_in_their_names_are_read_as_they_are(tmp_path
         "e2": "lingokids/events/part-1.jsonl",
         "e3": "lingokids/events/day=2021-01-05/it's [1].jsonl",
     }
+    assert loaded.counts[DAY][2:] == (3, 0, 0)
 
 
 def test_line_numbers_are_those_of_the_file(tmp_path: Path) -> None:
@@ -205,7 +208,7 @@ def test_a_file_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 def test_with_a_key_no_id_of_a_child_or_device_lands(tmp_path: Path) -> None:
     root = landing_with(tmp_path)
-    personal = {"child_id": "kid-1", "context": {"device": {"device_id": "phone-1"}}}
+    personal: dict[str, Any] = {"child_id": "kid-1", "context": {"device": {"device_id": "phone-1"}}}
     write_events(
         root,
         "a.jsonl",
@@ -306,13 +309,13 @@ def test_without_files_there_is_nothing(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = landing_with(tmp_path, a="not_json.jsonl")
-    read_lines = lingokids.JsonlRecords.read_lines
+    read_lines = JsonlRecords.read_lines
 
     def read_and_change(*arguments: object) -> None:
         read_lines(*arguments)  # type: ignore[arg-type]
         write_events(root, "a.jsonl", event("e1"))
 
-    monkeypatch.setattr(lingokids.JsonlRecords, "read_lines", read_and_change)
+    monkeypatch.setattr(JsonlRecords, "read_lines", read_and_change)
 
     with pytest.raises(RuntimeError, match=r"^lingokids/events/a.jsonl: .* run this again$"):
         load_events(root, tmp_path / "w")

@@ -73,6 +73,29 @@ def test_a_file_without_any_day_counts_where_it_was_first_seen(tmp_path: Path) -
     assert again.files_read == ()
 
 
+def test_a_file_without_any_day_is_found_again_when_the_quarantine_is_lost(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", "broken")
+    index = FileIndex()
+
+    loads = [load_events(root, tmp_path / "w", one_day(JANUARY_5), index=index) for _ in range(2)]
+
+    assert [loaded.reasons() for loaded in loads] == [[(1, "not_json")]] * 2
+
+
+def test_a_day_opens_files_whose_unreadable_lines_count_on_it(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    write_events(root, "2021-01-20.jsonl", event("e1"))
+    with (root / "lingokids/events/2021-01-20.jsonl").open("ab") as stream:
+        stream.write(b"\xff\n")
+    index = FileIndex()
+    window = one_day(date(2021, 1, 20))
+
+    loads = [load_events(root, tmp_path / "w", window, index=index) for _ in range(2)]
+
+    assert [loaded.reasons() for loaded in loads] == [[(2, "not_utf8")]] * 2
+
+
 def test_only_records_of_the_window_are_given(tmp_path: Path) -> None:
     root = landing_with(tmp_path)
     instants = ("2021-01-04 23:59:59.999", "2021-01-05 00:00:00", "2021-01-06 00:00:00")

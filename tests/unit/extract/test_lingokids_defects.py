@@ -3,6 +3,7 @@
 import json
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -285,7 +286,7 @@ def test_unknown_fields_are_kept_and_counted(tmp_path: Path) -> None:
 
 
 def test_odd_names_of_unknown_fields_do_no_harm(tmp_path: Path) -> None:
-    odd = {"a/b~c": 1, "": 2, 'it\'s "q"': 3, "data.x": 4}
+    odd: dict[str, Any] = {"a/b~c": 1, "": 2, 'it\'s "q"': 3, "data.x": 4}
     whole = event("e1", **odd)
     whole["data"]["x"] = 5
     root = landing_with(tmp_path)

@@ -28,7 +28,7 @@ instants = st.builds(
     st.sampled_from(["00:00:00", "12:30:15.25", "23:59:59.999999"]),
     st.sampled_from(["", "Z", "+02:00", "-0330"]),
 )
-values = st.one_of(st.none(), st.booleans(), st.just({}), st.text(max_size=8))
+values: st.SearchStrategy[Any] = st.one_of(st.none(), st.booleans(), st.just({}), st.text(max_size=8))
 numbers = st.one_of(st.integers(0, 100_000), st.floats(0, 1e7, allow_nan=False), st.integers(-3, -1), st.just(1e300))
 broken = st.sampled_from(["", "  ", "{", "[1]", "null", '{"event_id": "e1"}', "no json", '"text"'])
 
@@ -48,16 +48,12 @@ def files(draw: st.DrawFn) -> list[str]:
             whole[draw(st.sampled_from(FIELDS))] = draw(values)
         elif kind == 7:
             del whole[draw(st.sampled_from(sorted(whole)))]
-        text = json.dumps(
-            whole, separators=separators, sort_keys=sort_keys, ensure_ascii=ensure_ascii
-        )
+        text = json.dumps(whole, separators=separators, sort_keys=sort_keys, ensure_ascii=ensure_ascii)
         content.append(draw(broken) if kind == 8 else text)
     return draw(st.lists(st.sampled_from(content), min_size=5, max_size=30))
 
 
-landings = st.dictionaries(
-    st.sampled_from(["a.jsonl", "b.jsonl", "2021-01-03.jsonl"]), files(), min_size=1, max_size=3
-)
+landings = st.dictionaries(st.sampled_from(["a.jsonl", "b.jsonl", "2021-01-03.jsonl"]), files(), min_size=1, max_size=3)
 windows = st.tuples(st.integers(0, 1), st.integers(2, 3)).map(
     lambda pair: DayWindow(date(2021, 1, 1 + pair[0]), date(2021, 1, 1 + pair[0] + pair[1]))
 )
@@ -65,10 +61,9 @@ windows = st.tuples(st.integers(0, 1), st.integers(2, 3)).map(
 
 def day_of(record: Any) -> date | None:
     """The UTC day that a record says."""
-    text = record.get("occurred_at") if isinstance(record, dict) else None
     try:
-        instant = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        instant = datetime.fromisoformat(record["occurred_at"])
+    except (TypeError, ValueError, KeyError):
         return None
     offset = instant.utcoffset()
     return (instant.replace(tzinfo=None) - offset).date() if offset else instant.date()
