@@ -35,7 +35,8 @@ lint: install ## ruff, mypy, sqlfluff
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sqlfluff lint dbt_project
+	@mkdir -p dbt_project/target
+	PATH="$(CURDIR)/$(BIN):$$PATH" WAREHOUSE_PATH=dbt_project/target/lint.duckdb $(BIN)/sqlfluff lint dbt_project
 
 format: install ## Format Python and SQL
 	$(BIN)/ruff format .

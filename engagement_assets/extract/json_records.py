@@ -7,12 +7,12 @@ are read (`jsonl_records.py`), which records a source sends (the source's own mo
 A line is judged in one of two ways. Lines of a file are alike: same keys, same order, same spaces.
 So a few lines are looked at to learn such a layout, and a line that equals the layout filled with
 its own values is proven right by that one comparison. Any other line (an absent optional field, an
-extra one, an escape, a defect) is judged by looking up its types and keys, which costs several times as
-much. Values that came through DuckDB's reader are no proof: it makes numbers of texts and texts of
-numbers without a word.
+extra one, an escape, a defect) is judged by looking up its types and keys, which costs several
+times as much. Values that came through DuckDB's reader are no proof: it makes numbers of texts and
+texts of numbers without a word.
 
-The expressions speak of `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key` (the
-properties of these names) and `moment` (`moment_value`).
+The expressions speak of `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key`
+(the properties of these names) and `moment` (`moment_value`).
 """
 
 import json
@@ -29,7 +29,7 @@ MAX_SECONDS = 2**53 // 1000
 
 # From the year 1000 to 2999: no offset leads out of the years that a Python date can tell.
 _CLOCK = r"[12]\d{3}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
-_OFFSET = r"(Z|[+-]\d{2}(:?[0-5]\d)?)"
+_OFFSET = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
 
@@ -129,6 +129,8 @@ class RecordShape:
                     # To DuckDB NaN is greater than any number, so it is out of range as well.
                     fits = f"try_cast({text} as double) between 0 and {MAX_SECONDS}"
                     conditions.append(f"({text} is null or coalesce({fits}, false))")
+                case Kind.FLAG:
+                    conditions.append(f"coalesce({text} in ('true', 'false'), true)")
                 case Kind.INSTANT:
                     absent = "false" if field.required else f"{text} is null"
                     conditions.append(f"({absent} or {self._value(field, text)} is not null)")

@@ -63,9 +63,7 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
         with _redaction(connection, pseudonym_key):
             connection.execute(f"update {name}_quarantine set raw_text = without_personal_ids(raw_text)")
     _count(reader, dataset)
-    personal = [item for item in PSEUDONYMISED_COLUMNS if item in dataset.columns]
-    if not pseudonym_key:
-        personal = []
+    personal = [column for column in PSEUDONYMISED_COLUMNS if column in dataset.columns and pseudonym_key]
     if pseudonym_key and personal:
         _make_pseudonyms(reader, personal, pseudonym_key)
     return Extraction(

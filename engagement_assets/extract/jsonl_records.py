@@ -38,14 +38,14 @@ class JsonlRecords:
 
     The methods are called in the order in which they stand here; `columns` are those of the shape.
 
-    - `<name>_files`: `file_id, path, source_path, lines_before`.
+    - `<name>_files`: `file_id, path, source_path`.
     - `<name>_lines`: `file_id, line_hash, line_bytes, day, odd_line, structure_hash, columns`, one
       row per line that is not blank and may belong to the window. `day` is NULL where the line does
       not say it; `odd_line` is the text of a line that equals no layout, whose columns mean nothing.
     - `<name>_odd`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
       lines, judged; `verdict` is NULL or says why the line is rejected.
     - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
-    - `<name>_repeated`: `day, identity` of what occurs more than once on a day.
+    - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
     - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, reason_code, message`, all
       lines that are no records; `day` is still NULL where the line does not say it.
@@ -111,11 +111,7 @@ class JsonlRecords:
             self.connection.execute(f"select file_id, count(*) from {self.name}_lines group by file_id").fetchall()
         )
         partly_read = [file for file in files if kept.get(file.file_id, 0) < file.line_count]
-        days = self.connection.execute(
-            f"""
-            select distinct file_id, day from {self.name}_lines
-            """
-        ).fetchall()
+        days = self.connection.execute(f"select distinct file_id, day from {self.name}_lines").fetchall()
         if partly_read:
             dating = self.shape.with_moment_alone()
             days += self.connection.execute(

@@ -6,7 +6,7 @@ records wins, where a line without a day is counted, what is personal. Not here:
 
 An event's identity is its id on its UTC day: what a day holds then depends on the files alone, not
 on which other days are read with it, so days can be loaded in any order and grouping. The same id
-on two days is two rows in the lake, of which the staging model keeps one.
+on two days is two rows in the lake, of which the models of dbt count one.
 """
 
 import os

@@ -3,13 +3,13 @@
 select
     source,
     dataset,
-    nullif(day, date '1970-01-01') as partition_date,
     source_path,
     position,
     raw_text,
     reason_code,
     message,
     run_id,
-    quarantined_at
+    quarantined_at,
+    nullif(day, date '1970-01-01') as partition_date
 
 from {{ source('records', 'rejected') }}

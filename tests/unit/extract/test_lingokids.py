@@ -123,6 +123,22 @@ def test_a_value_that_imitates_the_layout_is_one_value(tmp_path: Path) -> None:
     assert load_events(root, tmp_path / "w").column("event_name")[5] == imitation
 
 
+@pytest.mark.parametrize("value", ["true", 1, {}, [], "1.5"])
+@pytest.mark.parametrize("name", ["duration", "completed", "source"])
+def test_a_value_of_the_wrong_type_is_found_among_lines_that_look_alike(
+    name: str, value: object, tmp_path: Path
+) -> None:
+    events = [event(f"e{number}") for number in range(4)]
+    events[2]["data"][name] = value
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", *events)
+    is_right = (name, type(value)) in {("duration", int), ("source", str)}
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.reasons() == ([] if is_right else [(3, "wrong_type")])
+
+
 def test_files_with_glob_characters_in_their_names_are_read_as_they_are(tmp_path: Path) -> None:
     root = landing_with(tmp_path)
     write_events(root, "part-*.jsonl", event("e1"))
