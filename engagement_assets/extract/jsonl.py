@@ -34,14 +34,13 @@ class LineFile:
     """A file that DuckDB can read as it is.
 
     `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
-    `line_count` counts all lines, blank ones and `sick_count` unreadable ones included; no line has more than
-    `longest` bytes.
+    It has `size` bytes, and no line of it has more than `longest`; `sick_count` lines were left out of it.
     """
 
     file_id: int
     key: str
     path: str
-    line_count: int
+    size: int
     sick_count: int
     longest: int
 
@@ -98,28 +97,25 @@ def prepare_files(
     files: list[LineFile] = []
     with sick_lines.open("w", encoding="utf-8") as sick:
         for file_id, (key, source) in enumerate(sources):
-            survey = None if source.suffix == ".gz" else _survey(source, max_line_bytes)
+            longest = None if source.suffix == ".gz" else _longest_line(source, max_line_bytes)
+            path, sick_count = source, 0
             copy = folder / f"{file_id:06d}.jsonl"
-            if survey is None:
+            if longest is None:
                 cleaner = _copy_clean_lines(source, copy, _SickLines(file_id, sick), max_line_bytes)
-                path, line_count, longest = copy, cleaner.line_count, cleaner.longest
-                sick_count = cleaner.sick_lines.count
-            else:
-                line_count, longest = survey
-                path, sick_count = source, 0
-                if _GLOB_CHARACTERS & set(str(source)):
-                    # DuckDB would take the name for a pattern and read other files.
-                    copy.unlink(missing_ok=True)
-                    copy.symlink_to(source.resolve())
-                    path = copy
-            files.append(LineFile(file_id, key, os.fspath(path), line_count, sick_count, longest))
+                path, longest, sick_count = copy, cleaner.longest, cleaner.sick_lines.count
+            elif _GLOB_CHARACTERS & set(str(source)):
+                # DuckDB would take the name for a pattern and read other files.
+                copy.unlink(missing_ok=True)
+                copy.symlink_to(source.resolve())
+                path = copy
+            files.append(LineFile(file_id, key, os.fspath(path), path.stat().st_size, sick_count, longest))
     return PreparedFiles(tuple(files), sick_lines)
 
 
-def _survey(path: Path, max_line_bytes: int) -> tuple[int, int] | None:
-    """The number of lines and a bound on their length, or None when the file is not clean."""
+def _longest_line(path: Path, max_line_bytes: int) -> int | None:
+    """A bound on the length of the file's lines, in bytes; None when the file is not clean."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line_count = longest = unfinished = 0
+    longest = unfinished = 0
     is_between_characters = True
     with path.open("rb", buffering=0) as stream:
         # No chunk is longer than a line may be, so only a line that crosses chunks can be too long.
@@ -132,15 +128,12 @@ def _survey(path: Path, max_line_bytes: int) -> tuple[int, int] | None:
                 except UnicodeDecodeError:
                     return None
                 is_between_characters = not decoder.getstate()[0]
-            line_count += chunk.count(b"\n")
             first = chunk.find(b"\n")
             longest = max(longest, unfinished + (first if first >= 0 else len(chunk)), len(chunk))
             unfinished = len(chunk) - 1 - chunk.rfind(b"\n") + (unfinished if first < 0 else 0)
             if max(unfinished, longest) > max_line_bytes:
                 return None
-    if not is_between_characters:
-        return None
-    return line_count + (unfinished > 0), longest
+    return longest if is_between_characters else None
 
 
 class _SickLines:

@@ -62,9 +62,9 @@ class JsonlRecords:
         self._list_files()
         layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
         in_window = (
-            f"where moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}'"
+            f"moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}'"
             if window
-            else ""
+            else "true"
         )
         self.connection.execute(
             f"""
@@ -79,11 +79,12 @@ class JsonlRecords:
             judged as (
                 select
                     *,
-                    coalesce(
-                        not contains(line, '\\') and ({layouts}) and {self.shape.fits}, false
-                    ) as is_right
+                    case
+                        when {in_window} then coalesce(
+                            not contains(line, '\\') and ({layouts}) and {self.shape.fits}, false
+                        )
+                    end as is_right
                 from dated
-                {in_window}
             )
 
             select
@@ -95,7 +96,8 @@ class JsonlRecords:
                 end as structure_hash,
                 {self.shape.columns}
             from judged
-            where is_right or not {_IS_BLANK}
+            -- One condition: of two the optimizer would move one ahead and work out `moment` twice.
+            where case when is_right is not null then is_right or not {_IS_BLANK} else false end
             """,
             {"paths": self.prepared.paths},
         )
@@ -108,9 +110,12 @@ class JsonlRecords:
         files = [file for file in self.prepared.files if file.file_id in file_ids]
         found: dict[int, set[date | None]] = {file.file_id: {None} if file.sick_count else set() for file in files}
         kept = dict(
-            self.connection.execute(f"select file_id, count(*) from {self.name}_lines group by file_id").fetchall()
+            self.connection.execute(
+                f"select file_id, sum(line_bytes) + count(*) from {self.name}_lines group by file_id"
+            ).fetchall()
         )
-        partly_read = [file for file in files if kept.get(file.file_id, 0) < file.line_count]
+        # Each line ends with one byte more than it holds.
+        partly_read = [file for file in files if kept.get(file.file_id, 0) < file.size]
         days = self.connection.execute(f"select distinct file_id, day from {self.name}_lines").fetchall()
         if partly_read:
             dating = self.shape.with_moment_alone()
