@@ -24,6 +24,7 @@ FILES = 300
 def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A batch that is large enough for helpers; every tenth file is bad, every seventh a duplicate."""
     monkeypatch.setattr(runna, "_MIN_FILES_FOR_HELPERS", FILES)
+    monkeypatch.setattr(runna, "_FILES_PER_PROGRESS_LINE", FILES)
     batch = tmp_path / "landing" / "runna" / "activities" / DAY.isoformat()
     batch.mkdir(parents=True)
     for number in range(FILES):
