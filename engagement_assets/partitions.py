@@ -3,7 +3,7 @@
 Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`, `jobs.py`).
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -13,6 +13,16 @@ from engagement_assets.extract.extraction import DayWindow
 def daily_partitions(start_date: date) -> dg.DailyPartitionsDefinition:
     """UTC days from `start_date` on; the current day is included, since landing files arrive during the day."""
     return dg.DailyPartitionsDefinition(start_date=start_date.isoformat(), timezone="UTC", end_offset=1)
+
+
+def with_trailing_days(window: DayWindow, days: int, start_date: date) -> DayWindow:
+    """The window of one day with `days` before it, from the first partition on; a range stays what it is.
+
+    A daily run reads again what its source may have changed; who names a range means just these days.
+    """
+    if len(window.days()) > 1:
+        return window
+    return DayWindow(max(window.start - timedelta(days=days), min(start_date, window.start)), window.end)
 
 
 def window_of(context: dg.AssetExecutionContext) -> DayWindow:

@@ -12,6 +12,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engagement_assets.extract.user_events import EventIdentity
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -38,6 +40,33 @@ class Settings(BaseSettings):
         default=None,
         description="Key of the pseudonyms of child and device ids; unset keeps the ids.",
     )
+    strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
+    strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
+    strava_client_id: str = Field(default="", description="The application's id at Strava.")
+    strava_client_secret: SecretStr | None = Field(default=None, description="The application's secret.")
+    strava_refresh_token: SecretStr | None = Field(
+        default=None,
+        description="The first refresh token; later ones live in the token file.",
+    )
+    strava_token_path: Path = Field(default=Path(), description="The private file with the newest refresh token.")
+    strava_trailing_days: int = Field(
+        default=30, ge=0, description="Days before its own that a daily run reads again: kudos, names, deletions."
+    )
+    strava_place_decimals: int = Field(
+        default=2, ge=0, le=6, description="Decimals of start coordinates that are kept; 2 is about a kilometre."
+    )
+    user_events_api_url: str = Field(default="", description="The user-events service.")
+    user_events_api_token: SecretStr | None = Field(default=None, description="Its api-token.")
+    user_events_trailing_days: int = Field(
+        default=3, ge=0, description="Days before its own that a daily run reads again: late events."
+    )
+    user_event_identity: EventIdentity = Field(
+        default=EventIdentity.EVENT,
+        description="What tells two user events apart: event (ids, or device, time, type and path) or device_and_time.",
+    )
+    api_retry_delay_s: int = Field(
+        default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
+    )
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",
@@ -53,9 +82,16 @@ class Settings(BaseSettings):
             self.warehouse_path = data / "warehouse.duckdb"
         if self.published_warehouse_path == Path():
             self.published_warehouse_path = data / "published.duckdb"
+        if self.strava_token_path == Path():
+            self.strava_token_path = data / "strava_token.json"
         if self.dagster_home == Path():
             self.dagster_home = data / "dagster_home"
         return self
+
+    @property
+    def runs_on_sample_data(self) -> bool:
+        """Whether this is the embedded demo, without input of anybody's own."""
+        return self.landing_uri == str(PROJECT_ROOT / "data" / "demo" / "landing")
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

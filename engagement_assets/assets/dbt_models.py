@@ -7,7 +7,7 @@ Sources have steps of their own, so that one that fails does not stop another. O
 Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from engagement_assets.lake.lake import Lake
-from engagement_assets.partitions import daily_partitions, window_of
+from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import DbtBuild
 
@@ -26,13 +26,19 @@ WINDOWED = "windowed"
 
 @dataclass(frozen=True)
 class Area:
-    """A warehouse schema, and the source that feeds it."""
+    """A warehouse schema, the source that feeds it, and how many days before its own a daily run loads again."""
 
     name: str
     source: str
+    trailing_days: Callable[[Settings], int] = lambda _settings: 0
 
 
-AREAS = (Area("training", "runna"), Area("learning", "lingokids"))
+AREAS = (
+    Area("training", "runna"),
+    Area("learning", "lingokids"),
+    Area("strava", "strava", lambda settings: settings.strava_trailing_days),
+    Area("product", "user_events", lambda settings: settings.user_events_trailing_days),
+)
 
 
 def dbt_model_assets(manifest: Mapping[str, Any], start_date: date) -> list[dg.AssetsDefinition]:
@@ -90,6 +96,10 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
         build = DbtBuild(manifest, translator(), settings.warehouse_path, Lake(settings.lake_uri), {})
-        yield from build.stream(context, window_of(context) if start_date else None)
+        window = None
+        if start_date:
+            days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
+            window = with_trailing_days(window_of(context), days, start_date)
+        yield from build.stream(context, window)
 
     return models

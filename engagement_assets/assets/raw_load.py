@@ -4,7 +4,8 @@ Belongs here: what is the same for all sources. Not here: what a source reads an
 per source beside this one).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -13,9 +14,11 @@ from pydantic import Field
 
 from engagement_assets.checks.raw_door import Verdict
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import DayCounts, Load
+from engagement_assets.settings import Settings
 
 OWNERS = ["team:engagement-data"]
 PREVIEW_ROWS = 5
@@ -44,6 +47,16 @@ def raw_spec(dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None) 
     )
 
 
+def unconfigured_spec(
+    dataset: Dataset, partitions: dg.PartitionsDefinition[Any], missing: Sequence[str]
+) -> dg.AssetSpec:
+    """The asset of a dataset that nobody can load, since settings are missing; what is downstream finds no rows."""
+    spec = raw_spec(dataset, partitions)
+    return spec.replace_attributes(
+        description=f"NOT LOADED: set {', '.join(missing)} to load it.\n\n{spec.description}", skippable=False
+    )
+
+
 def column_schema(dataset: Dataset) -> dg.TableSchema:
     """Columns and types of a dataset, with the partition day that stands in the path."""
     columns = [dg.TableColumn(name, kind) for name, kind in dataset.columns.items()]
@@ -51,17 +64,21 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
 
 
-def publish_or_hold(
+def publish_or_hold(  # noqa: PLR0913 - what a load has found
     context: dg.AssetExecutionContext,
     load: Load,
     datasets: Sequence[Dataset],
     verdicts: Sequence[Verdict],
     window: DayWindow | None,
+    *,
+    figures: Mapping[str, int] | None = None,
+    complete_before: date | None = None,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Publish the days that passed, hold those that failed, and tell Dagster about both.
 
     With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half range;
-    the good days are recorded as materialized one by one.
+    the good days are recorded as materialized one by one. So it is when only the days before `complete_before` were
+    read to their end: the caller then says why it stopped. `figures` stand beside the counts of each dataset.
     """
     held: dict[date, list[str]] = {}
     for verdict in verdicts:
@@ -69,21 +86,35 @@ def publish_or_hold(
             held.setdefault(failing_day, []).append(f"{verdict.dataset.name}.{verdict.check}")
     counts = load.counts()
     counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
-    metadata = {item.key: _metadata(load, item, counts_of[item.key]) for item in datasets}
+    metadata = {item.key: {**_metadata(load, item, counts_of[item.key]), **(figures or {})} for item in datasets}
     load.publish(held)
     for dataset in datasets:
         context.log.info(_summary_line(dataset, counts_of[dataset.key], held))
         results = [verdict.result() for verdict in verdicts if verdict.dataset is dataset]
         asset_key = dataset.key.split("/")
-        if not held:
+        if not held and complete_before is None:
             yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)
             continue
         yield from results
-        good = [found for found in counts_of[dataset.key] if found.day not in held] if window else []
+        partitions = window.days() if window else []
+        good = [day for day in counts_of[dataset.key] if day.day in partitions and day.day not in held]
         for found in good:
+            if complete_before and found.day >= complete_before:
+                continue
             context.log_event(
                 dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
             )
+
+
+@contextmanager
+def trying_again(settings: Settings) -> Iterator[None]:
+    """Let Dagster try the step twice more when a service does not answer; what will not heal fails at once."""
+    try:
+        yield
+    except ApiUnavailableError as error:
+        raise dg.RetryRequested(max_retries=2, seconds_to_wait=settings.api_retry_delay_s) from error
+    except ApiError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Belongs here: one function per check, each named as a claim, each telling the fa
 a failing day (see `assets/raw_load.py`), and data rules on tables (dbt tests).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,6 +18,8 @@ RECONCILES = "reconciles"
 HAS_NOT_SHRUNK = "has_not_shrunk"
 
 DAYS_IN_TEXT = 20
+# A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
+MAX_SHARE_GONE = 0.2
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,36 @@ HAS_NOT_SHRUNK_DESCRIPTION = (
     "No activity of the published batch is missing because its landing file has gone; "
     "allow_shrink says that this is meant."
 )
+
+
+FEW_RECORDS_ARE_GONE_DESCRIPTION = (
+    "The service still knows at least four of five records that it gave before; allow_shrink says that this is meant."
+)
+
+
+def few_records_are_gone(
+    dataset: Dataset,
+    missing: Mapping[date, tuple[int, int]],
+    *,
+    as_a_whole: Sequence[date] = (),
+    allow_shrink: bool,
+) -> Verdict:
+    """No more than a fifth of the records known before is gone, on each day, or else of all days `as_a_whole`.
+
+    `missing` holds, per day, how many records were known and how many of them are missing now. Days that are judged as
+    a whole fail together: what came in place of so much that is gone may be somebody else's.
+    """
+    known, gone = (sum(counts[place] for counts in missing.values()) for place in (0, 1))
+    judged = dict.fromkeys(as_a_whole, (known, gone)) if as_a_whole else missing
+    failing = {
+        day: (
+            f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. See whether the "
+            "service is well and still asked for the same account, or run this with allow_shrink if they are to go"
+        )
+        for day, (day_known, day_gone) in judged.items()
+        if day_gone > MAX_SHARE_GONE * day_known and not allow_shrink
+    }
+    return Verdict(HAS_NOT_SHRUNK, dataset, failing, {"records_known": known, "records_gone": gone})
 
 
 def reconciles(dataset: Dataset, counts: list[DayCounts]) -> Verdict:

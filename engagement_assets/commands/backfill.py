@@ -8,6 +8,7 @@ import sys
 from datetime import date, timedelta
 
 from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.settings import Settings
@@ -24,7 +25,8 @@ def main() -> int:
     settings = Settings()
     try:
         window = DayWindow(arguments.first, arguments.last + timedelta(days=1))
-        run = run_range(settings, window, arguments.select, allow_shrink=arguments.allow_shrink)
+        with with_services(settings) as with_sandbox:
+            run = run_range(with_sandbox, window, arguments.select, allow_shrink=arguments.allow_shrink)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

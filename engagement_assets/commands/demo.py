@@ -5,28 +5,27 @@ Belongs here: the demo's days and its words. Not here: the sample data (see `san
 
 import sys
 import time
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import Settings
-
-FIRST_DAY = date(2024, 1, 1)
-DAYS = 35
 
 
 def main() -> int:
     """Run the demo; 0 when everything passed."""
     settings = Settings(landing_uri="")
     started = time.monotonic()
-    print(f"1/2  Writing {DAYS} days of sample data to {settings.landing_uri}")
-    write_sample_landing(Path(settings.landing_uri), start=FIRST_DAY, days=DAYS)
-    window = DayWindow(FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
+    print(f"1/2  Writing {DEMO_DAYS} days of sample data to {settings.landing_uri}")
+    write_sample_landing(Path(settings.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)
+    window = DayWindow(DEMO_FIRST_DAY, DEMO_FIRST_DAY + timedelta(days=DEMO_DAYS))
     print(f"2/2  Materializing {window.start} to {window.days()[-1]} in one run")
-    run = run_range(settings, window)
+    with with_services(settings) as with_sandbox:
+        run = run_range(with_sandbox, window)
     print_summary(settings, run)
     if not run.success:
         print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)

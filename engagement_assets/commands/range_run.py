@@ -18,6 +18,7 @@ from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.http_api import Clock
 from engagement_assets.jobs import DAILY_ENGAGEMENT
 from engagement_assets.settings import Settings
 
@@ -50,7 +51,14 @@ class RangeRun:
         return len(self.checks) - len(failed), len(failed) - errors, errors
 
 
-def run_range(settings: Settings, window: DayWindow, selection: str = "*", *, allow_shrink: bool = False) -> RangeRun:
+def run_range(
+    settings: Settings,
+    window: DayWindow,
+    selection: str = "*",
+    *,
+    allow_shrink: bool = False,
+    clock: Clock | None = None,
+) -> RangeRun:
     """Materialize `selection` (Dagster's syntax) for the days of `window`, as one run.
 
     An area whose tables are all selected is published too.
@@ -62,7 +70,7 @@ def run_range(settings: Settings, window: DayWindow, selection: str = "*", *, al
     if allow_shrink:
         settings = settings.model_copy(update={"allow_shrink": True})
     prepare_dagster_home(settings)
-    defs = dg.Definitions.merge(build_defs(settings), dg.Definitions(loggers={"console": progress_logger}))
+    defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     run_id = str(uuid4())
     with dg.DagsterInstance.get() as instance, living_run(settings.dagster_home, run_id):

@@ -212,6 +212,126 @@ LINGOKIDS_ACTIVITIES = Dataset(
     partitioned=False,
 )
 
+STRAVA_ACTIVITIES = Dataset(
+    key="raw_strava/activities",
+    description=(
+        "One row per activity of the athlete, as the API gave it last; the day is the UTC day of `started_at`. "
+        "An activity that is missing from a completely read window stays, marked as deleted."
+    ),
+    columns=MappingProxyType(
+        {
+            "activity_id": "BIGINT",
+            "activity_name": "VARCHAR",
+            "distance_m": "DOUBLE",
+            "moving_time_s": "BIGINT",
+            "elapsed_time_s": "BIGINT",
+            "total_elevation_gain_m": "DOUBLE",
+            "activity_type": "VARCHAR",
+            "sport_type": "VARCHAR",
+            "workout_type": "BIGINT",
+            "location_country": "VARCHAR",
+            "achievement_count": "BIGINT",
+            "kudos_count": "BIGINT",
+            "comment_count": "BIGINT",
+            "athlete_count": "BIGINT",
+            "average_speed_m_per_s": "DOUBLE",
+            "max_speed_m_per_s": "DOUBLE",
+            "average_cadence": "DOUBLE",
+            "average_temperature_c": "DOUBLE",
+            "average_heart_rate": "DOUBLE",
+            "max_heart_rate": "DOUBLE",
+            "suffer_score": "DOUBLE",
+            "started_at": "TIMESTAMP",
+            "time_zone": "VARCHAR",
+            "start_latitude": "DOUBLE",
+            "start_longitude": "DOUBLE",
+            "deleted_at": "TIMESTAMP",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("activity_id",),
+    append_only=False,
+    personal_columns=("activity_name", "start_latitude", "start_longitude", "_extra", "source_path"),
+)
+
+STRAVA_ACTIVITY_KUDOS = Dataset(
+    key="raw_strava/activity_kudos",
+    description=(
+        "One row per activity and day of observation: how many kudos it had when it was read last on that day. "
+        "The day is the UTC day of the activity's start."
+    ),
+    columns=MappingProxyType(
+        {
+            "activity_id": "BIGINT",
+            "observed_on": "DATE",
+            "kudos_count": "BIGINT",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("activity_id", "observed_on"),
+    append_only=True,
+    personal_columns=("source_path",),
+)
+
+USER_EVENTS = Dataset(
+    key="raw_user_events/events",
+    description=(
+        "One row per event of the product's users; the day is the date under which the service lists the event. "
+        "A day without events has a file without rows, a day that was never read has none."
+    ),
+    columns=MappingProxyType(
+        {
+            "event_id": "VARCHAR",
+            "event_type": "VARCHAR",
+            "event_time": "TIMESTAMP",
+            "country": "VARCHAR",
+            "city": "VARCHAR",
+            "region": "VARCHAR",
+            "language": "VARCHAR",
+            "device_id": "VARCHAR",
+            "user_id": "VARCHAR",
+            "amp_id": "VARCHAR",
+            "client_event_time": "TIMESTAMP",
+            "client_upload_time": "TIMESTAMP",
+            "server_received_time": "TIMESTAMP",
+            "server_upload_time": "TIMESTAMP",
+            "processed_time": "TIMESTAMP",
+            "data_type": "VARCHAR",
+            "path": "VARCHAR",
+            "group_first_event": "VARCHAR",
+            "group_ids": "VARCHAR",
+            "is_user_properties_updated": "BOOLEAN",
+            "initial_li_fat_id": "VARCHAR",
+            "initial_rtd_cid": "VARCHAR",
+            "user_corporate_id": "VARCHAR",
+            "is_user_corporate_demo": "BOOLEAN",
+            "user_corporate_status": "VARCHAR",
+            "user_role": "VARCHAR",
+            "user_signup_date": "DATE",
+            "user_status": "VARCHAR",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("event_id",),
+    append_only=False,
+    personal_columns=(
+        "user_id",
+        "device_id",
+        "amp_id",
+        "city",
+        "initial_li_fat_id",
+        "initial_rtd_cid",
+        "path",
+        "_extra",
+        "source_path",
+    ),
+)
+
 RAW_DATASETS: tuple[Dataset, ...] = (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
@@ -219,6 +339,9 @@ RAW_DATASETS: tuple[Dataset, ...] = (
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
     LINGOKIDS_ACTIVITIES,
+    STRAVA_ACTIVITIES,
+    STRAVA_ACTIVITY_KUDOS,
+    USER_EVENTS,
 )
 
 # What one rejected record looks like in the quarantine; `day` is the partition it is counted in.

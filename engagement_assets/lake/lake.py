@@ -100,6 +100,11 @@ class Lake:
         found = self._filesystem.glob(f"{self._root}/records/rejected/day=*/{name}.parquet")
         return [self.location(str(path).removeprefix(f"{self._root}/")) for path in sorted(found)]
 
+    def pages_folder(self, name: str) -> Path:
+        """Where the load called `name` keeps pages of a service until it is published; always on this machine."""
+        root = Path(self._root) if self.is_local else Path(tempfile.gettempdir()) / "engagement_assets"
+        return root / ".pages" / name
+
     def loads_key(self, name: str, day: date) -> str:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"

@@ -103,6 +103,11 @@ class Load:
             self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep)
             self._write_rejected(dataset, keep=keep)
 
+    def published_rows(self, dataset: Dataset, window: DayWindow) -> str:
+        """The rows of the window's days that the lake holds now, as SQL for a table."""
+        keys = (self.lake.day_key(dataset, day) for day in window.days())
+        return rows_of([self.lake.location(key) for key in keys if self.lake.exists(key)], dataset.columns)
+
     def quarantined_days(self, dataset: Dataset) -> dict[str, date]:
         """Landing file → the first day in which the quarantine holds a record of it."""
         files = self.lake.quarantine_files(dataset)
@@ -160,6 +165,24 @@ class Load:
             {"files": list(files_read)},
         ).fetchall()
         return {day: (records, files, example) for day, records, files, example in rows}
+
+    def records_missing(self, dataset: Dataset) -> dict[date, tuple[int, int]]:
+        """Per day with published records: how many there are, and how many of them are not aside."""
+        published = rows_of(self._present(dataset, self.lake.day_key), dataset.columns)
+        rows = self.connection.execute(
+            f"""
+            select
+                day,
+                count(*),
+                count(*) filter (where not exists (
+                    select 1 from {self._rows_aside(dataset)} as aside
+                    where {_same_record(dataset, "aside", "published")}
+                ))
+            from {published} as published
+            group by day
+            """
+        ).fetchall()
+        return {day: (known, missing) for day, known, missing in rows}
 
     def aside_path(self, dataset: Dataset, day: date) -> Path:
         """The file aside of one day."""

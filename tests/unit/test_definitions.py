@@ -12,6 +12,9 @@ from engagement_assets.settings import PROJECT_ROOT, Settings
 
 START = date(2024, 1, 1)
 RAW_PARTITIONED = [
+    "raw_strava/activities",
+    "raw_strava/activity_kudos",
+    "raw_user_events/events",
     "raw_lingokids/events",
     "raw_runna/activities",
     "raw_runna/activity_laps",
@@ -22,7 +25,16 @@ RAW_PARTITIONED = [
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     root = tmp_path_factory.mktemp("deployment")
-    return Settings(_env_file=None, landing_uri=str(root / "landing"), start_date=START)
+    return Settings(
+        _env_file=None,
+        landing_uri=str(root / "landing"),
+        start_date=START,
+        strava_client_id="1",
+        strava_client_secret="a secret",
+        strava_refresh_token="a token",
+        user_events_api_url="http://127.0.0.1/events",
+        user_events_api_token="a token",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +77,22 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "learning/engagement_yearly",
         "learning/top_activities",
         "learning/learning_active_users",
+        "strava/fct__strava_activities",
+        "strava/strava_kudos_history",
+        "strava/strava_monthly_summary",
+        "strava/strava_yearly_summary",
+        "strava/strava_weekly_kudos_change",
+        "strava/strava_kudos_by_workout_type",
+        "product/fct__user_events",
+        "product/weekly_active_users",
+        "product/weekly_active_corporations",
+        "product/weekly_user_event_summary",
         "audit/ingestion_loads",
         "audit/rejected_records",
         "published/training",
         "published/learning",
+        "published/strava",
+        "published/product",
         "raw_lingokids/users",
         "raw_lingokids/activities",
         *RAW_PARTITIONED,
@@ -146,6 +170,8 @@ def test_raw_datasets_are_judged_at_the_door_by_blocking_checks(defs: dg.Definit
     assert blocking == {
         *((name, "reconciles") for name in everywhere),
         ("raw_runna/activities", "has_not_shrunk"),
+        ("raw_strava/activities", "has_not_shrunk"),
+        ("raw_user_events/events", "has_not_shrunk"),
     }
 
 
@@ -154,6 +180,6 @@ def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
     marts = {
         key.to_user_string()
         for key in defs.resolve_asset_graph().executable_asset_keys
-        if key.path[0] in {"training", "learning"}
+        if key.path[0] in {"training", "learning", "strava", "product"}
     }
     assert marts - names == set()

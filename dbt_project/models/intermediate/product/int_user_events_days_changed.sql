@@ -1,0 +1,79 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'delete+insert',
+        unique_key = 'event_date',
+        tags = ['windowed'],
+    )
+}}
+
+-- Nothing here looks at the run's window: what changed is seen in what the models before have
+-- stored, so that a run that stopped half-way is made good by any later one.
+-- The events are not an import CTE: DuckDB copies one that is read twice, here the whole history.
+-- depends_on: {{ ref('int_user_events_days_linked') }}
+with
+
+days_with_events as (
+
+    select distinct event_date from {{ ref('int_user_events_by_day') }}
+
+),
+
+{% if is_incremental() %}
+    days_replaced_or_emptied as (
+
+        select event_date from {{ ref('int_user_events_by_day') }}
+        where change_number > {{ consumed_change_number() }}
+
+        union
+
+        select logged.event_date from {{ this }} as logged
+        left join days_with_events on logged.event_date = days_with_events.event_date
+        where logged.has_events and days_with_events.event_date is null
+
+    ),
+
+    days as (
+
+        select event_date from days_replaced_or_emptied
+
+        union
+
+        -- An event of a replaced day may have superseded one here, or may do so no longer.
+        select links.linked_date from {{ ref('int_user_events_days_linked') }} as links
+        inner join days_replaced_or_emptied
+            on links.event_date = days_replaced_or_emptied.event_date
+
+        union
+
+        select event_date from {{ ref('int_user_events_days_linked') }}
+        where change_number > {{ consumed_change_number() }}
+
+    ),
+{% else %}
+    days as (
+
+        select event_date from days_with_events
+
+        {% if previous_build_exists() %}
+            union
+
+            select event_date from {{ this }}
+        {% endif %}
+
+    ),
+{% endif %}
+
+days_changed as (
+
+    select
+        days.event_date,
+        days_with_events.event_date is not null as has_events,
+        {{ next_change_number() }} as change_number
+
+    from days
+    left join days_with_events on days.event_date = days_with_events.event_date
+
+)
+
+select * from days_changed

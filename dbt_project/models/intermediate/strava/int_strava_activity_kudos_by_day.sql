@@ -1,0 +1,53 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_window',
+        day_column = 'activity_date',
+        tags = ['windowed'],
+    )
+}}
+
+-- The observations of the lake in the warehouse, so that the newest one of an activity and a day is
+-- found without opening every day of the lake.
+with
+
+kudos as (
+
+    select * from {{ ref('stg_strava__activity_kudos') }}
+    {% if is_incremental() %}
+        where {{ in_window('activity_date') }}
+    {% endif %}
+
+),
+
+-- The lake holds an observation once a day; should it not, the same row is taken whatever the
+-- order.
+numbered_within_day as (
+
+    select
+        *,
+        row_number() over (
+            partition by activity_date, activity_id, observed_on
+            order by extracted_at desc nulls last, kudos_count desc nulls last
+        ) as position_in_day
+
+    from kudos
+
+),
+
+kudos_by_day as (
+
+    select
+        activity_id,
+        kudos_count,
+        activity_date,
+        observed_on,
+        extracted_at
+
+    from numbered_within_day
+    where position_in_day = 1
+
+)
+
+select * from kudos_by_day
+order by activity_date

@@ -1,0 +1,38 @@
+with
+
+-- Who counted nothing has observed nothing.
+kudos as (
+
+    select * from {{ ref('int_strava_activity_kudos_by_day') }}
+    where kudos_count is not null
+
+),
+
+-- The observations of an activity whose start was moved lie on two days.
+numbered_newest_first as (
+
+    select
+        *,
+        row_number() over (
+            partition by activity_id, observed_on
+            order by extracted_at desc nulls last, activity_date desc
+        ) as position_from_newest
+
+    from kudos
+
+),
+
+observed as (
+
+    select
+        activity_id,
+        kudos_count,
+        observed_on,
+        extracted_at
+
+    from numbered_newest_first
+    where position_from_newest = 1
+
+)
+
+select * from observed

@@ -1,0 +1,92 @@
+with
+
+activities as (
+
+    select * from {{ ref('int_strava_activities_latest') }}
+
+),
+
+runs_found as (
+
+    select
+        *,
+        coalesce(
+            coalesce(sport_type, activity_type) in (
+                {% for sport_type in var('strava_run_sport_types') %}
+                    '{{ sport_type }}'{{ ',' if not loop.last }}
+                {% endfor %}
+            ),
+            false
+        ) as is_run
+
+    from activities
+
+),
+
+workout_types_named as (
+
+    select
+        *,
+        case
+            when not is_run then null
+            when workout_type is null or workout_type = 0 then 'default'
+            when workout_type = 1 then 'race'
+            when workout_type = 2 then 'long_run'
+            when workout_type = 3 then 'workout'
+            else 'unknown'
+        end as workout_type_name
+
+    from runs_found
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        cast(activity_id as bigint) as activity_id,
+
+        ---------- strings
+        cast(activity_name as varchar) as activity_name,
+        cast(activity_type as varchar) as activity_type,
+        cast(sport_type as varchar) as sport_type,
+        cast(workout_type_name as varchar) as workout_type_name,
+        cast(location_country as varchar) as location_country,
+        cast(time_zone as varchar) as time_zone,
+        cast(source_path as varchar) as source_path,
+
+        ---------- numerics
+        cast(workout_type as bigint) as workout_type,
+        cast(distance_m as double) as distance_m,
+        cast(moving_time_s as bigint) as moving_time_s,
+        cast(elapsed_time_s as bigint) as elapsed_time_s,
+        cast(total_elevation_gain_m as double) as total_elevation_gain_m,
+        cast(achievement_count as bigint) as achievement_count,
+        cast(kudos_count as bigint) as kudos_count,
+        cast(comment_count as bigint) as comment_count,
+        cast(athlete_count as bigint) as athlete_count,
+        cast(average_speed_m_per_s as double) as average_speed_m_per_s,
+        cast(max_speed_m_per_s as double) as max_speed_m_per_s,
+        cast(average_cadence as double) as average_cadence,
+        cast(average_temperature_c as double) as average_temperature_c,
+        cast(average_heart_rate as double) as average_heart_rate,
+        cast(max_heart_rate as double) as max_heart_rate,
+        cast(suffer_score as double) as suffer_score,
+        cast(start_latitude as double) as start_latitude,
+        cast(start_longitude as double) as start_longitude,
+
+        ---------- booleans
+        cast(is_run as boolean) as is_run,
+        cast(deleted_at is not null as boolean) as is_deleted,
+
+        ---------- dates and timestamps
+        cast(activity_date as date) as activity_date,
+        cast(started_at as timestamp) as started_at,
+        cast(deleted_at as timestamp) as deleted_at,
+        cast(extracted_at as timestamp) as extracted_at
+
+    from workout_types_named
+
+)
+
+select * from final

@@ -1,0 +1,32 @@
+{{ config(meta = {'dagster': {'ref': {'name': 'fct__user_events'}}}) }}
+
+-- Guards the fact against events lost or doubled on the way: days not rebuilt, events taken for
+-- versions of another one. Error: every number of the area would be wrong.
+with
+
+events_accepted as (
+
+    select distinct event_id from {{ ref('int_user_events_by_day') }}
+
+),
+
+events_counted as (
+
+    select
+        event_id,
+        count(*) as times_counted
+
+    from {{ ref('fct__user_events') }}
+    group by event_id
+
+)
+
+select
+    events_counted.times_counted,
+    coalesce(events_accepted.event_id, events_counted.event_id) as event_id
+
+from events_accepted
+full outer join events_counted on events_accepted.event_id = events_counted.event_id
+where
+    events_accepted.event_id is null
+    or events_counted.times_counted is distinct from 1

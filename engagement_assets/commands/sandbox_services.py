@@ -1,0 +1,49 @@
+"""The two services of the demo: the sandbox in their place, for the time of a command.
+
+Belongs here: when the sandbox stands in for a service, and the demo's days. Not here: what it answers (see `sandbox/`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from engagement_assets.resources import ApiClients
+from engagement_assets.sandbox.api_servers import SandboxCredentials, sandbox_process
+from engagement_assets.settings import Settings
+
+DEMO_FIRST_DAY = date(2024, 1, 1)
+DEMO_DAYS = 35
+_STATE_FILE = "sandbox_state.json"
+
+
+@contextmanager
+def with_services(settings: Settings) -> Iterator[Settings]:
+    """The settings, on sample data with the sandbox for a service that they do not name.
+
+    With input of somebody's own they stay as they are: what the sandbox makes up must not mix with it.
+    """
+    clients = ApiClients(settings)
+    if not settings.runs_on_sample_data or not (clients.missing_for_strava or clients.missing_for_user_events):
+        yield settings
+        return
+    state_path = Path(settings.landing_uri).parent / _STATE_FILE
+    with sandbox_process(state_path=state_path, start=DEMO_FIRST_DAY, days=DEMO_DAYS) as urls:
+        credentials = SandboxCredentials()
+        services: dict[str, object] = {}
+        if clients.missing_for_strava:
+            services |= {
+                "strava_api_base_url": urls.strava_api_base_url,
+                "strava_oauth_base_url": urls.strava_oauth_base_url,
+                "strava_client_id": credentials.strava_client_id,
+                "strava_client_secret": SecretStr(credentials.strava_client_secret),
+                "strava_refresh_token": SecretStr(credentials.strava_refresh_token),
+            }
+        if clients.missing_for_user_events:
+            services |= {
+                "user_events_api_url": urls.user_events_api_url,
+                "user_events_api_token": SecretStr(credentials.user_events_api_token),
+            }
+        yield settings.model_copy(update=services)

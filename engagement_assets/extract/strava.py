@@ -1,0 +1,352 @@
+"""Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
+
+Belongs here: what an activity on a page means, what must not be kept of it, which known activities are gone. Not here:
+how pages are asked for (`strava_api.py`), how rows reach the lake (`api_extraction.py`, `lake/`).
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from engagement_assets.extract.api_extraction import ApiRows
+from engagement_assets.extract.api_records import (
+    ApiField,
+    ApiRecordShape,
+    BadValueError,
+    Value,
+    amount,
+    instant,
+    number,
+    text,
+    whole_number,
+)
+from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.http_api import ApiLimitReachedError
+from engagement_assets.extract.page_store import Page, PageStore
+from engagement_assets.extract.strava_api import StravaApi
+from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+
+# About a kilometre: enough to tell cities apart, too little to find a door.
+PLACE_DECIMALS = 2
+
+_MAX_DEGREES = 180
+# No document of the service is nearly as deep; what lies deeper is left out, since nobody has looked for places there.
+_DEEPEST = 50
+
+_PLACE_KEY = re.compile(r"(^|_)(lat|lng|lon)s?(_|$)|lat_?l(ng|on)|latitude|longitude|coordinate", re.IGNORECASE)
+_ROUTE_KEY = re.compile(r"polyline|^map$", re.IGNORECASE)
+_BRACKET = re.compile(r"^\(.*?\)\s*")
+
+
+def _place(coordinate: int) -> Callable[[object], Value]:
+    def convert(value: object) -> Value:
+        if value is None or value == []:
+            return None
+        if not isinstance(value, list):
+            raise BadValueError("wrong_type", "a pair of coordinates", value)
+        if len(value) != 2:  # noqa: PLR2004 - a pair
+            raise BadValueError("wrong_type", "a pair of coordinates", value)
+        return number(value[coordinate])
+
+    return convert
+
+
+_LONGITUDE = _place(1)
+
+
+def _time_zone(value: object) -> str | None:
+    """`(GMT+00:00) Europe/London` means what follows the bracket."""
+    return _BRACKET.sub("", text(value)) or None
+
+
+ACTIVITY = ApiRecordShape(
+    fields=(
+        ApiField("id", "activity_id", whole_number, required=True),
+        ApiField("start_date", "started_at", instant, required=True),
+        ApiField("name", "activity_name", text),
+        ApiField("distance", "distance_m", amount),
+        ApiField("moving_time", "moving_time_s", whole_number),
+        ApiField("elapsed_time", "elapsed_time_s", whole_number),
+        ApiField("total_elevation_gain", "total_elevation_gain_m", number),
+        ApiField("type", "activity_type", text),
+        ApiField("sport_type", "sport_type", text),
+        ApiField("workout_type", "workout_type", whole_number),
+        ApiField("location_country", "location_country", text),
+        ApiField("achievement_count", "achievement_count", whole_number),
+        ApiField("kudos_count", "kudos_count", whole_number),
+        ApiField("comment_count", "comment_count", whole_number),
+        ApiField("athlete_count", "athlete_count", whole_number),
+        ApiField("average_speed", "average_speed_m_per_s", amount),
+        ApiField("max_speed", "max_speed_m_per_s", amount),
+        ApiField("average_cadence", "average_cadence", amount),
+        ApiField("average_temp", "average_temperature_c", number),
+        ApiField("average_heartrate", "average_heart_rate", amount),
+        ApiField("max_heartrate", "max_heart_rate", amount),
+        ApiField("suffer_score", "suffer_score", number),
+        ApiField("timezone", "time_zone", _time_zone),
+        ApiField("start_latlng", "start_latitude", _place(0)),
+    ),
+    # What the service is known to send and no table needs.
+    ignored=frozenset(
+        {
+            "athlete", "commute", "device_name", "device_watts", "display_hide_heartrate_option", "elev_high",
+            "elev_low",
+            "end_latlng", "external_id", "flagged", "from_accepted_tag", "gear_id", "has_heartrate", "has_kudoed",
+            "heartrate_opt_out", "kilojoules", "location_city", "location_state", "manual", "map", "max_watts",
+            "photo_count", "pr_count", "private", "resource_state", "start_date_local", "start_latitude",
+            "start_longitude", "total_photo_count", "trainer", "upload_id", "upload_id_str", "utc_offset", "visibility",
+            "weighted_average_watts", "average_watts",
+        }
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StravaReading:
+    """What a load of Strava found, in the part of the window that was read.
+
+    Every activity that began before `complete_until` and is missing has gone. `stopped` says why the list was not read
+    to its end. `missing` has, per day, how many activities of the complete part were known, and how many of them are
+    missing now.
+    """
+
+    extraction: Extraction
+    window: DayWindow
+    complete_until: datetime
+    stopped: ApiLimitReachedError | None
+    missing: Mapping[date, tuple[int, int]]
+
+
+def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, place_decimals: int) -> Iterator[Page]:
+    """The pages of a window, those that an earlier try of this run has kept first; the last one is empty.
+
+    Coordinates are rounded before a page is kept, and routes are left out: no file and no record holds where somebody
+    lives.
+
+    Raises:
+        ApiLimitReachedError: the daily limit is used up; the pages before are complete.
+        ApiError: the service refuses or does not answer.
+    """
+    page = 1
+    while (kept := pages.find(_page_name(window, page))) is not None:
+        yield kept
+        if not kept.records:
+            return
+        page += 1
+    after = datetime.combine(window.start, time(), UTC) - timedelta(seconds=1)
+    before = datetime.combine(window.end, time(), UTC)
+    for activities in api.activity_pages(after, before, first_page=page):
+        coarse = [without_exact_places(activity, place_decimals) for activity in activities]
+        yield pages.keep(_page_name(window, page), coarse)
+        page += 1
+
+
+def extract(  # noqa: PLR0913 - the signature of every extractor, and what is known
+    connection: duckdb.DuckDBPyConnection,
+    pages: Iterable[Page],
+    window: DayWindow,
+    workdir: Path,
+    *,
+    published: str,
+    extracted_at: datetime,
+    progress: Callable[[str], None],
+) -> StravaReading:
+    """Turn the pages of a window into activities and kudos observations.
+
+    An activity that was published, began in the part that was read completely and is on no page gets `deleted_at`; in
+    the part that was not, or where its record cannot be used, it stays as it is. Of two records with one id the one
+    read later wins.
+
+    Args:
+        connection: Holds the tables that the returned queries read.
+        pages: Oldest activities first, an empty page last (see `read_pages`).
+        window: The days that the pages are of.
+        workdir: An existing folder for rows.
+        published: The activities that the lake holds of the window and of the days before and after it, as SQL for a
+            table: an activity that was moved over midnight has not gone.
+        extracted_at: The time of the load.
+        progress: Told what was read.
+
+    Raises:
+        ApiLimitReachedError: the daily limit is used up, and no page could be read before.
+    """
+    rows = ApiRows(connection, STRAVA_ACTIVITIES, workdir, extracted_at)
+    begun_last = window_start = datetime.combine(window.start, time())
+    in_order = True
+    seen: set[int] = set()
+    stopped = None
+    try:
+        for page in pages:
+            begun = _take_page(rows, page, window)
+            in_order &= [begun_last, *begun] == sorted([begun_last, *begun])
+            begun_last = max([begun_last, *begun])
+            seen.update(known for record in page.records if (known := _id_of(record)) is not None)
+            rows.end_page(page.name, sorted({started.date() for started in begun}) or [window.start], page.size)
+    except ApiLimitReachedError as limit:
+        if not seen:
+            raise
+        stopped = limit
+    complete_until, read = datetime.combine(window.end, time()), window
+    if stopped:
+        # Of a list in any other order nothing is complete before its end.
+        complete_until = begun_last if in_order else window_start
+        read = DayWindow(window.start, max(rows.days_read) + timedelta(days=1))
+    progress(f"{STRAVA_ACTIVITIES.key}: {len(seen):,} activities from {read.start} to {read.days()[-1]}")
+    rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
+    missing = _mark_missing(rows, published, read, complete_until, seen)
+    return StravaReading(_extraction(rows), read, complete_until, stopped, missing)
+
+
+def without_exact_places(node: Any, decimals: int, *, is_place: bool = False, levels: int = _DEEPEST) -> Any:
+    """The same JSON value with coordinates rounded to `decimals` and routes left out, at any depth.
+
+    `is_place` says that a key above names a place; containers below `levels` more are left out.
+    """
+    match node:
+        case dict() | list() if levels == 0:
+            return None
+        case dict():
+            return {
+                key: without_exact_places(
+                    value, decimals, is_place=is_place or bool(_PLACE_KEY.search(key)), levels=levels - 1
+                )
+                for key, value in node.items()
+                if not _ROUTE_KEY.search(key)
+            }
+        case list():
+            return [without_exact_places(value, decimals, is_place=is_place, levels=levels - 1) for value in node]
+    return _rounded(node, decimals) if is_place else node
+
+
+def _rounded(value: Any, decimals: int) -> Any:
+    """A coordinate; nothing in place of one in words, or in millionths of a degree: these are as exact."""
+    if isinstance(value, str) or (isinstance(value, int | float) and abs(value) > _MAX_DEGREES):
+        return None
+    return round(value, decimals) if isinstance(value, float) else value
+
+
+def _page_name(window: DayWindow, page: int) -> str:
+    return f"activities-{window.start}-to-{window.days()[-1]}-page-{page:05d}"
+
+
+def _id_of(record: Any) -> int | None:
+    """Which activity this is, also where the rest cannot be used."""
+    try:
+        return whole_number(record["id"])
+    except (BadValueError, KeyError, TypeError):
+        return None
+
+
+def _take_page(rows: ApiRows, page: Page, window: DayWindow) -> list[datetime]:
+    """Accept or reject the records of a page; returns when its activities began."""
+    begun = []
+    for position, record in enumerate(page.records):
+        try:
+            started, columns, extra = _read_activity(record, window)
+        except BadValueError as error:
+            rows.reject(page.name, position, _day_of_rejected(record, window), record, error)
+            continue
+        begun.append(started)
+        rows.accept(page.name, position, started.date(), columns, extra)
+    return begun
+
+
+def _read_activity(record: Any, window: DayWindow) -> tuple[datetime, dict[str, Value], dict[str, Any]]:
+    columns, extra = ACTIVITY.read(record)
+    columns["start_longitude"] = _LONGITUDE(record.get("start_latlng"))
+    started = columns["started_at"]
+    if not (isinstance(started, datetime) and window.start <= started.date() < window.end):
+        raise BadValueError("outside_window", f"a start from {window.start} to before {window.end}", started)
+    return started, columns, extra
+
+
+def _day_of_rejected(record: Any, window: DayWindow) -> date:
+    """The day on which a rejected record counts: its own if it says one of the window, else the first."""
+    try:
+        day = instant(record["start_date"]).date()
+    except (BadValueError, KeyError, TypeError):
+        return window.start
+    return day if window.start <= day < window.end else window.start
+
+
+def _mark_missing(
+    rows: ApiRows, published: str, window: DayWindow, complete_until: datetime, seen: Collection[int]
+) -> dict[date, tuple[int, int]]:
+    """Make `<name>_kept`: the published activities without a new record, marked as deleted where they have gone.
+
+    Gone is what began in the complete part and is on no page; a record that was rejected is on one.
+
+    Returns:
+        Day → how many activities of the complete part were there before, and how many of them are marked now.
+    """
+    columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
+    is_in_window = f"day >= date '{window.start}' and day < date '{window.end}'"
+    rows.connection.execute(
+        f"""
+        create or replace temp table {rows.name}_published as
+        select
+            {columns},
+            deleted_at is null and started_at < timestamp '{complete_until}' as is_known,
+            activity_id not in (select unnest($seen::bigint[])) as is_missing,
+            activity_id not in (select activity_id from {rows.name}_accepted) as is_kept
+        from {published}
+        where
+            {is_in_window}
+            -- What another day holds has moved there.
+            and activity_id not in (
+                select activity_id from {published} where not ({is_in_window}) and deleted_at is null
+            )
+        """,
+        {"seen": list(seen)},
+    )
+    rows.connection.execute(
+        f"""
+        create or replace temp table {rows.name}_kept as
+        select
+            * replace (
+                case when is_known and is_missing then timestamp '{rows.now}' else deleted_at end as deleted_at
+            )
+        from {rows.name}_published
+        where is_kept
+        """
+    )
+    by_day = rows.connection.execute(
+        f"""
+        select day, count(*), count(*) filter (where is_missing)
+        from {rows.name}_published
+        where is_known
+        group by day
+        """
+    ).fetchall()
+    return {day: (known, missing) for day, known, missing in by_day}
+
+
+def _extraction(rows: ApiRows) -> Extraction:
+    """Activities, with those that are kept, and how many kudos each has today."""
+    activities = rows.extraction()
+    columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
+    key, name = STRAVA_ACTIVITY_KUDOS.key, rows.name
+    observations = f"{name}_accepted where kudos_count is not null"
+    return replace(
+        activities,
+        accepted={
+            STRAVA_ACTIVITIES.key: (
+                f"{activities.accepted[STRAVA_ACTIVITIES.key]} union all select {columns} from {name}_kept"
+            ),
+            key: (
+                "select activity_id, cast(extracted_at as date) as observed_on, kudos_count, source_path, "
+                f"extracted_at, day from {observations}"
+            ),
+        },
+        counts=(
+            f"{activities.counts} union all "
+            f"select '{key}' as dataset, days.day, days.files, 0 as bytes, count(seen.day) as records_read, "
+            f"0 as quarantined, 0 as duplicates from {name}_counts as days "
+            f"left join (select day from {observations}) as seen on days.day = seen.day group by all"
+        ),
+    )

@@ -1,0 +1,95 @@
+"""The user-events service: one request gives the events of one date.
+
+Belongs here: the request, and what the service's refusals mean. Not here: what an event means (`user_events.py`), what
+all services share (`http_api.py`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from engagement_assets.extract.http_api import (
+    Answer,
+    ApiLimitReachedError,
+    ApiRefusedError,
+    ApiUnavailableError,
+    Clock,
+    HttpApi,
+)
+
+LONGEST_WAIT_S = 900
+
+_NOTHING_FOUND = "No event found for date"
+_USUAL_WAIT_S = 30
+_OK, _EMPTY = 200, 404
+_UNAUTHORIZED = frozenset({401, 403})
+
+
+@dataclass
+class UserEventsApi:
+    """The events that the service lists under a date."""
+
+    url: str
+    token: str
+    http: HttpApi
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"UserEventsApi({self.url!r})"
+
+    def events(self, day: date) -> list[Any]:
+        """All events of a date; none is an answer, too.
+
+        Raises:
+            ApiLimitReachedError: the service wants to be left alone for longer than a quarter of an hour.
+            ApiRefusedError: the service refuses the token or the request.
+            ApiUnavailableError: the service does not answer, or answers with something that is no list.
+        """
+        answer = self.http.request(
+            "GET", self.url, params={"date": day.isoformat()}, headers={"api-token": self.token}, expected=(_OK, _EMPTY)
+        )
+        if answer.status == _OK and isinstance(answer.document, list):
+            return answer.document
+        detail = answer.document.get("detail") if isinstance(answer.document, dict) else None
+        if isinstance(detail, str) and detail.startswith(_NOTHING_FOUND):
+            return []
+        if answer.status in _UNAUTHORIZED:
+            raise ApiRefusedError(
+                f"the user-events service refuses the token (status {answer.status}); set USER_EVENTS_API_TOKEN anew"
+            )
+        if answer.status == _OK:
+            raise ApiUnavailableError(
+                f"the user-events service answers {day} with {type(answer.document).__name__}, expected a list of "
+                "events; run this again later"
+            )
+        raise ApiRefusedError(
+            f"the user-events service refuses {day} (status {answer.status}: {answer.shown_without(self.token)}); "
+            "check USER_EVENTS_API_URL"
+        )
+
+
+def wait_as_told(clock: Clock, progress: Callable[[str], None]) -> Callable[[Answer], None]:
+    """What to do about status 429: wait as long as `Retry-After` says, a quarter of an hour at most."""
+
+    def too_many_requests(answer: Answer) -> None:
+        now = clock.now()
+        moment = _told(answer.headers.get("retry-after", ""), now)
+        if moment > now + timedelta(seconds=LONGEST_WAIT_S):
+            raise ApiLimitReachedError(
+                f"the user-events service takes no requests until {moment:%Y-%m-%d %H:%M} UTC; run this again then",
+                moment,
+            )
+        clock.wait_until(moment, "the user-events service answers 429, too many requests", progress)
+
+    return too_many_requests
+
+
+def _told(text: str, now: datetime) -> datetime:
+    """What `Retry-After` says, in seconds or as a date; at least a second from now, and half a minute if unreadable."""
+    try:
+        moment = now + timedelta(seconds=int(text)) if text.isdecimal() else parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return now + timedelta(seconds=_USUAL_WAIT_S)
+    return max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), now + timedelta(seconds=1))
