@@ -108,7 +108,8 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
     """The keys that a selection names, the published copies that belong to it, and the areas that it only touches."""
     graph = defs.resolve_asset_graph()
     try:
-        keys = set(dg.AssetSelection.from_string(selection).resolve(graph))
+        # Assets that one step makes together run together.
+        keys = set(dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph))
     except dg.DagsterError as error:
         raise SelectionError(f"{selection!r} is no selection that Dagster reads: {error}") from error
     keys &= graph.executable_asset_keys

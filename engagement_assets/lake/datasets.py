@@ -332,6 +332,33 @@ USER_EVENTS = Dataset(
     ),
 )
 
+MOBILE_EVENTS = Dataset(
+    key="raw_mobile/events",
+    description=(
+        "One row per event of the scooter app; the day is the UTC day of `created_at`. Rows with the same values are one "
+        "event, in whatever files they are."
+    ),
+    columns=MappingProxyType(
+        {
+            "event_id": "VARCHAR",
+            "anonymous_id": "VARCHAR",
+            "business_zone": "VARCHAR",
+            "app_version": "VARCHAR",
+            "device_id": "VARCHAR",
+            "os_name": "VARCHAR",
+            "event_name": "VARCHAR",
+            "received_at": "TIMESTAMP",
+            "created_at": "TIMESTAMP",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("event_id",),
+    append_only=True,
+    personal_columns=("anonymous_id", "device_id", "_extra", "source_path"),
+)
+
 RAW_DATASETS: tuple[Dataset, ...] = (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
@@ -342,6 +369,7 @@ RAW_DATASETS: tuple[Dataset, ...] = (
     STRAVA_ACTIVITIES,
     STRAVA_ACTIVITY_KUDOS,
     USER_EVENTS,
+    MOBILE_EVENTS,
 )
 
 # What one rejected record looks like in the quarantine; `day` is the partition it is counted in.
