@@ -335,8 +335,8 @@ USER_EVENTS = Dataset(
 MOBILE_EVENTS = Dataset(
     key="raw_mobile/events",
     description=(
-        "One row per event of the scooter app; the day is the UTC day of `created_at`. Rows with the same values are one "
-        "event, in whatever files they are."
+        "One row per event of the scooter app; the day is the UTC day of `created_at`. "
+        "Rows with the same values are one event, in whatever files they are."
     ),
     columns=MappingProxyType(
         {

@@ -12,6 +12,7 @@ from engagement_assets.checks.raw_door import (
     RECONCILES,
     Verdict,
     check_spec,
+    few_records_are_gone,
     has_not_shrunk,
     reconciles,
 )
@@ -128,3 +129,44 @@ def test_checks_of_raw_datasets_block() -> None:
     spec = check_spec(RECONCILES, RUNNA_ACTIVITIES, "Nothing is lost.")
     assert spec.key == dg.AssetCheckKey(dg.AssetKey(["raw_runna", "activities"]), "reconciles")
     assert (spec.blocking, spec.description) == (True, "Nothing is lost.")
+
+
+def _gone(missing: dict[date, tuple[int, int]], *as_a_whole: date, allow_shrink: bool = False) -> Verdict:
+    return few_records_are_gone(RUNNA_ACTIVITIES, missing, as_a_whole=as_a_whole, allow_shrink=allow_shrink)
+
+
+@pytest.mark.parametrize("known", [5, 15, 35, 1_000, 123_455])
+@pytest.mark.parametrize("as_a_whole", [(), (DAY_1,)])
+def test_exactly_a_fifth_may_go_and_no_more(known: int, as_a_whole: tuple[date, ...]) -> None:
+    assert _gone({DAY_1: (known, known // 5)}, *as_a_whole).failing_days == {}
+    assert set(_gone({DAY_1: (known, known // 5 + 1)}, *as_a_whole).failing_days) == {DAY_1}
+
+
+def test_a_day_that_lost_more_than_a_fifth_fails_alone() -> None:
+    verdict = _gone({DAY_1: (1_000, 201), DAY_2: (4_000, 1), DAY_3: (10, 0)})
+    assert (verdict.check, verdict.figures) == (HAS_NOT_SHRUNK, {"records_known": 5_010, "records_gone": 202})
+    assert verdict.failing_days == {
+        DAY_1: (
+            "201 of 1,000 activities are gone; the published day is kept. See whether the service is well and still "
+            "asked for the same account, or run this with allow_shrink if they are to go"
+        )
+    }
+
+
+def test_days_that_are_judged_as_a_whole_pass_or_fail_together() -> None:
+    assert _gone({DAY_1: (2, 2), DAY_2: (8, 0)}, DAY_1, DAY_2, DAY_3).failing_days == {}
+    failing = _gone({DAY_1: (2, 2), DAY_2: (6, 0)}, DAY_1, DAY_2, DAY_3).failing_days
+    assert set(failing) == {DAY_1, DAY_2, DAY_3}
+    assert {sentence.partition(";")[0] for sentence in failing.values()} == {"2 of 8 activities are gone"}
+
+
+def test_what_is_meant_to_go_goes_and_is_counted() -> None:
+    verdict = _gone({DAY_1: (2, 2)}, DAY_1, allow_shrink=True)
+    assert (verdict.failing_days, verdict.figures) == ({}, {"records_known": 2, "records_gone": 2})
+
+
+@pytest.mark.parametrize("as_a_whole", [(), (DAY_1, DAY_2)])
+def test_where_nothing_was_known_nothing_is_gone(as_a_whole: tuple[date, ...]) -> None:
+    assert _gone({}, *as_a_whole) == Verdict(
+        HAS_NOT_SHRUNK, RUNNA_ACTIVITIES, {}, {"records_known": 0, "records_gone": 0}
+    )
