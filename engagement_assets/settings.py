@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
 
     landing_uri: str = Field(default="", description="Folder or s3:// URL of the landing zone (runna/, lingokids/, …).")
-    lake_uri: str = Field(default="", description="Folder of the lake.")
+    lake_uri: str = Field(default="", description="Folder or s3:// URL of the lake.")
     warehouse_path: Path = Field(default=Path(), description="The DuckDB file that dbt writes; one writer at a time.")
     published_warehouse_path: Path = Field(default=Path(), description="The copy that people and tools read.")
     dagster_home: Path = Field(default=Path(), description="Where Dagster keeps its runs and events.")

@@ -5,6 +5,7 @@ Belongs here: what `make demo` and `make backfill` share. Not here: what either 
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,8 +109,11 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
     """The keys that a selection names, the published copies that belong to it, and the areas that it only touches."""
     graph = defs.resolve_asset_graph()
     try:
-        # Assets that one step makes together run together.
-        keys = set(dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph))
+        with warnings.catch_warnings():
+            # Dagster warns of a parameter of its own that its parser of selections uses.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            # Assets that one step makes together run together.
+            keys = set(dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph))
     except dg.DagsterError as error:
         raise SelectionError(f"{selection!r} is no selection that Dagster reads: {error}") from error
     keys &= graph.executable_asset_keys

@@ -173,8 +173,12 @@ class HttpApi:
         with self._lock:
             self.requests_made += 1
         try:
+            # A query that the setting holds stays.
             with self._client.stream(
-                method, url, params=params, headers={**(headers or {}), "Accept": "application/json"}, data=form
+                method,
+                httpx.URL(url).copy_merge_params(params or {}),
+                headers={**(headers or {}), "Accept": "application/json"},
+                data=form,
             ) as response:
                 body = self._read(response)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

@@ -35,8 +35,16 @@ class RateBudget:
 
     short_left: int | None = None
     daily_left: int | None = None
+    learned_at: datetime | None = None
 
-    def learn(self, headers: Mapping[str, str]) -> None:
+    def forget_what_has_begun_anew(self, now: datetime) -> None:
+        """What an answer told of a quarter of an hour or a day that is over is true no more."""
+        if self.learned_at and now >= next_quarter_hour(self.learned_at):
+            self.short_left = None
+        if self.learned_at and now >= next_midnight(self.learned_at):
+            self.daily_left = None
+
+    def learn(self, headers: Mapping[str, str], now: datetime) -> None:
         """Read the limits of an answer; of two pairs the tighter one counts."""
         short, daily = [], []
         for limit_name, usage_name in _LIMITS:
@@ -46,6 +54,7 @@ class RateBudget:
                 daily.append(limit[1] - usage[1])
         if short:
             self.short_left, self.daily_left = max(0, min(short)), max(0, min(daily))
+            self.learned_at = now
 
 
 @dataclass
@@ -62,6 +71,7 @@ class StravaLimits:
         Raises:
             ApiLimitReachedError: the daily limit is used up.
         """
+        self.budget.forget_what_has_begun_anew(self.http.clock.now())
         if self.budget.daily_left == 0:
             raise self._day_is_over()
         if self.budget.short_left == 0:
@@ -73,7 +83,7 @@ class StravaLimits:
         Raises:
             ApiLimitReachedError: the daily limit is used up.
         """
-        self.budget.learn(answer.headers)
+        self.budget.learn(answer.headers, self.http.clock.now())
         if self.budget.daily_left == 0 or self._refused_after_wait:
             raise self._day_is_over()
         self._wait("Strava answers 429, too many requests")
@@ -82,14 +92,13 @@ class StravaLimits:
     def learn(self, answer: Answer) -> None:
         """Note what a granted request has left."""
         self._refused_after_wait = False
-        self.budget.learn(answer.headers)
+        self.budget.learn(answer.headers, self.http.clock.now())
 
     def _wait(self, why: str) -> None:
         # A second more, since two clocks are never the same.
         clock = self.http.clock
         clock.wait_until(next_quarter_hour(clock.now()), why, self.http.progress)
         clock.sleep(1)
-        self.budget.short_left = None
 
     def _day_is_over(self) -> ApiLimitReachedError:
         go_on_at = next_midnight(self.http.clock.now())

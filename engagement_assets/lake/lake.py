@@ -13,6 +13,7 @@ Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes 
     .aside/<load>/, .journal/<load>.json, .locks/                   a load at work
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -102,8 +103,10 @@ class Lake:
 
     def pages_folder(self, name: str) -> Path:
         """Where the load called `name` keeps pages of a service until it is published; always on this machine."""
-        root = Path(self._root) if self.is_local else Path(tempfile.gettempdir()) / "engagement_assets"
-        return root / ".pages" / name
+        if self.is_local:
+            return Path(self._root) / ".pages" / name
+        lake = hashlib.sha256(self.uri.encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / "engagement_assets" / lake / name
 
     def loads_key(self, name: str, day: date) -> str:
         """The records of the loads called `name` that ran on one day."""
@@ -127,9 +130,13 @@ class Lake:
         """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
         connection = duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(temporary_folder)})
         connection.execute("set TimeZone = 'UTC'")
+        self.lend_file_system(connection)
+        return connection
+
+    def lend_file_system(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a connection read a lake that is not on this machine."""
         if not self.is_local:
             connection.register_filesystem(self._filesystem)
-        return connection
 
     def create_missing_datasets(self) -> None:
         """Put an empty file beside every dataset's days: DuckDB can neither read nor type no file."""

@@ -102,7 +102,7 @@ class DbtBuild:
         manifest = parsed_manifest(self.warehouse_path.stem)
         with (
             tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            warehouse_environment(self.warehouse_path),
+            warehouse_environment(self.warehouse_path, self.lake.uri),
         ):
             try:
                 outcome = dbtRunner(manifest=manifest, callbacks=[keep_results]).invoke(

@@ -78,17 +78,19 @@ def parsed_manifest(database: str = "warehouse") -> Any:
 
 
 @contextmanager
-def warehouse_environment(path: Path) -> Iterator[None]:
-    """The dbt profile takes the warehouse's path from the environment: set for an invocation, then as before."""
-    before = os.environ.get("WAREHOUSE_PATH")
-    os.environ["WAREHOUSE_PATH"] = str(path)
+def warehouse_environment(path: Path, lake_uri: str = "") -> Iterator[None]:
+    """The dbt profile takes both places from the environment: set for an invocation, then as before."""
+    wanted = {"WAREHOUSE_PATH": str(path), "LAKE_URI": lake_uri}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["WAREHOUSE_PATH"]
-        else:
-            os.environ["WAREHOUSE_PATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _fingerprint() -> str:

@@ -9,16 +9,20 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import Lake
 
 # Written so that shells and drivers of DuckDB 1.x open it too.
 STORAGE_VERSION = "v1.0.0"
 
 
-def publish_schemas(warehouse: Path, published: Path, schemas: tuple[str, ...]) -> dict[str, int]:
+def publish_schemas(
+    warehouse: Path, published: Path, schemas: tuple[str, ...], lake: Lake | None = None
+) -> dict[str, int]:
     """Replace `schemas` in the published copy by those of the warehouse, and leave its other schemas as they are.
 
     The new copy is written beside the old one and renamed over it: a reader sees the old or the new, whole, and one
-    that holds the old open goes on reading it. Views are published as tables, since they read the lake.
+    that holds the old open goes on reading it. Views are published as tables, since they read the `lake`, which need
+    not be on this machine.
 
     Returns:
         Rows per published table, `schema.table`.
@@ -36,6 +40,8 @@ def publish_schemas(warehouse: Path, published: Path, schemas: tuple[str, ...]) 
     rows: dict[str, int] = {}
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
+        if lake:
+            lake.lend_file_system(connection)
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
         connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
         connection.execute("begin")
