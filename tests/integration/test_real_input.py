@@ -21,8 +21,8 @@ pytestmark = [
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     landing = Path(os.environ["REAL_INPUT_DIR"]) / "landing"
     deployment = Deployment(tmp_path_factory.mktemp("real"), landing=landing)
-    learning = deployment.run(date(2021, 1, 1), date(2021, 1, 21))
-    training = deployment.run(date(2024, 10, 1), date(2024, 10, 2))
+    learning = deployment.run(date(2021, 1, 1), date(2021, 1, 21), "+group:learning")
+    training = deployment.run(date(2024, 10, 1), date(2024, 10, 2), "+group:training")
     assert learning.failures == ()
     assert training.failures == ()
     return deployment
