@@ -27,15 +27,18 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from engagement_assets.extract import runna
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.runna_documents import Activity
+from engagement_assets.lake.day_files import write_days
+from engagement_assets.lake.lake import Lake
+from engagement_assets.settings import Settings
 
 PROCESSES = 2
+MEMORY_LIMIT = Settings.model_fields["runna_memory_limit"].default
 LAPS = 18
 DAYS = (date(2024, 1, 5), date(2024, 1, 6))
 POINTS_PER_BLOCK = 50
@@ -104,7 +107,10 @@ def decode_files(paths: list[str]) -> None:
 
 def land(folder: Path) -> dict[str, object]:
     rows = []
-    with tempfile.TemporaryDirectory() as work, duckdb.connect() as connection:
+    with (
+        tempfile.TemporaryDirectory() as work,
+        Lake(work).connect(MEMORY_LIMIT, Path(work) / "spill") as connection,
+    ):
         started = time.perf_counter()
         (parts := Path(work) / "parts").mkdir()
         extraction = runna.extract(
@@ -116,12 +122,13 @@ def land(folder: Path) -> dict[str, object]:
             processes=PROCESSES,
             progress=lambda _: None,
         )
-        for key, query in extraction.accepted.items():
-            target = Path(work) / key
-            target.mkdir(parents=True)
-            copied = connection.execute(f"copy ({query}) to '{target}' (format parquet, partition_by (day))").fetchone()
-            rows.append(copied[0] if copied else 0)
+        for dataset, _ in runna.DATASET_PARTS:
+            target = Path(work) / dataset.key
+            write_days(connection, extraction.accepted[dataset.key], dataset.columns, DAYS, target)
         seconds = time.perf_counter() - started
+        for dataset, _ in runna.DATASET_PARTS:
+            counted = connection.execute(f"select count(*) from '{work}/{dataset.key}/*/*.parquet'").fetchall()
+            rows.append(counted[0][0])
     # The readers are this process and its only child.
     largest_child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         default="2GB",
         description="Memory that DuckDB may take for one load before it spills to disk.",
     )
+    runna_memory_limit: str = Field(
+        default="100MB",
+        description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
+    )
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:

@@ -56,7 +56,7 @@ def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
             Lake(settings.lake_uri),
             "runna",
             run_id=context.run.run_id,
-            memory_limit=settings.duckdb_memory_limit,
+            memory_limit=settings.runna_memory_limit,
         ) as load:
             extraction = runna.extract(
                 load.connection,

@@ -12,6 +12,8 @@ import duckdb
 
 FILE_NAME = "data.parquet"
 
+_ROWS_IN_MEMORY_PER_DAY = 20_000
+
 
 def sql_text(text: str) -> str:
     """The text as an SQL literal."""
@@ -52,6 +54,8 @@ def write_days(
         ValueError: a row's day is none of `days`.
     """
     folder.mkdir(parents=True)
+    # By default half a million rows of each day wait in memory, in each thread.
+    connection.execute(f"set partitioned_write_flush_threshold = {_ROWS_IN_MEMORY_PER_DAY}")
     connection.execute(
         f"copy (select {', '.join(columns)}, day from ({rows})) "
         f"to {sql_text(str(folder))} (format parquet, partition_by (day))"

@@ -130,6 +130,8 @@ class Lake:
         """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
         connection = duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(temporary_folder)})
         connection.execute("set TimeZone = 'UTC'")
+        # No row's meaning lies in its place; keeping the order would cost memory.
+        connection.execute("set preserve_insertion_order = false")
         self.lend_file_system(connection)
         return connection
 

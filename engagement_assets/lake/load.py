@@ -249,7 +249,6 @@ class Load:
             where not exists (
                 select 1 from load_files_read as read where read.source_path = known.source_path
             )
-            order by day, source_path, position nulls first
             """,
             QUARANTINE_COLUMNS,
             self._days,
