@@ -10,9 +10,12 @@ import random
 import shutil
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
@@ -20,12 +23,12 @@ from engagement_assets.lake.datasets import (
     LINGOKIDS_USERS,
     Dataset,
 )
+from tests.integration.build_sequences import sequences
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
 pytestmark = pytest.mark.integration
 
-# How many random sequences are tried, and how many builds each has before it comes to rest.
-SEQUENCES = int(os.environ.get("LEARNING_SEQUENCES", "3"))
+# How many builds a random sequence has before it comes to rest.
 BUILDS = int(os.environ.get("LEARNING_BUILDS", "3"))
 
 LEARNING = "+path:models/marts/learning"
@@ -374,18 +377,18 @@ def build_at_random(warehouse: WarehouseBuilder, app: LearningApp, draw: random.
             app.changed_days.difference_update(DAYS[start:end])
 
 
-@pytest.mark.parametrize("seed", range(SEQUENCES))
-def test_any_sequence_of_builds_equals_one_full_build(
-    warehouse: WarehouseBuilder, manifest: Manifest, seed: int
-) -> None:
-    draw = random.Random(seed)
-    app = LearningApp(warehouse, draw)
-    app.change(40)
-    warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, LEARNING)
-    app.changed_days.clear()
-    for _ in range(BUILDS):
-        app.change(4)
-        build_at_random(warehouse, app, draw)
-    for days in draw.sample(app.unbuilt_days(), len(app.unbuilt_days())) or [DAYS[:1]]:
-        warehouse.build(days[0], days[-1] + ONE_DAY, LEARNING)
-    assert_equal_to_full_build(warehouse, manifest)
+@sequences("LEARNING_SEQUENCES")
+@given(draw=st.randoms(use_true_random=False))
+def test_any_sequence_of_builds_equals_one_full_build(manifest: Manifest, draw: random.Random) -> None:
+    with TemporaryDirectory() as folder:
+        warehouse = WarehouseBuilder(Path(folder) / "incremental", manifest)
+        app = LearningApp(warehouse, draw)
+        app.change(40)
+        warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, LEARNING)
+        app.changed_days.clear()
+        for _ in range(BUILDS):
+            app.change(4)
+            build_at_random(warehouse, app, draw)
+        for days in draw.sample(app.unbuilt_days(), len(app.unbuilt_days())) or [DAYS[:1]]:
+            warehouse.build(days[0], days[-1] + ONE_DAY, LEARNING)
+        assert_equal_to_full_build(warehouse, manifest)

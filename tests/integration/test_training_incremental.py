@@ -4,14 +4,18 @@ Belongs here: what happens between builds (batches that come late, again, emptie
 that failed or were partial). Not here: what one build computes (see the dbt unit tests).
 """
 
-import os
 import random
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.integration.build_sequences import sequences
 from tests.integration.runna_batches import LOADED_AT, ActivityFile, Speeds, write_batch
 from tests.integration.warehouse_builder import WarehouseBuilder
 
@@ -40,8 +44,6 @@ INTERMEDIATE = (
 )
 REGISTRY = "int_runna_activities_by_batch_date"
 DAYS = [date(2024, 1, day) for day in range(1, 6)]
-# More sequences of random builds, for a longer look by hand.
-SEQUENCES = int(os.environ.get("TRAINING_SEQUENCES", "3"))
 
 
 def build(warehouse: WarehouseBuilder, first: date, last: date | None = None, select: str = TRAINING) -> None:
@@ -233,11 +235,8 @@ def random_file(drawn: random.Random, activity_id: str) -> ActivityFile:
     )
 
 
-@pytest.mark.parametrize("seed", range(SEQUENCES))
-def test_any_sequence_of_builds_equals_one_full_build(
-    seed: int, warehouse: WarehouseBuilder, manifest: Manifest
-) -> None:
-    drawn = random.Random(seed)
+def build_any_sequence(warehouse: WarehouseBuilder, manifest: Manifest, drawn: random.Random) -> None:
+    """Change batches and build days and tables at random, then come to rest and compare."""
 
     def write_random_batch(day: date) -> None:
         ids = drawn.sample("abcde", drawn.randint(0, 4))
@@ -264,3 +263,10 @@ def test_any_sequence_of_builds_equals_one_full_build(
 
     build(warehouse, min(not_built, default=DAYS[0]), max(not_built, default=DAYS[0]))
     assert_equal_to_full_build(warehouse, manifest)
+
+
+@sequences("TRAINING_SEQUENCES")
+@given(drawn=st.randoms(use_true_random=False))
+def test_any_sequence_of_builds_equals_one_full_build(manifest: Manifest, drawn: random.Random) -> None:
+    with TemporaryDirectory() as folder:
+        build_any_sequence(WarehouseBuilder(Path(folder) / "incremental", manifest), manifest, drawn)
