@@ -1,7 +1,7 @@
 """What a JSON record must look like, as SQL for DuckDB.
 
 Belongs here: the fields of a record, and the expressions that turn a line into columns, judge it
-and find what it holds beyond its contract. Not here: where lines come from (`jsonl.py`), how they
+and find what it holds beyond its contract. Not here: where lines come from (`line_files.py`), how they
 are read (`jsonl_records.py`), which records a source sends (the source's own module).
 
 A line is judged in one of two ways. Lines of a file are alike: same keys, same order, same spaces.

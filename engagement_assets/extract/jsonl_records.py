@@ -1,28 +1,26 @@
 """Records of JSONL files, read in bulk into temporary tables of a DuckDB connection.
 
 Belongs here: from lines to typed rows, rejected lines and duplicates. Not here: what makes a line
-readable (`jsonl.py`), what a record must look like (`json_records.py`), which files are read and
+readable (`line_files.py`), what a record must look like (`json_records.py`), which files are read and
 what the rows are for (the source's own module).
 
 A line that equals a layout is typed at once, any other is kept as text and judged afterwards. Line
-numbers and raw texts are needed for few lines only (rejected ones and duplicates), so these are
-found by a second look at the files that hold them: numbering every line would cost more than
-reading it.
+numbers and raw texts of the few that need them are looked up afterwards (`line_places.py`).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.json_records import RecordShape
-from engagement_assets.extract.jsonl import MAX_RAW_TEXT, PreparedFiles
+from engagement_assets.extract.line_files import MAX_RAW_TEXT, PreparedFiles
+from engagement_assets.extract.line_places import find_lines, list_files
 
 _SAMPLED_FILES = 5
 _SAMPLED_LINES = 100
@@ -59,7 +57,7 @@ class JsonlRecords:
 
     def read_lines(self, window: DayWindow | None) -> None:
         """Make `files` and `lines`; with a window, lines of its days and those without a day."""
-        self._list_files()
+        list_files(self.connection, self.name, self.prepared)
         layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
         in_window = (
             f"moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}'"
@@ -219,7 +217,19 @@ class JsonlRecords:
             from {self.name}_records group by all having copies > 1
             """
         )
-        self._find_lines()
+        self.connection.execute(
+            f"""
+            create or replace temp table {self.name}_wanted as
+            select file_id, line_hash from {self.name}_odd where verdict is not null
+            union
+            select file_id, line_hash
+            from {self.name}_records as records
+            semi join {self.name}_repeated as repeated
+                on records.{self.identity} = repeated.{self.identity}
+                and records.day is not distinct from repeated.day
+            """
+        )
+        find_lines(self.connection, self.name, self.prepared)
         self.connection.execute(
             f"""
             create or replace temp table {self.name}_winners as
@@ -259,22 +269,6 @@ class JsonlRecords:
             """
         )
 
-    def _list_files(self) -> None:
-        files = self.prepared.files
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_files as
-            select
-                unnest($file_ids::bigint[]) as file_id, unnest($paths::varchar[]) as path,
-                unnest($keys::varchar[]) as source_path
-            """,
-            {
-                "file_ids": [file.file_id for file in files],
-                "paths": [file.path for file in files],
-                "keys": [file.key for file in files],
-            },
-        )
-
     def _texts_query(self, shape: RecordShape) -> str:
         """A query giving `file_id, line, texts` of all lines that are not blank, for `$paths`."""
         return f"""
@@ -296,92 +290,3 @@ class JsonlRecords:
                     if layout:
                         found[layout] += 1
         return [layout for layout, _ in found.most_common(_LAYOUTS)]
-
-    def _find_lines(self) -> None:
-        """Make `<name>_found`: `file_id, position, line, line_hash` of rejected and repeated lines.
-
-        Raises:
-            RuntimeError: a file is not what it was when it was read.
-        """
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_wanted as
-            select file_id, line_hash from {self.name}_odd where verdict is not null
-            union
-            select file_id, line_hash
-            from {self.name}_records as records
-            semi join {self.name}_repeated as repeated
-                on records.{self.identity} = repeated.{self.identity}
-                and records.day is not distinct from repeated.day
-            """
-        )
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_found
-            (file_id bigint, position bigint, line varchar, line_hash ubigint)
-            """
-        )
-        paths = [
-            path
-            for (path,) in self.connection.execute(
-                f"""
-                select path from {self.name}_files semi join {self.name}_wanted using (file_id)
-                order by file_id
-                """
-            ).fetchall()
-        ]
-        if not paths:
-            return
-        lines = self.prepared.lines_sql()
-        counts = dict(
-            self.connection.execute(
-                f"select filename, count(*) from {lines} group by filename", {"paths": paths}
-            ).fetchall()
-        )
-        lines_before = [0, *accumulate(counts.get(path, 0) for path in paths)][:-1]
-        with _in_order(self.connection):
-            self.connection.execute(
-                f"""
-                insert into {self.name}_found
-                select files.file_id, numbered.number - read_again.lines_before, line, line_hash
-                from (
-                    select row_number() over () as number, filename, line, hash(line) as line_hash
-                    from {lines}
-                ) as numbered
-                inner join {self.name}_files as files on numbered.filename = files.path
-                inner join (
-                    select unnest($paths::varchar[]) as path,
-                    unnest($lines_before::bigint[]) as lines_before
-                ) as read_again on files.path = read_again.path
-                semi join {self.name}_wanted as wanted
-                    on files.file_id = wanted.file_id and numbered.line_hash = wanted.line_hash
-                """,
-                {"paths": paths, "lines_before": lines_before},
-            )
-
-        changed = self.connection.execute(
-            f"""
-            select source_path
-            from {self.name}_wanted
-            anti join {self.name}_found using (file_id, line_hash)
-            inner join {self.name}_files using (file_id)
-            limit 1
-            """
-        ).fetchone()
-        if changed:
-            raise RuntimeError(
-                f"{changed[0]}: expected the lines of a moment ago, found others: the file changed "
-                "while it was read; run this again"
-            )
-
-
-@contextmanager
-def _in_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Rows come in the order of files and lines, which numbering them relies on."""
-    name = "preserve_insertion_order"
-    (before,) = connection.execute(f"select current_setting('{name}')").fetchall()[0]
-    connection.execute(f"set {name} = true")
-    try:
-        yield
-    finally:
-        connection.execute(f"set {name} = {before}")

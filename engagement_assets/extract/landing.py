@@ -60,7 +60,7 @@ class Landing:
         if not self._filesystem.isdir(self._root):
             raise NotADirectoryError(
                 f"the landing zone {self.uri!r} is not a folder that can be listed; set LANDING_URI to the folder "
-                "that holds runna/ and lingokids/"
+                "that holds runna/, mobile_events/ and lingokids/"
             )
         found = self._local_files(prefix) if self.is_local else self._remote_files(prefix)
         return sorted(file for file in found if file.refused or file.key.endswith(suffixes))

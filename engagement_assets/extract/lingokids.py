@@ -2,29 +2,27 @@
 
 Belongs here: what the three JSONL datasets look like, which files a window needs, which of two
 records wins, where a line without a day is counted, what is personal. Not here: reading lines
-(`jsonl.py`), judging them (`json_records.py`, `jsonl_records.py`), writing days (see `lake/`).
+(`line_files.py`), judging them (`json_records.py`, `jsonl_records.py`), writing days (see `lake/`).
 
 An event's identity is its id on its UTC day: what a day holds then depends on the files alone, not
 on which other days are read with it, so days can be loaded in any order and grouping. The same id
 on two days is two rows in the lake, of which the models of dbt count one.
 """
 
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
+from engagement_assets.extract.event_files import files_of_days, homes_of, learn_days, list_landing_files
 from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.json_records import Field, Kind, RecordShape
-from engagement_assets.extract.jsonl import MAX_LINE_BYTES, PreparedFiles, prepare_files
-from engagement_assets.extract.jsonl_extraction import extraction_of
 from engagement_assets.extract.jsonl_records import JsonlRecords
 from engagement_assets.extract.landing import Landing, LandingFile
+from engagement_assets.extract.line_extraction import extraction_of
+from engagement_assets.extract.line_files import MAX_LINE_BYTES, PreparedFiles, prepare_files
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
@@ -81,7 +79,6 @@ ACTIVITY = RecordShape(
         Field("subtype", "activity_subtype"),
     )
 )
-_DATE_IN_PATH = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
 
 
 def extract_events(  # noqa: PLR0913 - the signature of every extractor, and what events need
@@ -120,18 +117,10 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         NotADirectoryError: The landing zone is not there.
         RuntimeError: A file changed while it was read; run again.
     """
-    readable, refused = _list_files(landing, EVENTS_PREFIX)
+    readable, refused = list_landing_files(landing, EVENTS_PREFIX, SUFFIXES)
     index.forget_others(EVENTS_PREFIX, readable)
     days = window.days()
-
-    def may_hold_a_day(file: LandingFile) -> bool:
-        known = index.of(file)
-        if known is None or not known.days.isdisjoint(days):
-            return True
-        undated = known_undated_days.get(file.key, window.start if known.has_homeless else None)
-        return undated in days
-
-    files = [file for file in readable if may_hold_a_day(file)]
+    files = files_of_days(readable, index, window, known_undated_days)
     progress(
         f"{LINGOKIDS_EVENTS.key}: reading {len(files):,} of {len(readable):,} files "
         f"({sum(file.size for file in files):,} bytes) for {window.start} to {days[-1]}"
@@ -139,18 +128,13 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     prepared = _prepare(landing, files, workdir / "events", max_line_bytes)
     reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id")
     reader.read_lines(window)
-    _learn_days(reader, files, index)
-    homes = []
-    for file in [*files, *refused]:
-        known = index.of(file)
-        home = date_in_path(file.key) or (min(known.days, default=None) if known else None)
-        homes.append(home or known_undated_days.get(file.key, window.start))
+    learn_days(files, reader.days_of_files, index)
     return extraction_of(
         reader,
         LINGOKIDS_EVENTS,
         winner_order="line desc, source_path desc",
         days=days,
-        homes=homes,
+        homes=homes_of([*files, *refused], index, window, known_undated_days),
         refused=refused,
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
@@ -209,16 +193,6 @@ def extract_activities(  # noqa: PLR0913 - as extract_events
     )
 
 
-def date_in_path(key: str) -> date | None:
-    """The first date in a file's key, written `2021-01-31` or `20210131`; None without one."""
-    for match in _DATE_IN_PATH.finditer(key):
-        try:
-            return date(int(match[1]), int(match[3]), int(match[4]))
-        except ValueError:
-            continue
-    return None
-
-
 def _extract_snapshots(  # noqa: PLR0913 - as extract_events
     connection: duckdb.DuckDBPyConnection,
     landing: Landing,
@@ -231,7 +205,7 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
     max_line_bytes: int,
 ) -> Extraction:
     dataset, shape, prefix = what
-    files, refused = _list_files(landing, prefix)
+    files, refused = list_landing_files(landing, prefix, SUFFIXES)
     progress(f"{dataset.key}: reading {len(files):,} files")
     prepared = _prepare(landing, files, workdir / dataset.name, max_line_bytes)
     (identity,) = dataset.identity
@@ -249,30 +223,7 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
     )
 
 
-def _list_files(landing: Landing, prefix: str) -> tuple[list[LandingFile], list[LandingFile]]:
-    """The files to read and those that must not be opened."""
-    listed = [
-        file
-        if file.key.isascii() or (key := os.fsencode(file.key).decode("utf-8", "replace")) == file.key
-        else replace(file, key=key, refused="the file name is not UTF-8")
-        for file in landing.files(prefix, SUFFIXES)
-    ]
-    return [file for file in listed if not file.refused], [file for file in listed if file.refused]
-
-
 def _prepare(landing: Landing, files: Sequence[LandingFile], folder: Path, max_line_bytes: int) -> PreparedFiles:
     folder.mkdir(parents=True, exist_ok=True)
     sources = ((file.key, landing.local_path(file, folder)) for file in files)
     return prepare_files(sources, folder, max_line_bytes)
-
-
-def _learn_days(reader: JsonlRecords, files: Sequence[LandingFile], index: FileIndex) -> None:
-    """Enter into the index what the files hold that it does not know yet."""
-    new = {file_id: file for file_id, file in enumerate(files) if index.of(file) is None}
-    for file_id, found in reader.days_of_files(new).items():
-        file = new[file_id]
-        days = {day for day in found if day is not None}
-        home = date_in_path(file.key) or min(days, default=None)
-        if None in found and home is not None:
-            days.add(home)
-        index.record(file, days, has_homeless=None in found and home is None)

@@ -13,8 +13,8 @@ import duckdb
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.jsonl import MAX_LINE_BYTES
 from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.line_files import MAX_LINE_BYTES
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, Dataset
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"

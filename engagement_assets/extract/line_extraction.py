@@ -1,18 +1,19 @@
-"""From the tables of a JSONL reading to the extraction that is handed over.
+"""From the tables of a reading line by line to the extraction that is handed over.
 
 Belongs here: the day on which each record counts, the counts, and pseudonyms for what is personal.
-Not here: how lines become tables (`jsonl_records.py`), which files are read (the source's module).
+Not here: how lines become tables (`jsonl_records.py`, `csv_records.py`), which files are read (the source's module).
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 import duckdb
 
 from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.jsonl_records import JsonlRecords
 from engagement_assets.extract.landing import LandingFile
+from engagement_assets.extract.line_files import PreparedFiles
 from engagement_assets.extract.pseudonyms import (
     PERSONAL_KEYS,
     pseudonym_parameters,
@@ -24,8 +25,38 @@ from engagement_assets.lake.datasets import Dataset
 PSEUDONYMISED_COLUMNS = ("child_id", "device_id")
 
 
+class LineReader(Protocol):
+    """What has read lines into temporary tables whose names begin with `name`.
+
+    The tables are those that `JsonlRecords` names; `columns` are those of the dataset. `prepared`
+    may hold a file in several parts, which have one key.
+    """
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Holds the tables."""
+
+    @property
+    def name(self) -> str:
+        """What the tables' names begin with."""
+
+    @property
+    def identity(self) -> str:
+        """The column that tells two records of a day apart."""
+
+    @property
+    def prepared(self) -> PreparedFiles:
+        """The files that were read."""
+
+    def judge_odd_lines(self) -> None:
+        """Make `odd` and `records`."""
+
+    def find_winners_and_rejected(self, winner_order: str) -> None:
+        """Make `repeated`, `winners` and `rejected`."""
+
+
 def extraction_of(  # noqa: PLR0913 - what only the source knows
-    reader: JsonlRecords,
+    reader: LineReader,
     dataset: Dataset,
     *,
     winner_order: str,
@@ -81,15 +112,16 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
             )
             group by day, field
         """,
-        files_read=(
-            *(file.key for file in reader.prepared.files),
-            *(file.key for file in refused),
-        ),
+        files_read=tuple(dict.fromkeys(_keys(reader, refused))),
     )
 
 
+def _keys(reader: LineReader, refused: Sequence[LandingFile]) -> list[str]:
+    return [*(file.key for file in reader.prepared.files), *(file.key for file in refused)]
+
+
 def _place(
-    reader: JsonlRecords,
+    reader: LineReader,
     days: Sequence[date | None],
     homes: Sequence[date | None],
     refused: Sequence[LandingFile],
@@ -103,9 +135,15 @@ def _place(
     connection.execute(
         f"""
         create or replace temp table {name}_homes as
-        select unnest($file_ids::bigint[]) as file_id, unnest($homes::date[]) as home
+        select
+            unnest($file_ids::bigint[]) as file_id, unnest($keys::varchar[]) as key,
+            unnest($homes::date[]) as home
         """,
-        {"file_ids": list(range(len(homes))), "homes": list(homes)},
+        {
+            "file_ids": list(range(len(homes))),
+            "keys": _keys(reader, refused),
+            "homes": list(homes),
+        },
     )
     first = len(reader.prepared.files)
     connection.execute(
@@ -141,14 +179,14 @@ def _place(
             inner join {name}_homes as homes on rejected.file_id = homes.file_id
         )
 
-        select placed.* exclude (home)
+        select placed.* exclude (home, key)
         from placed
         semi join {name}_days as days on placed.day is not distinct from days.day
         """
     )
 
 
-def _count(reader: JsonlRecords, dataset: Dataset) -> None:
+def _count(reader: LineReader, dataset: Dataset) -> None:
     """Make `counts`: what was read is counted where it was read, not where it ended."""
     name = reader.name
     reader.connection.execute(
@@ -167,7 +205,7 @@ def _count(reader: JsonlRecords, dataset: Dataset) -> None:
 
         read as (
             select
-                coalesce(found.day, homes.home) as day, count(distinct found.file_id) as files,
+                coalesce(found.day, homes.home) as day, count(distinct homes.key) as files,
                 sum(found.line_bytes) as bytes, count(*) as records_read
             from found
             inner join {name}_homes as homes on found.file_id = homes.file_id
@@ -198,7 +236,7 @@ def _count(reader: JsonlRecords, dataset: Dataset) -> None:
     )
 
 
-def _make_pseudonyms(reader: JsonlRecords, personal: Sequence[str], pseudonym_key: str) -> None:
+def _make_pseudonyms(reader: LineReader, personal: Sequence[str], pseudonym_key: str) -> None:
     """Make `pseudonyms`: each id once, since to hash costs more than to look up."""
     ids = " union ".join(f"select {column} as id from {reader.name}_records" for column in personal)
     reader.connection.execute(
@@ -210,7 +248,7 @@ def _make_pseudonyms(reader: JsonlRecords, personal: Sequence[str], pseudonym_ke
     )
 
 
-def _accepted(reader: JsonlRecords, dataset: Dataset, personal: Sequence[str], extracted_at: datetime) -> str:
+def _accepted(reader: LineReader, dataset: Dataset, personal: Sequence[str], extracted_at: datetime) -> str:
     """The query for the records that stay, with the dataset's columns."""
     name, identity = reader.name, reader.identity
     now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")

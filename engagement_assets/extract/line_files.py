@@ -1,8 +1,8 @@
-"""Line-by-line JSON files, made safe to read in bulk.
+"""Files with one record a line, made safe to read in bulk.
 
 Belongs here: what a file can do to its neighbours before anyone looks at the records in it (bytes that are no UTF-8,
 endless lines, NUL bytes, carriage returns, compression that breaks off) and the one way to read many files as lines.
-Not here: what a line must hold (`json_records.py`) or which files to read (the source's own module).
+Not here: what a line must hold (`json_records.py`, `csv_records.py`) or which files to read (the source's module).
 
 DuckDB reads lines at gigabytes a second, but a single byte that is no UTF-8 fails the whole read, a NUL byte silently
 cuts a line short and a carriage return counts as a line of its own. So every file is looked through first, which costs
@@ -27,6 +27,23 @@ _CHUNK_BYTES = 256 * 1024
 # DuckDB's own limit is 2,000,000 bytes a line; longer ones need buffers that are sized for them.
 _USUAL_LINE_BYTES = 1_000_000
 _GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class LineKind:
+    """What a line is, in the words of a message, and what becomes of bytes that would spoil it.
+
+    A NUL byte is told under `nul_reason`. What is left of carriage returns becomes a space where
+    that is white space between values, else the line is left out.
+    """
+
+    expected: str
+    nul_reason: str
+    carriage_return_is_space: bool
+
+
+JSON_LINE = LineKind("a JSON object", "not_json", carriage_return_is_space=True)
+CSV_LINE = LineKind("a row of text", "nul_byte", carriage_return_is_space=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,10 @@ class PreparedFiles:
 
 
 def prepare_files(
-    sources: Iterable[tuple[str, Path]], workdir: Path, max_line_bytes: int = MAX_LINE_BYTES
+    sources: Iterable[tuple[str, Path]],
+    workdir: Path,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    kind: LineKind = JSON_LINE,
 ) -> PreparedFiles:
     """Look through every file and copy aside those that cannot be read where they lie.
 
@@ -90,6 +110,7 @@ def prepare_files(
         sources: pairs of a file's key and its local path; a path that ends with `.gz` is gzip-compressed.
         workdir: an existing folder for the copies.
         max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
+        kind: what the lines are.
     """
     folder = workdir / "lines"
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +122,7 @@ def prepare_files(
             path, sick_count = source, 0
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
-                cleaner = _copy_clean_lines(source, copy, _SickLines(file_id, sick), max_line_bytes)
+                cleaner = _copy_clean_lines(source, copy, _SickLines(file_id, sick), max_line_bytes, kind)
                 path, longest, sick_count = copy, cleaner.longest, cleaner.sick_lines.count
             elif _GLOB_CHARACTERS & set(str(source)):
                 # DuckDB would take the name for a pattern and read other files.
@@ -160,10 +181,11 @@ class _SickLines:
 class _LineCleaner:
     """Takes a file's bytes in any portions and writes its clean lines, each at its own line number."""
 
-    def __init__(self, out: IO[bytes], sick_lines: _SickLines, max_line_bytes: int) -> None:
+    def __init__(self, out: IO[bytes], sick_lines: _SickLines, max_line_bytes: int, kind: LineKind) -> None:
         self._out = out
         self.sick_lines = sick_lines
         self._max_line_bytes = max_line_bytes
+        self._kind = kind
         self._carry = b""
         self._dropped_bytes = 0
         self.line_count = 0
@@ -206,7 +228,7 @@ class _LineCleaner:
             self.longest = max(self.longest, first_bytes, min(len(block), _CHUNK_BYTES))
             return
         for line in block[:-1].split(b"\n"):
-            self._write_line(line.removesuffix(b"\r"))
+            self._write_line(line.rstrip(b"\r"))
 
     def _write_line(self, line: bytes) -> None:
         line_bytes = len(line) + self._dropped_bytes
@@ -221,10 +243,15 @@ class _LineCleaner:
             self._reject(line, "not_utf8", message)
             return
         if b"\0" in line:
-            message = f"expected a JSON object, found a NUL byte at byte {line.index(0)} of the line"
-            self._reject(line, "not_json", message)
+            message = f"expected {self._kind.expected}, found a NUL byte at byte {line.index(0)} of the line"
+            self._reject(line, self._kind.nul_reason, message)
             return
-        # What is left of carriage returns is white space to JSON, but would end the line for DuckDB.
+        # What is left of carriage returns would end the line for DuckDB.
+        if b"\r" in line and not self._kind.carriage_return_is_space:
+            place = line.index(b"\r")
+            message = f"expected {self._kind.expected}, found a carriage return at byte {place} of the line"
+            self._reject(line, "carriage_return", message)
+            return
         self._out.write(line.replace(b"\r", b" ") + b"\n")
         self.line_count += 1
         self.longest = max(self.longest, line_bytes)
@@ -248,10 +275,12 @@ def _is_clean(block: bytes) -> bool:
     return True
 
 
-def _copy_clean_lines(source: Path, target: Path, sick_lines: _SickLines, max_line_bytes: int) -> _LineCleaner:
+def _copy_clean_lines(
+    source: Path, target: Path, sick_lines: _SickLines, max_line_bytes: int, kind: LineKind
+) -> _LineCleaner:
     with source.open("rb") as file, target.open("wb") as out:
         stream = gzip.GzipFile(fileobj=file) if source.suffix == ".gz" else file
-        cleaner = _LineCleaner(out, sick_lines, max_line_bytes)
+        cleaner = _LineCleaner(out, sick_lines, max_line_bytes, kind)
         try:
             # read1 returns what it has before it fails, so that nothing ahead of a cut is lost.
             while chunk := stream.read1(min(_CHUNK_BYTES, max_line_bytes)):

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.extract import jsonl
-from engagement_assets.extract.jsonl import LineFile, prepare_files
+from engagement_assets.extract import line_files
+from engagement_assets.extract.line_files import LineFile, prepare_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jsonl, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(line_files, "_CHUNK_BYTES", chunk_bytes)
 
     file, found, left_out = read(tmp_path, content, max_line_bytes=20)
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
 
 
 def test_a_character_on_the_border_of_two_chunks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonl, "_CHUNK_BYTES", 3)
+    monkeypatch.setattr(line_files, "_CHUNK_BYTES", 3)
 
     file, found, _ = read(tmp_path, "aé漢é\n漢".encode())
 
