@@ -6,6 +6,7 @@ from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.published import published_assets
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_load import unconfigured_spec
+from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
@@ -26,6 +27,7 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
         assets=[
             raw_runna_assets(settings.start_date),
             *raw_lingokids_assets(settings.start_date),
+            raw_mobile_assets(settings.start_date),
             *api_assets(settings, clients),
             *models,
             *published_assets(models),

@@ -22,14 +22,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from engagement_assets.extract.instants import instant_sql
+
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
 # Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
 
-# From the year 1000 to 2999: no offset leads out of the years that a Python date can tell.
-_CLOCK = r"[12]\d{3}-\d{2}-\d{2}[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
-_OFFSET = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
 
@@ -109,7 +108,7 @@ class RecordShape:
     def moment_value(self) -> str:
         """The instant that dates the record."""
         places = [place for place, field in enumerate(self.fields, 1) if field.path == self.moment]
-        return _instant(f"texts[{places[0]}]") if places else "cast(null as timestamp)"
+        return instant_sql(f"texts[{places[0]}]") if places else "cast(null as timestamp)"
 
     @property
     def columns(self) -> str:
@@ -318,25 +317,11 @@ class RecordShape:
             case Kind.FLAG:
                 return f"{text} = 'true'"
             case Kind.INSTANT:
-                return "moment" if field.path == self.moment else _instant(text)
+                return "moment" if field.path == self.moment else instant_sql(text)
             case Kind.LIST:
                 return f"try(cast(json_array_length({text}) as bigint))"
             case Kind.TEXT:
                 return text
-
-
-def _instant(text: str) -> str:
-    """SQL for the UTC instant that the SQL expression `text` writes, NULL when it writes none.
-
-    A date and a time of day to the second, with any number of decimals; UTC when without an offset.
-    A plain cast would take a bare date for midnight, drop offsets and know words like `infinity`.
-    """
-    return f"""
-        case
-            when regexp_full_match({text}, '{_CLOCK}') then try_cast({text} as timestamp)
-            when regexp_full_match({text}, '{_CLOCK}{_OFFSET}')
-                then timezone('UTC', try_cast({text} as timestamptz))
-        end"""
 
 
 def _parent(path: str) -> str:

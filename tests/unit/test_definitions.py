@@ -16,6 +16,7 @@ RAW_PARTITIONED = [
     "raw_strava/activity_kudos",
     "raw_user_events/events",
     "raw_lingokids/events",
+    "raw_mobile/events",
     "raw_runna/activities",
     "raw_runna/activity_laps",
     "raw_runna/workout_steps",

@@ -1,0 +1,59 @@
+"""Raw asset of the scooter app: mobile events by day.
+
+Belongs here: which checks judge a load. Not here: how rows are read (see `extract/mobile.py`).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
+from engagement_assets.checks.raw_door import RECONCILES, RECONCILES_DESCRIPTION, check_spec, reconciles
+from engagement_assets.extract import mobile
+from engagement_assets.extract.file_index import FileIndex
+from engagement_assets.extract.landing import Landing
+from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import open_load
+from engagement_assets.partitions import daily_partitions, window_of
+from engagement_assets.settings import Settings
+
+
+def raw_mobile_assets(start_date: date) -> dg.AssetsDefinition:
+    """Events, partitioned by the day on which they were created."""
+    dataset = MOBILE_EVENTS
+
+    @dg.multi_asset(
+        name="raw_mobile_events",
+        specs=[raw_spec(dataset, daily_partitions(start_date))],
+        check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="raw_mobile_events",
+    )
+    def raw_mobile_events(
+        context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        window = window_of(context)
+        lake = Lake(settings.lake_uri)
+        index_uri = lake.location("index/mobile_events.json")
+        index = FileIndex.load(index_uri)
+        with open_load(
+            lake, "mobile_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
+        ) as load:
+            extraction = mobile.extract_events(
+                load.connection,
+                Landing(settings.landing_uri),
+                window,
+                load.workdir,
+                index=index,
+                extracted_at=load.started_at,
+                known_undated_days=load.quarantined_days(dataset),
+                progress=context.log.info,
+            )
+            load.write_aside(extraction, window, forget=config.allow_shrink or settings.allow_shrink)
+            yield from publish_or_hold(context, load, [dataset], [reconciles(dataset, load.counts())], window)
+        index.save(index_uri)
+
+    return raw_mobile_events
