@@ -15,15 +15,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RUNNA_ACTIVITIES
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES
 from engagement_assets.sandbox.lingokids_sample import lingokids_files
+from engagement_assets.sandbox.mobile_sample import mobile_files
 from engagement_assets.sandbox.runna_sample import runna_files
 from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper, SampleLedger
 
 MARKER_NAME = ".sample-data.json"
 # Raise it whenever the same parameters no longer give the same files.
-SAMPLE_VERSION = 1
+SAMPLE_VERSION = 2
 DEFAULT_SEED = 20240101
 
 
@@ -35,6 +36,7 @@ def write_sample_landing(  # noqa: PLR0913 - each one is a setting of its own
     seed: int = DEFAULT_SEED,
     runna_activities_per_day: int = 40,
     lingokids_events_per_day: int = 250,
+    mobile_events_per_day: int = 200,
 ) -> SampleLedger:
     """Write a landing zone of `days` days from `start` below `root` and say what it holds.
 
@@ -47,8 +49,9 @@ def write_sample_landing(  # noqa: PLR0913 - each one is a setting of its own
         FileExistsError: `root` holds files that are no sample data.
         NotADirectoryError: `root` is a file.
     """
-    parameters = SampleParameters(seed, start, days, runna_activities_per_day, lingokids_events_per_day)
-    if min(days, runna_activities_per_day, lingokids_events_per_day) < 1:
+    per_day = (runna_activities_per_day, lingokids_events_per_day, mobile_events_per_day)
+    parameters = SampleParameters(seed, start, days, *per_day)
+    if min(days, *per_day) < 1:
         raise ValueError(f"the sample needs at least one day and one record a day: {parameters}")
     _claim(root, parameters)
     keeper = LedgerKeeper()
@@ -61,7 +64,7 @@ def write_sample_landing(  # noqa: PLR0913 - each one is a setting of its own
 
 
 def _files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
-    return chain(runna_files(parameters, keeper), lingokids_files(parameters, keeper))
+    return chain(runna_files(parameters, keeper), lingokids_files(parameters, keeper), mobile_files(parameters, keeper))
 
 
 def _claim(root: Path, parameters: SampleParameters) -> None:
@@ -75,6 +78,7 @@ def _claim(root: Path, parameters: SampleParameters) -> None:
         "start": parameters.start.isoformat(),
         "runna_activities_per_day": parameters.runna_activities_per_day,
         "lingokids_events_per_day": parameters.lingokids_events_per_day,
+        "mobile_events_per_day": parameters.mobile_events_per_day,
         "days": parameters.days,
     }
     if root.exists() and not root.is_dir():
@@ -125,13 +129,16 @@ def main(arguments: list[str]) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"no sample data written: {error}\n")
         return 2
-    runs, plays = ledger.total(RUNNA_ACTIVITIES.key), ledger.total(LINGOKIDS_EVENTS.key)
     sys.stdout.write(
         f"{options.root}: {options.days} days from {options.start}; "
         + "; ".join(
             f"{name} {tally.records:,} records ({tally.accepted:,} accepted, "
             f"{tally.broken_count} broken, {tally.duplicates} duplicates)"
-            for name, tally in (("Runna", runs), ("Lingokids", plays))
+            for name, tally in (
+                ("Runna", ledger.total(RUNNA_ACTIVITIES.key)),
+                ("Lingokids", ledger.total(LINGOKIDS_EVENTS.key)),
+                ("Mobile", ledger.total(MOBILE_EVENTS.key)),
+            )
         )
         + "\n"
     )

@@ -22,6 +22,7 @@ class SampleParameters:
     days: int
     runna_activities_per_day: int
     lingokids_events_per_day: int
+    mobile_events_per_day: int = 200
 
     def day(self, index: int) -> date:
         """Day number `index`, from 0; negative before the start."""

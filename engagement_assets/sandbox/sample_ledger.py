@@ -16,7 +16,8 @@ class DayTally:
     """Records of one dataset and day, by outcome: records = accepted + broken + duplicates.
 
     `day` is the partition day: the batch date for Runna; for Lingokids events the UTC day of
-    `occurred_at`, and of the file for a broken line; None for a dataset without days. `broken`
+    `occurred_at`, for mobile events that of `created_at`, for a broken line of both that of the file;
+    None for a dataset without days. `broken`
     counts by the defect's name, which says what was done to the record. A record whose id another
     record of its day holds is a duplicate, in whichever file it lies. Laps and steps are those of
     accepted files, each file once; steps are counted with repeats written out.
@@ -40,7 +41,8 @@ class SampleLedger:
     """Everything that was written: `days` sorted by dataset and day, days without a record absent.
 
     `accepted_ids` maps a dataset to its distinct accepted ids over all days; an activity that was
-    sent again in a later batch is accepted on both days and is one id here.
+    sent again in a later batch is accepted on both days and is one id here. A mobile event is sent
+    without an id: its values, as sent and parted by `;`, stand for it.
     """
 
     days: tuple[DayTally, ...]
