@@ -61,6 +61,7 @@ def main() -> None:
             days=arguments.long + arguments.runs,
             runna_activities_per_day=ACTIVITIES_A_DAY,
             lingokids_events_per_day=EVENTS_A_DAY,
+            mobile_events_per_day=EVENTS_A_DAY,
         )
         for name, days in histories.items():
             last = FIRST_DAY + timedelta(days=days - 1)

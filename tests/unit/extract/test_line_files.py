@@ -8,18 +8,22 @@ import duckdb
 import pytest
 
 from engagement_assets.extract import line_files
-from engagement_assets.extract.line_files import LineFile, prepare_files
+from engagement_assets.extract.line_files import CSV_LINE, JSON_LINE, LineFile, LineKind, prepare_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"
 
 
 def read(
-    tmp_path: Path, content: bytes, name: str = "a.jsonl", max_line_bytes: int = 1_000_000
+    tmp_path: Path,
+    content: bytes,
+    name: str = "a.jsonl",
+    max_line_bytes: int = 1_000_000,
+    kind: LineKind = JSON_LINE,
 ) -> tuple[LineFile, list[str | None], list[tuple[int, str, str]]]:
     """The prepared file, its lines, and the positions, reasons and texts of what was left out."""
     source = tmp_path / name
     source.write_bytes(content)
-    prepared = prepare_files([("key", source)], tmp_path, max_line_bytes)
+    prepared = prepare_files([("key", source)], tmp_path, max_line_bytes, kind)
     with duckdb.connect() as connection:
         lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
         sick = connection.execute(
@@ -79,6 +83,22 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
     assert found == lines
     assert left_out == sick
     assert file.sick_count == len(sick)
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "sick"),
+    [
+        (b"one\r\ntwo\r\r\n", ["one", "two"], []),
+        (b"one\rtwo\nthree\n", [None, "three"], [(1, "carriage_return", "one\rtwo")]),
+        (b"one\x00\ntwo", [None, "two"], [(1, "nul_byte", "one\x00")]),
+    ],
+)
+def test_a_row_of_values_keeps_no_byte_that_would_be_changed(
+    content: bytes, lines: list[str | None], sick: list[tuple[int, str, str]], tmp_path: Path
+) -> None:
+    _, found, left_out = read(tmp_path, content, kind=CSV_LINE)
+
+    assert (found, left_out) == (lines, sick)
 
 
 def test_a_character_on_the_border_of_two_chunks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

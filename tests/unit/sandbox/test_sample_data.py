@@ -159,7 +159,7 @@ def test_files_are_those_of_this_sample_version(tmp_path: Path) -> None:
     digest = hashlib.sha256()
     for key, content in _tree(tmp_path).items():
         digest.update(key.encode() + b"\0" + content + b"\0")
-    assert digest.hexdigest() == "dc9946257fedc908436f8fbbd60dd9c7adf8bafbde1326bb2cf06216821ebd8a"
+    assert digest.hexdigest() == "ad6e7e96964f4e134b569d4f76c882e608760d55c22244dd6f43cc60c6cc30b2"
 
 
 def test_other_seed_gives_other_events(tmp_path: Path) -> None:
@@ -351,7 +351,8 @@ def test_command_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == (
         f"{root}: 1 days from 2024-01-01; "
         "Runna 34 records (34 accepted, 0 broken, 0 duplicates); "
-        "Lingokids 228 records (227 accepted, 1 broken, 0 duplicates)\n"
+        "Lingokids 228 records (227 accepted, 1 broken, 0 duplicates); "
+        "Mobile 182 records (181 accepted, 1 broken, 0 duplicates)\n"
     )
     assert main(["--root", str(root), "--seed", "7"]) == 2
     assert "seed 20240101 there, 7 asked for" in capsys.readouterr().err
