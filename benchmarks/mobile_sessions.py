@@ -1,0 +1,158 @@
+"""Sessions of five million app events, beside one plain window query over the same Parquet; then one late day more.
+
+The models are built by dbt alone, in this process: a full build of the year, a build in which nothing has changed (the
+fixed start), and a build of one day to which late events were added. The query makes one row per session and writes it
+to a table, as anyone would in one statement; no bridge, no facts about rides, no checks.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.lake.day_files import day_file, write_days
+from engagement_assets.lake.lake import Lake
+from engagement_assets.transform.project import dbt_arguments, parsed_manifest, warehouse_environment
+
+FIRST_DAY, DAYS = date(2024, 1, 1), 365
+YEAR = DayWindow(FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
+LATE_DAY = FIRST_DAY + timedelta(days=200)
+USERS, EVENTS_PER_SESSION = 30_000, 10
+MODELS = "path:models/staging/mobile path:models/intermediate/mobility path:models/marts/mobility"
+
+EVENTS = f"""
+    select
+        md5(cast(session as varchar) || '.' || cast(place as varchar)) as event_id,
+        'User-' || cast(hash(session) % {USERS} as varchar) as anonymous_id, 'zone-a' as business_zone,
+        '4.1' as app_version, 'device-' || cast(hash(session) % {USERS} as varchar) as device_id, 'ios' as os_name,
+        case place when 0 then 'Application Opened' when 5 then 'Ride Started - Successful'
+            when 8 then 'Ride Done - Successful' else 'Scooter Selected - User' end as event_name,
+        created_at + interval '1' second as received_at, created_at, null::varchar as _extra,
+        'events.csv' as source_path, timestamp '2025-01-01' as extracted_at, cast(created_at as date) as day
+    from (
+        select
+            session, place,
+            timestamp '{FIRST_DAY}' + to_seconds(cast(hash(session, 1) % {DAYS * 86_400 - 6_000} as bigint))
+            + to_seconds(place * 60 + cast(hash(session, place) % 50 as bigint)) as created_at
+        from range($sessions) as sessions (session), range({EVENTS_PER_SESSION}) as places (place)
+    )
+"""
+PLAIN_QUERY = """
+    create or replace table sessions as
+    select user_id, device_id, session, count(*) as events, min(created_at) as started_at, max(created_at) as ended_at
+    from (
+        select *, sum(is_first) over (partition by user_id, device_id order by created_at) as session
+        from (
+            select
+                lower(anonymous_id) as user_id, lower(device_id) as device_id, created_at,
+                case when created_at - lag(created_at) over (
+                    partition by lower(anonymous_id), lower(device_id) order by created_at
+                ) < interval '15' minute then 0 else 1 end as is_first
+            from read_parquet($files)
+        )
+    )
+    group by user_id, device_id, session
+"""
+
+
+def write_lake(lake: Path, sessions: int) -> None:
+    folder = lake / MOBILE_EVENTS.key
+    with duckdb.connect() as connection:
+        connection.execute(f"create temp view events as {EVENTS.replace('$sessions', str(sessions))}")
+        write_days(connection, "from events", MOBILE_EVENTS.columns, YEAR.days(), folder)
+    Lake(str(lake)).create_missing_datasets()
+
+
+def add_late_events(lake: Path, number: int) -> None:
+    """A hundredth more events to one day: between those of known sessions, and sessions of their own."""
+    path = day_file(lake / MOBILE_EVENTS.key, LATE_DAY)
+    with duckdb.connect() as connection:
+        connection.execute(f"create table day as from read_parquet('{path}', hive_partitioning = false)")
+        connection.execute(
+            f"""
+            insert into day
+            select * replace (
+                md5(event_id || '{number}') as event_id, created_at + interval '7' minute as created_at
+            )
+            from day where hash(event_id, {number}) % 100 = 0 and created_at < timestamp '{LATE_DAY} 23:50:00'
+            """
+        )
+        connection.execute(f"copy day to '{path}' (format parquet)")
+
+
+def seconds_of_build(root: Path, window: DayWindow) -> float:
+    variables = {
+        "lake_uri": str(root / "lake"),
+        "window_start": window.start.isoformat(),
+        "window_end": window.end.isoformat(),
+    }
+    manifest = parsed_manifest()
+    started = time.monotonic()
+    with warehouse_environment(root / "warehouse.duckdb"):
+        arguments = ["build", *dbt_arguments(root / "target"), "--no-write-json", "--resource-type", "model"]
+        outcome = dbtRunner(manifest=manifest).invoke(
+            [*arguments, "--vars", json.dumps(variables), "--select", *MODELS.split()]
+        )
+        DuckDBConnectionManager.close_all_connections()
+    if not outcome.success:
+        raise RuntimeError(f"the build failed: {outcome.exception or outcome.result}")
+    return time.monotonic() - started
+
+
+def seconds_of_query(root: Path) -> float:
+    files = [str(path) for path in sorted((root / "lake" / MOBILE_EVENTS.key).glob("*/data.parquet"))]
+    started = time.monotonic()
+    with duckdb.connect(str(root / "plain.duckdb")) as connection:
+        connection.execute(PLAIN_QUERY, {"files": files})
+    return time.monotonic() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each, in turn; medians are printed")
+    arguments = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="mobile-sessions-"))
+    seconds: dict[str, list[float]] = {}
+    late = DayWindow(LATE_DAY, LATE_DAY + timedelta(days=1))
+    try:
+        write_lake(root / "lake", arguments.events // EVENTS_PER_SESSION)
+        parsed_manifest()
+        for number in range(arguments.runs):
+            (root / "warehouse.duckdb").unlink(missing_ok=True)
+            for name, measure in (
+                ("plain query", lambda: seconds_of_query(root)),
+                ("full build", lambda: seconds_of_build(root, YEAR)),
+                ("nothing new", lambda: seconds_of_build(root, late)),
+            ):
+                seconds.setdefault(name, []).append(measure())
+            add_late_events(root / "lake", number)
+            seconds.setdefault("one late day", []).append(seconds_of_build(root, late))
+            print(f"run {number + 1}: {', '.join(f'{name} {each[-1]:.2f} s' for name, each in seconds.items())}")
+        with duckdb.connect(str(root / "warehouse.duckdb"), read_only=True) as connection:
+            found = connection.execute(
+                "select count(*), sum(event_count) from mobility.fct__mobile_sessions"
+            ).fetchall()
+    finally:
+        shutil.rmtree(root)
+    median = {name: statistics.median(each) for name, each in seconds.items()}
+    share = median["full build"] / DAYS + median["nothing new"]
+    print(f"{found[0][1]:,} events in {found[0][0]:,} sessions")
+    print(f"full build / plain query: {median['full build'] / median['plain query']:.2f} (the aim is 2.5)")
+    print(f"one late day / (a day's share + the fixed start): {median['one late day'] / share:.2f} (the aim is 1.5)")
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB (the aim is 4,000)")
+
+
+if __name__ == "__main__":
+    main()
