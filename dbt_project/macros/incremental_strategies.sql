@@ -32,11 +32,31 @@
     {{ insert_all(arg_dict) }}
 {% endmacro %}
 
+{#- `replace_built`: the rows of the keys that the model has just built are deleted, then inserted; for a model that
+    finds out itself which keys a change is about, and builds a row for each of them. -#}
+{% macro get_incremental_replace_built_sql(arg_dict) %}
+    {{ delete_built(arg_dict) }}
+    {{ insert_all(arg_dict) }}
+{% endmacro %}
+
+{#- `replace_changed_and_built`: both; for a model that builds rows of other keys than the log names, too. -#}
+{% macro get_incremental_replace_changed_and_built_sql(arg_dict) %}
+    {{ delete_built(arg_dict) }}
+    {{ get_incremental_replace_changed_sql(arg_dict) }}
+{% endmacro %}
+
 {#- `replace_all`: every row is deleted, then inserted; for a small table that must know its own last state. -#}
 {% macro get_incremental_replace_all_sql(arg_dict) %}
     delete from {{ arg_dict['target_relation'] }};
     {{ insert_all(arg_dict) }}
 {% endmacro %}
+
+{% macro delete_built(arg_dict) -%}
+    {%- set key = config.require('changed_key') -%}
+    delete from {{ arg_dict['target_relation'] }}
+    where {{ key }} in (select {{ key | trim('()') }} from {{ arg_dict['temp_relation'] }})
+    {%- for predicate in arg_dict['incremental_predicates'] or [] %} and {{ predicate }}{% endfor %};
+{%- endmacro %}
 
 {% macro insert_all(arg_dict) -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}

@@ -38,6 +38,7 @@ AREAS = (
     Area("learning", "lingokids"),
     Area("strava", "strava", lambda settings: settings.strava_trailing_days),
     Area("product", "user_events", lambda settings: settings.user_events_trailing_days),
+    Area("mobility", "mobile"),
 )
 
 

@@ -1,0 +1,25 @@
+{#- What the models of the mobility area share. -#}
+
+{#- The order of events of one user and device: ties in time have one order, too. -#}
+{% macro mobile_event_order() -%}
+    created_at, received_at nulls last, event_name nulls last, event_id
+{%- endmacro %}
+
+{#- Whether the text contains one of the patterns; false where it is NULL. -#}
+{% macro contains_any(column, patterns) -%}
+    coalesce(
+        {%- for pattern in patterns %}
+        contains({{ column }}, '{{ pattern | replace("'", "''") }}'){{ ' or' if not loop.last }}
+        {%- endfor %},
+        false
+    )
+{%- endmacro %}
+
+{#- Whole milliseconds from one instant to another. -#}
+{% macro milliseconds_between(start, end) -%}
+    {{ return(adapter.dispatch('milliseconds_between')(start, end)) }}
+{%- endmacro %}
+
+{% macro duckdb__milliseconds_between(start, end) -%}
+    date_sub('millisecond', {{ start }}, {{ end }})
+{%- endmacro %}

@@ -1,0 +1,350 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_built',
+        change_log = 'int_mobile_days_changed',
+        changed_key = '(session_date, session_id)',
+        incremental_predicates = ['replacement_reason is null'],
+    )
+}}
+
+-- Which sessions a changed day can alter: those with an event on it, or less than the gap before
+-- or after it. All others end or begin a gap away from whatever came, moved or went, and stay as
+-- they are. So these sessions' events of unchanged days and all events of the changed days are cut
+-- into sessions anew, and nothing else is read.
+-- depends_on: {{ ref('int_mobile_days_changed') }}
+{% set gap = "interval '" ~ var('mobile_session_gap_s') ~ "' second" %}
+{% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
+    ~ " where change_number > " ~ consumed_change_number() %}
+{% set days_near %}
+    select cast(event_date + interval '-1' day as date) as event_date from ({{ days_changed }})
+    union
+    select event_date from ({{ days_changed }})
+    union
+    select cast(event_date + interval '1' day as date) as event_date from ({{ days_changed }})
+{% endset %}
+with
+
+{% if is_incremental() %}
+    days_changed as (
+
+        {{ days_changed }}
+
+    ),
+
+    sessions_touched as (
+
+        select distinct
+            session_date,
+            session_id
+
+        from {{ this }}
+        where
+            {{ on_days_of('event_date', days_near) }}
+            and replacement_reason is null
+            and (
+                event_date in (select days_changed.event_date from days_changed)
+                or cast(created_at + {{ gap }} as date) in (
+                    select days_changed.event_date from days_changed
+                )
+                or cast(created_at - {{ gap }} as date) in (
+                    select days_changed.event_date from days_changed
+                )
+            )
+
+    ),
+{% endif %}
+
+{% if is_incremental() or previous_build_exists() %}
+    events_before as (
+
+        select known.* from {{ this }} as known
+        {% if is_incremental() %}
+            inner join sessions_touched
+                on
+                    known.session_date = sessions_touched.session_date
+                    and known.session_id = sessions_touched.session_id
+        {% endif %}
+        where known.replacement_reason is null
+
+    ),
+{% endif %}
+
+events as (
+
+    select
+        event_id,
+        anonymous_id,
+        device_id,
+        event_name,
+        app_version,
+        os_name,
+        zone,
+        event_date,
+        created_at,
+        received_at
+
+    from {{ ref('int_mobile_events_by_day') }}
+    {% if is_incremental() %}
+        where {{ on_days_of('event_date', days_changed) }}
+
+        union all
+
+        select
+            event_id,
+            anonymous_id,
+            device_id,
+            event_name,
+            app_version,
+            os_name,
+            zone,
+            event_date,
+            created_at,
+            received_at
+
+        from events_before
+        where event_date not in (select days_changed.event_date from days_changed)
+    {% endif %}
+
+),
+
+gaps_measured as (
+
+    select
+        *,
+        lag(created_at) over (
+            partition by anonymous_id, device_id
+            order by {{ mobile_event_order() }}
+        ) as previous_created_at
+
+    from events
+
+),
+
+starts_marked as (
+
+    select
+        *,
+        case
+            when created_at < previous_created_at + {{ gap }} then 0
+            else 1
+        end as is_start
+
+    from gaps_measured
+
+),
+
+starts_counted as (
+
+    select
+        *,
+        sum(is_start) over (
+            partition by anonymous_id, device_id
+            order by {{ mobile_event_order() }}
+            rows between unbounded preceding and current row
+        ) as session_count
+
+    from starts_marked
+
+),
+
+events_numbered as (
+
+    select
+        *,
+        row_number() over (
+            partition by anonymous_id, device_id, session_count
+            order by {{ mobile_event_order() }}
+        ) as position,
+        first_value(event_id) over (
+            partition by anonymous_id, device_id, session_count
+            order by {{ mobile_event_order() }}
+        ) as first_event_id,
+        first_value(event_date) over (
+            partition by anonymous_id, device_id, session_count
+            order by {{ mobile_event_order() }}
+        ) as session_date
+
+    from starts_counted
+
+),
+
+events_sessionized as (
+
+    select
+        md5('session of ' || first_event_id) as session_id,
+        session_date,
+        position,
+        event_id,
+        anonymous_id,
+        device_id,
+        event_name,
+        app_version,
+        os_name,
+        zone,
+        event_date,
+        created_at,
+        received_at
+
+    from events_numbered
+
+),
+
+{% if is_incremental() or previous_build_exists() %}
+    -- Where the events of a session before are now; one whose events have all gone is nowhere.
+    sessions_followed as (
+
+        select distinct
+            events_before.session_id as old_session_id,
+            events_sessionized.session_id as new_session_id
+
+        from events_before
+        inner join events_sessionized
+            on
+                events_before.event_date = events_sessionized.event_date
+                and events_before.event_id = events_sessionized.event_id
+
+    ),
+
+    sessions_before as (
+
+        select
+            session_id,
+            session_date,
+            anonymous_id,
+            device_id,
+            created_at
+
+        from events_before
+        where position = 1
+
+    ),
+
+    old_sessions_counted as (
+
+        select
+            old_session_id,
+            count(*) as new_sessions
+
+        from sessions_followed
+        group by old_session_id
+
+    ),
+
+    new_sessions_counted as (
+
+        select
+            new_session_id,
+            count(*) as old_sessions
+
+        from sessions_followed
+        group by new_session_id
+
+    ),
+
+    -- A session that was cut keeps its id where it keeps its first event: the rest of it is told all
+    -- the same.
+    sessions_replaced as (
+
+        select
+            sessions_before.session_id,
+            sessions_before.session_date,
+            sessions_before.anonymous_id,
+            sessions_before.device_id,
+            sessions_before.created_at,
+            sessions_followed.new_session_id as replaced_by_session_id,
+            case
+                when sessions_followed.new_session_id is null then 'removed'
+                when old_sessions_counted.new_sessions > 1 then 'split'
+                when new_sessions_counted.old_sessions > 1 then 'joined'
+                else 'start_moved'
+            end as replacement_reason
+
+        from sessions_before
+        left join sessions_followed
+            on sessions_before.session_id = sessions_followed.old_session_id
+        left join old_sessions_counted
+            on sessions_before.session_id = old_sessions_counted.old_session_id
+        left join new_sessions_counted
+            on sessions_followed.new_session_id = new_sessions_counted.new_session_id
+        where sessions_before.session_id is distinct from sessions_followed.new_session_id
+
+    ),
+{% endif %}
+
+final as (
+
+    select
+        session_id,
+        session_date,
+        cast(position as bigint) as position,
+        event_id,
+        anonymous_id,
+        device_id,
+        event_name,
+        app_version,
+        os_name,
+        zone,
+        event_date,
+        created_at,
+        received_at,
+        cast(null as varchar) as replaced_by_session_id,
+        cast(null as varchar) as replacement_reason,
+        {{ next_change_number() }} as change_number
+
+    from events_sessionized
+    {% if is_incremental() or previous_build_exists() %}
+
+        union all
+
+        select
+            session_id,
+            session_date,
+            cast(null as bigint) as position,
+            cast(null as varchar) as event_id,
+            anonymous_id,
+            device_id,
+            cast(null as varchar) as event_name,
+            cast(null as varchar) as app_version,
+            cast(null as varchar) as os_name,
+            cast(null as varchar) as zone,
+            cast(null as date) as event_date,
+            created_at,
+            cast(null as timestamp) as received_at,
+            replaced_by_session_id,
+            replacement_reason,
+            {{ next_change_number() }} as change_number
+
+        from sessions_replaced
+    {% endif %}
+    {% if previous_build_exists() and not is_incremental() %}
+
+        union all
+
+        select
+            session_id,
+            session_date,
+            position,
+            event_id,
+            anonymous_id,
+            device_id,
+            event_name,
+            app_version,
+            os_name,
+            zone,
+            event_date,
+            created_at,
+            received_at,
+            replaced_by_session_id,
+            replacement_reason,
+            change_number
+
+        from {{ this }}
+        where replacement_reason is not null
+    {% endif %}
+
+)
+
+-- Days lie together, so that a later run reads its own sessions and not the history.
+select * from final
+order by session_date
