@@ -195,9 +195,7 @@ sessions_built as (
         select
             known.anonymous_id,
             count(*) as sessions,
-            max_by(
-                known.ended_at, struct_pack(at := known.started_at, id := known.session_id)
-            ) as last_ended_at
+            max_by(known.ended_at, (known.started_at, known.session_id)) as last_ended_at
 
         from {{ this }} as known
         inner join users_changed
@@ -262,7 +260,9 @@ sessions_numbered as (
 sessions_continued as (
 
     select
-        {{ columns | map('replace', '', 'sessions_numbered.', 1) | join(',\n        ') }},
+        {% for column in columns %}
+            sessions_numbered.{{ column }},
+        {% endfor %}
         sessions_numbered.is_built,
         sessions_numbered.known_session_number,
         sessions_numbered.known_since_previous_session_ms,
