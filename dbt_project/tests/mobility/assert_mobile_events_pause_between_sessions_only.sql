@@ -1,0 +1,60 @@
+{{ config(meta = {'dagster': {'ref': {'name': 'bdg__mobile_session_to_events'}}}) }}
+
+-- Guards the cut itself: of neighbouring events of one user and device, those in one session are
+-- less than the gap apart, and those in two sessions at least the gap.
+-- Error: sessions would be too long or too short, and the conversion with them.
+with
+
+events as (
+
+    select
+        bridge.session_id,
+        bridge.position,
+        events.event_id,
+        events.anonymous_id,
+        events.device_id,
+        events.event_name,
+        events.created_at,
+        events.received_at
+
+    from {{ ref('bdg__mobile_session_to_events') }} as bridge
+    inner join {{ ref('int_mobile_events_by_day') }} as events on bridge.event_id = events.event_id
+
+),
+
+neighbours as (
+
+    select
+        event_id,
+        session_id,
+        position,
+        created_at,
+        lag(session_id) over neighbourhood as previous_session_id,
+        lag(position) over neighbourhood as previous_position,
+        lag(created_at) over neighbourhood as previous_created_at
+
+    from events
+    window neighbourhood as (
+        partition by anonymous_id, device_id order by {{ mobile_event_order() }}
+    )
+
+),
+
+judged as (
+
+    select
+        *,
+        coalesce(
+            created_at < previous_created_at
+            + interval '{{ var("mobile_session_gap_s") }}' second,
+            false
+        ) as goes_on
+
+    from neighbours
+
+)
+
+select * from judged
+where
+    goes_on <> coalesce(session_id = previous_session_id, false)
+    or position <> case when goes_on then previous_position + 1 else 1 end

@@ -1,0 +1,26 @@
+{{ config(meta = {'dagster': {'ref': {'name': 'fct__mobile_sessions'}}}) }}
+
+-- Guards the fact against sessions that a rebuild should have joined or removed: of one user and
+-- device, a session starts no sooner than the gap after all before it have ended.
+-- Error: one visit would be counted as several.
+with
+
+sessions as (
+
+    select
+        session_id,
+        anonymous_id,
+        device_id,
+        started_at,
+        max(ended_at) over (
+            partition by anonymous_id, device_id
+            order by started_at, session_id
+            rows between unbounded preceding and 1 preceding
+        ) as last_ended_at
+
+    from {{ ref('fct__mobile_sessions') }}
+
+)
+
+select * from sessions
+where started_at < last_ended_at + interval '{{ var("mobile_session_gap_s") }}' second

@@ -1,0 +1,54 @@
+{{ config(meta = {'dagster': {'ref': {'name': 'fct__mobile_sessions'}}}) }}
+
+-- Guards the counts of the fact: its sessions together have as many events as there are, and each
+-- as many as the bridge has for it. Error: events would be lost, or counted twice.
+with
+
+sessions_bridged as (
+
+    select
+        session_id,
+        count(*) as events
+
+    from {{ ref('bdg__mobile_session_to_events') }}
+    group by session_id
+
+),
+
+differing_sessions as (
+
+    select
+        coalesce(sessions.session_id, sessions_bridged.session_id) as session_id,
+        sessions.event_count as events_counted,
+        sessions_bridged.events as events_expected
+
+    from {{ ref('fct__mobile_sessions') }} as sessions
+    full outer join sessions_bridged on sessions.session_id = sessions_bridged.session_id
+    where sessions.event_count is distinct from sessions_bridged.events
+
+),
+
+all_events as (
+
+    select count(*) as events from {{ ref('int_mobile_events_by_day') }}
+
+),
+
+all_sessions as (
+
+    select coalesce(sum(event_count), 0) as events from {{ ref('fct__mobile_sessions') }}
+
+)
+
+select * from differing_sessions
+
+union all
+
+select
+    'all sessions' as session_id,
+    all_sessions.events as events_counted,
+    all_events.events as events_expected
+
+from all_sessions
+cross join all_events
+where all_sessions.events <> all_events.events
