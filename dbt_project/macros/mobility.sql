@@ -23,3 +23,8 @@
 {% macro duckdb__milliseconds_between(start, end) -%}
     date_sub('millisecond', {{ start }}, {{ end }})
 {%- endmacro %}
+
+{#- The id of a session, from the id of its first event. -#}
+{% macro mobile_session_id(first_event_id) -%}
+    md5('session of ' || {{ first_event_id }})
+{%- endmacro %}

@@ -172,7 +172,7 @@ events_numbered as (
 events_sessionized as (
 
     select
-        md5('session of ' || first_event_id) as session_id,
+        {{ mobile_session_id('first_event_id') }} as session_id,
         session_date,
         position,
         event_id,
