@@ -28,3 +28,17 @@
 {% macro mobile_session_id(first_event_id) -%}
     md5('session of ' || {{ first_event_id }})
 {%- endmacro %}
+
+{#- The days of the sessions that the newest build changed, and as many days around each, as a predicate with literal
+    dates: tests judge these, since a history that was judged when it was built is too long to be read every day. -#}
+{% macro on_newest_session_dates(column, days_around=0) -%}
+    {%- set newest -%}
+        select cast(session_date + interval '{{ days_around }}' day as date) as day_near,
+            session_date,
+            cast(session_date - interval '{{ days_around }}' day as date) as day_before
+        from {{ ref('int_mobile_events_sessionized') }}
+        where change_number = (select max(change_number) from {{ ref('int_mobile_events_sessionized') }})
+    {%- endset -%}
+    {{ on_days_of(column, "select day_near from (" ~ newest ~ ") union select session_date from (" ~ newest
+        ~ ") union select day_before from (" ~ newest ~ ")") }}
+{%- endmacro %}

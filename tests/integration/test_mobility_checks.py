@@ -98,7 +98,7 @@ OF_BEN = "where anonymous_id = 'ben'"
                 NO_OVERLAP,
                 HOLD_EVERY_EVENT,
                 PAUSES,
-                "unique_bdg__mobile_session_to_events_event_id",
+                "mobile_session_to_events_holds_an_event_once",
                 "unique_fct__mobile_sessions_session_id",
                 WEEKLY_ADDS_UP,
             ],

@@ -5,6 +5,21 @@
 -- Error: sessions would be too long or too short, and the conversion with them.
 with
 
+bridge as (
+
+    select * from {{ ref('bdg__mobile_session_to_events') }}
+    where {{ on_newest_session_dates('session_date', 1) }}
+
+),
+
+-- Only what the events themselves say is read here, and not the sessions.
+sessionized as (
+
+    select * from {{ ref('int_mobile_events_sessionized') }}
+    where {{ on_newest_session_dates('session_date', 1) }} and replacement_reason is null
+
+),
+
 events as (
 
     select
@@ -17,8 +32,8 @@ events as (
         events.created_at,
         events.received_at
 
-    from {{ ref('bdg__mobile_session_to_events') }} as bridge
-    inner join {{ ref('int_mobile_events_by_day') }} as events on bridge.event_id = events.event_id
+    from bridge
+    inner join sessionized as events on bridge.event_id = events.event_id
 
 ),
 

@@ -3,6 +3,7 @@
 -- Guards the fact against sessions that a rebuild should have joined or removed: of one user and
 -- device, a session starts no sooner than the gap after all before it have ended.
 -- Error: one visit would be counted as several.
+-- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 
 sessions as (
@@ -19,6 +20,7 @@ sessions as (
         ) as last_ended_at
 
     from {{ ref('fct__mobile_sessions') }}
+    where {{ on_newest_session_dates('session_date', 1) }}
 
 )
 

@@ -2,6 +2,7 @@
 
 -- Guards the counts of the fact: its sessions together have as many events as there are, and each
 -- as many as the bridge has for it. Error: events would be lost, or counted twice.
+-- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 
 sessions_bridged as (
@@ -11,7 +12,15 @@ sessions_bridged as (
         count(*) as events
 
     from {{ ref('bdg__mobile_session_to_events') }}
+    where {{ on_newest_session_dates('session_date') }}
     group by session_id
+
+),
+
+sessions as (
+
+    select * from {{ ref('fct__mobile_sessions') }}
+    where {{ on_newest_session_dates('session_date') }}
 
 ),
 
@@ -22,7 +31,7 @@ differing_sessions as (
         sessions.event_count as events_counted,
         sessions_bridged.events as events_expected
 
-    from {{ ref('fct__mobile_sessions') }} as sessions
+    from sessions
     full outer join sessions_bridged on sessions.session_id = sessions_bridged.session_id
     where sessions.event_count is distinct from sessions_bridged.events
 
