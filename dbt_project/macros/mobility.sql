@@ -29,6 +29,15 @@
     md5('session of ' || {{ first_event_id }})
 {%- endmacro %}
 
+{#- `on_days_of` for tests, which the linter compiles before there is a table. -#}
+{% macro on_mobile_days_of(column, query) -%}
+    {%- if execute and load_relation(ref('int_mobile_events_sessionized')) is none -%}
+        {{ column }} is not null
+    {%- else -%}
+        {{ on_days_of(column, query) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- The days of the sessions that the newest build changed, and as many days around each, as a predicate with literal
     dates: tests judge these, since a history that was judged when it was built is too long to be read every day. -#}
 {% macro on_newest_session_dates(column, days_around=0) -%}
@@ -39,6 +48,6 @@
         from {{ ref('int_mobile_events_sessionized') }}
         where change_number = (select max(change_number) from {{ ref('int_mobile_events_sessionized') }})
     {%- endset -%}
-    {{ on_days_of(column, "select day_near from (" ~ newest ~ ") union select session_date from (" ~ newest
+    {{ on_mobile_days_of(column, "select day_near from (" ~ newest ~ ") union select session_date from (" ~ newest
         ~ ") union select day_before from (" ~ newest ~ ")") }}
 {%- endmacro %}

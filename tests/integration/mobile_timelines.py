@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 from tests.integration.warehouse_builder import Row
 
-# Pauses around the gap of 15 minutes, over midnight and over days; most are short, so that sessions have several events.
+# Pauses around the gap of 15 minutes, over midnight and over days; most are short: sessions have several events.
 PAUSES = (
     *(timedelta(0), timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=5), timedelta(minutes=10)),
     *(timedelta(minutes=14, seconds=59), timedelta(minutes=14, seconds=59, microseconds=999_999)),

@@ -79,7 +79,10 @@ OF_BEN = "where anonymous_id = 'ben'"
     [
         ([], []),
         (
-            [f"insert into {table} from {table}" for table in (WEEKLY, ALIASES, EVENTS_BY_DAY, DAYS_CHANGED, SESSIONIZED)],
+            [
+                f"insert into {table} from {table}"
+                for table in (WEEKLY, ALIASES, EVENTS_BY_DAY, DAYS_CHANGED, SESSIONIZED)
+            ],
             [
                 HOLD_EVERY_EVENT,
                 PAUSES,
@@ -119,13 +122,15 @@ OF_BEN = "where anonymous_id = 'ben'"
             # A session that was cut at midnight.
             [
                 f"update {BRIDGE} set session_id = 'cut', position = 1 where event_id = 'c'",
-                f"insert into {FACT} select * replace ('cut' as session_id, 1 as event_count, 1 as distinct_event_count,"
+                f"insert into {FACT} select * replace ('cut' as session_id, 1 as event_count,"
+                " 1 as distinct_event_count,"
                 f" timestamp '{MONDAY} 00:05' as started_at, date '{MONDAY}' as session_date, 0 as duration_ms,"
                 f" null as open_to_ride_ms, null as ride_ms) from {FACT} where event_count = 3",
                 f"update {FACT} set event_count = 2, ended_at = timestamp '{SUNDAY} 23:55', distinct_event_count = 2"
                 " where event_count = 3",
-                f"insert into {WEEKLY} select * replace (1 as sessions, 0 as searching_sessions, 1 as booked_sessions, 0 as"
-                f" searching_booked_sessions, 1 as booking_rate, null as searching_booking_rate, 'z' as zone) from {WEEKLY}"
+                f"insert into {WEEKLY} select * replace (1 as sessions, 0 as searching_sessions,"
+                " 1 as booked_sessions, 0 as searching_booked_sessions, 1 as booking_rate,"
+                f" null as searching_booking_rate, 'z' as zone) from {WEEKLY}"
                 f" where week_start_date = date '{MONDAY}'",
             ],
             [NO_OVERLAP, PAUSES],
@@ -190,7 +195,17 @@ OF_BEN = "where anonymous_id = 'ben'"
         ),
     ],
     ids=[
-        *("sound", "doubled", "session_doubled", "event_lost", "session_lost", "miscounted", "cut", "not_cut", "overlap"),
+        *(
+            "sound",
+            "doubled",
+            "session_doubled",
+            "event_lost",
+            "session_lost",
+            "miscounted",
+            "cut",
+            "not_cut",
+            "overlap",
+        ),
         *("contradiction", "rate_wrong", "week_lost", "nameless"),
     ],
 )

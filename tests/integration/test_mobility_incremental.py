@@ -153,13 +153,23 @@ def built(three_days: Path, tmp_path: Path, manifest: Manifest) -> WarehouseBuil
             {("past_midnight",): MONDAY},
             {("start_moved", "night", "past_midnight")},
         ),
-        ({"morning": None, "coffee": None}, [("morning",), ("coffee",)], {}, {
-            ("removed", "morning", None),
-            ("removed", "coffee", None),
-        }),
-        ({"monday": None, "past_midnight": None}, [("night", "past_midnight"), ("monday",)], {("night",): SUNDAY}, {
-            ("removed", "monday", None),
-        }),
+        (
+            {"morning": None, "coffee": None},
+            [("morning",), ("coffee",)],
+            {},
+            {
+                ("removed", "morning", None),
+                ("removed", "coffee", None),
+            },
+        ),
+        (
+            {"monday": None, "past_midnight": None},
+            [("night", "past_midnight"), ("monday",)],
+            {("night",): SUNDAY},
+            {
+                ("removed", "monday", None),
+            },
+        ),
         (
             {"late": "2022-12-31 23:59", "second": "2023-01-01 00:13", "third": "2022-12-31 23:44"},
             [],
@@ -220,7 +230,7 @@ def test_a_late_session_gives_the_users_later_ones_other_numbers(built: Warehous
 
 
 def test_a_session_of_several_days_is_found_from_its_last_one(built: WarehouseBuilder, manifest: Manifest) -> None:
-    """An event every ten minutes from Saturday on; then one of Sunday's is withdrawn, and one of Monday's comes late."""
+    """An event every ten minutes from Saturday on; one of Sunday's is withdrawn, one of Monday's comes late."""
     start = datetime(2022, 12, 31, 8)
     changes = {f"every_{index:03}": str(start + timedelta(minutes=10 * index)) for index in range(240)}
     lake = Lake(built)
@@ -254,7 +264,8 @@ select anonymous_id, device_id, min(created_at) as started_at, max(created_at) a
     list(event_id order by created_at, received_at nulls last, event_name, event_id) as event_ids,
     bool_or(event_name similar to '.*(Ride Started|Ride Done|Rating Screen).*') as is_booked,
     bool_or(
-        event_name similar to '.*(Scooter Selected|Location Services Enabled|Qr Scanner - Scanned|List Of Payment Shown).*'
+        event_name similar to '.*(Scooter Selected|Location Services Enabled).*'
+        or event_name similar to '.*(Qr Scanner - Scanned|List Of Payment Shown).*'
     ) as is_searching,
     first(business_zone order by created_at, received_at nulls last, event_name, event_id)
         filter (business_zone is not null) as zone,
@@ -292,7 +303,8 @@ def write_many_events(warehouse: WarehouseBuilder, draw: random.Random, days: in
             )
     folder = warehouse.lake_folder / "raw_mobile" / "events"
     columns = ", ".join(f"{name} {kind}" for name, kind in MOBILE_EVENTS.columns.items())
-    names = "event_id anonymous_id device_id event_name business_zone os_name received_at created_at".split()
+    names = ["event_id", "anonymous_id", "device_id", "event_name", "business_zone", "os_name"]
+    names += ["received_at", "created_at"]
     with duckdb.connect() as connection:
         connection.execute(f"create table events ({columns})")
         table = pa.table(dict(zip(names, zip(*rows, strict=True), strict=True)))
@@ -301,7 +313,8 @@ def write_many_events(warehouse: WarehouseBuilder, draw: random.Random, days: in
         for (day,) in connection.execute("select distinct created_at::date from events").fetchall():
             (folder / f"day={day}").mkdir(parents=True, exist_ok=True)
             connection.execute(
-                f"copy (from events where created_at::date = '{day}') to '{folder}/day={day}/data.parquet' (format parquet)"
+                f"copy (from events where created_at::date = '{day}') "
+                f"to '{folder}/day={day}/data.parquet' (format parquet)"
             )
 
 

@@ -22,7 +22,7 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 pytestmark = pytest.mark.integration
 
 # How many sequences of builds are tried, and how many users' timelines each carries.
-SEQUENCES = int(os.environ.get("MOBILITY_SEQUENCES", "2"))
+SEQUENCES = int(os.environ.get("MOBILITY_SEQUENCES", "3"))
 USERS = int(os.environ.get("MOBILITY_USERS", "250"))
 STEPS = 4
 
@@ -77,7 +77,9 @@ def windows(days: Iterable[date], draw: random.Random) -> list[tuple[date, date]
 def events_by_session(warehouse: WarehouseBuilder) -> dict[str, set[str]]:
     """The events of each session, as the bridge has them."""
     found: dict[str, set[str]] = {}
-    for session_id, event_id in warehouse.query("select session_id, event_id from mobility.bdg__mobile_session_to_events"):
+    for session_id, event_id in warehouse.query(
+        "select session_id, event_id from mobility.bdg__mobile_session_to_events"
+    ):
         found.setdefault(str(session_id), set()).add(str(event_id))
     return found
 
@@ -138,7 +140,7 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
     windows, in any order; some are left to later steps, and some builds leave out a model or build one alone. What
     differs is told by user, with the timeline. Longer: MOBILITY_SEQUENCES=50.
 
-    The ids are followed, too: wherever a session's events are in the end, the id that it had after any build leads there.
+    The ids are followed, too: wherever a session's events are in the end, the ids that it had lead there.
     """
 
     # A failing sequence is not made smaller: every attempt costs seconds of builds, and the failure names one user.

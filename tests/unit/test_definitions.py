@@ -88,12 +88,17 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "product/weekly_active_users",
         "product/weekly_active_corporations",
         "product/weekly_user_event_summary",
+        "mobility/fct__mobile_sessions",
+        "mobility/bdg__mobile_session_to_events",
+        "mobility/weekly_booking_conversion",
+        "mobility/mobile_session_aliases",
         "audit/ingestion_loads",
         "audit/rejected_records",
         "published/training",
         "published/learning",
         "published/strava",
         "published/product",
+        "published/mobility",
         "raw_lingokids/users",
         "raw_lingokids/activities",
         *RAW_PARTITIONED,
@@ -181,6 +186,6 @@ def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
     marts = {
         key.to_user_string()
         for key in defs.resolve_asset_graph().executable_asset_keys
-        if key.path[0] in {"training", "learning", "strava", "product"}
+        if key.path[0] in {"training", "learning", "strava", "product", "mobility"}
     }
     assert marts - names == set()

@@ -14,7 +14,7 @@ with
 events_changed as (
 
     select event_id from {{ ref('int_mobile_events_by_day') }}
-    where {{ on_days_of('event_date', days_changed) }}
+    where {{ on_mobile_days_of('event_date', days_changed) }}
 
 ),
 
@@ -22,8 +22,8 @@ events_there as (
 
     select distinct event_id from {{ ref('int_mobile_events_by_day') }}
     where
-        {{ on_days_of('event_date', days_changed) }}
-        or {{ on_days_of('event_date', days_of_sessions) }}
+        {{ on_mobile_days_of('event_date', days_changed) }}
+        or {{ on_mobile_days_of('event_date', days_of_sessions) }}
 
 ),
 
@@ -60,9 +60,9 @@ events_expected as (
 
 select
     events_expected.event_id,
-    events_there.event_id is not null as is_there,
     events_bridged.times_bridged,
-    events_bridged.times_in_a_session
+    events_bridged.times_in_a_session,
+    events_there.event_id is not null as is_there
 
 from events_expected
 left join events_there on events_expected.event_id = events_there.event_id

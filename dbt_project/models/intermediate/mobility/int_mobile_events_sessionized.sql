@@ -14,15 +14,17 @@
 -- into sessions anew, and nothing else is read.
 -- depends_on: {{ ref('int_mobile_days_changed') }}
 {% set gap = "interval '" ~ var('mobile_session_gap_s') ~ "' second" %}
-{% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
-    ~ " where change_number > " ~ consumed_change_number() %}
-{% set days_near %}
-    select cast(event_date + interval '-1' day as date) as event_date from ({{ days_changed }})
-    union
-    select event_date from ({{ days_changed }})
-    union
-    select cast(event_date + interval '1' day as date) as event_date from ({{ days_changed }})
-{% endset %}
+{% if is_incremental() %}
+    {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
+        ~ " where change_number > " ~ consumed_change_number() %}
+    {% set days_near %}
+        select cast(event_date + interval '-1' day as date) as event_date from ({{ days_changed }})
+        union
+        select event_date from ({{ days_changed }})
+        union
+        select cast(event_date + interval '1' day as date) as event_date from ({{ days_changed }})
+    {% endset %}
+{% endif %}
 with
 
 {% if is_incremental() %}

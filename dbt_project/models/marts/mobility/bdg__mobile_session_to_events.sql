@@ -14,11 +14,10 @@ with
 events as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
-    where
-        replacement_reason is null
-        {% if is_incremental() %}
-            and change_number > {{ consumed_change_number() }}
-        {% endif %}
+    where replacement_reason is null
+    {% if is_incremental() %}
+        and change_number > {{ consumed_change_number() }}
+    {% endif %}
 
 ),
 

@@ -45,11 +45,10 @@ events as (
         {{ contains_any('event_name', var('mobile_booking_patterns')) }} as is_booking
 
     from {{ ref('int_mobile_events_sessionized') }}
-    where
-        replacement_reason is null
-        {% if is_incremental() %}
-            and change_number > {{ consumed_change_number() }}
-        {% endif %}
+    where replacement_reason is null
+    {% if is_incremental() %}
+        and change_number > {{ consumed_change_number() }}
+    {% endif %}
 
 ),
 
@@ -153,7 +152,8 @@ sessions_built as (
         cast(events_summed.distinct_event_count as bigint) as distinct_event_count,
         cast(events_summed.ride_count as bigint) as ride_count,
         cast(
-            {{ milliseconds_between('events_summed.started_at', 'events_summed.ended_at') }} as bigint
+            {{ milliseconds_between('events_summed.started_at', 'events_summed.ended_at') }}
+            as bigint
         ) as duration_ms,
         cast(
             case

@@ -11,11 +11,10 @@ with
 replacements as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
-    where
-        replacement_reason is not null
-        {% if is_incremental() %}
-            and change_number > {{ consumed_change_number() }}
-        {% endif %}
+    where replacement_reason is not null
+    {% if is_incremental() %}
+        and change_number > {{ consumed_change_number() }}
+    {% endif %}
 
 ),
 

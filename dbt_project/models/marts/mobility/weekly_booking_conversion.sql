@@ -10,12 +10,14 @@
 
 -- A week that a session left is in the log, too: with the session's old id.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
-{% set days_of_changed_weeks %}
-    select {{ period_start('week', 'session_date') }} + cast(offsets.days as integer) as session_date
-    from {{ ref('int_mobile_events_sessionized') }}
-    cross join (values (0), (1), (2), (3), (4), (5), (6)) as offsets (days)
-    where change_number > {{ consumed_change_number() }}
-{% endset %}
+{% if is_incremental() %}
+    {% set days_of_changed_weeks %}
+        select {{ period_start('week', 'session_date') }} + cast(offsets.days as integer) as session_date
+        from {{ ref('int_mobile_events_sessionized') }}
+        cross join (values (0), (1), (2), (3), (4), (5), (6)) as offsets (days)
+        where change_number > {{ consumed_change_number() }}
+    {% endset %}
+{% endif %}
 with
 
 sessions as (

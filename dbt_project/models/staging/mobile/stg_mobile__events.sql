@@ -11,8 +11,6 @@ renamed as (
     select
         ---------- ids
         event_id,
-        lower(anonymous_id) as anonymous_id,
-        lower(device_id) as device_id,
 
         ---------- strings
         event_name,
@@ -23,7 +21,11 @@ renamed as (
         ---------- dates and timestamps
         day as event_date,
         created_at,
-        received_at
+        received_at,
+
+        ---------- ids that compare without case
+        lower(anonymous_id) as anonymous_id,
+        lower(device_id) as device_id
 
     from events
 
