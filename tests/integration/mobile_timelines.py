@@ -3,6 +3,7 @@
 Belongs here: what happens to one user, when each event arrives and when it goes. Not here: what the tables must hold.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -44,8 +45,11 @@ class TimedEvent:
         return self.arrives_in_step <= step and (self.leaves_in_step is None or step < self.leaves_in_step)
 
 
-def timelines(content: bytes, first_day: date, days: int, steps: int) -> list[TimedEvent]:
-    """The events of `len(content) / 24` users; every byte decides something, and no user knows of another."""
+def timelines(content: bytes, first_day: date, days: int, day_of_step: Sequence[date]) -> list[TimedEvent]:
+    """The events of `len(content) / 24` users; every byte decides something, and no user knows of another.
+
+    What comes late or goes does so in a step that changes its day: a step changes one day and not its neighbours.
+    """
     size = BYTES_AN_EVENT * EVENTS_A_USER
     found = []
     for user in range(len(content) // size):
@@ -74,7 +78,8 @@ def timelines(content: bytes, first_day: date, days: int, steps: int) -> list[Ti
                 "created_at": at,
                 "received_at": at + timedelta(seconds=1) if pause & 64 else None,
             }
-            arrives = fate % steps if fate & 8 else 0
-            leaves = arrives + 1 + fate // 16 % steps if fate & 0b0111_0000 < 32 else None
-            found.append(TimedEvent(row, arrives, leaves if leaves is not None and leaves < steps else None))
+            steps = [step for step, day in enumerate(day_of_step) if step and day == at.date()]
+            arrives = steps.pop(0) if steps and fate & 1 else 0
+            leaves = steps.pop() if steps and fate & 6 == 0 else None
+            found.append(TimedEvent(row, arrives, leaves))
     return found

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 # How many sequences of builds are tried, and how many users' timelines each carries.
 SEQUENCES = int(os.environ.get("MOBILITY_SEQUENCES", "3"))
 USERS = int(os.environ.get("MOBILITY_USERS", "250"))
-STEPS = 4
+STEPS = 7
 
 MOBILITY = "+path:models/marts/mobility"
 MODELS = (
@@ -65,9 +65,11 @@ class Arrivals:
         self.unread_days |= changed
 
 
-def windows(days: Iterable[date], draw: random.Random) -> list[tuple[date, date]]:
-    """The days in one or two half-open windows, in any order; neighbours that did not change may be in them."""
+def windows(days: Iterable[date], draw: random.Random, *, whole: bool) -> list[tuple[date, date]]:
+    """One of the days as a half-open window; or all of them in one or two windows, in any order."""
     ordered = sorted(days)
+    if not whole:
+        return [(day, day + ONE_DAY) for day in draw.sample(ordered, min(1, len(ordered)))]
     cut = draw.randrange(len(ordered)) if ordered else 0
     groups = [group for group in (ordered[:cut], ordered[cut:]) if group]
     draw.shuffle(groups)
@@ -136,9 +138,9 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
     A session never holds two users, and no user's rows are computed from another's; so a sequence over 250 users is
     250 sequences over one user each, which share the order of days and pay dbt's second per build only once. Every
     user has a timeline of their own from the drawn bytes: the pauses between the events, the step in which each event
-    arrives, and the one in which a replaced day has it no more. In every step the changed days are read in one or two
-    windows, in any order; some are left to later steps, and some builds leave out a model or build one alone. What
-    differs is told by user, with the timeline. Longer: MOBILITY_SEQUENCES=50.
+    arrives, and the one in which a replaced day has it no more. At first all days are read in two windows; each later
+    step changes one day, and not its neighbours. Some days are left to later steps, and some builds leave out a model
+    or build one alone. What differs is told by user, with the timeline. For longer: MOBILITY_SEQUENCES=50.
 
     The ids are followed, too: wherever a session's events are in the end, the ids that it had lead there.
     """
@@ -155,16 +157,14 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
         draw = random.Random(content)
         folder = tmp_path_factory.mktemp("sequence")
         warehouse = WarehouseBuilder(folder, manifest)
-        events = timelines(content, FIRST_DAY, DAYS, STEPS)
+        day_of_step = [FIRST_DAY + draw.randrange(DAYS) * ONE_DAY for _ in range(STEPS)]
+        events = timelines(content, FIRST_DAY, DAYS, day_of_step)
         arrivals = Arrivals(warehouse, events, draw)
         noted: list[tuple[int, dict[str, set[str]]]] = []
         for step in range(STEPS):
             arrivals.go_to(step)
-            last_step = step == STEPS - 1
-            for number, (start, end) in enumerate(windows(arrivals.unread_days, draw)):
-                whole = last_step or not step or draw.random() < 0.5
-                if not whole and number:
-                    continue  # left to a later step
+            for start, end in windows(arrivals.unread_days, draw, whole=step in (0, STEPS - 1)):
+                whole = step in (0, STEPS - 1) or draw.random() < 0.7
                 if whole:
                     warehouse.build(start, end, MOBILITY)
                     arrivals.unread_days -= {day for day in arrivals.unread_days if start <= day < end}
