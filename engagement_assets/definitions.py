@@ -11,7 +11,7 @@ from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
 from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import daily_engagement_job
+from engagement_assets.jobs import daily_engagement_job, weekly_engagement_metrics_job
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
@@ -32,7 +32,7 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
             *models,
             *published_assets(models),
         ],
-        jobs=[daily_engagement_job()],
+        jobs=[daily_engagement_job(), weekly_engagement_metrics_job(models)],
         resources={"settings": settings, "api_clients": clients},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
         executor=dg.in_process_executor,

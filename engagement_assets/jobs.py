@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA, CROSS_SOURCE_STEP
+
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 DAILY_ENGAGEMENT = "daily_engagement"
+WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
+PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA.name])
 
 
 def daily_engagement_job() -> "UnresolvedAssetJobDefinition":
@@ -19,4 +23,14 @@ def daily_engagement_job() -> "UnresolvedAssetJobDefinition":
         DAILY_ENGAGEMENT,
         selection=dg.AssetSelection.all(),
         description="Every source's day: raw data, models, checks and the published copy.",
+    )
+
+
+def weekly_engagement_metrics_job(models: list[dg.AssetsDefinition]) -> "UnresolvedAssetJobDefinition":
+    """The tables over all sources alone: nothing upstream is in the run, so no source can stop it."""
+    cross_source = [definition for definition in models if definition.op.name == CROSS_SOURCE_STEP]
+    return dg.define_asset_job(
+        WEEKLY_ENGAGEMENT_METRICS,
+        selection=dg.AssetSelection.assets(*cross_source, PUBLISHED_CROSS_SOURCE),
+        description="The weekly tables over all sources, from what the sources' tables hold now.",
     )

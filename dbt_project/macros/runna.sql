@@ -13,13 +13,13 @@
 {%- endmacro %}
 
 {#- The days of a query's only column as a predicate on a DATE column with literal dates, so that
-    the lake's files of other days are not opened. -#}
-{% macro on_days_of(column, query) -%}
+    the lake's files of other days are not opened. Each stands for itself and the `days - 1` after it. -#}
+{% macro on_days_of(column, query, days=1) -%}
     {%- set ranges = [] -%}
     {%- if execute -%}
-        {%- set days = run_query("select distinct * from (" ~ query ~ ") order by 1") -%}
-        {%- for day in days.columns[0].values() -%}
-            {%- set end = day + modules.datetime.timedelta(days=1) -%}
+        {%- set found = run_query("select distinct * from (" ~ query ~ ") order by 1") -%}
+        {%- for day in found.columns[0].values() -%}
+            {%- set end = day + modules.datetime.timedelta(days=days) -%}
             {%- set start = ranges.pop()[0] if ranges and ranges[-1][1] == day else day -%}
             {%- do ranges.append((start, end)) -%}
         {%- endfor -%}

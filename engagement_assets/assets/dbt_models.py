@@ -26,12 +26,19 @@ WINDOWED = "windowed"
 
 @dataclass(frozen=True)
 class Area:
-    """A warehouse schema, the source that feeds it, and how many days before its own a daily run loads again."""
+    """A warehouse schema, the source that feeds it, and how many days before its own a daily run loads again.
+
+    The area that is made of the others has no source.
+    """
 
     name: str
-    source: str
+    source: str | None
     trailing_days: Callable[[Settings], int] = lambda _settings: 0
 
+
+# The area that stands on all others. A source that fails must not stop it (see `commands/range_run.py`).
+CROSS_SOURCE_AREA = Area("engagement", None)
+CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA.name}_marts"
 
 AREAS = (
     Area("training", "runna"),
@@ -39,6 +46,7 @@ AREAS = (
     Area("strava", "strava", lambda settings: settings.strava_trailing_days),
     Area("product", "user_events", lambda settings: settings.user_events_trailing_days),
     Area("mobility", "mobile"),
+    CROSS_SOURCE_AREA,
 )
 
 
@@ -63,7 +71,7 @@ def _step_of(node: Mapping[str, Any]) -> str:
     folders, tags = node["fqn"][1:-1], set(node["tags"])
     for area in AREAS:
         is_seed = node["resource_type"] == "seed" and node["name"].startswith(f"{area.source}_")
-        if is_seed or folders == ["staging", area.source]:
+        if area.source and (is_seed or folders == ["staging", area.source]):
             return f"{area.name}_staging"
         if folders in (["intermediate", area.name], ["marts", area.name]):
             if "snapshot" in tags:

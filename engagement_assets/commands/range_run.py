@@ -14,13 +14,13 @@ from uuid import uuid4
 import dagster as dg
 from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
-from engagement_assets.assets.dbt_models import AREAS
+from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import DAILY_ENGAGEMENT
+from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS
 from engagement_assets.settings import Settings
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -62,7 +62,8 @@ def run_range(
 ) -> RangeRun:
     """Materialize `selection` (Dagster's syntax) for the days of `window`, as one run.
 
-    An area whose tables are all selected is published too.
+    An area whose tables are all selected is published too. Where a source fails, the tables over all sources are built
+    in a second run.
 
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
@@ -73,25 +74,63 @@ def run_range(
     prepare_dagster_home(settings)
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
+    tags = {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
+    with dg.DagsterInstance.get() as instance:
+        results = [_execute(defs, DAILY_ENGAGEMENT, keys, instance, settings, tags)]
+        cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
+        if cross_source_keys:
+            print("a source failed: the tables over all sources are built from what the sources' tables hold now")
+            results.append(_execute(defs, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, instance, settings, {}))
+    return RangeRun(
+        results[0].run_id,
+        tuple(failure for result in results for failure in _failures(result)),
+        tuple(check for result in results for check in result.get_asset_check_evaluations()),
+        not_published,
+    )
+
+
+def _execute(
+    defs: dg.Definitions,
+    job_name: str,
+    keys: set[dg.AssetKey],
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    tags: dict[str, str],
+) -> dg.ExecuteInProcessResult:
     run_id = str(uuid4())
-    with dg.DagsterInstance.get() as instance, living_run(settings.dagster_home, run_id):
+    with living_run(settings.dagster_home, run_id):
         for killed in mark_killed_runs(instance, settings.dagster_home):
             print(f"run {killed} was killed; it is marked as failed, and this run goes on where it stopped")
-        result = defs.resolve_job_def(DAILY_ENGAGEMENT).execute_in_process(
+        return defs.resolve_job_def(job_name).execute_in_process(
             instance=instance,
             run_id=run_id,
             asset_selection=sorted(keys),
             run_config={"loggers": {"console": {"config": {}}}},
-            tags={
-                RANGE_START_TAG: window.start.isoformat(),
-                RANGE_END_TAG: window.days()[-1].isoformat(),
-            },
+            tags=tags,
             raise_on_error=False,
         )
-    failures = tuple(_failure(event) for event in result.all_events if event.is_step_failure)
-    if not result.success and not failures:
-        failures = ("the run failed before its first step; see its log in the Dagster UI",)
-    return RangeRun(result.run_id, failures, tuple(result.get_asset_check_evaluations()), not_published)
+
+
+def _cross_source_keys_left_out(
+    defs: dg.Definitions, keys: set[dg.AssetKey], result: dg.ExecuteInProcessResult
+) -> set[dg.AssetKey]:
+    """What is made of all sources, where it was selected and a source that failed has kept it from running.
+
+    Dagster runs nothing downstream of a failure, and this is downstream of everything. What was not built of a source
+    keeps its last good content, and the tables tell which days are missing. A table that was built and did not pass
+    its tests is something else: nothing is made of it.
+    """
+    started = {event.step_key for event in result.all_events if event.is_step_start}
+    if result.success or not started or CROSS_SOURCE_STEP in started:
+        return set()
+    graph = defs.resolve_asset_graph()
+    cross_source = defs.resolve_job_def(WEEKLY_ENGAGEMENT_METRICS).asset_layer.selected_asset_keys
+    read = dg.AssetSelection.assets(*cross_source).upstream().resolve(graph)
+    raw = {key for key in read if key.path[0].startswith("raw_")}
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.severity == AssetCheckSeverity.ERROR and check.asset_key in read - raw:
+            return set()
+    return keys & cross_source
 
 
 def _check_window(settings: Settings, window: DayWindow) -> None:
@@ -131,6 +170,13 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
         elif tables & keys:
             not_published.append(area.name)
     return keys, tuple(not_published)
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    failures = [_failure(event) for event in result.all_events if event.is_step_failure]
+    if not result.success and not failures:
+        return ["the run failed before its first step; see its log in the Dagster UI"]
+    return failures
 
 
 def _failure(event: dg.DagsterEvent) -> str:

@@ -17,6 +17,7 @@ select
     duplicates,
     rows_in_day,
     seconds,
-    loaded_at
+    loaded_at,
+    day as loaded_on
 
 from {{ source('records', 'loads') }}
