@@ -1,18 +1,26 @@
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'replace_changed',
-        change_log = 'int_runna_activities_changed',
-        changed_key = 'activity_id',
+        incremental_strategy = 'delete+insert',
+        unique_key = 'activity_id',
     )
 }}
 
 -- The logs of the training area name activities, and an activity may arrive again with another
 -- date. So its weeks are kept, the one in which it counts and those in which it once did.
--- depends_on: {{ ref('int_runna_activities_changed') }}
 with
 
-activities as (
+activities_changed as (
+
+    select distinct activity_id
+    from {{ table_or_nothing(
+        ref('int_runna_activities_changed'), {'activity_id': 'varchar', 'change_number': 'bigint'}
+    ) }}
+    where change_number > {{ consumed_change_number() }}
+
+),
+
+activity_weeks as (
 
     select
         activity_id,
@@ -21,20 +29,10 @@ activities as (
     from {{ table_or_nothing(
         ref('fct__activities'), {'activity_id': 'varchar', 'activity_date': 'date'}
     ) }}
-
-),
-
-activity_weeks as (
-
-    select
-        activity_id,
-        week_start_date
-
-    from activities
     where
-        week_start_date is not null
+        activity_date is not null
         {% if is_incremental() %}
-            and activity_id in {{ changed_keys() }}
+            and activity_id in (select activities_changed.activity_id from activities_changed)
         {% endif %}
     {% if is_incremental() or previous_build_exists() %}
 
@@ -46,7 +44,7 @@ activity_weeks as (
 
         from {{ this }}
         {% if is_incremental() %}
-            where activity_id in {{ changed_keys() }}
+            where activity_id in (select activities_changed.activity_id from activities_changed)
         {% endif %}
     {% endif %}
 

@@ -1,0 +1,234 @@
+"""Engagement tables: any sequence of builds ends with the tables of one full build, and of the rules in plain Python.
+
+Belongs here: what happens between builds (days that come late, again or go, activities that move, sources that are
+missing, builds that were partial). Not here: what one build computes (see the dbt unit tests).
+"""
+
+import os
+import random
+import shutil
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.engagement_sources import (
+    ENGAGEMENT,
+    FIRST_LOAD,
+    LOADS,
+    MARTS,
+    SOURCES,
+    EngagementLake,
+    expected_tables,
+    found_tables,
+)
+from tests.integration.warehouse_builder import WarehouseBuilder
+
+pytestmark = pytest.mark.integration
+
+# How many random sequences are tried, and how many builds each has before it comes to rest.
+SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "2"))
+BUILDS = int(os.environ.get("ENGAGEMENT_BUILDS", "2"))
+
+OWN = "path:models/intermediate/engagement path:models/marts/engagement"
+INTERMEDIATE = (
+    "int_engagement_days_observed",
+    "int_runna_activity_weeks",
+    "int_engagement_weeks_changed",
+    "int_engagement_user_weeks",
+)
+DATA_TESTS = "test_type:data,path:tests/engagement test_type:data,path:models/marts/engagement"
+FACTS = (
+    "fct__activities",
+    "fct__strava_activities",
+    "fct__user_events",
+    "fct__mobile_sessions",
+    "fct__activity_exits",
+)
+# Three weeks and two days over the end of a year.
+DAYS = [date(2023, 12, 16) + timedelta(days=offset) for offset in range(23)]
+ONE_DAY = timedelta(days=1)
+SATURDAY, MONDAY, NEXT_MONDAY = DAYS[0], DAYS[2], DAYS[9]
+
+
+def assert_equal_to_full_build_and_rules(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
+    """Every table holds the rows of one full build from the same lake, and those that the rules give."""
+    full = WarehouseBuilder(warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder)
+    full.warehouse_path.unlink(missing_ok=True)
+    full.build(DAYS[0], DAYS[-1] + ONE_DAY, ENGAGEMENT)
+    tables = [f"engagement.{name}" for name in MARTS]
+    for table in ("intermediate.int_engagement_days_observed", "intermediate.int_engagement_user_weeks", *tables):
+        assert warehouse.rows(table) == full.rows(table), table
+    assert found_tables(full) == expected_tables(full)
+
+
+def use(identity: object, user: str | None = "ana", ms: int | None = 60_000, **more: Any) -> Mapping[str, Any]:
+    return {"id": str(identity), "user": user, "ms": ms, **more}
+
+
+@pytest.fixture(scope="module")
+def three_weeks(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Path:
+    """Each source with a use on a Saturday and on the Mondays of the two weeks after, built."""
+    warehouse = WarehouseBuilder(tmp_path_factory.mktemp("three_weeks"), manifest)
+    lake = EngagementLake(warehouse)
+    for source in SOURCES:
+        for number, day in enumerate((SATURDAY, MONDAY, NEXT_MONDAY)):
+            lake.write(source, day, [use(number)])
+    warehouse.build(DAYS[0], DAYS[-1], ENGAGEMENT)
+    return warehouse.warehouse_path.parent
+
+
+@pytest.fixture
+def built(three_weeks: Path, tmp_path: Path, manifest: Manifest) -> WarehouseBuilder:
+    """A copy of the three weeks that a test may change."""
+    return WarehouseBuilder(shutil.copytree(three_weeks, tmp_path / "built"), manifest)
+
+
+def test_a_late_day_changes_the_weeks_after_it(built: WarehouseBuilder, manifest: Manifest) -> None:
+    """Ben was there before: he is not new any more. An activity moves from its only week to another one."""
+    lake = EngagementLake(built, earlier_loads=3 * len(SOURCES))
+    lake.write("lingokids", NEXT_MONDAY, [use(2), use(3, "ben")])
+    lake.write("lingokids", SATURDAY, [use(0), use(4, "ben")])
+    lake.write("runna", NEXT_MONDAY, [use(0, on=NEXT_MONDAY), use(2)])
+    built.build(SATURDAY, NEXT_MONDAY + ONE_DAY, ENGAGEMENT)
+    assert_equal_to_full_build_and_rules(built, manifest)
+    rows = built.query(
+        "select week_start_date, new_users, returning_users, resurrected_users, churned_users "
+        "from engagement.weekly_engagement where source = 'lingokids' order by all"
+    )
+    assert rows == [
+        (SATURDAY - timedelta(days=5), 2, 0, 0, 0),
+        (MONDAY, 0, 1, 0, 1),
+        (NEXT_MONDAY, 0, 1, 1, 0),
+    ]
+    assert built.query("select min(week_start_date) from engagement.weekly_retention where source = 'runna'") == [
+        (MONDAY,)
+    ]
+
+
+def test_a_source_that_was_never_built_has_no_rows_until_it_is(tmp_path: Path, manifest: Manifest) -> None:
+    """Its tables are not there at all, as after a first run in which its service was down."""
+    warehouse = WarehouseBuilder(tmp_path / "built", manifest)
+    lake = EngagementLake(warehouse)
+    lake.write("lingokids", MONDAY, [use(1)])
+    warehouse.build(MONDAY, MONDAY + ONE_DAY, "ingestion_loads +fct__activity_exits")
+    for _ in range(2):
+        warehouse.build(MONDAY, MONDAY + ONE_DAY, OWN)
+        assert warehouse.failing_tests(DATA_TESTS) == {}
+        assert warehouse.query("select distinct source from engagement.weekly_engagement") == [("lingokids",)]
+    for source in SOURCES:
+        lake.write(source, MONDAY, [use(1)])
+    warehouse.build(MONDAY, MONDAY + ONE_DAY, ENGAGEMENT)
+    assert_equal_to_full_build_and_rules(warehouse, manifest)
+    assert len(warehouse.query("select distinct source from engagement.weekly_engagement")) == len(SOURCES)
+
+
+def test_a_rerun_gives_the_same_rows_and_rebuilds_no_week(built: WarehouseBuilder) -> None:
+    before = found_tables(built)
+    with duckdb.connect(str(built.warehouse_path)) as connection:
+        connection.execute(
+            "update intermediate.int_engagement_user_weeks set engagement_units = 77 where source <> 'strava'"
+        )
+    built.build(DAYS[1], DAYS[2], OWN)
+    assert built.query(
+        "select distinct source from intermediate.int_engagement_user_weeks where engagement_units <> 77"
+    ) == [("strava",)]
+    with duckdb.connect(str(built.warehouse_path)) as connection:
+        connection.execute("update intermediate.int_engagement_user_weeks set engagement_units = 1")
+    built.build(DAYS[1], DAYS[2], OWN)
+    assert found_tables(built) == before
+
+
+def test_a_daily_run_opens_no_old_record_of_loads(built: WarehouseBuilder) -> None:
+    old = built.lake_folder / LOADS.key / f"day={FIRST_LOAD.date() - timedelta(days=20)}" / "data.parquet"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"unreadable")
+    built.build(DAYS[1], DAYS[2], OWN)
+
+
+class Sources:
+    """Five sources whose days change at random, and the lake that they fill."""
+
+    def __init__(self, warehouse: WarehouseBuilder, draw: random.Random) -> None:
+        self._lake = EngagementLake(warehouse)
+        self._draw = draw
+        # One of them may never be loaded.
+        self._sources = draw.sample(SOURCES, draw.choice([len(SOURCES), len(SOURCES) - 1]))
+        self.changed_days: set[date] = set()
+
+    def change(self, times: int) -> None:
+        """Replace days: more uses, fewer, none, ids and users that move between days."""
+        for _ in range(times):
+            source, day = self._draw.choice(self._sources), self._draw.choice(DAYS)
+            identities = self._draw.sample(range(12), self._draw.choice([0, 1, 3, 5]))
+            uses = [self._use(source, day, identity) for identity in identities]
+            self._lake.write(source, day, uses)
+            self.changed_days.add(day)
+
+    def _use(self, source: str, day: date, identity: int) -> Mapping[str, Any]:
+        more: dict[str, Any] = {}
+        if source == "runna":
+            other = self._draw.choice(DAYS)
+            more["on"] = self._draw.choice([day, day, other, None, date(2090, 1, 1)])
+        if source == "strava":
+            more["deleted"] = self._draw.random() < 0.3
+        user = f"user-{self._draw.randrange(5)}"
+        if source == "mobile":
+            user = self._draw.choice([user.upper(), user])
+        return use(identity, user, self._draw.choice([0, 60_000, 7_000_000]), **more)
+
+    def unbuilt_windows(self) -> list[list[date]]:
+        """The changed days that no complete build has seen, in one or two windows and in any order."""
+        days = sorted(self.changed_days)
+        if not days:
+            return [DAYS[:1]]
+        cut = self._draw.randint(0, len(days) - 1)
+        windows = [window for window in (days[:cut], days[cut:]) if window]
+        return self._draw.sample(windows, len(windows))
+
+
+def build_at_random(warehouse: WarehouseBuilder, sources: Sources, draw: random.Random) -> None:
+    """Build a window: all tables, a part of them, or some of them in full."""
+    start, end = sorted(draw.sample(range(len(DAYS) + 1), 2))
+    window = (DAYS[0] + start * ONE_DAY, DAYS[0] + end * ONE_DAY)
+    match draw.randrange(5):
+        case 0:
+            warehouse.build(*window, f"+{draw.choice(INTERMEDIATE + FACTS)}")
+        case 1:
+            warehouse.build(*window, ENGAGEMENT, exclude=draw.choice(INTERMEDIATE + FACTS + MARTS))
+        case 2:
+            models = draw.sample(INTERMEDIATE + MARTS, 2)
+            warehouse.build(*window, " ".join(models), full_refresh=True)
+        case _:
+            warehouse.build(*window, ENGAGEMENT)
+            sources.changed_days.difference_update(DAYS[start:end])
+
+
+def test_any_sequence_of_builds_equals_one_full_build_and_the_rules(
+    tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
+) -> None:
+    # A failing sequence is not made smaller: every attempt costs seconds of builds.
+    @settings(deadline=None, max_examples=SEQUENCES, phases=[Phase.reuse, Phase.generate])
+    @given(draw=st.randoms(use_true_random=False))
+    def sequence_equals_one_full_build(draw: random.Random) -> None:
+        folder = tmp_path_factory.mktemp("sequence")
+        warehouse = WarehouseBuilder(folder, manifest)
+        sources = Sources(warehouse, draw)
+        sources.change(25)
+        warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, ENGAGEMENT)
+        sources.changed_days.clear()
+        for _ in range(BUILDS):
+            sources.change(5)
+            build_at_random(warehouse, sources, draw)
+        for days in sources.unbuilt_windows():
+            warehouse.build(days[0], days[-1] + ONE_DAY, ENGAGEMENT)
+        assert_equal_to_full_build_and_rules(warehouse, manifest)
+        shutil.rmtree(folder)
+
+    sequence_equals_one_full_build()
