@@ -75,12 +75,11 @@ def run_range(
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     tags = {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
-    with dg.DagsterInstance.get() as instance:
-        results = [_execute(defs, DAILY_ENGAGEMENT, keys, instance, settings, tags)]
-        cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
-        if cross_source_keys:
-            print("a source failed: the tables over all sources are built from what the sources' tables hold now")
-            results.append(_execute(defs, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, instance, settings, {}))
+    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, tags)]
+    cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
+    if cross_source_keys:
+        print("a source failed: the tables over all sources are built from what the sources' tables hold now")
+        results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, {}))
     return RangeRun(
         results[0].run_id,
         tuple(failure for result in results for failure in _failures(result)),
@@ -90,15 +89,10 @@ def run_range(
 
 
 def _execute(
-    defs: dg.Definitions,
-    job_name: str,
-    keys: set[dg.AssetKey],
-    instance: dg.DagsterInstance,
-    settings: Settings,
-    tags: dict[str, str],
+    defs: dg.Definitions, settings: Settings, job_name: str, keys: set[dg.AssetKey], tags: dict[str, str]
 ) -> dg.ExecuteInProcessResult:
     run_id = str(uuid4())
-    with living_run(settings.dagster_home, run_id):
+    with dg.DagsterInstance.get() as instance, living_run(settings.dagster_home, run_id):
         for killed in mark_killed_runs(instance, settings.dagster_home):
             print(f"run {killed} was killed; it is marked as failed, and this run goes on where it stopped")
         return defs.resolve_job_def(job_name).execute_in_process(

@@ -33,9 +33,10 @@ HOUR_MS = 3_600_000
 class EngagementLake:
     """Days of the five sources as a test wants them, each written with the record of a load."""
 
-    def __init__(self, warehouse: WarehouseBuilder, earlier_loads: int = 0) -> None:
+    def __init__(self, warehouse: WarehouseBuilder, earlier_loads: int = 0, first_load: datetime = FIRST_LOAD) -> None:
         """Go on after so many loads that are in the lake already."""
         self._warehouse = warehouse
+        self._first_load = first_load
         self._loads: dict[date, list[Row]] = defaultdict(list)
         # No two of them share a day's file.
         self._count = 3 * earlier_loads
@@ -44,7 +45,7 @@ class EngagementLake:
         """Replace a day of a source by `uses`: `id`, `user`, `ms`, for Runna `on` (None: undated), `deleted`."""
         dataset = _write_day(self._warehouse, source, day, uses)
         self._count += 1
-        loaded_at = FIRST_LOAD + timedelta(hours=9 * self._count)
+        loaded_at = self._first_load + timedelta(hours=9 * self._count)
         loads = self._loads[loaded_at.date()]
         loads.append(
             {

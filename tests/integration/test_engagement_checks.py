@@ -52,8 +52,10 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
                 "insert into weekly_retention from weekly_retention where source = 'lingokids' and weeks_since = 2",
                 "insert into intermediate.int_engagement_days_observed "
                 "from intermediate.int_engagement_days_observed limit 1",
-                "insert into intermediate.int_engagement_user_weeks from intermediate.int_engagement_user_weeks limit 1",
-                "insert into intermediate.int_runna_activity_weeks from intermediate.int_runna_activity_weeks limit 1",
+                "insert into intermediate.int_engagement_user_weeks "
+                "from intermediate.int_engagement_user_weeks limit 1",
+                "insert into intermediate.int_engagement_activity_weeks "
+                "from intermediate.int_engagement_activity_weeks limit 1",
             ],
             [
                 "days_observed_hold_a_source_and_day_once",
@@ -117,10 +119,19 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
         ),
         (
             [
-                "update intermediate.int_engagement_user_weeks set source = null, week_start_date = null",
-                "update weekly_engagement set week_start_date = null where source = 'lingokids' and active_users = 0",
+                "insert into intermediate.int_engagement_user_weeks by name select 'mobile' as source",
+                "insert into intermediate.int_engagement_user_weeks by name "
+                "select date '2021-01-04' as week_start_date",
             ],
-            [],
+            ["not_null_int_engagement_user_weeks_source", "not_null_int_engagement_user_weeks_week_start_date"],
+        ),
+        (
+            ["update weekly_engagement set week_start_date = null where source = 'lingokids' and churned_users = 1"],
+            [
+                "assert_cohorts_add_up_to_the_active_users",
+                "assert_users_of_the_week_before_return_or_churn",
+                "not_null_weekly_engagement_week_start_date",
+            ],
         ),
     ],
     ids=[
@@ -137,10 +148,15 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
         "cohort_too_large",
         "source_unknown",
         "nameless",
+        "week_nameless",
     ],
 )
 def test_the_data_tests_tell_which_tables_are_wrong(
-    four_weeks: WarehouseBuilder, tmp_path_factory: pytest.TempPathFactory, manifest: Manifest, defects: list[str], found_by: list[str]
+    four_weeks: WarehouseBuilder,
+    tmp_path_factory: pytest.TempPathFactory,
+    manifest: Manifest,
+    defects: list[str],
+    found_by: list[str],
 ) -> None:
     folder = shutil.copytree(four_weeks.warehouse_path.parent, tmp_path_factory.mktemp("defective") / "copy")
     warehouse = WarehouseBuilder(folder, manifest)

@@ -39,7 +39,7 @@ BUILDS = int(os.environ.get("ENGAGEMENT_BUILDS", "2"))
 OWN = "path:models/intermediate/engagement path:models/marts/engagement"
 INTERMEDIATE = (
     "int_engagement_days_observed",
-    "int_runna_activity_weeks",
+    "int_engagement_activity_weeks",
     "int_engagement_weeks_changed",
     "int_engagement_user_weeks",
 )
@@ -156,7 +156,8 @@ class Sources:
     """Five sources whose days change at random, and the lake that they fill."""
 
     def __init__(self, warehouse: WarehouseBuilder, draw: random.Random) -> None:
-        self._lake = EngagementLake(warehouse)
+        # Some dates may be later than what was loaded by then.
+        self._lake = EngagementLake(warehouse, first_load=draw.choice([FIRST_LOAD, datetime(2023, 12, 20)]))
         self._draw = draw
         # One of them may never be loaded.
         self._sources = draw.sample(SOURCES, draw.choice([len(SOURCES), len(SOURCES) - 1]))

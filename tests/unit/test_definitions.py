@@ -92,6 +92,8 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "mobility/bdg__mobile_session_to_events",
         "mobility/weekly_booking_conversion",
         "mobility/mobile_session_aliases",
+        "engagement/weekly_engagement",
+        "engagement/weekly_retention",
         "audit/ingestion_loads",
         "audit/rejected_records",
         "published/training",
@@ -99,6 +101,7 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "published/strava",
         "published/product",
         "published/mobility",
+        "published/engagement",
         "raw_lingokids/users",
         "raw_lingokids/activities",
         *RAW_PARTITIONED,
@@ -149,6 +152,22 @@ def test_the_sources_share_no_asset_before_they_are_published(defs: dg.Definitio
     assert upstream["training"] & upstream["learning"] == set()
 
 
+def test_the_tables_over_all_sources_stand_on_all_facts_and_have_a_job_without_them(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    upstream = dg.AssetSelection.assets(["published", "engagement"]).upstream().resolve(graph)
+    facts = {key.to_user_string() for key in upstream if key.path[-1].startswith("fct__")}
+    assert facts == {
+        "training/fct__activities",
+        "strava/fct__strava_activities",
+        "product/fct__user_events",
+        "mobility/fct__mobile_sessions",
+        "learning/fct__activity_exits",
+    }
+    alone = defs.resolve_job_def("weekly_engagement_metrics").asset_layer.selected_asset_keys
+    assert {key.path[0] for key in alone} == {"intermediate", "engagement", "published"}
+    assert {key for key in upstream - alone if "engagement" in key.path[-1]} == set()
+
+
 def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> None:
     pools = {
         definition.op.name: definition.op.pool
@@ -186,6 +205,6 @@ def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
     marts = {
         key.to_user_string()
         for key in defs.resolve_asset_graph().executable_asset_keys
-        if key.path[0] in {"training", "learning", "strava", "product", "mobility"}
+        if key.path[0] in {"training", "learning", "strava", "product", "mobility", "engagement"}
     }
     assert marts - names == set()

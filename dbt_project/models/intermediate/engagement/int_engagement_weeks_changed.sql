@@ -10,7 +10,7 @@ runna_weeks as (
         week_start_date,
         change_number
 
-    from {{ ref('int_runna_activity_weeks') }}
+    from {{ ref('int_engagement_activity_weeks') }}
 
 ),
 

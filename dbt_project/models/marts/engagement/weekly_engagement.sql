@@ -53,9 +53,9 @@ sources_engaged as (
 sources as (
 
     select
+        sources_loaded.newest_loaded_at,
         coalesce(sources_loaded.source, sources_engaged.source) as source,
-        least(sources_loaded.first_week, sources_engaged.first_week) as first_week,
-        sources_loaded.newest_loaded_at
+        least(sources_loaded.first_week, sources_engaged.first_week) as first_week
 
     from sources_loaded
     full outer join sources_engaged on sources_loaded.source = sources_engaged.source

@@ -18,7 +18,10 @@ user_weeks as (
         on
             user_weeks.source = weeks.source
             and user_weeks.week_start_date = weeks.week_start_date
-    where user_weeks.user_id is not null
+    where
+        user_weeks.user_id is not null
+        -- What is dated after the newest load is in no week.
+        and (weeks.computed_at is null or weeks.week_start_date <= weeks.computed_at)
 
 ),
 

@@ -1,0 +1,45 @@
+"""The tables over all sources when one of them fails: built and published all the same, by the real graph.
+
+Belongs here: what a run makes of a source that is down. Not here: the numbers
+(see `test_engagement_incremental.py`).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.integration.services import FIRST_DAY, Services, services
+
+pytestmark = pytest.mark.integration
+
+SELECTION = '+group:strava or +group:product or group:engagement or key:"intermediate/int_engagement*"'
+# Five attempts, three times.
+REQUESTS_OF_A_FAILING_RUN = 15
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Services]:
+    with services(tmp_path / "services", activities_per_day=2, events_per_day=20) as found:
+        yield found
+
+
+def test_a_service_that_is_down_leaves_the_other_sources_weeks(running: Services) -> None:
+    assert running.run(FIRST_DAY, date(2024, 1, 7), SELECTION).success
+    running.apis.strava.faults.next("unavailable", times=REQUESTS_OF_A_FAILING_RUN)
+    run = running.run(date(2024, 1, 8), date(2024, 1, 14), SELECTION)
+    assert [failure.partition(":")[0] for failure in run.failures] == ["raw_strava"]
+    assert "active_users_are_returning_new_or_resurrected" in {check.check_name for check in run.checks}
+    with duckdb.connect(str(running.folder / "published.duckdb"), read_only=True) as connection:
+        weeks = connection.execute(
+            "select source, week_start_date, days_observed, active_users > 0, is_complete_week "
+            "from engagement.weekly_engagement order by all"
+        ).fetchall()
+    assert weeks == [
+        ("strava", date(2024, 1, 1), 7, True, True),
+        ("strava", date(2024, 1, 8), 0, False, False),
+        ("user_events", date(2024, 1, 1), 7, True, True),
+        ("user_events", date(2024, 1, 8), 7, True, True),
+    ]
