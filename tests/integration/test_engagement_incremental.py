@@ -33,7 +33,7 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 pytestmark = pytest.mark.integration
 
 # How many random sequences are tried, and how many builds each has before it comes to rest.
-SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "2"))
+SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "1"))
 BUILDS = int(os.environ.get("ENGAGEMENT_BUILDS", "2"))
 
 OWN = "path:models/intermediate/engagement path:models/marts/engagement"

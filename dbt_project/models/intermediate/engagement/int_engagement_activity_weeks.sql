@@ -8,19 +8,22 @@
 
 -- The logs of the training area name activities, and an activity may arrive again with another
 -- date. So its weeks are kept, the one in which it counts and those in which it once did.
+-- depends_on: {{ ref('int_runna_activities_changed') }}
 with
 
-activities_changed as (
+{% if is_incremental() %}
+    activities_changed as (
 
-    select distinct activity_id
-    from {{ table_or_nothing(
-        ref('int_runna_activities_changed'), {'activity_id': 'varchar', 'change_number': 'bigint'}
-    ) }}
-    where change_number > {{ consumed_change_number() }}
+        select distinct activity_id
+        from {{ table_or_nothing(
+            ref('int_runna_activities_changed'), {'activity_id': 'varchar', 'change_number': 'bigint'}
+        ) }}
+        where change_number > {{ consumed_change_number() }}
 
-),
+    ),
+{% endif %}
 
-activity_weeks as (
+activities as (
 
     select
         activity_id,
@@ -29,11 +32,20 @@ activity_weeks as (
     from {{ table_or_nothing(
         ref('fct__activities'), {'activity_id': 'varchar', 'activity_date': 'date'}
     ) }}
-    where
-        activity_date is not null
-        {% if is_incremental() %}
-            and activity_id in (select activities_changed.activity_id from activities_changed)
-        {% endif %}
+    {% if is_incremental() %}
+        where activity_id in (select activities_changed.activity_id from activities_changed)
+    {% endif %}
+
+),
+
+activity_weeks as (
+
+    select
+        activity_id,
+        week_start_date
+
+    from activities
+    where week_start_date is not null
     {% if is_incremental() or previous_build_exists() %}
 
         union

@@ -23,11 +23,9 @@ runna_units as (
         ref('fct__activities'),
         {'user_id': 'varchar', 'activity_date': 'date', 'moving_time_ms': 'bigint'}
     ) }}
-    where
-        activity_date is not null
-        {% if is_incremental() %}
-            and {{ in_changed_weeks('runna', 'activity_date') }}
-        {% endif %}
+    {% if is_incremental() %}
+        where {{ in_changed_weeks('runna', 'activity_date') }}
+    {% endif %}
 
 ),
 
@@ -125,6 +123,7 @@ user_weeks as (
         sum(engaged_ms) as engaged_ms
 
     from units
+    where engaged_on is not null
     group by
         source,
         user_id,
