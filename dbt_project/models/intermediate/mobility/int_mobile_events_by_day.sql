@@ -39,5 +39,5 @@ events_by_day as (
 
 )
 
--- The lake is read day by day, so days lie together, and a daily run reads its own and not the history.
+-- The lake is read day by day, so days lie together, and a daily run reads its own and no others.
 select * from events_by_day
