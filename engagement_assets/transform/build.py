@@ -59,20 +59,41 @@ class DbtBuild:
             )
 
     def _selection(self, context: dg.AssetExecutionContext) -> list[str]:
-        """Dbt selectors of the models and tests that Dagster selected, and of nothing else."""
-        selected = []
-        for unique_id, node in self.manifest["nodes"].items():
-            if node["resource_type"] in {"model", "seed", "snapshot"}:
-                key = self.translator.get_asset_spec(self.manifest, unique_id, None).key
-                wanted = key in context.selected_asset_keys
-            elif node["resource_type"] == "test":
-                check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
-                wanted = check in context.selected_asset_check_keys
+        """Dbt selectors of the models and tests that Dagster selected, and of nothing else.
+
+        A test that also reads a table which has never been built, and is not built now, is left out.
+        """
+        nodes = self.manifest["nodes"]
+        built = {
+            unique_id
+            for unique_id, node in nodes.items()
+            if node["resource_type"] in {"model", "seed", "snapshot"}
+            and self.translator.get_asset_spec(self.manifest, unique_id, None).key in context.selected_asset_keys
+        }
+        readable = built | self._relations_built_before()
+        selected = set(built)
+        for unique_id, node in nodes.items():
+            if node["resource_type"] != "test":
+                continue
+            check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+            if check not in context.selected_asset_check_keys:
+                continue
+            missing = [parent for parent in node["depends_on"]["nodes"] if parent in nodes and parent not in readable]
+            if missing:
+                context.log.info(f"{node['name']} is left out: {nodes[missing[0]]['name']} has never been built")
             else:
-                wanted = False
-            if wanted:
-                selected.append("fqn:" + ".".join(node["fqn"]))
-        return selected
+                selected.add(unique_id)
+        return ["fqn:" + ".".join(node["fqn"]) for unique_id, node in nodes.items() if unique_id in selected]
+
+    def _relations_built_before(self) -> set[str]:
+        """The models and seeds that the warehouse holds, by their ids."""
+        if not self.warehouse_path.exists():
+            return set()
+        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+            there = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
+        return {
+            unique_id for unique_id, node in self.manifest["nodes"].items() if (node["schema"], node["alias"]) in there
+        }
 
     def _invoke(
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None

@@ -17,7 +17,7 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
 # When a row was loaded says nothing about what it means; two deployments differ in it and in nothing else.
-TIMES_OF_LOADING = {"extracted_at"}
+TIMES_OF_LOADING = {"extracted_at", "computed_at", "newest_input_at"}
 # The areas whose sources are files; the services have tests of their own.
 FILE_AREAS = "+group:training or +group:learning"
 
@@ -76,7 +76,9 @@ class Deployment:
             """
             select table_schema || '.' || table_name, list(column_name order by ordinal_position)
             from information_schema.columns
-            where table_schema in ('training', 'learning')
+            where
+                table_schema in ('training', 'learning', 'mobility', 'engagement')
+                and table_name <> 'mobile_session_aliases' -- a log of the builds themselves
             group by all order by all
             """,
             published=published,

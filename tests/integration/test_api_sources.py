@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 SELECTION = "+group:strava or +group:product"
 DAYS = 30
 # How many simulated days pass between two builds of the models; 1 by hand.
-DAYS_PER_BUILD = int(os.environ.get("DAYS_PER_BUILD", "10"))
+DAYS_PER_BUILD = int(os.environ.get("DAYS_PER_BUILD", "15"))
 REQUIRED = ("date", "event_type", "device_id", "user_id", "event_time")
 
 
