@@ -12,7 +12,7 @@ from tests.integration.deployment import Deployment, differences
 
 pytestmark = pytest.mark.integration
 
-FIRST, DAYS = date(2024, 1, 27), 6  # over the end of a month and of a week
+FIRST, DAYS = date(2024, 1, 28), 5  # over the end of a week and of a month
 
 
 def _groups(days: list[date], draw: random.Random) -> list[tuple[date, date]]:
