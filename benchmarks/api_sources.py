@@ -75,7 +75,8 @@ def settings_in(folder: Path, urls: SandboxUrls) -> Settings:
         published_warehouse_path=folder / "published.duckdb",
         dagster_home=folder / "dagster_home",
         start_date=FIRST_DAY,
-        strava_token_path=folder / "strava_token.json",
+        # One for all runs: the first refresh token is dead after the first of them.
+        strava_token_path=folder.parent / "strava_token.json",
         strava_api_base_url=urls.strava_api_base_url,
         strava_oauth_base_url=urls.strava_oauth_base_url,
         strava_client_id=CREDENTIALS.strava_client_id,
