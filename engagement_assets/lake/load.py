@@ -137,7 +137,8 @@ class Load:
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first rows aside as a Markdown table, without personal columns."""
         shown = [name for name in dataset.columns if name not in dataset.personal_columns]
-        query = f"select {', '.join(shown)} from {self._rows_aside(dataset)} limit {rows}"
+        first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
+        query = f"select {', '.join(shown)} from {self._rows_aside(dataset)} {first}"
         frame = self.connection.execute(query).df()
         return str(frame.to_markdown(index=False))
 
