@@ -20,9 +20,9 @@ from typing import Any
 
 import duckdb
 import httpx
-from pydantic import SecretStr
 
 from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, make_apis, serve_apis
 from engagement_assets.sandbox.strava_service import RateLimits
@@ -77,13 +77,8 @@ def settings_in(folder: Path, urls: SandboxUrls) -> Settings:
         start_date=FIRST_DAY,
         # One for all runs: the first refresh token is dead after the first of them.
         strava_token_path=folder.parent / "strava_token.json",
-        strava_api_base_url=urls.strava_api_base_url,
-        strava_oauth_base_url=urls.strava_oauth_base_url,
-        strava_client_id=CREDENTIALS.strava_client_id,
-        strava_client_secret=SecretStr(CREDENTIALS.strava_client_secret),
-        strava_refresh_token=SecretStr(CREDENTIALS.strava_refresh_token),
-        user_events_api_url=urls.user_events_api_url,
-        user_events_api_token=SecretStr(CREDENTIALS.user_events_api_token),
+        **strava_settings(urls),
+        **user_events_settings(urls),
     )
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from engagement_assets.resources import ApiClients
-from engagement_assets.sandbox.api_servers import SandboxCredentials, sandbox_process
+from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, sandbox_process
 from engagement_assets.settings import Settings
 
 DEMO_FIRST_DAY = date(2024, 1, 1)
@@ -31,19 +32,28 @@ def with_services(settings: Settings) -> Iterator[Settings]:
         return
     state_path = Path(settings.landing_uri).parent / _STATE_FILE
     with sandbox_process(state_path=state_path, start=DEMO_FIRST_DAY, days=DEMO_DAYS) as urls:
-        credentials = SandboxCredentials()
-        services: dict[str, object] = {}
+        services: dict[str, Any] = {}
         if clients.missing_for_strava:
-            services |= {
-                "strava_api_base_url": urls.strava_api_base_url,
-                "strava_oauth_base_url": urls.strava_oauth_base_url,
-                "strava_client_id": credentials.strava_client_id,
-                "strava_client_secret": SecretStr(credentials.strava_client_secret),
-                "strava_refresh_token": SecretStr(credentials.strava_refresh_token),
-            }
+            services |= strava_settings(urls)
         if clients.missing_for_user_events:
-            services |= {
-                "user_events_api_url": urls.user_events_api_url,
-                "user_events_api_token": SecretStr(credentials.user_events_api_token),
-            }
+            services |= user_events_settings(urls)
         yield settings.model_copy(update=services)
+
+
+def strava_settings(urls: SandboxUrls) -> dict[str, Any]:
+    """The settings that name the sandbox's Strava."""
+    return {
+        "strava_api_base_url": urls.strava_api_base_url,
+        "strava_oauth_base_url": urls.strava_oauth_base_url,
+        "strava_client_id": SandboxCredentials.strava_client_id,
+        "strava_client_secret": SecretStr(SandboxCredentials.strava_client_secret),
+        "strava_refresh_token": SecretStr(SandboxCredentials.strava_refresh_token),
+    }
+
+
+def user_events_settings(urls: SandboxUrls) -> dict[str, Any]:
+    """The settings that name the sandbox's user-events service."""
+    return {
+        "user_events_api_url": urls.user_events_api_url,
+        "user_events_api_token": SecretStr(SandboxCredentials.user_events_api_token),
+    }

@@ -31,9 +31,6 @@ from engagement_assets.extract.page_store import Page, PageStore
 from engagement_assets.extract.strava_api import StravaApi
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 
-# About a kilometre: enough to tell cities apart, too little to find a door.
-PLACE_DECIMALS = 2
-
 _MAX_DEGREES = 180
 # No document of the service is nearly as deep; what lies deeper is left out, since nobody has looked for places there.
 _DEEPEST = 50

@@ -14,11 +14,11 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from pydantic import SecretStr
 
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
 from engagement_assets.commands.range_run import RANGE_END_TAG, RANGE_START_TAG, RangeRun, run_range
+from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.extract.strava_api import StravaApi
@@ -65,13 +65,8 @@ class Services:
                 "dagster_home": self.folder / "dagster_home",
                 "start_date": FIRST_DAY,
                 "strava_token_path": self.folder / "strava_token.json",
-                "strava_api_base_url": self.urls.strava_api_base_url,
-                "strava_oauth_base_url": self.urls.strava_oauth_base_url,
-                "strava_client_id": CREDENTIALS.strava_client_id,
-                "strava_client_secret": SecretStr(CREDENTIALS.strava_client_secret),
-                "strava_refresh_token": SecretStr(CREDENTIALS.strava_refresh_token),
-                "user_events_api_url": self.urls.user_events_api_url,
-                "user_events_api_token": SecretStr(CREDENTIALS.user_events_api_token),
+                **strava_settings(self.urls),
+                **user_events_settings(self.urls),
                 "api_retry_delay_s": 0,
                 **changes,
             },
