@@ -1,0 +1,17 @@
+"""The names under which a check's evidence stands in its metadata.
+
+Belongs here: names that every check writes and that alerts and the report read. Not here: what a check judges.
+A check writes those that it has something to say to; its sentence for people is the result's description.
+"""
+
+# Days (ISO dates, a list) that failed, where the check judges days.
+FAILING_DAYS = "failing_days"
+# What was found and what should have been found, each a short text or a number.
+OBSERVED = "observed"
+EXPECTED = "expected"
+# How many rows fail, up to five of their keys (pseudonyms where the column is personal), and a query that shows them.
+FAILING_ROWS = "failing_rows"
+FAILING_KEYS = "failing_keys"
+FAILING_ROWS_SQL = "failing_rows_sql"
+# Whether the failure has kept data from going on: a held day, or tables downstream that were not built.
+BLOCKED = "blocked"
