@@ -99,5 +99,5 @@ class Settings(BaseSettings):
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:
-        """The pseudonym key in clear, for the extractors only."""
+        """The pseudonym key in clear, for the extractors and for failing rows that checks show."""
         return self.pseudonym_key.get_secret_value() if self.pseudonym_key else None
