@@ -113,12 +113,11 @@ def failing_keys(
     names = _shown_columns(test.node, rows.columns, manifest, table)
     shown = rows.select(*(duckdb.ColumnExpression(name) for name in names)).distinct().order("all").limit(MAX_KEYS)
     tested = test.node.get("column_name")
+    titles = [tested if tested and name in TESTED_COLUMN_NAMES else name for name in names]
     return [
         {
-            name: _plain(value, pseudonym_key, personal=is_personal(name))
-            for name, value in zip(
-                (tested if tested and name in TESTED_COLUMN_NAMES else name for name in names), row, strict=True
-            )
+            title: _plain(value, pseudonym_key, personal=is_personal(title))
+            for title, value in zip(titles, row, strict=True)
         }
         for row in shown.fetchall()
     ]
