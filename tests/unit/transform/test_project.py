@@ -35,9 +35,10 @@ def small_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     project.parsed_manifest.cache_clear()
 
 
-def test_a_singular_test_keeps_its_severity_and_reason_when_a_model_that_it_reads_changes(small_project: Path) -> None:
+def test_a_singular_test_keeps_its_severity_and_reason_when_its_sql_changes(small_project: Path) -> None:
     project.manifest()
-    (small_project / "models" / "runs.sql").write_text("select 1 as run_id, 2 as user_id", encoding="utf-8")
+    changed = "select * from {{ ref('runs') }} where run_id > 1"
+    (small_project / "tests" / "assert_runs_add_up.sql").write_text(changed, encoding="utf-8")
     node = project.manifest()["nodes"]["test.engagement_assets.assert_runs_add_up"]
     assert (node["config"]["severity"], node["description"]) == ("warn", "Runs would be lost.")
 
