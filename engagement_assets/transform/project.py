@@ -54,7 +54,7 @@ def manifest() -> dict[str, Any]:
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
-            # A partial parse forgets the YAML of a singular test whose SQL has changed: its severity, and whose check it is.
+            # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
             (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
             parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")

@@ -1,6 +1,5 @@
 """Preparing the manifest: what a change of a dbt file must not lose."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,10 +40,3 @@ def test_a_singular_test_keeps_its_severity_and_reason_when_its_sql_changes(smal
     (small_project / "tests" / "assert_runs_add_up.sql").write_text(changed, encoding="utf-8")
     node = project.manifest()["nodes"]["test.engagement_assets.assert_runs_add_up"]
     assert (node["config"]["severity"], node["description"]) == ("warn", "Runs would be lost.")
-
-
-def test_nothing_is_parsed_when_nothing_has_changed(small_project: Path) -> None:
-    project.manifest()
-    marked = small_project / "target" / "manifest.json"
-    marked.write_text(json.dumps({"nodes": "as they were"}), encoding="utf-8")
-    assert project.manifest() == {"nodes": "as they were"}
