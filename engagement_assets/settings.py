@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,
-        description="Key of pseudonyms, for child and device ids (unset keeps them) and failing rows (unset masks them).",
+        description="Key of the pseudonyms of child and device ids (unset keeps them) and failing rows (masks them).",
     )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")

@@ -21,9 +21,8 @@ from engagement_assets.transform.data_tests import (
 TABLE = "training.runs"
 MODEL: Mapping[str, Any] = {
     "unique_id": "model.runs",
-    "resource_type": "model",
-    "schema": "training",
-    "alias": "runs",
+    "name": "runs",
+    "config": {"schema": "training"},
     "columns": {"run_id": {}, "user_id": {}, "distance_m": {}, "note": {}},
 }
 
@@ -31,8 +30,6 @@ MODEL: Mapping[str, Any] = {
 def node(name: str, kind: str | None = "row_satisfies", column: str | None = None, **kwargs: Any) -> dict[str, Any]:
     return {
         "name": name,
-        "schema": "dbt_test__audit",
-        "alias": name,
         "description": "A run would count twice.\n",
         "config": {"severity": "error"},
         "column_name": column,
