@@ -8,6 +8,9 @@ import argparse
 import sys
 from datetime import timedelta
 
+import duckdb
+
+from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.range_run import failure_lines, run_range
 from engagement_assets.commands.sandbox_services import with_services
@@ -16,6 +19,8 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.per_source import SOURCES
 from engagement_assets.settings import Settings
+
+TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
 
 def main() -> int:
@@ -30,6 +35,8 @@ def main() -> int:
     settings = Settings()
     try:
         selection = _selection(arguments.source, arguments.dataset, has_day=arguments.first is not None)
+        if not _has_tables_over_all_sources(settings):
+            selection = f"({selection}) and not ({TABLES_OVER_ALL_SOURCES})"
         first = arguments.first or settings.start_date
         window = DayWindow(first, (arguments.last or first) + timedelta(days=1))
         with with_services(settings) as with_sandbox:
@@ -48,6 +55,18 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a sentence, since it is kept in audit.ingestion_loads")
     return text.strip()
+
+
+def _has_tables_over_all_sources(settings: Settings) -> bool:
+    """Whether they are built here: who loads some of the sources only has none, and cannot build them."""
+    if not settings.warehouse_path.exists():
+        return False
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        found = connection.execute(
+            "select count(*) from information_schema.tables where table_schema = $schema",
+            {"schema": CROSS_SOURCE_AREA.name},
+        ).fetchone()
+    return bool(found and found[0])
 
 
 def _selection(source: str, dataset: str | None, *, has_day: bool) -> str:
