@@ -1,0 +1,170 @@
+"""What a run makes of a failing day: a warning lets it through, a halt holds it, a release puts it into the lake."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from engagement_assets.commands.range_run import run_range
+from engagement_assets.definitions import build_defs
+from tests.integration.mobile_door import RAW, MobileDoor
+from tests.lake_loads import records, window
+
+pytestmark = pytest.mark.integration
+
+DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> MobileDoor:
+    return MobileDoor(tmp_path)
+
+
+def _evaluation(result: Any, check: str) -> Any:
+    return next(item for item in result.get_asset_check_evaluations() if item.check_name == check)
+
+
+def _materialized(result: Any) -> list[tuple[str, str | None]]:
+    return sorted(
+        (event.asset_key.to_user_string(), event.partition) for event in result.get_asset_materialization_events()
+    )
+
+
+def test_a_good_range_passes_every_check(door: MobileDoor) -> None:
+    for day in (DAY_1, DAY_2):
+        door.write(day, good=200)
+    result = door.run(DAY_1, DAY_2)
+    assert result.success
+    assert {(item.check_name, item.passed) for item in result.get_asset_check_evaluations()} == {
+        (name, True) for name in ("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
+    }
+    assert ("downstream", None) in _materialized(result)
+    metadata = next(event for event in result.get_asset_materialization_events() if event.asset_key == RAW)
+    assert metadata.materialization.metadata["held_days"].value == []
+
+
+def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped(door: MobileDoor) -> None:
+    for day in (DAY_1, DAY_2, DAY_3):
+        door.write(day, good=200, bad=20 if day == DAY_2 else 0)
+    result = door.run(DAY_1, DAY_3)
+    assert not result.success
+    assert door.published() == {DAY_1: 200, DAY_3: 200}
+    assert _materialized(result) == [("raw_mobile/events", "2024-01-01"), ("raw_mobile/events", "2024-01-03")]
+    check = _evaluation(result, "rejected_share")
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert check.description == "2024-01-02: 20 of 220 records were rejected (9.1%): missing_event_name 20"
+    shown = {name: value.value for name, value in check.metadata.items()}
+    assert (shown["failing_days"], shown["held_days"], shown["blocked"]) == (["2024-01-02"], ["2024-01-02"], True)
+    observations = [event for event in result.all_events if event.event_type_value == "ASSET_OBSERVATION"]
+    assert [event.event_specific_data.asset_observation.metadata["held_days"].value for event in observations] == [
+        ["2024-01-02"]
+    ]
+
+    door.write(DAY_2, good=200)
+    mended = door.run(DAY_2, DAY_2)
+    assert mended.success
+    assert door.published() == {DAY_1: 200, DAY_2: 200, DAY_3: 200}
+    assert door.lake.held_days("mobile_events") == []
+
+
+def test_a_check_that_only_warns_lets_the_day_through_and_the_run_is_green(door: MobileDoor) -> None:
+    door.write(DAY_1, good=200, bad=20)
+    result = door.run(DAY_1, DAY_1, check_severities="mobile.rejected_share=warn")
+    assert result.success
+    check = _evaluation(result, "rejected_share")
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.metadata["blocked"].value is False
+    assert door.published() == {DAY_1: 200}
+    assert {name for name, _ in _materialized(result)} == {"raw_mobile/events", "downstream"}
+
+
+def test_a_check_that_only_warns_can_be_made_to_halt(door: MobileDoor) -> None:
+    days = [DAY_1 + timedelta(weeks=week) for week in range(7)]
+    for day in days:
+        door.write(day, good=3 if day == days[-1] else 100)
+    assert _evaluation(door.run(days[0], days[-1]), "volume_as_expected").severity == dg.AssetCheckSeverity.WARN
+    halted = door.run(days[-1], days[-1], check_severities="volume_as_expected=halt")
+    check = _evaluation(halted, "volume_as_expected")
+    assert (halted.success, check.passed, check.severity) == (False, False, dg.AssetCheckSeverity.ERROR)
+    assert check.description == "2024-02-12: 3 rows, expected 70 to 130: the median of 6 Mondays before is 100"
+    assert door.lake.held_days("mobile_events") == [days[-1]]
+
+
+def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: MobileDoor) -> None:
+    door.write(DAY_1, good=200)
+    door.write(DAY_2, good=200, bad=20)
+    assert not door.run(DAY_1, DAY_2).success
+    for file in door.landing.iterdir():
+        file.unlink()
+    release = {"release_reason": "the app's own tests"}
+    result = door.run(DAY_1, DAY_2, release)
+    assert result.success
+    assert door.published() == {DAY_1: 200, DAY_2: 200}
+    assert ("downstream", None) in _materialized(result)
+    checks = result.get_asset_check_evaluations()
+    assert {(check.passed, check.description) for check in checks} == {
+        (True, "not judged: released: 1 days (the app's own tests)")
+    }
+    assert len(checks) == 4
+    reasons = records(door.lake, "release_reason", "partition_date")
+    assert [row for row in reasons if row[0]] == [("the app's own tests", DAY_2)]
+
+    again = door.run(DAY_1, DAY_2, release)
+    assert again.success
+    assert {check.description for check in again.get_asset_check_evaluations()} == {"not judged: nothing was held"}
+
+
+def test_a_released_day_stays_released_until_it_is_read_with_other_counts(door: MobileDoor) -> None:
+    door.write(DAY_1, good=200, bad=20)
+    door.run(DAY_1, DAY_1)
+    door.run(DAY_1, DAY_1, {"release_reason": "known"})
+    again = door.run(DAY_1, DAY_1)
+    check = _evaluation(again, "rejected_share")
+    assert (again.success, check.passed) == (True, True)
+    assert check.description == (
+        "2024-01-01: released (known): 20 of 220 records were rejected (9.1%): missing_event_name 20"
+    )
+    door.write(DAY_1, good=200, bad=21)
+    assert not door.run(DAY_1, DAY_1).success
+    assert door.lake.held_days("mobile_events") == [DAY_1]
+
+
+def test_a_day_that_nothing_is_known_of_cannot_be_released(door: MobileDoor) -> None:
+    result = door.run(DAY_1, DAY_1, {"release_reason": "please"})
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "2024-01-01 of raw_mobile/events is neither held nor loaded" in (
+        failure.step_failure_data.user_failure_data.description
+    )
+
+
+def test_the_job_of_the_ui_releases_and_wants_a_reason(door: MobileDoor) -> None:
+    door.write(DAY_1, good=200, bad=20)
+    door.run(DAY_1, DAY_1)
+    job = build_defs(door.settings).resolve_job_def("release_mobile_events")
+    for reason, success, published in ((None, False, {}), ("seen in the UI", True, {DAY_1: 200})):
+        config = {"ops": {"raw_mobile_events": {"config": {"release_reason": reason}}}} if reason else None
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(
+                instance=instance,
+                asset_selection=[RAW],
+                partition_key=DAY_1.isoformat(),
+                run_config=config,
+                raise_on_error=False,
+            )
+        assert (result.success, door.published()) == (success, published)
+    assert [row for row in records(door.lake, "release_reason") if row[0]] == [("seen in the UI",)]
+
+
+def test_a_release_from_the_shell_is_a_run_over_a_range(door: MobileDoor) -> None:
+    for day in (DAY_1, DAY_2):
+        door.write(day, good=200, bad=20)
+    door.run(DAY_1, DAY_2)
+    run = run_range(door.settings, window(DAY_1, DAY_2), 'key:"raw_mobile/events"', release_reason="known")
+    assert run.failures == ()
+    assert door.published() == {DAY_1: 200, DAY_2: 200}
+    assert {check.check_name for check in run.checks} == {
+        *("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
+    }
