@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from engagement_assets.alerts.heartbeat import alerts_asset
+from engagement_assets.alerts.sensor import alert_sensor
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.published import published_assets
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
@@ -31,7 +33,9 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
             *api_assets(settings, clients),
             *models,
             *published_assets(models),
+            alerts_asset(),
         ],
+        sensors=[alert_sensor(settings)],
         jobs=[daily_engagement_job(), weekly_engagement_metrics_job(models)],
         resources={"settings": settings, "api_clients": clients},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).

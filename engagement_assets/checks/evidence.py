@@ -15,3 +15,7 @@ FAILING_KEYS = "failing_keys"
 FAILING_ROWS_SQL = "failing_rows_sql"
 # Whether the failure has kept data from going on: a held day, or tables downstream that were not built.
 BLOCKED = "blocked"
+# The first and last day (ISO dates, inclusive) that a check judged, where they are not those of its run: a daily run
+# reads trailing days again. A failing day is over once an evaluation that judged it passes.
+JUDGED_FROM = "judged_from"
+JUDGED_TO = "judged_to"

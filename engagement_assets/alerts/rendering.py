@@ -1,0 +1,148 @@
+"""What a message looks like: as plain text, and as Slack's blocks.
+
+Belongs here: layout, escaping, limits of a place. Not here: what a message says (`messages.py`).
+
+Sentences, keys and names come from data: whatever they hold, they are shown as text.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from engagement_assets.alerts.incidents import Change
+from engagement_assets.alerts.messages import Item, Message, NotRun, duration
+
+_SHOWN_PARTITIONS = 10
+_SHOWN_TABLES = 6
+_SHOWN_NOT_RUN = 5
+# Slack refuses a message that is over any of these.
+SLACK_BLOCKS = 50
+SLACK_SECTION = 3_000
+SLACK_HEADER = 150
+SLACK_TEXT = 3_000
+_CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
+
+
+def as_text(message: Message) -> str:
+    """The message for a terminal or a plain e-mail."""
+    lines = [f"ALERT  {message.title}"]
+    if message.is_digest:
+        lines += [f"  {line}" for line in _count_lines(message)]
+        lines += [f"  - {_digest_line(item)}" for item in message.items]
+        lines += [f"  {'run again':<11} {message.rerun}"]
+    else:
+        for item in message.items:
+            lines += [f"  {_headline(item)}", f"    {item.sentence}"]
+            lines += [f"    {name:<11} {value}" for name, value in _fields(item)]
+    lines += [f"  {line}" for line in _not_run_lines(message.not_run)]
+    return "\n".join(lines)
+
+
+def as_slack(message: Message) -> dict[str, Any]:
+    """The message as the body of a post to a Slack incoming webhook: a header and one section per check."""
+    sections: list[str] = []
+    if message.is_digest:
+        sections.append("\n".join(slack_text(line) for line in _count_lines(message)))
+        sections += [f"• {slack_text(_digest_line(item))}" for item in message.items]
+        sections.append(f"*run again*  {_code(message.rerun)}")
+    else:
+        for item in message.items:
+            fields = [f"*{name}*  {_slack_value(name, value)}" for name, value in _fields(item)]
+            sections.append("\n".join([f"*{slack_text(_headline(item))}*", slack_text(item.sentence), *fields]))
+    not_run = "\n".join(slack_text(line) for line in _not_run_lines(message.not_run))
+    sections += [not_run] if not_run else []
+    header = {"type": "header", "text": {"type": "plain_text", "text": cut(message.title, SLACK_HEADER)}}
+    blocks = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": cut(section, SLACK_SECTION)}} for section in sections
+    ]
+    return {"text": cut(slack_text(message.title), SLACK_TEXT), "blocks": [header, *blocks][:SLACK_BLOCKS]}
+
+
+def slack_text(text: str) -> str:
+    """Text that Slack shows as it is: no mention, no link, no formatting comes of it."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # A sign without width keeps these from beginning bold, italics, strikethrough or code.
+    return re.sub(r"([*_~`])", "\u200b\\1", escaped)
+
+
+def cut(text: str, longest: int) -> str:
+    """At most so many characters, and no half of an escaped sign at the end."""
+    if len(text) <= longest:
+        return text
+    return _CUT_ENTITY.sub("", text[: longest - 1]) + "…"
+
+
+def _code(text: str) -> str:
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"`{escaped.replace('`', '')}`"
+
+
+def _slack_value(name: str, value: str) -> str:
+    return _code(value) if name == "run again" else slack_text(value)
+
+
+def _headline(item: Item) -> str:
+    where = f"{item.asset} · {item.name}" if item.asset else f"{item.kind} {item.name}"
+    return f"{item.state.upper()} · {item.severity.upper()} · {where}"
+
+
+def _fields(item: Item) -> list[tuple[str, str]]:
+    """Name and value of what there is to say, in the order in which a person asks."""
+    fields: list[tuple[str, str | None]] = [
+        ("partitions", _first(item.partitions, _SHOWN_PARTITIONS) or None),
+        ("observed", item.observed),
+        ("expected", item.expected),
+        ("failing rows", None if item.failing_rows is None else f"{item.failing_rows:,}"),
+        ("since", f"{item.since:%Y-%m-%d %H:%M} UTC, seen failing {_times(item.times_failed)}"),
+        ("lasted", None if item.lasted_s is None else duration(timedelta(seconds=item.lasted_s))),
+        ("blocked", _blocked(item)),
+        ("owners", ", ".join(item.owners) or None),
+        ("affects", _first(item.tables_downstream, _SHOWN_TABLES) or None),
+        ("run", item.run_url),
+        ("asset", item.asset_url),
+        ("run again", None if item.state == Change.RESOLVED else item.rerun),
+        ("runbook", item.runbook),
+    ]
+    return [(name, value) for name, value in fields if value is not None]
+
+
+def _blocked(item: Item) -> str | None:
+    if item.state == Change.RESOLVED:
+        return None
+    if item.blocked:
+        return "yes: what is made of it was not built, and keeps its last good content"
+    return "no: what is made of it was built"
+
+
+def _count_lines(message: Message) -> list[str]:
+    return [
+        f"by {name}: " + ", ".join(f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_PARTITIONS])
+        for name, counts in message.counts.items()
+    ]
+
+
+def _digest_line(item: Item) -> str:
+    partitions = f" · {_first(item.partitions, _SHOWN_PARTITIONS)}" if item.partitions else ""
+    lasted = "" if item.lasted_s is None else f" · lasted {duration(timedelta(seconds=item.lasted_s))}"
+    return f"{_headline(item)}{partitions}{lasted} · {item.sentence[:200]}"
+
+
+def _not_run_lines(not_run: list[NotRun]) -> list[str]:
+    lines = []
+    for changes, told in (
+        ({Change.OPENED, Change.STILL_FAILING, Change.ESCALATED}, "planned checks never ran"),
+        ({Change.RESOLVED}, "checks that had not run have run now"),
+    ):
+        names = [f"{item.asset} {item.name}" for item in not_run if item.state in changes]
+        if names:
+            lines.append(f"{len(names)} {told}: {_first(names, _SHOWN_NOT_RUN)}")
+    return lines
+
+
+def _first(values: list[str], shown: int) -> str:
+    more = f" and {len(values) - shown} more" if len(values) > shown else ""
+    return ", ".join(values[:shown]) + more
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
