@@ -56,11 +56,13 @@ class Subject(msgspec.Struct, frozen=True, order=True):
 class Finding(msgspec.Struct, frozen=True):
     """What a failing evaluation said, as texts for a person.
 
-    `days_are_named` tells that the check itself has said which days fail, rather than the run which days it was for.
+    `run_days` are the first and last partition of the run, if it has any. `days_are_named` tells that the check itself
+    has said which days fail, rather than the run which days it was for.
     """
 
     sentence: str
     run_id: str
+    run_days: Judged | None = None
     observed: str | None = None
     expected: str | None = None
     failing_rows: int | None = None
@@ -140,7 +142,9 @@ def follow(
         elif was_failing and not days:
             at = outcome.at
     if not days:
-        return None, Transition(Change.RESOLVED, before, max(at, before.opened_at)) if before else None
+        if before is None or before.subject.kind == Kind.NOT_RUN:
+            return None, None  # a check that has run says by what it found that it has
+        return None, Transition(Change.RESOLVED, before, max(at, before.opened_at))
     assert finding is not None and opened_at is not None  # noqa: S101, PT018 - a day that fails came with both
     severity = Severity.ERROR if Severity.ERROR in days.values() else Severity.WARN
     change = _change(before, severity, days)

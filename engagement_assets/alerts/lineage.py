@@ -82,7 +82,7 @@ class Lineage:
 
     def command(self, incidents: Sequence[Incident]) -> str:
         """The command that runs the failing days again, with all that is made of them."""
-        days = sorted({day for incident in incidents for day in incident.failing_days if day != WHOLE})
+        days = sorted({day for incident in incidents for day in days_of(incident)})
         if not days:
             days = sorted({incident.opened_at.date().isoformat() for incident in incidents})
         assets = sorted({key.to_user_string() for incident in incidents for key in self._assets(incident.subject)})
@@ -103,3 +103,9 @@ class Lineage:
             for definition in self.graph.assets_defs
             if definition.is_executable
         }
+
+
+def days_of(incident: Incident) -> list[str]:
+    """The days that fail, or else the first and last day of the run that found an asset as a whole to fail."""
+    named = [day for day in incident.failing_days if day != WHOLE]
+    return named or sorted(set(incident.finding.run_days or ()))

@@ -5,14 +5,14 @@ is sent (`timing.py`, `delivery.py`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
 
-from engagement_assets.alerts.incidents import WHOLE, Change, Kind, Severity, Transition
-from engagement_assets.alerts.lineage import Lineage
+from engagement_assets.alerts.incidents import WHOLE, Change, Incident, Kind, Severity, Transition
+from engagement_assets.alerts.lineage import Lineage, days_of
 
 # A message with more failures than this is a digest: counts, and this many of them by name.
 MOST_IN_FULL = 10
@@ -43,18 +43,11 @@ class Item(msgspec.Struct, frozen=True):
     asset_url: str | None = None
 
 
-class NotRun(msgspec.Struct, frozen=True):
-    """A check that was planned and did not run, or one that ran again since."""
-
-    state: Change
-    asset: str
-    name: str
-
-
 class Message(msgspec.Struct, frozen=True):
     """One message; its key is the same however often it is sent.
 
     `counts` are failures by state, severity and asset, all of them; `items` are all, or the first ones of a digest.
+    `checks_not_run` are checks that were planned and never ran, counted by asset.
     """
 
     key: str
@@ -65,7 +58,7 @@ class Message(msgspec.Struct, frozen=True):
     failures: int
     counts: dict[str, dict[str, int]]
     items: list[Item]
-    not_run: list[NotRun]
+    checks_not_run: dict[str, int]
     rerun: str
 
 
@@ -88,23 +81,23 @@ def compose(
             ("asset", incident.subject.asset or incident.subject.name),
         ):
             counts[name][value] += _failures(transition)
-    not_run = [
-        NotRun(transition.change, transition.incident.subject.asset, transition.incident.subject.name)
+    not_run = Counter(
+        transition.incident.subject.asset
         for transition in transitions
         if transition.incident.subject.kind == Kind.NOT_RUN
-    ]
+    )
     failures = sum(_failures(transition) for transition in told)
     shown = told[:MOST_IN_FULL]
     return Message(
         key=new_key(),
         recorded_at=now,
         severity=severity_of(transitions),
-        title=_title(told, failures, not_run),
+        title=_title(told, failures, not_run.total()),
         is_digest=failures > MOST_IN_FULL,
         failures=failures,
         counts={name: dict(counter) for name, counter in counts.items()},
         items=[_item(transition, lineage) for transition in shown],
-        not_run=not_run,
+        checks_not_run=dict(sorted(not_run.items())),
         rerun=lineage.command([transition.incident for transition in shown or transitions]),
     )
 
@@ -142,21 +135,24 @@ def _worst_first(transition: Transition) -> tuple[bool, bool, str]:
     )
 
 
-def _title(told: Sequence[Transition], failures: int, not_run: Sequence[NotRun]) -> str:
+def _title(told: Sequence[Transition], failures: int, not_run: int) -> str:
     if not told:
-        return f"{len(not_run)} planned checks: {_counted(item.state for item in not_run)}"
+        return f"WARN opened: {not_run} planned checks never ran"
     if len(told) == 1:
         incident = told[0].incident
         where = f"{incident.subject.asset} {incident.subject.name}".strip()
         return f"{incident.severity.value.upper()} {told[0].change}: {where}"
-    severity = severity_of(told).value.upper()
-    kind = "Digest of" if failures > MOST_IN_FULL else severity
-    return f"{kind} {failures} failures: {_counted(transition.change for transition in told)}"
+    changes = Counter(transition.change for transition in told)
+    counted = ", ".join(f"{changes[change]} {change}" for change in Change if changes[change])
+    if failures > MOST_IN_FULL:
+        return f"Digest of {failures} failures: {counted}"
+    return f"{severity_of(told).value.upper()}: {counted}"
 
 
-def _counted(changes: Iterable[Change]) -> str:
-    counter = Counter(changes)
-    return ", ".join(f"{counter[change]} {change}" for change in Change if counter[change])
+def _partitions(incident: Incident) -> list[str]:
+    if incident.failing_days.keys() == {WHOLE}:
+        return [" to ".join(days)] if (days := days_of(incident)) else []
+    return [day for day in incident.failing_days if day != WHOLE]
 
 
 def _item(transition: Transition, lineage: Lineage) -> Item:
@@ -169,7 +165,7 @@ def _item(transition: Transition, lineage: Lineage) -> Item:
         kind=subject.kind,
         asset=subject.asset,
         name=subject.name,
-        partitions=[day for day in incident.failing_days if day != WHOLE],
+        partitions=_partitions(incident),
         sentence=finding.sentence,
         since=incident.opened_at,
         times_failed=incident.failures,

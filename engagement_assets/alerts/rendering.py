@@ -10,16 +10,17 @@ from datetime import timedelta
 from typing import Any
 
 from engagement_assets.alerts.incidents import Change
-from engagement_assets.alerts.messages import Item, Message, NotRun, duration
+from engagement_assets.alerts.messages import Item, Message, duration
 
 _SHOWN_PARTITIONS = 10
 _SHOWN_TABLES = 6
-_SHOWN_NOT_RUN = 5
 # Slack refuses a message that is over any of these.
 SLACK_BLOCKS = 50
 SLACK_SECTION = 3_000
 SLACK_HEADER = 150
 SLACK_TEXT = 3_000
+_BLOCKED = "yes: what is made of it was not built, and keeps its last good content"
+_NOT_BLOCKED = "no: what is made of it was built"
 _CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
@@ -34,7 +35,8 @@ def as_text(message: Message) -> str:
         for item in message.items:
             lines += [f"  {_headline(item)}", f"    {item.sentence}"]
             lines += [f"    {name:<11} {value}" for name, value in _fields(item)]
-    lines += [f"  {line}" for line in _not_run_lines(message.not_run)]
+    if message.checks_not_run:
+        lines.append(f"  {_not_run_line(message.checks_not_run)}")
     return "\n".join(lines)
 
 
@@ -49,8 +51,8 @@ def as_slack(message: Message) -> dict[str, Any]:
         for item in message.items:
             fields = [f"*{name}*  {_slack_value(name, value)}" for name, value in _fields(item)]
             sections.append("\n".join([f"*{slack_text(_headline(item))}*", slack_text(item.sentence), *fields]))
-    not_run = "\n".join(slack_text(line) for line in _not_run_lines(message.not_run))
-    sections += [not_run] if not_run else []
+    if message.checks_not_run:
+        sections.append(slack_text(_not_run_line(message.checks_not_run)))
     header = {"type": "header", "text": {"type": "plain_text", "text": cut(message.title, SLACK_HEADER)}}
     blocks = [
         {"type": "section", "text": {"type": "mrkdwn", "text": cut(section, SLACK_SECTION)}} for section in sections
@@ -88,30 +90,25 @@ def _headline(item: Item) -> str:
 
 def _fields(item: Item) -> list[tuple[str, str]]:
     """Name and value of what there is to say, in the order in which a person asks."""
-    fields: list[tuple[str, str | None]] = [
-        ("partitions", _first(item.partitions, _SHOWN_PARTITIONS) or None),
-        ("observed", item.observed),
-        ("expected", item.expected),
-        ("failing rows", None if item.failing_rows is None else f"{item.failing_rows:,}"),
-        ("since", f"{item.since:%Y-%m-%d %H:%M} UTC, seen failing {_times(item.times_failed)}"),
-        ("lasted", None if item.lasted_s is None else duration(timedelta(seconds=item.lasted_s))),
-        ("blocked", _blocked(item)),
-        ("owners", ", ".join(item.owners) or None),
-        ("affects", _first(item.tables_downstream, _SHOWN_TABLES) or None),
-        ("run", item.run_url),
-        ("asset", item.asset_url),
-        ("run again", None if item.state == Change.RESOLVED else item.rerun),
-        ("runbook", item.runbook),
-    ]
-    return [(name, value) for name, value in fields if value is not None]
-
-
-def _blocked(item: Item) -> str | None:
+    fields: list[tuple[str, str | None]] = [("partitions", _first(item.partitions, _SHOWN_PARTITIONS) or None)]
+    since = f"{item.since:%Y-%m-%d %H:%M} UTC, seen failing {_times(item.times_failed)}"
     if item.state == Change.RESOLVED:
-        return None
-    if item.blocked:
-        return "yes: what is made of it was not built, and keeps its last good content"
-    return "no: what is made of it was built"
+        lasted = duration(timedelta(seconds=item.lasted_s or 0))
+        fields += [("since", since), ("lasted", lasted)]
+    else:
+        fields += [
+            ("observed", item.observed),
+            ("expected", item.expected),
+            ("failing rows", None if item.failing_rows is None else f"{item.failing_rows:,}"),
+            ("since", since),
+            ("blocked", _BLOCKED if item.blocked else _NOT_BLOCKED),
+            ("owners", ", ".join(item.owners) or None),
+            ("affects", _first(item.tables_downstream, _SHOWN_TABLES) or None),
+            ("run again", item.rerun),
+            ("runbook", item.runbook),
+        ]
+    fields += [("run", item.run_url), ("asset", item.asset_url)]
+    return [(name, value) for name, value in fields if value is not None]
 
 
 def _count_lines(message: Message) -> list[str]:
@@ -127,16 +124,9 @@ def _digest_line(item: Item) -> str:
     return f"{_headline(item)}{partitions}{lasted} · {item.sentence[:200]}"
 
 
-def _not_run_lines(not_run: list[NotRun]) -> list[str]:
-    lines = []
-    for changes, told in (
-        ({Change.OPENED, Change.STILL_FAILING, Change.ESCALATED}, "planned checks never ran"),
-        ({Change.RESOLVED}, "checks that had not run have run now"),
-    ):
-        names = [f"{item.asset} {item.name}" for item in not_run if item.state in changes]
-        if names:
-            lines.append(f"{len(names)} {told}: {_first(names, _SHOWN_NOT_RUN)}")
-    return lines
+def _not_run_line(checks_not_run: dict[str, int]) -> str:
+    assets = [f"{asset} ({count})" for asset, count in checks_not_run.items()]
+    return f"{sum(checks_not_run.values())} planned checks never ran: {_first(assets, _SHOWN_TABLES)}"
 
 
 def _first(values: list[str], shown: int) -> str:

@@ -148,7 +148,7 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
     outcomes = list(evaluated.values())
     for key in sorted(planned | evaluated.keys()):
         failing = () if key in evaluated else _days(judged, lineage.judges_the_whole(key))
-        finding = Finding("planned by this run, and never evaluated", run.run_id)
+        finding = Finding("planned by this run, and never evaluated", run.run_id, _named(judged))
         outcomes.append(Outcome(_subject(Kind.NOT_RUN, key), ended_at, judged, failing, Severity.WARN, finding))
     outcomes += _step_outcomes(run, steps, explained, lineage)
     return [*outcomes, *_run_outcomes(run, events, ended_at)]
@@ -159,6 +159,7 @@ def outcome_of(
 ) -> Outcome:
     """What one evaluation says; `judged` are the days of its run."""
     key = evaluation.asset_check_key
+    run_days = _named(judged)
     metadata = {name: value.value for name, value in evaluation.metadata.items()}
     named = metadata.get(evidence.FAILING_DAYS)
     days: tuple[str, ...]
@@ -183,6 +184,7 @@ def outcome_of(
         finding=Finding(
             sentence=_clean(evaluation.description or "the check failed; it gives no description"),
             run_id=run_id,
+            run_days=run_days,
             observed=_short(metadata.get(evidence.OBSERVED)),
             expected=_short(metadata.get(evidence.EXPECTED)),
             failing_rows=_count(metadata.get(evidence.FAILING_ROWS)),
@@ -206,7 +208,9 @@ def _step_outcomes(
             judged=judged,
             failing_days=_days(judged, whole=False) if failed else (),
             severity=Severity.ERROR,
-            finding=Finding(_clean(_failure_text(event)), run.run_id, blocked=True) if failed else None,
+            finding=Finding(_clean(_failure_text(event)), run.run_id, _named(_judged_by(run)), blocked=True)
+            if failed
+            else None,
         )
 
 
@@ -225,7 +229,7 @@ def _run_outcomes(run: DagsterRun, events: Sequence[EventLogEntry], ended_at: da
         judged=judged,
         failing_days=_days(judged, whole=False) if failed else (),
         severity=Severity.ERROR,
-        finding=Finding(_clean(sentence), run.run_id, blocked=True) if failed else None,
+        finding=Finding(_clean(sentence), run.run_id, _named(judged), blocked=True) if failed else None,
     )
 
 
@@ -270,6 +274,11 @@ def _judged_by(run: DagsterRun) -> Judged:
     if ASSET_PARTITION_RANGE_START_TAG in run.tags:
         return run.tags[ASSET_PARTITION_RANGE_START_TAG], run.tags[ASSET_PARTITION_RANGE_END_TAG]
     return EVERYTHING
+
+
+def _named(judged: Judged) -> Judged | None:
+    """The partitions, where there are any."""
+    return None if judged == EVERYTHING else judged
 
 
 def _days(judged: Judged, whole: bool) -> tuple[str, ...]:
