@@ -24,7 +24,7 @@ class Receiver:
     port: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
-    before_answer: Callable[[str], None] = lambda _channel: None
+    before_answer: Callable[[str, bytes], None] = lambda _channel, _body: None
     taken: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     changed: Condition = field(default_factory=Condition)
@@ -69,7 +69,7 @@ class Receiver:
             else:
                 self.refused.append(channel)
             self.changed.notify_all()
-        self.before_answer(channel)
+        self.before_answer(channel, body)
         return status
 
 
