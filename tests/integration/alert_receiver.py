@@ -100,7 +100,7 @@ def receiver() -> Iterator[Receiver]:
 
     with Quiet(("127.0.0.1", 0), Handler) as server:
         there.port = server.server_port
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield there
