@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from engagement_assets.alerts.channels import Channel, channels_of
 from engagement_assets.alerts.delivery import Backoff, deliver
-from engagement_assets.alerts.incidents import Kind, Outcome, Severity, Transition, follow, remind
+from engagement_assets.alerts.incidents import Change, Kind, Outcome, Severity, Transition, follow, remind
 from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.alerts.messages import compose, severity_of
 from engagement_assets.alerts.run_results import Results, unread_results, watch_new_runs
@@ -135,16 +135,32 @@ class Alerting:
         return [channel.name for channel in self.channels]
 
     def _enqueue(self, store: AlertStore, transitions: Sequence[Transition], lineage: Lineage, now: datetime) -> int:
-        """One message of all; warnings by themselves wait for their time."""
-        if not transitions:
-            return 0
-        is_warning = severity_of(transitions) == Severity.WARN
-        if is_warning and self.timing.last_digest(now) is not None:
-            store.wait_for_digest(transitions, now)
-            return 0
-        not_before = self.timing.warnings_go_at(now) if is_warning else now
-        store.record(compose(transitions, lineage, now), not_before, self._channel_names)
-        return 1
+        """One message of all that goes out now, and one of what waits: warnings, and that they are over.
+
+        A warning comes along with an error of its run. That one is over never does: it must not overtake the warning.
+        """
+        go_at = self.timing.warnings_go_at(now)
+        by_digest = self.timing.last_digest(now) is not None
+        if severity_of(transitions) == Severity.WARN:
+            told, waiting = [], list(transitions)
+        elif by_digest or go_at > now:
+            told = [transition for transition in transitions if not _is_over_and_was_a_warning(transition)]
+            waiting = [transition for transition in transitions if _is_over_and_was_a_warning(transition)]
+        else:
+            told, waiting = list(transitions), []
+        if by_digest:
+            store.wait_for_digest(waiting, now)
+            waiting = []
+        recorded = 0
+        for part, not_before in ((told, now), (waiting, go_at)):
+            if part:
+                store.record(compose(part, lineage, now), not_before, self._channel_names)
+                recorded += 1
+        return recorded
+
+
+def _is_over_and_was_a_warning(transition: Transition) -> bool:
+    return transition.change == Change.RESOLVED and transition.incident.severity == Severity.WARN
 
 
 def alerts_folder(settings: Settings) -> Path:

@@ -48,16 +48,21 @@ def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[
     sent = failed = 0
     with closing(AlertStore(store_path)) as store:
         until = now() + LONGEST_ROUND
-        for delivery in store.due(channel.name, now()):
-            if now() > until:
-                break
+        for delivery in store.outbox(channel.name, now()):
+            is_early = delivery.next_at > now()
+            if is_early and delivery.is_refused:
+                continue
+            if is_early or now() > until:
+                break  # nothing overtakes a message that waits for the channel to come back
             try:
                 channel.send(delivery.message)
             except ChannelError as error:
                 failed += 1
-                store.mark_failed(delivery, channel.name, now() + backoff.wait(delivery.attempts, error), str(error))
-                if not isinstance(error, MessageRefusedError):
-                    break  # the channel is down: the messages after this one would fail, too
+                is_refused = isinstance(error, MessageRefusedError)
+                next_at = now() + backoff.wait(delivery.attempts, error)
+                store.mark_failed(delivery, channel.name, next_at, str(error), is_refused=is_refused)
+                if not is_refused:
+                    break
             else:
                 sent += 1
                 store.mark_delivered(delivery, channel.name, now())

@@ -49,7 +49,7 @@ create table if not exists messages (
 );
 create table if not exists deliveries (
     number integer not null, channel text not null, attempts integer not null, next_at text not null,
-    delivered_at text, error text, primary key (number, channel)
+    is_refused integer not null, delivered_at text, error text, primary key (number, channel)
 ) without rowid;
 create index if not exists deliveries_due on deliveries (channel, number) where delivered_at is null;
 """
@@ -65,11 +65,13 @@ class WatchedRun:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message that a channel has not taken yet."""
+    """A message that a channel has not taken yet; `is_refused` tells that the channel was there and did not want it."""
 
     number: int
     message: Message
     attempts: int
+    next_at: datetime
+    is_refused: bool
 
 
 class AlertStore:
@@ -210,22 +212,26 @@ class AlertStore:
             (message.key, msgspec.json.encode(message), _text(message.recorded_at), _text(not_before)),
         )
         self._connection.executemany(
-            "insert into deliveries values (?, ?, 0, ?, null, null)",
+            "insert into deliveries values (?, ?, 0, ?, 0, null, null)",
             [(inserted.lastrowid, channel, _text(not_before)) for channel in channels],
         )
 
-    def due(self, channel: str, now: datetime) -> list[Delivery]:
-        """What a channel is to send now, oldest first."""
+    def outbox(self, channel: str, now: datetime) -> list[Delivery]:
+        """What a channel has not taken though its time has come, oldest first; some of it is to be tried later."""
         rows = self._connection.execute(
             """
-            select messages.number, messages.body, deliveries.attempts
+            select
+                messages.number, messages.body, deliveries.attempts, deliveries.next_at, deliveries.is_refused
             from deliveries inner join messages on deliveries.number = messages.number
-            where deliveries.channel = ? and deliveries.delivered_at is null and deliveries.next_at <= ?
+            where deliveries.channel = ? and deliveries.delivered_at is null and messages.not_before <= ?
             order by messages.number
             """,
             (channel, _text(now)),
         ).fetchall()
-        return [Delivery(number, msgspec.json.decode(body, type=Message), attempts) for number, body, attempts in rows]
+        return [
+            Delivery(number, msgspec.json.decode(body, type=Message), attempts, _instant(next_at), bool(is_refused))
+            for number, body, attempts, next_at, is_refused in rows
+        ]
 
     def mark_delivered(self, delivery: Delivery, channel: str, now: datetime) -> None:
         """The channel has taken the message."""
@@ -237,11 +243,14 @@ class AlertStore:
             (_text(now), delivery.number, channel),
         )
 
-    def mark_failed(self, delivery: Delivery, channel: str, next_at: datetime, error: str) -> None:
+    def mark_failed(self, delivery: Delivery, channel: str, next_at: datetime, error: str, *, is_refused: bool) -> None:
         """The channel has not taken the message; it is tried again from `next_at` on."""
         self._connection.execute(
-            "update deliveries set next_at = ?, attempts = attempts + 1, error = ? where number = ? and channel = ?",
-            (_text(next_at), error, delivery.number, channel),
+            """
+            update deliveries set next_at = ?, attempts = attempts + 1, error = ?, is_refused = ?
+            where number = ? and channel = ?
+            """,
+            (_text(next_at), error, is_refused, delivery.number, channel),
         )
 
     def undelivered(self, channels: Collection[str]) -> list[tuple[str, datetime, str]]:

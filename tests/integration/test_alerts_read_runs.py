@@ -234,9 +234,9 @@ def test_warnings_wait_for_the_digest_of_the_day_and_errors_do_not(
     reader = Reader(tmp_path / "alerts", instance, Timing(digest_at=digest_at))
     run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
     run(instance, ONE, holds_01=Fails("ERROR", (ONE,)))
-    assert reader.told() == [[("opened", "holds_01", (ONE,)), ("resolved", "holds_00", (ONE,))]]
+    assert reader.told() == [[("opened", "holds_01", (ONE,))]]
     reader.later = timedelta(hours=2, minutes=1)
-    assert reader.told() == [[("opened", "holds_00", (ONE,))]]
+    assert reader.told() == [[("opened", "holds_00", (ONE,)), ("resolved", "holds_00", (ONE,))]]
     reader.later = timedelta(hours=24)
     assert reader.told() == [[("still failing", "holds_01", (ONE,))]]
     assert reader.told() == []
@@ -265,7 +265,7 @@ def test_the_check_of_the_alerts_passes_while_they_work_and_tells_when_they_have
     assert troubles(daemon_expected=True) == []
     reader.later = timedelta(minutes=16)
     silent, unread = troubles(daemon_expected=True)
-    assert silent == "the alert sensor last worked 16 min ago; see its ticks in the Dagster UI"
+    assert silent.startswith("the alert sensor last worked 16 min")
     assert unread.startswith("1 runs ended and nobody has read their checks")
     reader.work(SHELL)
     assert troubles(daemon_expected=False) == []
