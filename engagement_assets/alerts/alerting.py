@@ -6,7 +6,7 @@ Belongs here: the order of the steps and what is written together. Not here: who
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from engagement_assets.settings import Settings
 
 SENSOR = "sensor"
 SHELL = "shell"
+# After so much reading of results what was found is sent; the rest is for the next round. The daemon gives up on a
+# sensor after 60 s, and sending has its own limit.
+LONGEST_READING = timedelta(seconds=20)
 
 
 class AlertsBusyError(RuntimeError):
@@ -98,6 +101,8 @@ class Alerting:
         for results in unread_results(instance, store, lineage, now):
             recorded += self.record(store, results, lineage)
             runs_read += len(results.run_ids)
+            if self.now() > now + LONGEST_READING:
+                break
         recorded += self.record_what_time_brings(store, lineage)
         sent, failed = deliver(store.path, self.channels, self.backoff, self.now)
         with store.transaction():
