@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from engagement_assets.alerts.heartbeat import alerts_asset
+from engagement_assets.alerts.sensor import alert_sensor
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.published import published_assets
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
@@ -37,8 +39,9 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     ]
     freshness = freshness_checks(settings, clients)
     return dg.Definitions(
-        assets=[*raw, *models, *published_assets(models)],
+        assets=[*raw, *models, *published_assets(models), alerts_asset()],
         asset_checks=freshness,
+        sensors=[alert_sensor(settings)],
         jobs=[
             daily_engagement_job(freshness),
             weekly_engagement_metrics_job(models),

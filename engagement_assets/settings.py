@@ -8,14 +8,16 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
@@ -99,6 +101,36 @@ class Settings(BaseSettings):
         default="100MB",
         description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
     )
+
+    alert_urls: SecretStr | None = Field(
+        default=None,
+        description="Where alerts go beside console and file; URLs, parted by spaces or commas.",
+    )
+    alert_webhook_secret: SecretStr | None = Field(default=None, description="Signs what goes to a webhook.")
+    alert_interval_s: int = Field(default=30, ge=1, description="Seconds between two looks of the alert sensor.")
+    alert_repeat_hours: float = Field(
+        default=24, gt=0, description="Hours until a failure that goes on is told of again."
+    )
+    alert_quiet_hours: str = Field(
+        default="",
+        pattern=rf"^({CLOCK}-{CLOCK})?$",
+        description="HH:MM-HH:MM in which warnings wait; errors go out at any hour.",
+    )
+    alert_warning_digest_at: str = Field(
+        default="", pattern=rf"^({CLOCK})?$", description="HH:MM of the one message a day for warnings."
+    )
+    alert_time_zone: str = Field(default="UTC", description="The time zone of both.")
+    dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
+    runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
+
+    @field_validator("alert_time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin") from error
+        return name
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:

@@ -97,6 +97,7 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "audit/ingestion_loads",
         "audit/rejected_records",
         "audit/held_days",
+        "audit/alerts",
         "published/training",
         "published/learning",
         "published/strava",
@@ -179,6 +180,8 @@ def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> No
     assert raw == {name: name for name in raw}
     # Whether a source is fresh is told from the lake.
     assert pools.pop("is_fresh") is None
+    # The alerts have a file of their own.
+    assert pools.pop("audit_alerts") is None
     assert {pool for name, pool in pools.items() if name not in raw} == {"warehouse"}
 
 
