@@ -8,8 +8,9 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Self
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
@@ -67,6 +68,21 @@ class Settings(BaseSettings):
     api_retry_delay_s: int = Field(
         default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
     )
+    schedules_on: bool = Field(
+        default=False,
+        description="Schedules and sensors are on from the start; else each is switched on in the UI.",
+    )
+    schedule_time_zone: str = Field(default="UTC", description="The time zone of SCHEDULE_HOUR, by its IANA name.")
+    schedule_hour: int = Field(default=4, ge=0, le=23, description="The hour at which schedules run, local time.")
+    catch_up_days: int = Field(
+        default=14, ge=1, description="How many days back missing and stale days are run without anyone asking."
+    )
+    catch_up_attempts: int = Field(
+        default=3, ge=1, description="Runs that may fail for a day before it is left to a person."
+    )
+    landing_settle_s: int = Field(
+        default=60, ge=0, description="Seconds that a landing file must rest before a sensor asks for its day."
+    )
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",
@@ -76,6 +92,13 @@ class Settings(BaseSettings):
         default="100MB",
         description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
     )
+
+    @field_validator("schedule_time_zone")
+    @classmethod
+    def _know_time_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"SCHEDULE_TIME_ZONE={name!r} is no time zone; expected a name such as Europe/Berlin")
+        return name
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:

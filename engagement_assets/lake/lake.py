@@ -112,6 +112,11 @@ class Lake:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
 
+    def loads_files(self, name: str) -> list[str]:
+        """Where DuckDB finds the records of all loads called `name`."""
+        found = self._filesystem.glob(f"{self._root}/records/loads/day=*/{name}.parquet")
+        return [self.location(str(path).removeprefix(f"{self._root}/")) for path in sorted(found)]
+
     def exists(self, key: str) -> bool:
         """Whether the lake holds the key."""
         return bool(self._filesystem.exists(f"{self._root}/{key}"))
