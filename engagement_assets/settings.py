@@ -66,7 +66,10 @@ class Settings(BaseSettings):
         description="What tells two user events apart: event (ids, or device, time, type and path) or device_and_time.",
     )
     api_retry_delay_s: int = Field(
-        default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
+        default=60,
+        ge=0,
+        description="Seconds until a step is tried again whose service did not answer, or that found a lock held; "
+        "twice as long before the third try.",
     )
     schedules_on: bool = Field(
         default=False,

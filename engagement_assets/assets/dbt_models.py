@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
@@ -109,6 +110,7 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         if start_date:
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
             window = with_trailing_days(window_of(context), days, start_date)
-        yield from build.stream(context, window)
+        with trying_again(settings, context):
+            yield from build.stream(context, window)
 
     return models

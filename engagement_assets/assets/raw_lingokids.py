@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.raw_door import (
     RECONCILES,
     RECONCILES_DESCRIPTION,
@@ -58,9 +59,12 @@ def _events_asset(start_date: date) -> dg.AssetsDefinition:
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/lingokids_events.json")
         index = FileIndex.load(index_uri)
-        with open_load(
-            lake, "lingokids_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                lake, "lingokids_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
+            ) as load,
+        ):
             extraction = lingokids.extract_events(
                 load.connection,
                 Landing(settings.landing_uri),
@@ -91,12 +95,15 @@ def _snapshot_asset(dataset: Dataset, extract: Callable[..., Extraction]) -> dg.
     def raw_snapshot(
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        with open_load(
-            Lake(settings.lake_uri),
-            name.removeprefix("raw_"),
-            run_id=context.run.run_id,
-            memory_limit=settings.duckdb_memory_limit,
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                Lake(settings.lake_uri),
+                name.removeprefix("raw_"),
+                run_id=context.run.run_id,
+                memory_limit=settings.duckdb_memory_limit,
+            ) as load,
+        ):
             extraction = extract(
                 load.connection,
                 Landing(settings.landing_uri),

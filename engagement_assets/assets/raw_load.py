@@ -5,7 +5,6 @@ per source beside this one).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -14,11 +13,9 @@ from pydantic import Field
 
 from engagement_assets.checks.raw_door import Verdict
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import DayCounts, Load
-from engagement_assets.settings import Settings
 
 OWNERS = ["team:engagement-data"]
 PREVIEW_ROWS = 5
@@ -104,17 +101,6 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
             context.log_event(
                 dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
             )
-
-
-@contextmanager
-def trying_again(settings: Settings) -> Iterator[None]:
-    """Let Dagster try the step twice more when a service does not answer; what will not heal fails at once."""
-    try:
-        yield
-    except ApiUnavailableError as error:
-        raise dg.RetryRequested(max_retries=2, seconds_to_wait=settings.api_retry_delay_s) from error
-    except ApiError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.raw_door import RECONCILES, RECONCILES_DESCRIPTION, check_spec, reconciles
 from engagement_assets.extract import mobile
 from engagement_assets.extract.file_index import FileIndex
@@ -39,9 +40,12 @@ def raw_mobile_assets(start_date: date) -> dg.AssetsDefinition:
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/mobile_events.json")
         index = FileIndex.load(index_uri)
-        with open_load(
-            lake, "mobile_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                lake, "mobile_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
+            ) as load,
+        ):
             extraction = mobile.extract_events(
                 load.connection,
                 Landing(settings.landing_uri),

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.raw_door import (
     HAS_NOT_SHRUNK,
     HAS_NOT_SHRUNK_DESCRIPTION,
@@ -52,12 +53,15 @@ def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
-        with open_load(
-            Lake(settings.lake_uri),
-            "runna",
-            run_id=context.run.run_id,
-            memory_limit=settings.runna_memory_limit,
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                Lake(settings.lake_uri),
+                "runna",
+                run_id=context.run.run_id,
+                memory_limit=settings.runna_memory_limit,
+            ) as load,
+        ):
             extraction = runna.extract(
                 load.connection,
                 Landing(settings.landing_uri),

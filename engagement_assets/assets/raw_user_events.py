@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec, trying_again
+from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.raw_door import (
     FEW_RECORDS_ARE_GONE_DESCRIPTION,
     HAS_NOT_SHRUNK,
@@ -49,7 +50,7 @@ def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         api_clients: dg.ResourceParam[ApiClients],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        with trying_again(settings), api_clients.user_events(context.log.info) as api:
+        with trying_again(settings, context), api_clients.user_events(context.log.info) as api:
             yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
 
     return raw_user_events
