@@ -50,7 +50,7 @@ class SourceSet:
 
 def source_sets(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[SourceSet]:
     """The sources that can be loaded; one whose settings are missing is left out."""
-    definitions = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
+    definitions = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition) and asset.is_executable]
     sets = []
     for area in AREAS:
         raw = [item for item in definitions if {key.path[0] for key in item.keys} == {f"raw_{area.source}"}]

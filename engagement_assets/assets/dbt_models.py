@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
@@ -87,11 +87,33 @@ def _step_of(node: Mapping[str, Any]) -> str:
     )
 
 
+class _Translator(DagsterDbtTranslator):
+    """The default, and for models of a day's raw data that this day is what they are made of.
+
+    Between the two lies a view, which has no days. Dagster finds the days of a backfill of selected assets along the
+    partitioned ones: without this it would leave the models out, and say that all is done.
+    """
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """The spec of a dbt node."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id)
+        if node is None or WINDOWED not in node["tags"]:
+            return spec
+        views = [parent for parent in node["depends_on"]["nodes"] if parent.startswith("model.")]
+        sources = {
+            source
+            for view in views
+            for source in manifest["nodes"][view]["depends_on"]["nodes"]
+            if source.startswith("source.")
+        }
+        raw = [super().get_asset_spec(manifest, source, project).key for source in sorted(sources)]
+        return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
+
+
 def translator() -> DagsterDbtTranslator:
-    """Names, groups and owners come from the dbt project; only the settings differ from the default."""
-    return DagsterDbtTranslator(
-        DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
-    )
+    """Names, groups and owners come from the dbt project."""
+    return _Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False))
 
 
 def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date | None) -> dg.AssetsDefinition:

@@ -44,7 +44,7 @@ def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: SourceJ
         sets,
         jobs,
         wanted=missing,
-        selection_of=lambda item: item.keys,
+        selection_of=lambda _: None,
         check_of=lambda item: dg.AssetCheckKey(item.raw[0], IS_CAUGHT_UP),
     )
 
@@ -115,7 +115,7 @@ def _sensor(  # noqa: PLR0913 - what the two sensors differ in
     jobs: SourceJobs,
     *,
     wanted: Wanted,
-    selection_of: Callable[[SourceSet], Collection[dg.AssetKey]],
+    selection_of: Callable[[SourceSet], Sequence[dg.AssetKey] | None],
     check_of: Callable[[SourceSet], dg.AssetCheckKey],
 ) -> dg.SensorDefinition:
     @dg.sensor(

@@ -4,7 +4,7 @@ Belongs here: which runs are under way, how often a day has been tried, and whic
 which days are wanted (one module per sensor beside this one).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -85,14 +85,14 @@ def plan(  # noqa: PLR0913 - what a decision stands on
     item: SourceSet,
     wanted: Mapping[date, int],
     *,
-    selection: Collection[dg.AssetKey],
+    selection: Sequence[dg.AssetKey] | None,
     under_way: RunsUnderWay,
     attempts: int,
     now: datetime,
 ) -> Plan:
     """Request the oldest block of `wanted` days that may be tried now, if no run makes the same assets.
 
-    `wanted` gives per day the number of its newest input, 0 where there is none: tries on older input do not count. A
+    `selection` names the assets to make, None stands for all of the source's job. `wanted` gives per day the number of its newest input, 0 where there is none: tries on older input do not count. A
     day that failed `attempts` times is given up until its input changes.
     """
     tried = _tried(instance, sensor, item, wanted)
@@ -110,7 +110,7 @@ def plan(  # noqa: PLR0913 - what a decision stands on
     request = dg.RunRequest(
         run_key=f"{item.source} {window.start}..{window.days()[-1]} after {newest_input}, try {times + 1}",
         job_name=item.job_name,
-        asset_selection=sorted(selection),
+        asset_selection=selection,
         tags={
             **range_tags(window),
             SENSOR_TAG: sensor,
