@@ -43,6 +43,11 @@ class SourceSet:
         return f"daily_{self.source}"
 
     @property
+    def own(self) -> tuple[dg.AssetKey, ...]:
+        """Those that no other source's job makes."""
+        return tuple(key for key in self.keys if key.path[0] != AUDIT_STEP)
+
+    @property
     def keys(self) -> tuple[dg.AssetKey, ...]:
         """All of them."""
         return (*self.raw, *self.unpartitioned_raw, *self.models)

@@ -107,7 +107,7 @@ class _Translator(DagsterDbtTranslator):
             for source in manifest["nodes"][view]["depends_on"]["nodes"]
             if source.startswith("source.")
         }
-        raw = [super().get_asset_spec(manifest, source, project).key for source in sorted(sources)]
+        raw = [self.get_asset_spec(manifest, source, project).key for source in sorted(sources)]
         return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
 
 

@@ -166,7 +166,11 @@ def _version(info: dict[str, Any]) -> str:
 
 
 def _arrived_at(info: dict[str, Any]) -> datetime | None:
-    """When a remote object was written."""
-    found = (info.get(name) for name in ("LastModified", "mtime", "created"))
-    moment = next((value for value in found if isinstance(value, datetime)), None)
-    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    """When a remote object was written, as a time or as seconds since 1970."""
+    for name in ("LastModified", "mtime", "created"):
+        found = info.get(name)
+        if isinstance(found, datetime):
+            return found.astimezone(UTC)
+        if isinstance(found, float | int):
+            return datetime.fromtimestamp(found, UTC)
+    return None

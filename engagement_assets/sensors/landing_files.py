@@ -56,7 +56,7 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: SourceJo
         for item in sets:
             if item.source not in _SOURCES:
                 continue
-            if run_id := under_way.that_makes_any_of(item.keys):
+            if run_id := under_way.that_makes_any_of(item.own):
                 remarks.append(f"{item.source} waits for run {run_id}")
                 continue
             try:

@@ -92,14 +92,15 @@ def plan(  # noqa: PLR0913 - what a decision stands on
 ) -> Plan:
     """Request the oldest block of `wanted` days that may be tried now, if no run makes the same assets.
 
-    `selection` names the assets to make, None stands for all of the source's job. `wanted` gives per day the number of its newest input, 0 where there is none: tries on older input do not count. A
-    day that failed `attempts` times is given up until its input changes.
+    `selection` names the assets to make; None stands for all of the source's job. `wanted` gives per day the number of
+    its newest input, 0 where there is none: tries on older input do not count. A day that failed `attempts` times is
+    given up until its input changes.
     """
     tried = _tried(instance, sensor, item, wanted)
     given_up = {day: tried[day] for day in sorted(wanted) if tried[day].times >= attempts}
     if not wanted.keys() - given_up.keys():
         return Plan(None, given_up, None)
-    if run_id := under_way.that_makes_any_of(item.keys):
+    if run_id := under_way.that_makes_any_of(item.own):
         return Plan(None, given_up, f"{item.source} waits for run {run_id}")
     blocks = blocks_of(day for day in wanted.keys() - given_up.keys() if tried[day].is_due(now))
     if not blocks:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,7 +45,8 @@ class DagsterProcesses:
     def start_sensor(self, name: str) -> None:
         """Switch a sensor on, as a person does in the UI."""
         result = self.ask(
-            "mutation($it: SensorSelector!) { startSensor(sensorSelector: $it) { __typename ... on PythonError {message} } }",
+            "mutation($it: SensorSelector!) { startSensor(sensorSelector: $it) "
+            "{ __typename ... on PythonError { message } } }",
             it=_selector(sensorName=name),
         )
         assert result["__typename"] == "Sensor", result
@@ -160,7 +161,8 @@ def dagster_processes(settings: Settings, **changes: str) -> Iterator[DagsterPro
         url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 120
         while not _answers(url):
-            assert process.poll() is None and time.monotonic() < until, log.read_text(encoding="utf-8")[-5000:]
+            assert process.poll() is None, log.read_text(encoding="utf-8")[-5000:]
+            assert time.monotonic() < until, log.read_text(encoding="utf-8")[-5000:]
             time.sleep(POLL_S)
         with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
             yield DagsterProcesses(url, process, instance, log)
@@ -171,10 +173,8 @@ def dagster_processes(settings: Settings, **changes: str) -> Iterator[DagsterPro
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ask the processes to end, and kill what is left of them."""
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        pass
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

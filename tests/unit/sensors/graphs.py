@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -38,13 +38,8 @@ def window(first_back: int, last_back: int | None = None) -> DayWindow:
 class Graph:
     """The project's graph over file sources, and an instance that has run nothing."""
 
-    settings: Settings
+    repository: dg.RepositoryDefinition
     instance: dg.DagsterInstance
-
-    @cached_property
-    def repository(self) -> dg.RepositoryDefinition:
-        """The code location."""
-        return build_defs(self.settings).get_repository_def()
 
     @cached_property
     def sets(self) -> dict[str, SourceSet]:
@@ -94,16 +89,20 @@ class Graph:
 
 
 @contextmanager
-def graph(folder: Path, **settings: object) -> Iterator[Graph]:
-    """A graph whose landing zone, lake and warehouse are to lie in `folder`."""
-    (folder / "landing").mkdir()
+def graph(folder: Path = Path("/nowhere"), **settings: object) -> Iterator[Graph]:
+    """A graph whose landing zone and lake are to lie in `folder`, with an instance of its own."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Graph(_repository(folder, tuple(sorted(settings.items()))), instance)
+
+
+@cache
+def _repository(folder: Path, settings: tuple[tuple[str, object], ...]) -> dg.RepositoryDefinition:
     values = {
         "landing_uri": str(folder / "landing"),
         "lake_uri": str(folder / "lake"),
         "start_date": day(5),
         "schedule_hour": 0,
         "landing_settle_s": 0,
-        **settings,
+        **dict(settings),
     }
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Graph(Settings(_env_file=None, **values), instance)
+    return build_defs(Settings(_env_file=None, **values)).get_repository_def()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -12,14 +11,14 @@ from engagement_assets.sensors.runs import Plan, RunsUnderWay, plan
 from tests.unit.sensors.graphs import FAILURE, SUCCESS, Graph, day, graph, window
 
 FILE_SOURCES = {"runna", "lingokids", "mobile"}
-QUEUED = dg.DagsterRunStatus.QUEUED
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # At midnight UTC the schedule has not had its hour yet: yesterday may not be due.
 OLD_DAYS = [day(5), day(4), day(3), day(2)]
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Iterator[Graph]:
-    with graph(tmp_path, catch_up_attempts=2) as made:
+def found() -> Iterator[Graph]:
+    with graph(catch_up_attempts=2) as made:
         # Whether yesterday is due depends on the hour at which the test runs.
         made.load([day(1)])
         yield made
@@ -70,8 +69,8 @@ def test_nothing_is_requested_when_every_due_day_is_there(found: Graph) -> None:
     assert result.skip_reason == dg.SkipReason("every day is there")
 
 
-def test_days_before_the_horizon_and_the_day_at_work_are_left_alone(tmp_path: Path) -> None:
-    with graph(tmp_path, start_date=day(30), catch_up_days=3, schedule_hour=0) as found:
+def test_days_before_the_horizon_and_the_day_at_work_are_left_alone() -> None:
+    with graph(start_date=day(30), catch_up_days=3, schedule_hour=0) as found:
         found.load([day(1)])
         (first, last) = _requested(found.sense("catch_up"))["daily_runna"]
         assert first >= str(day(4))
@@ -86,7 +85,7 @@ def test_a_raw_dataset_that_is_missing_makes_its_day_missing(found: Graph) -> No
     assert _requested(found.sense("catch_up")) == {"daily_runna": (str(day(2)), str(day(2)))}
 
 
-@pytest.mark.parametrize("status", [QUEUED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+@pytest.mark.parametrize("status", UNDER_WAY)
 def test_nothing_is_requested_twice_while_a_run_is_under_way(found: Graph, status: dg.DagsterRunStatus) -> None:
     found.load(OLD_DAYS, sources=["lingokids", "mobile"])
     run = found.run(found.sets["runna"], window(5, 2), status)
@@ -100,6 +99,12 @@ def test_a_run_over_all_sources_is_under_way_for_each(found: Graph) -> None:
     run = dg.DagsterRun("daily_engagement", status=dg.DagsterRunStatus.STARTED)
     found.instance.add_run(run)
     assert found.sense("catch_up").skip_reason == dg.SkipReason(f"runna waits for run {run.run_id}")
+
+
+def test_a_run_of_another_source_keeps_none_waiting(found: Graph) -> None:
+    found.load(OLD_DAYS, sources=["lingokids", "mobile"])
+    found.run(found.sets["mobile"], window(1), dg.DagsterRunStatus.STARTED, sensor="landing_files")
+    assert _requested(found.sense("catch_up")) == {"daily_runna": (str(day(5)), str(day(2)))}
 
 
 def test_a_failed_try_is_repeated_after_pauses_that_double_and_then_given_up(found: Graph) -> None:
@@ -194,9 +199,9 @@ def test_late_data_that_cannot_be_built_is_given_up_until_it_changes(found: Grap
     assert len(found.sense("late_data", result.cursor).run_requests or []) == 1
 
 
-def test_a_load_of_one_day_has_read_the_days_before_it_too(tmp_path: Path) -> None:
+def test_a_load_of_one_day_has_read_the_days_before_it_too() -> None:
     service = {"user_events_api_url": "http://127.0.0.1/events", "user_events_api_token": "a token"}
-    with graph(tmp_path, user_events_trailing_days=2, **service) as found:
+    with graph(user_events_trailing_days=2, **service) as found:
         found.load([*OLD_DAYS, day(1)])
         found.materialize(found.sets["user_events"].raw, [day(2)])
         assert _requested(found.sense("late_data")) == {"daily_user_events": (str(day(4)), str(day(2)))}
