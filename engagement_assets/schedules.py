@@ -5,7 +5,6 @@ Belongs here: what a tick requests. Not here: days that no tick has loaded (`sen
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -44,18 +43,13 @@ def _daily(job_name: str, settings: Settings, default_status: dg.DefaultSchedule
         cron_schedule=f"0 {settings.schedule_hour} * * *",
         execution_timezone=settings.schedule_time_zone,
         default_status=default_status,
-        description="Every day: the UTC day that has ended. Days of missed ticks are left to the sensor `catch_up`.",
+        description=(
+            "Every day: the UTC day that has ended. Of ticks that were missed Dagster runs the newest; the days of the "
+            "others are left to the sensor `catch_up`."
+        ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        tick = context.scheduled_execution_time
-        if timetable.was_missed(tick, datetime.now(UTC)):
-            # Dagster runs up to five missed ticks one by one, which would be a run for each day.
-            yield dg.SkipReason(
-                f"the tick of {tick:%Y-%m-%d %H:%M} was missed, and the next is due; the sensor `catch_up` requests "
-                "its day, together with others, while it is switched on"
-            )
-            return
-        days = [day for day in timetable.days_of_tick(tick) if day >= settings.start_date]
+        days = [day for day in timetable.days_of_tick(context.scheduled_execution_time) if day >= settings.start_date]
         if not days:
             yield dg.SkipReason(f"no UTC day from {settings.start_date} on has ended since the tick before")
         for day in days:

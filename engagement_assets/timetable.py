@@ -39,10 +39,6 @@ class Timetable:
             day += _DAY
         return days
 
-    def was_missed(self, tick: datetime, now: datetime) -> bool:
-        """Whether the next tick is due already."""
-        return self._on(self._local(tick).date() + _DAY) <= now
-
     def newest_due_day(self, now: datetime) -> date:
         """The last UTC day that a tick up to `now` was about."""
         local = self._local(now)

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
 import httpx
+from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
@@ -87,7 +89,7 @@ class DagsterProcesses:
         """Cancel a run, as a person does in the UI."""
         self.ask("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id)
 
-    def wait_for(self, what: str, look: Callable[[], Found | None], seconds: float = 240) -> Found:
+    def wait_for(self, what: str, look: Callable[[], Found | None], seconds: float = 600) -> Found:
         """The first thing that `look` finds; the processes' log is shown when it finds nothing in time."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -112,15 +114,54 @@ class DagsterProcesses:
 
         return self.wait_for(f"the end of {count} runs with {tags}", look)
 
-    def last_tick(self, sensor: str) -> Any:
-        """Status, skip reason and run ids of the newest tick of a sensor."""
+    def ended(self, run_id: str) -> dg.DagsterRun:
+        """A run, when it has ended."""
+
+        def look() -> dg.DagsterRun | None:
+            run = self.instance.get_run_by_id(run_id)
+            return run if run and run.is_finished else None
+
+        return self.wait_for(f"the end of run {run_id}", look)
+
+    def start_schedule(self, name: str, since: datetime) -> None:
+        """Switch a schedule on as if that had been done at `since`, and the machine been off from then on."""
         result = self.ask(
-            "query($it: SensorSelector!) { sensorOrError(sensorSelector: $it) { ... on Sensor { sensorState "
-            "{ ticks(limit: 1) { timestamp status skipReason runIds error { message } } } } } }",
-            it=_selector(sensorName=sensor),
+            "mutation($it: ScheduleSelector!) { startSchedule(scheduleSelector: $it) "
+            "{ __typename ... on PythonError { message } } }",
+            it=_selector(scheduleName=name),
         )
-        ticks = result["sensorState"]["ticks"]
-        return ticks[0] if ticks else None
+        assert result["__typename"] == "ScheduleStateResult", result
+        (state,) = [item for item in self.instance.all_instigator_state() if item.instigator_name == name]
+        data = state.instigator_data
+        assert isinstance(data, ScheduleInstigatorData)
+        self.instance.update_instigator_state(
+            state.with_data(ScheduleInstigatorData(data.cron_schedule, since.timestamp()))
+        )
+
+    def launch(self, job_name: str, tags: Mapping[str, str]) -> str:
+        """Launch a run of a job, as the launchpad does; gives its id."""
+        selector = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "jobName": job_name}
+        result = self.ask(
+            "mutation($it: ExecutionParams!) { launchRun(executionParams: $it) { __typename "
+            "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+            it={
+                "selector": selector,
+                "runConfigData": {},
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            },
+        )
+        assert result["__typename"] == "LaunchRunSuccess", result
+        return str(result["run"]["runId"])
+
+    def ticks(self, kind: str, name: str) -> list[Any]:
+        """Status, skip reason and run ids of the ticks of a `schedule` or `sensor` that have ended, newest first."""
+        title = kind.title()
+        result = self.ask(
+            f"query($it: {title}Selector!) {{ {kind}OrError({kind}Selector: $it) {{ ... on {title} {{ {kind}State "
+            "{ ticks(limit: 20) { timestamp status skipReason runIds error { message } } } } } }",
+            it=_selector(**{f"{kind}Name": name}),
+        )
+        return [tick for tick in result[f"{kind}State"]["ticks"] if tick["status"] != "STARTED"]
 
 
 def _selector(**name: str) -> Mapping[str, str]:
@@ -159,7 +200,7 @@ def dagster_processes(settings: Settings, **changes: str) -> Iterator[DagsterPro
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while not _answers(url):
             assert process.poll() is None, log.read_text(encoding="utf-8")[-5000:]
             assert time.monotonic() < until, log.read_text(encoding="utf-8")[-5000:]

@@ -1,6 +1,6 @@
 """Schedules: the day that has ended, at an hour of a time zone; off until somebody switches them on."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -73,29 +73,28 @@ def test_make_dev_switches_them_on_for_sample_data_alone(monkeypatch: pytest.Mon
 
 
 def test_a_tick_requests_the_utc_day_that_has_ended(repository: dg.RepositoryDefinition) -> None:
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    hour = timedelta(hours=4)  # five in Berlin is three or four UTC
-    tick = today + hour if today + hour <= datetime.now(UTC) else today + hour - timedelta(days=1)
     for name in DAILY:
-        found = _tick(repository, name, tick)
-        yesterday = str(tick.date() - timedelta(days=1))
-        assert [(item.partition_key, item.run_key) for item in found.run_requests or []] == [(yesterday, yesterday)]
-        assert (found.run_requests or [])[0].tags["dagster/partition"] == yesterday
+        found = _tick(repository, name, datetime(2024, 3, 4, 4, tzinfo=UTC))
+        (request,) = found.run_requests or []
+        assert (request.partition_key, request.run_key) == ("2024-03-03", "2024-03-03")
+        assert request.tags["dagster/partition"] == "2024-03-03"
 
 
-def test_a_missed_tick_leaves_its_day_to_the_catch_up(repository: dg.RepositoryDefinition) -> None:
-    found = _tick(repository, "daily_engagement_schedule", datetime(2024, 3, 4, 4, tzinfo=UTC))
-    assert found.run_requests == []
-    assert "the sensor `catch_up` requests its day" in str(found.skip_message)
+def test_the_weekly_tick_requests_the_tables_over_all_sources(repository: dg.RepositoryDefinition) -> None:
+    found = _tick(repository, "weekly_engagement_metrics_schedule", datetime(2024, 3, 4, 4, tzinfo=UTC))
+    assert len(found.run_requests or []) == 1
 
 
 def test_a_tick_before_the_first_partition_requests_nothing() -> None:
-    now = datetime.now(UTC)
-    repository = _repository(start_date=now.date(), schedule_hour=now.hour)
-    tick = now.replace(minute=0, second=0, microsecond=0)
-    found = _tick(repository, "daily_engagement_schedule", tick)
+    found = _tick(_repository(schedule_hour=4), "daily_engagement_schedule", datetime(2024, 1, 1, 4, tzinfo=UTC))
     assert found.run_requests == []
-    assert f"no UTC day from {now.date()} on has ended" in str(found.skip_message)
+    assert found.skip_message == "no UTC day from 2024-01-01 on has ended since the tick before"
+
+
+def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:
+    repository = _repository(schedule_hour=0, schedule_time_zone="Europe/London")
+    found = _tick(repository, "daily_engagement_schedule", datetime(2024, 10, 28, 0, tzinfo=UTC))
+    assert [request.partition_key for request in found.run_requests or []] == ["2024-10-26", "2024-10-27"]
 
 
 def test_a_source_that_cannot_be_loaded_has_no_schedule() -> None:

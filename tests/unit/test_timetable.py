@@ -51,8 +51,6 @@ def test_the_newest_due_day_is_that_of_the_last_tick(hour: int, zone: str, now: 
     ticks = [timetable._on(now.date() + timedelta(days=number)) for number in range(-3, 4)]
     past = [tick for tick in ticks if tick <= now]
     assert timetable.newest_due_day(now) == past[-1].date() - timedelta(days=1)
-    assert not timetable.was_missed(past[-1], now)
-    assert timetable.was_missed(past[-2], now)
 
 
 def test_days_become_windows_without_holes_oldest_first() -> None:
