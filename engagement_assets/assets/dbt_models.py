@@ -123,7 +123,8 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         name=name,
         dagster_dbt_translator=translator(),
         partitions_def=daily_partitions(start_date) if start_date else None,
-        backfill_policy=dg.BackfillPolicy.single_run() if start_date else None,
+        # Also without partitions: the command line takes a range for assets of one policy only.
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:

@@ -31,6 +31,7 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
         group_name="published",
         owners=OWNERS,
         kinds={"duckdb"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
         description=(
             f"The schema `{area}`, and `audit` beside it, in the copy of the warehouse that people and tools read. "

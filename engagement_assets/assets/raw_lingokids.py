@@ -90,6 +90,7 @@ def _snapshot_asset(dataset: Dataset, extract: Callable[..., Extraction]) -> dg.
         name=name,
         specs=[raw_spec(dataset, None)],
         check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=name,
     )
     def raw_snapshot(

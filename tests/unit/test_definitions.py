@@ -245,3 +245,9 @@ def test_each_source_has_a_job_of_its_own_raw_data_models_and_published_copy(def
 def test_a_backfill_of_a_job_is_one_run(defs: dg.Definitions) -> None:
     for name in ("daily_engagement", "daily_runna", "daily_lingokids", "daily_strava", "daily_mobile"):
         assert defs.resolve_job_def(name).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_plain_dagster_takes_a_range_for_any_selection(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    policies = {graph.get(key).backfill_policy for key in graph.executable_asset_keys}
+    assert policies == {dg.BackfillPolicy.single_run()}

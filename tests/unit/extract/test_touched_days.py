@@ -81,6 +81,17 @@ def test_a_file_that_has_gone_touches_nothing(zone: Path) -> None:
     assert _batches(zone, loaded).arrivals == {}
 
 
+def test_batches_are_listed_and_no_file_is_opened(zone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(zone / BATCHES / "2024-03-01" / "a.json")
+
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise AssertionError(f"{path} was opened")
+
+    for name in ("builtins.open", "io.open", "os.open"):
+        monkeypatch.setattr(name, refuse)
+    assert set(_batches(zone, {}).arrivals) == {DAY_1}
+
+
 def test_what_is_no_batch_is_left_alone(zone: Path) -> None:
     _write(zone / BATCHES / "2024-03" / "a.json")
     _write(zone / BATCHES / "upload of 2024-03-01" / "a.json")
