@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -72,7 +72,25 @@ class Settings(BaseSettings):
         description="What tells two user events apart: event (ids, or device, time, type and path) or device_and_time.",
     )
     api_retry_delay_s: int = Field(
-        default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
+        default=60,
+        ge=0,
+        description="Seconds until a step is tried again whose service did not answer, or that found a lock held; "
+        "twice as long before the third try.",
+    )
+    schedules_on: bool = Field(
+        default=False,
+        description="Schedules and sensors are on from the start; else each is switched on in the UI.",
+    )
+    schedule_time_zone: str = Field(default="UTC", description="The time zone of SCHEDULE_HOUR, by its IANA name.")
+    schedule_hour: int = Field(default=4, ge=0, le=23, description="The hour at which schedules run, local time.")
+    catch_up_days: int = Field(
+        default=14, ge=1, description="How many days back missing and stale days are run without anyone asking."
+    )
+    catch_up_attempts: int = Field(
+        default=3, ge=1, description="Runs that may fail for a day before it is left to a person."
+    )
+    landing_settle_s: int = Field(
+        default=60, ge=0, description="Seconds that a landing file must rest before a sensor asks for its day."
     )
     check_severities: SeverityPerCheck = Field(
         default=Severities(),
@@ -123,13 +141,11 @@ class Settings(BaseSettings):
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
 
-    @field_validator("alert_time_zone")
+    @field_validator("alert_time_zone", "schedule_time_zone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin") from error
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin")
         return name
 
     @model_validator(mode="after")

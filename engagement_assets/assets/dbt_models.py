@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
@@ -88,7 +89,12 @@ def _step_of(node: Mapping[str, Any]) -> str:
 
 
 class ProjectTranslator(DagsterDbtTranslator):
-    """Names, groups and owners come from the dbt project; a check says what its test claims, and why it matters."""
+    """Names, groups and owners come from the dbt project; what differs is said here.
+
+    A check says what its test claims, and why it matters. Models of a day's raw data are made of this day: between the
+    two lies a view, which has no days. Dagster finds the days of a backfill of selected assets along the partitioned
+    ones: without this it would leave the models out, and say that all is done.
+    """
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
@@ -96,6 +102,22 @@ class ProjectTranslator(DagsterDbtTranslator):
         """The test as a check of `asset_spec`, None where it is another asset's."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return spec and spec._replace(description=check_description(manifest["nodes"][unique_id]))
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """The spec of a dbt node."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id)
+        if node is None or WINDOWED not in node["tags"]:
+            return spec
+        views = [parent for parent in node["depends_on"]["nodes"] if parent.startswith("model.")]
+        sources = {
+            source
+            for view in views
+            for source in manifest["nodes"][view]["depends_on"]["nodes"]
+            if source.startswith("source.")
+        }
+        raw = [self.get_asset_spec(manifest, source, project).key for source in sorted(sources)]
+        return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
 
 
 def translator() -> DagsterDbtTranslator:
@@ -112,7 +134,8 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         name=name,
         dagster_dbt_translator=translator(),
         partitions_def=daily_partitions(start_date) if start_date else None,
-        backfill_policy=dg.BackfillPolicy.single_run() if start_date else None,
+        # Also without partitions: the command line takes a range for assets of one policy only.
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
@@ -122,6 +145,7 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         if start_date:
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
             window = with_trailing_days(window_of(context), days, start_date)
-        yield from build.stream(context, window)
+        with trying_again(settings, context):
+            yield from build.stream(context, window)
 
     return models

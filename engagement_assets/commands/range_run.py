@@ -23,11 +23,10 @@ from engagement_assets.definitions import build_defs
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS
+from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
 # Longer than a round of the alert sensor takes.
 ALERTS_WAIT_S = 60
 
@@ -85,9 +84,8 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     _tell_what_ended(alerting, defs)
-    tags = {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
     release = _release_config(defs, keys, release_reason) if release_reason else {}
-    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, tags, release)]
+    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), release)]
     cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
     if cross_source_keys:
         print("a source failed: the tables over all sources are built from what the sources' tables hold now")

@@ -29,6 +29,15 @@ RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTes
 FAILED = ("error", "fail", "runtime error")
 
 
+class WarehouseLockedError(RuntimeError):
+    """Another process has the warehouse open."""
+
+
+def is_held_lock(error: BaseException) -> bool:
+    """Whether DuckDB could not open a file because another process has it open."""
+    return "Could not set lock" in str(error)
+
+
 @dataclass(frozen=True)
 class DbtBuild:
     """Builds models into one warehouse from one lake; `pseudonym_key` is for the failing rows that checks show."""
@@ -45,6 +54,7 @@ class DbtBuild:
 
         Raises:
             dagster.Failure: a model or a blocking test failed; the description names each, with its message.
+            WarehouseLockedError: another process has the warehouse open.
         """
         self.lake.finish_commits()
         self.lake.create_missing_datasets()
@@ -151,6 +161,8 @@ class DbtBuild:
                 cleanup_connections()
                 DuckDBConnectionManager.close_all_connections()
         if outcome.exception is not None:
+            if is_held_lock(outcome.exception):
+                raise WarehouseLockedError(str(outcome.exception)) from outcome.exception
             raise dg.Failure(
                 description=f"dbt stopped: {outcome.exception}", allow_retries=False
             ) from outcome.exception
