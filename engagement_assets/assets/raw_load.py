@@ -93,10 +93,11 @@ def standard_verdicts(
 ) -> list[Verdict]:
     """What the standard checks find in what lies aside."""
     history = history_of(load)
+    all_counts = load.counts()
     unknown_fields, reject_reasons = load.unknown_fields(), load.reject_reasons()
     verdicts = []
     for dataset in datasets:
-        counts = [day for day in load.counts() if day.dataset == dataset.key]
+        counts = [day for day in all_counts if day.dataset == dataset.key]
         verdicts += [
             reconciles(dataset, counts),
             rejected_share(load, dataset, counts, settings),

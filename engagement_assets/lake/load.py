@@ -59,8 +59,6 @@ class Load:
     _days: list[date] = field(default_factory=list, init=False)
     _datasets: list[Dataset] = field(default_factory=list, init=False)
     _days_with_rejects: dict[str, set[date]] = field(default_factory=dict, init=False)
-    # What lies aside does not change once it is written.
-    _counts: list[DayCounts] = field(default_factory=list, init=False)
 
     @property
     def workdir(self) -> Path:
@@ -126,13 +124,11 @@ class Load:
 
     def counts(self) -> list[DayCounts]:
         """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
-        if not self._counts:
-            self._counts = [
-                DayCounts(dataset.key, *row)
-                for dataset in self._datasets
-                for row in self.connection.execute(self._counts_query(dataset)).fetchall()
-            ]
-        return self._counts
+        return [
+            DayCounts(dataset.key, *row)
+            for dataset in self._datasets
+            for row in self.connection.execute(self._counts_query(dataset)).fetchall()
+        ]
 
     def unknown_fields(self) -> dict[str, dict[date, dict[str, int]]]:
         """Per dataset and day the fields that no contract names, and how many records hold each."""
