@@ -55,9 +55,7 @@ def build_sections(
         ("audit", "Data quality", lambda: quality(connection, evidence)),
     )
     schemas = {name for (name,) in connection.execute("select distinct schema_name from duckdb_tables()").fetchall()}
-    return tuple(
-        make() if schema in schemas else _unpublished(schema, title) for schema, title, make in parts
-    )
+    return tuple(make() if schema in schemas else _unpublished(schema, title) for schema, title, make in parts)
 
 
 def _unpublished(schema: str, title: str) -> Section:

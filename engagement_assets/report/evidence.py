@@ -120,7 +120,9 @@ def alert_states(store: Path) -> tuple[AlertState, ...]:
         incidents = connection.execute("select body from incidents").fetchall()
         messages = connection.execute("select body from messages order by number").fetchall()
     states = [
-        AlertState(each.subject.asset, each.subject.name, "open", each.severity, _text(each.opened_at), "", each.failures)
+        AlertState(
+            each.subject.asset, each.subject.name, "open", each.severity, _text(each.opened_at), "", each.failures
+        )
         for each in (msgspec.json.decode(body, type=_Incident) for (body,) in incidents)
     ]
     for message in (msgspec.json.decode(body, type=_Message) for (body,) in messages):

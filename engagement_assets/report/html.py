@@ -20,8 +20,8 @@ from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.theme import dressed
 
 PAGE = files("engagement_assets.report") / "page"
-# Vega with its expression interpreter: without it, a page would have to allow `eval`.
-_BUNDLE = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+# vega-embed comes with Vega's expression interpreter: without it, a page would have to allow `eval`.
+_BUNDLE = "window.vegaEmbed = vegaEmbed;"
 # What JSON may hold and a script element must not.
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -47,7 +47,9 @@ def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequ
             "form-action 'none'",
         )
     )
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     template = environment.from_string((PAGE / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
         title=title,
@@ -115,7 +117,10 @@ def columns_of(table: pd.DataFrame) -> dict[str, Any]:
         texts = {value: None for value in values if isinstance(value, str)}
         if texts and len(texts) * 2 < len(values):
             places = {text: place for place, text in enumerate(texts)}
-            columns[str(name)] = {"values": list(texts), "at": [-1 if each is None else places[each] for each in values]}
+            columns[str(name)] = {
+                "values": list(texts),
+                "at": [-1 if each is None else places[each] for each in values],
+            }
         else:
             columns[str(name)] = {"values": values}
     return columns

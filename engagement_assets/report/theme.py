@@ -32,7 +32,7 @@ _FIRST, _LAST = (f"extent(pluck({_ROWS}, 'at'))[{end}]" for end in (0, 1))
 # A tick where a period begins, as many as have room. Vega's own weeks begin on Sunday.
 _PERIOD_TICKS = (
     f"length({_ROWS}) === 0 ? [] : {_STEP} > 8 * 864e5 ? pluck({_ROWS}, 'at') : "
-    f"sequence({_FIRST}, {_LAST} + 1, {_STEP} * max(1, ceil(({_LAST} - {_FIRST}) / {_STEP} / (width / 60))))"
+    f"sequence({_FIRST}, {_LAST} + 1, {_STEP} * max(1, ceil(({_LAST} - {_FIRST}) / {_STEP} / (width / 80))))"
 )
 
 
@@ -45,10 +45,15 @@ def period_axis(**axis: Any) -> alt.X:
     )
 
 
-def colour(field: str, domain: list[str] | None = None, **legend: Any) -> alt.Color:
+def legend_above() -> alt.Legend:
+    """A legend above the chart, in as many columns as have room."""
+    return alt.Legend(title=None, orient="top", columns=alt.ExprRef("max(1, floor(width / 150))"), symbolStrokeWidth=0)
+
+
+def colour(field: str, domain: list[str] | None = None) -> alt.Color:
     """A colour per category, explained above the chart."""
     scale = alt.Scale(range=COLOURS, domain=domain) if domain else alt.Scale(range=COLOURS)
-    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=None, orient="top", columns=3, **legend))
+    return alt.Color(f"{field}:N", scale=scale, legend=legend_above())
 
 
 def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
@@ -65,15 +70,11 @@ def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
 
 def lines(chart: alt.Chart, y: alt.Y, tooltip: list[alt.Tooltip], color: alt.Color | None = None) -> alt.LayerChart:
     """Lines with a point per period; hollow where it is not complete."""
-    look = color if color is not None else alt.value(COLOURS[0])
-    base = chart.encode(x=period_axis(), y=y, color=look)
-    points = base.mark_point(size=44, strokeWidth=1.5).encode(
-        fill=look,
-        fillOpacity=alt.condition(COMPLETE, alt.value(1), alt.value(0)),
-        opacity=alt.value(1),
-        tooltip=tooltip,
-    )
-    return alt.layer(base.mark_line(strokeWidth=2), points)
+    base = chart.encode(x=period_axis(), y=y)
+    coloured = base.encode(color=color) if color is not None else base.encode(color=alt.value(COLOURS[0]))
+    points = coloured.mark_point(filled=True, size=54, opacity=1).encode(tooltip=tooltip)
+    hollow = base.transform_filter(f"!({COMPLETE})").mark_point(filled=True, size=18, opacity=1, color="var(--paper)")
+    return alt.layer(coloured.mark_line(strokeWidth=2), points, hollow.encode(tooltip=tooltip))
 
 
 def rows() -> alt.Chart:

@@ -19,7 +19,7 @@ const WHOLE = new Intl.NumberFormat("en");
 const DECIMAL = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 /** Options of every view: no eval, no inline style, errors only in the console. */
-const VIEW = { mode: "vega", ast: true, actions: false, defaultStyle: false, logLevel: 1, renderer: "svg" };
+const VIEW = { mode: "vega", ast: true, actions: false, defaultStyle: false, logLevel: 1, renderer: "svg", tooltip: showTip };
 
 /** @param {Record<string, PackedColumn>} columns @returns {Row[]} */
 function unpack(columns) {
@@ -130,8 +130,7 @@ async function show(live, figure) {
   if (view) await view.data("rows", copies).runAsync();
   else {
     const data = figure.spec.data.map((/** @type {any} */ each) => (each.name === "rows" ? { name: "rows", values: copies } : each));
-    const options = { ...VIEW, tooltip: showTip };
-    live.charts.set(figure, (await window.vegaEmbed(box, { ...figure.spec, data }, options)).view);
+    live.charts.set(figure, (await window.vegaEmbed(box, { ...figure.spec, data }, VIEW)).view);
   }
 }
 

@@ -120,7 +120,11 @@ def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             "conversion_rates",
             "conversion",
             fold(["booking_rate", "searching_booking_rate"], "rate", "value"),
-            label("rate", {"booking_rate": "of all sessions", "searching_booking_rate": "of those who looked"}, "rate_name"),
+            label(
+                "rate",
+                {"booking_rate": "of all sessions", "searching_booking_rate": "of those who looked"},
+                "rate_name",
+            ),
         ),
         dataset(
             "time_to_ride",
@@ -142,7 +146,13 @@ def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             "endings",
             *of_slice,
             sums(["last_event_name", "outcome"], ["sessions"]),
-            {"type": "joinaggregate", "groupby": ["last_event_name"], "ops": ["sum"], "fields": ["sessions"], "as": ["all_sessions"]},
+            {
+                "type": "joinaggregate",
+                "groupby": ["last_event_name"],
+                "ops": ["sum"],
+                "fields": ["sessions"],
+                "as": ["all_sessions"],
+            },
             {**rank("place", "all_sessions"), "ops": ["dense_rank"]},
             keep(f"datum.place <= {TOP_EVENTS}"),
             label("outcome", OUTCOMES, "outcome_name"),
@@ -158,46 +168,111 @@ def _figures() -> tuple[Figure, ...]:
     hidden = "In publish mode this is computed for all sessions only. Clear the filters."
     return (
         Figure(
-            "funnel", "Booking funnel", "Sessions, those that looked for a scooter, and those of them that got one.",
-            "funnel", (Column("step_name", "Step"), Column("count", "Sessions", "integer"), Column("share", "Of all sessions", "percent")),
-            _funnel(), mart=mart,
+            "mean_time_to_ride",
+            "Mean time to ride",
+            "The sum of the times over the number of sessions.",
+            "mean_time_to_ride",
+            (Column("mean_minutes", "Minutes", "number"), Column("sessions", "Sessions", "integer")),
+            empty=hidden,
         ),
         Figure(
-            "conversion", "Booking conversion by week", "Booked sessions over all sessions, and over those that looked for a scooter; both from their sums.",
-            "conversion_rates", (WEEK, Column("rate_name", "Booked"), Column("value", "Rate", "percent"), Column("sessions", "Sessions", "integer"), COMPLETE),
+            "funnel",
+            "Booking funnel",
+            "Sessions, those that looked for a scooter, and those of them that got one.",
+            "funnel",
+            (
+                Column("step_name", "Step"),
+                Column("count", "Sessions", "integer"),
+                Column("share", "Of all sessions", "percent"),
+            ),
+            _funnel(),
+            mart=mart,
+        ),
+        Figure(
+            "conversion",
+            "Booking conversion by week",
+            "Booked sessions over all sessions, and over those that looked for a scooter; both from their sums.",
+            "conversion_rates",
+            (
+                WEEK,
+                Column("rate_name", "Booked"),
+                Column("value", "Rate", "percent"),
+                Column("sessions", "Sessions", "integer"),
+                COMPLETE,
+            ),
             lines(rows(), rate, [when, tip("rate_name", "booked"), tip("value", "rate", ".1%")], colour("rate_name")),
             mart=mart,
         ),
         Figure(
-            "sessions", "Sessions by week", "Sessions that started in the week.",
-            "conversion", (WEEK, Column("sessions", "Sessions", "integer"), Column("searching_sessions", "Looked", "integer"), Column("booked_sessions", "Booked", "integer"), COMPLETE),
-            bars(rows(), y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)), color=alt.value(COLOURS[0]), tooltip=[when, tip("sessions", "sessions", ",")]),
+            "sessions",
+            "Sessions by week",
+            "Sessions that started in the week.",
+            "conversion",
+            (
+                WEEK,
+                Column("sessions", "Sessions", "integer"),
+                Column("searching_sessions", "Looked", "integer"),
+                Column("booked_sessions", "Booked", "integer"),
+                COMPLETE,
+            ),
+            bars(
+                rows(),
+                y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
+                color=alt.value(COLOURS[0]),
+                tooltip=[when, tip("sessions", "sessions", ",")],
+            ),
             mart=mart,
         ),
         Figure(
-            "time_to_ride", "Time to ride", "From opening the app to the start of the ride, in minutes, for the sessions that have both.",
-            "time_to_ride", (Column("minutes", "Minutes from", "integer"), Column("sessions", "Sessions", "integer")),
-            rows().mark_bar(orient="vertical", fill=COLOURS[3], stroke="var(--paper)").encode(
-                x=alt.X("minutes:Q", axis=alt.Axis(title="minutes", tickMinStep=1, grid=False)), x2="until_minutes:Q",
+            "time_to_ride",
+            "Time to ride",
+            "From opening the app to the start of the ride, in minutes, for the sessions that have both.",
+            "time_to_ride",
+            (Column("minutes", "Minutes from", "integer"), Column("sessions", "Sessions", "integer")),
+            rows()
+            .mark_bar(orient="vertical", fill=COLOURS[3], stroke="var(--paper)")
+            .encode(
+                x=alt.X(
+                    "minutes:Q",
+                    scale=alt.Scale(zero=False, nice=False, padding=0),
+                    axis=alt.Axis(title="minutes", tickMinStep=1, grid=False),
+                ),
+                x2="until_minutes:Q",
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
                 tooltip=[tip("minutes", "minutes from", "d"), tip("sessions", "sessions", ",")],
             ),
-            mart=sessions_mart, empty=hidden,
+            mart=sessions_mart,
+            empty=hidden,
         ),
         Figure(
-            "mean_time_to_ride", "Mean time to ride", "The sum of the times over the number of sessions.",
-            "mean_time_to_ride", (Column("mean_minutes", "Minutes", "number"), Column("sessions", "Sessions", "integer")), empty=hidden,
-        ),
-        Figure(
-            "last_events", "Last event before leaving", "What happened last in a session, and what had come of it.",
-            "last_events", (Column("last_event_name", "Last event"), Column("outcome_name", "Session was"), Column("sessions", "Sessions", "integer")),
-            rows().mark_bar(height={"band": 0.75}).encode(
-                y=alt.Y("last_event_name:N", sort=alt.EncodingSortField("all_sessions", order="descending"), axis=alt.Axis(title=None, labelLimit=210)),
+            "last_events",
+            "Last event before leaving",
+            "What happened last in a session, and what had come of it.",
+            "last_events",
+            (
+                Column("last_event_name", "Last event"),
+                Column("outcome_name", "Session was"),
+                Column("sessions", "Sessions", "integer"),
+            ),
+            rows()
+            .mark_bar(height={"band": 0.75})
+            .encode(
+                y=alt.Y(
+                    "last_event_name:N",
+                    sort=alt.EncodingSortField("all_sessions", order="descending"),
+                    axis=alt.Axis(title=None, labelLimit=210),
+                ),
                 x=alt.X("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
                 color=colour("outcome_name", list(OUTCOMES.values())),
-                tooltip=[tip("last_event_name", "last event"), tip("outcome_name", "session was"), tip("sessions", "sessions", ",")],
-            ).properties(height=alt.Step(24)),
-            mart=sessions_mart, empty=hidden,
+                tooltip=[
+                    tip("last_event_name", "last event"),
+                    tip("outcome_name", "session was"),
+                    tip("sessions", "sessions", ","),
+                ],
+            )
+            .properties(height=alt.Step(24)),
+            mart=sessions_mart,
+            empty=hidden,
         ),
     )
 

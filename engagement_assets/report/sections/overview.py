@@ -9,6 +9,7 @@ import pandas as pd
 
 from engagement_assets.report.figures import Column, Figure, Filter, Section, Tile
 from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.theme import COMPLETE as MARK_COMPLETE
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, period_axis, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
 
@@ -60,7 +61,7 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     return Section(
         name="overview",
         title="Overview",
-        intro="Users who were active in each ISO week, by source; where they came from, and how many stayed.",
+        intro="Users who were active in each ISO week, by source; where they came from, and how many stayed. In large print: the newest complete week.",
         tables={"weekly": weekly, "retention": retention},
         filters=(Filter("source", "Source", tuple((source, SOURCES[source]) for source in present)),)
         if present
@@ -99,7 +100,7 @@ def _tile(weekly: pd.DataFrame, source: str) -> Tile:
     weeks = weekly[weekly["source"] == source]
     complete = weeks[weeks["is_complete"]]
     newest = (complete if not complete.empty else weeks).iloc[-1]
-    remark = f"active in the week of {newest['week_start_date']}"
+    remark = f"week of {newest['week_start_date']}"
     return Tile(
         SOURCES[source],
         f"{newest['active_users']:,.0f}",
@@ -240,8 +241,8 @@ def _triangle() -> alt.LayerChart:
     )
     cells = base.mark_rect(cornerRadius=2, fill=COLOURS[0]).encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
-        stroke=alt.condition(COMPLETE_WEEK, alt.value("var(--paper)"), alt.value("var(--muted)")),
-        strokeDash=alt.condition(COMPLETE_WEEK, alt.value([1, 0]), alt.value([3, 2])),
+        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
+        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
         tooltip=[
             tip("cohort", "first active in the week of"),
             tip("weeks_since", "weeks later", "d"),
@@ -249,11 +250,12 @@ def _triangle() -> alt.LayerChart:
             tip("retention_rate", "share", ".1%"),
         ],
     )
-    texts = base.mark_text(fontSize=11).encode(text=alt.Text("retention_rate:Q", format=".0%"))
+    texts = base.mark_text(fontSize=11).encode(
+        text=alt.Text("retention_rate:Q", format=".0%"),
+        # Without room for it, the share is in the tooltip and in the table.
+        opacity=alt.condition("bandwidth('x') > 34", alt.value(1), alt.value(0)),
+    )
     return alt.layer(cells, texts).properties(height=alt.Step(24))
-
-
-COMPLETE_WEEK = "datum.is_complete"
 
 
 def _days_observed(tooltip: list[alt.Tooltip]) -> alt.LayerChart:
@@ -261,8 +263,8 @@ def _days_observed(tooltip: list[alt.Tooltip]) -> alt.LayerChart:
     cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
         x2="until:T",
         fillOpacity=alt.FillOpacity("days_observed:Q", scale=alt.Scale(domain=[0, 7], range=[0, 0.75]), legend=None),
-        stroke=alt.condition(COMPLETE_WEEK, alt.value("var(--paper)"), alt.value("var(--muted)")),
-        strokeDash=alt.condition(COMPLETE_WEEK, alt.value([1, 0]), alt.value([3, 2])),
+        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
+        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
         tooltip=tooltip,
     )
     return alt.layer(cells).properties(height=alt.Step(30))

@@ -14,6 +14,7 @@ from engagement_assets.report.theme import COLOURS, colour, lines, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, fold, keep, label, look_up, span, sums
 
 WEEK = Column("week", "Week of")
+DEMO = {"users": "users of demo corporations", "corporations": "demo corporations"}
 COMPLETE = Column("is_complete", "Complete week", "yes_no")
 
 
@@ -79,7 +80,7 @@ def _dataflow() -> tuple[dict[str, object], ...]:
     week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
     datasets: list[dict[str, object]] = []
     for count in ("users", "corporations"):
-        names = {f"active_{count}": f"all {count}", f"active_demo_{count}": f"{count} of demo corporations"}
+        names = {f"active_{count}": f"all {count}", f"active_demo_{count}": DEMO[count]}
         folded = (fold(list(names), "part", "count"), keep("datum.count !== null"), label("part", names, "part_name"))
         datasets.append(dataset(f"active_{count}", "weekly", *folded, *week))
     spread = dataset(
@@ -96,13 +97,16 @@ def _figures() -> tuple[Figure, ...]:
     return (
         *(
             Figure(
-                f"active_{count}", f"Weekly active {count}", summary,
-                f"active_{count}", (WEEK, Column("part_name", "Of"), Column("count", count.capitalize(), "integer"), COMPLETE),
+                f"active_{count}",
+                f"Weekly active {count}",
+                summary,
+                f"active_{count}",
+                (WEEK, Column("part_name", "Of"), Column("count", count.capitalize(), "integer"), COMPLETE),
                 lines(
                     rows(),
                     alt.Y("count:Q", axis=alt.Axis(title=f"active {count}", tickCount=5)),
                     [tip("week", "week of"), tip("part_name", "of"), tip("count", f"active {count}", ",")],
-                    colour("part_name", [f"all {count}", f"{count} of demo corporations"], labelLimit=260),
+                    colour("part_name", [f"all {count}", DEMO[count]]),
                 ),
                 mart=f"product.weekly_active_{count}",
             )
@@ -112,11 +116,25 @@ def _figures() -> tuple[Figure, ...]:
             )
         ),
         Figure(
-            "event_spread", "Events per user and day", "Users of a corporation by their average number of events on the days of a week that have one. Choose a week in the filter bar; all weeks count a user once a week.",
             "event_spread",
-            (Column("events_from", "Events a day, from", "number"), Column("events_to", "to below", "number"), Column("user_weeks", "Users × weeks", "integer"), Column("events", "Events", "integer")),
-            rows().mark_bar(orient="vertical", fill=COLOURS[1], stroke="var(--paper)").encode(
-                x=alt.X("events_from:Q", axis=alt.Axis(title="average events a day", grid=False)), x2="events_to:Q",
+            "Events per user and day",
+            "Users of a corporation by their average number of events on the days of a week that have one. Choose a week in the filter bar; all weeks count a user once a week.",
+            "event_spread",
+            (
+                Column("events_from", "Events a day, from", "number"),
+                Column("events_to", "to below", "number"),
+                Column("user_weeks", "Users × weeks", "integer"),
+                Column("events", "Events", "integer"),
+            ),
+            rows()
+            .mark_bar(orient="vertical", fill=COLOURS[1], stroke="var(--paper)")
+            .encode(
+                x=alt.X(
+                    "events_from:Q",
+                    scale=alt.Scale(zero=False, nice=False, padding=0),
+                    axis=alt.Axis(title="average events a day", grid=False),
+                ),
+                x2="events_to:Q",
                 y=alt.Y("user_weeks:Q", axis=alt.Axis(title="users × weeks", tickCount=5)),
                 tooltip=[tip("events_from", "from", ".1f"), tip("user_weeks", "users × weeks", ",")],
             ),

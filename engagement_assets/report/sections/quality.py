@@ -13,7 +13,7 @@ import pandas as pd
 from engagement_assets.report.evidence import AlertState, CheckState, Evidence
 from engagement_assets.report.figures import Column, Figure, Filter, Section, Tile
 from engagement_assets.report.sections.overview import SOURCES
-from engagement_assets.report.theme import COLOURS, colour, rows, tip
+from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
 
 # Days of loads on the page; more are in `audit.ingestion_loads`.
@@ -125,41 +125,75 @@ def _dataflow() -> tuple[dict[str, object], ...]:
 def _figures() -> tuple[Figure, ...]:
     return (
         Figure(
-            "checks", "Checks by area", "The newest evaluation of every check.",
-            "checks_by_area", (Column("area", "Area"), Column("state", "State"), Column("checks", "Checks", "integer")),
-            rows().mark_bar(height={"band": 0.75}).encode(
+            "checks",
+            "Checks by area",
+            "The newest evaluation of every check.",
+            "checks_by_area",
+            (Column("area", "Area"), Column("state", "State"), Column("checks", "Checks", "integer")),
+            rows()
+            .mark_bar(height={"band": 0.75})
+            .encode(
                 y=alt.Y("area:N", axis=alt.Axis(title=None)),
                 x=alt.X("checks:Q", axis=alt.Axis(title="checks", tickCount=5)),
-                color=alt.Color("state:N", scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]), legend=alt.Legend(title=None, orient="top")),
+                color=alt.Color(
+                    "state:N",
+                    scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
+                    legend=legend_above(),
+                ),
                 tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
-            ).properties(height=alt.Step(24)),
+            )
+            .properties(height=alt.Step(24)),
             empty="Dagster's records hold no evaluation of a check.",
         ),
         Figure(
-            "freshness", "Freshness", "Days that a dataset's newest published day lies behind the newest of all.",
+            "freshness",
+            "Freshness",
+            "Days that a dataset's newest published day lies behind the newest of all.",
             "fresh",
             (
-                Column("source", "Source"), Column("dataset", "Dataset"), Column("newest_day", "Newest day"), Column("days_behind", "Days behind", "integer"),
-                Column("newest_load_at", "Newest load (UTC)"), Column("days_ever_held", "Days ever held", "integer"),
+                Column("source", "Source"),
+                Column("dataset", "Dataset"),
+                Column("newest_day", "Newest day"),
+                Column("days_behind", "Days behind", "integer"),
+                Column("newest_load_at", "Newest load (UTC)"),
+                Column("days_ever_held", "Days ever held", "integer"),
             ),
-            _freshness(), mart="audit.ingestion_loads",
+            _freshness(),
+            mart="audit.ingestion_loads",
         ),
         Figure(
-            "quarantine", "Quarantine by reason", "Records that could not be used. Their text is in audit.rejected_records.",
-            "reasons", (Column("source", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
-            rows().mark_bar(height={"band": 0.75}).encode(
+            "quarantine",
+            "Quarantine by reason",
+            "Records that could not be used. Their text is in audit.rejected_records.",
+            "reasons",
+            (Column("source", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
+            rows()
+            .mark_bar(height={"band": 0.75})
+            .encode(
                 y=alt.Y("reason_code:N", sort="-x", axis=alt.Axis(title=None)),
                 x=alt.X("records:Q", axis=alt.Axis(title="records", tickCount=5, tickMinStep=1)),
                 color=colour("source"),
                 tooltip=[tip("source", "source"), tip("reason_code", "reason"), tip("records", "records", ",")],
-            ).properties(height=alt.Step(20)),
-            mart="audit.rejected_records", empty="No record is in quarantine.",
+            )
+            .properties(height=alt.Step(20)),
+            mart="audit.rejected_records",
+            empty="No record is in quarantine.",
         ),
         Figure(
-            "loads", "Records read by day", "What became of the records of each day, in its newest load.",
-            "records_by_day", (Column("day", "Day"), Column("part_name", "Records"), Column("records", "Count", "integer")),
-            rows().mark_bar(orient="vertical").encode(
-                x=alt.X("at:T", scale=alt.Scale(type="utc"), axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6)), x2="until:T",
+            "loads",
+            "Records read by day",
+            "What became of the records of each day, in its newest load.",
+            "records_by_day",
+            (Column("day", "Day"), Column("part_name", "Records"), Column("records", "Count", "integer")),
+            rows()
+            .mark_bar(orient="vertical")
+            .encode(
+                x=alt.X(
+                    "at:T",
+                    scale=alt.Scale(type="utc"),
+                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6),
+                ),
+                x2="until:T",
                 y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5, format="~s")),
                 color=colour("part_name", list(RECORDS.values())),
                 tooltip=[tip("day", "day"), tip("part_name", "records"), tip("records", "count", ",")],
@@ -167,28 +201,49 @@ def _figures() -> tuple[Figure, ...]:
             mart="audit.ingestion_loads",
         ),
         Figure(
-            "alerts", "Alerts", "What fails now, and what was resolved.",
+            "alerts",
+            "Alerts",
+            "What fails now, and what was resolved.",
             "all_alerts",
             (
-                Column("state", "State"), Column("severity", "Severity"), Column("asset", "Asset"), Column("name", "Check"),
-                Column("since", "Since"), Column("until", "Until"), Column("times_failed", "Times failed", "integer"),
+                Column("state", "State"),
+                Column("severity", "Severity"),
+                Column("asset", "Asset"),
+                Column("name", "Check"),
+                Column("since", "Since"),
+                Column("until", "Until"),
+                Column("times_failed", "Times failed", "integer"),
             ),
             is_list=True,
             empty="No alert was ever opened.",
         ),
         Figure(
-            "every_check", "All checks", "Failing ones first.",
+            "every_check",
+            "All checks",
+            "Failing ones first.",
             "every_check",
             (
-                Column("asset", "Asset"), Column("check", "Check"), Column("state", "State"), Column("evaluated_at", "Evaluated (UTC)"),
-                Column("failing_rows", "Failing rows", "integer"), Column("failing_days", "Failing days"),
+                Column("asset", "Asset"),
+                Column("check", "Check"),
+                Column("state", "State"),
+                Column("evaluated_at", "Evaluated (UTC)"),
+                Column("failing_rows", "Failing rows", "integer"),
+                Column("failing_days", "Failing days"),
             ),
             is_list=True,
             empty="Dagster's records hold no evaluation of a check.",
         ),
         Figure(
-            "held_days", "Held days", "Days whose newest load failed a blocking check; the lake keeps the last good ones.",
-            "held_days", (Column("source", "Source"), Column("day", "Day"), Column("accepted", "Accepted", "integer"), Column("quarantined", "Quarantined", "integer")),
+            "held_days",
+            "Held days",
+            "Days whose newest load failed a blocking check; the lake keeps the last good ones.",
+            "held_days",
+            (
+                Column("source", "Source"),
+                Column("day", "Day"),
+                Column("accepted", "Accepted", "integer"),
+                Column("quarantined", "Quarantined", "integer"),
+            ),
             is_list=True,
             empty="No day is held.",
         ),
@@ -198,7 +253,11 @@ def _figures() -> tuple[Figure, ...]:
 def _freshness() -> alt.LayerChart:
     base = rows().encode(
         y=alt.Y("name:N", axis=alt.Axis(title=None)),
-        x=alt.X("days_behind:Q", scale=alt.Scale(domainMin=0, nice=True), axis=alt.Axis(title="days behind", tickMinStep=1, tickCount=5)),
+        x=alt.X(
+            "days_behind:Q",
+            scale=alt.Scale(domain=[0, alt.ExprRef("max(7, extent(pluck(data('rows'), 'days_behind'))[1])")]),
+            axis=alt.Axis(title="days behind", tickMinStep=1, tickCount=5),
+        ),
     )
     bars = base.mark_bar(fill=COLOURS[1], height={"band": 0.7}).encode(
         tooltip=[tip("name", "dataset"), tip("newest_day", "newest day"), tip("days_behind", "days behind", "d")]

@@ -128,57 +128,139 @@ def _figures() -> tuple[Figure, ...]:
     month = (Column("month", "Month"), Column("run_count", "Runs", "integer"))
     return (
         Figure(
-            "kudos", "Kudos by week", "Kudos of the runs that started in the week, by workout type.",
-            "weeks_chosen", (WEEK, kind, Column("run_count", "Runs", "integer"), Column("total_kudos", "Kudos", "integer"), COMPLETE),
-            bars(rows(), y=alt.Y("total_kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)), color=colour("workout_type_name"), tooltip=[when, tip("workout_type_name", "workout type"), tip("total_kudos", "kudos", ",")]),
+            "kudos",
+            "Kudos by week",
+            "Kudos of the runs that started in the week, by workout type.",
+            "weeks_chosen",
+            (WEEK, kind, Column("run_count", "Runs", "integer"), Column("total_kudos", "Kudos", "integer"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("total_kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
+                color=colour("workout_type_name"),
+                tooltip=[when, tip("workout_type_name", "workout type"), tip("total_kudos", "kudos", ",")],
+            ),
             mart="strava.strava_weekly_kudos_change",
         ),
         Figure(
-            "kudos_change", "Weekly change of kudos", "Against exactly the week before; the first week has none. The change in percent has no value where the week before has no kudos.",
+            "kudos_change",
+            "Weekly change of kudos",
+            "Against exactly the week before; the first week has none. The change in percent has no value where the week before has no kudos.",
             "change",
-            (WEEK, Column("total_kudos", "Kudos", "integer"), Column("previous_week_total_kudos", "Week before", "integer"), Column("kudos_change", "Change", "integer"), Column("kudos_change_rate", "Change in percent", "percent"), COMPLETE),
-            bars(rows(), y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)), color=alt.value(COLOURS[0]), tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")]),
+            (
+                WEEK,
+                Column("total_kudos", "Kudos", "integer"),
+                Column("previous_week_total_kudos", "Week before", "integer"),
+                Column("kudos_change", "Change", "integer"),
+                Column("kudos_change_rate", "Change in percent", "percent"),
+                COMPLETE,
+            ),
+            bars(
+                rows(),
+                y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)),
+                color=alt.value(COLOURS[0]),
+                tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")],
+            ),
             mart="strava.strava_weekly_kudos_change",
         ),
         Figure(
-            "kudos_known", "Kudos over time", "Kudos of all activities as they were known on each day that asked for them.",
-            "kudos_known", (Column("observed_on", "Observed on"), Column("kudos", "Kudos", "integer"), Column("kudos_gained", "Gained", "integer")),
-            rows().mark_line(point=True, color=COLOURS[3], interpolate="step-after").encode(
-                x=alt.X("at:T", scale=alt.Scale(type="utc"), axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=5)),
+            "kudos_known",
+            "Kudos over time",
+            "Kudos of all activities as they were known on each day that asked for them.",
+            "kudos_known",
+            (
+                Column("observed_on", "Observed on"),
+                Column("kudos", "Kudos", "integer"),
+                Column("kudos_gained", "Gained", "integer"),
+            ),
+            rows()
+            .mark_line(point=True, color=COLOURS[3], interpolate="step-after")
+            .encode(
+                x=alt.X(
+                    "at:T",
+                    scale=alt.Scale(type="utc"),
+                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=5),
+                ),
                 y=alt.Y("kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
                 tooltip=[tip("observed_on", "observed on"), tip("kudos", "kudos", ",")],
             ),
             mart="strava.strava_kudos_history",
         ),
         Figure(
-            "kudos_by_type", "Kudos per run by workout type", "Average over the runs whose kudos are known.",
-            "by_type", (kind, Column("run_count", "Runs", "integer"), Column("total_kudos", "Kudos", "integer"), Column("average_kudos", "Kudos per run", "number"), Column("speed_m_per_s", "Speed, m/s", "number")),
-            rows().mark_bar(fill=COLOURS[0], height={"band": 0.7}).encode(
+            "kudos_by_type",
+            "Kudos per run by workout type",
+            "Average over the runs whose kudos are known.",
+            "by_type",
+            (
+                kind,
+                Column("run_count", "Runs", "integer"),
+                Column("total_kudos", "Kudos", "integer"),
+                Column("average_kudos", "Kudos per run", "number"),
+                Column("speed_m_per_s", "Speed, m/s", "number"),
+            ),
+            rows()
+            .mark_bar(fill=COLOURS[0], height={"band": 0.7})
+            .encode(
                 y=alt.Y("workout_type_name:N", axis=alt.Axis(title=None)),
                 x=alt.X("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
-                tooltip=[tip("workout_type_name", "workout type"), tip("average_kudos", "kudos per run", ".1f"), tip("speed_m_per_s", "m/s", ".2f")],
-            ).properties(height=alt.Step(34)),
+                tooltip=[
+                    tip("workout_type_name", "workout type"),
+                    tip("average_kudos", "kudos per run", ".1f"),
+                    tip("speed_m_per_s", "m/s", ".2f"),
+                ],
+            )
+            .properties(height=alt.Step(34)),
             mart="strava.strava_kudos_by_workout_type",
         ),
         *(
             Figure(
-                name, f"Monthly {name}", f"{name.capitalize()} of the month's runs.", "by_month", (*month, Column(f"total_{name}", name.capitalize(), "number")),
-                bars(rows(), y=alt.Y(f"total_{name}:Q", axis=alt.Axis(title=name, tickCount=5)), color=alt.value(fill), tooltip=[tip("month", "month from"), tip(f"total_{name}", name, ",.1f")]),
+                name,
+                f"Monthly {name}",
+                f"{name.capitalize()} of the month's runs.",
+                "by_month",
+                (*month, Column(f"total_{name}", name.capitalize(), "number")),
+                bars(
+                    rows(),
+                    y=alt.Y(f"total_{name}:Q", axis=alt.Axis(title=name, tickCount=5)),
+                    color=alt.value(fill),
+                    tooltip=[tip("month", "month from"), tip(f"total_{name}", name, ",.1f")],
+                ),
                 mart="strava.strava_monthly_summary",
             )
             for name, fill in (("miles", COLOURS[2]), ("hours", COLOURS[1]))
         ),
         Figure(
-            "start_cells", "Where runs start", "Runs by cell of a grid at least one kilometre wide and high; no map is loaded.",
-            "start_cells", (Column("latitude", "Latitude from", "number"), Column("longitude", "Longitude from", "number"), Column("runs", "Runs", "integer")),
-            rows().mark_rect(fill=COLOURS[2], stroke="var(--paper)").encode(
-                x=alt.X("longitude:Q", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(title="longitude", format=".2f", tickCount=5)),
+            "start_cells",
+            "Where runs start",
+            "Runs by cell of a grid at least one kilometre wide and high; no map is loaded.",
+            "start_cells",
+            (
+                Column("latitude", "Latitude from", "number"),
+                Column("longitude", "Longitude from", "number"),
+                Column("runs", "Runs", "integer"),
+            ),
+            rows()
+            .mark_rect(fill=COLOURS[2], stroke="var(--paper)")
+            .encode(
+                x=alt.X(
+                    "longitude:Q",
+                    scale=alt.Scale(zero=False, nice=False),
+                    axis=alt.Axis(title="longitude", format=".2f", tickCount=5),
+                ),
                 x2="east:Q",
-                y=alt.Y("latitude:Q", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(title="latitude", format=".2f", tickCount=5)),
+                y=alt.Y(
+                    "latitude:Q",
+                    scale=alt.Scale(zero=False, nice=False),
+                    axis=alt.Axis(title="latitude", format=".2f", tickCount=5),
+                ),
                 y2="north:Q",
                 fillOpacity=alt.FillOpacity("runs:Q", scale=alt.Scale(domainMin=0, range=[0.1, 0.9]), legend=None),
-                tooltip=[tip("latitude", "latitude from", ".2f"), tip("longitude", "longitude from", ".2f"), tip("runs", "runs", ",")],
-            ).properties(height=260),
+                tooltip=[
+                    tip("latitude", "latitude from", ".2f"),
+                    tip("longitude", "longitude from", ".2f"),
+                    tip("runs", "runs", ","),
+                ],
+            )
+            .properties(height=260),
             mart="strava.fct__strava_activities",
         ),
     )

@@ -25,7 +25,7 @@ from engagement_assets.report.transforms import (
     sums,
 )
 
-# Workouts on the leaderboard: those with most users; and places shown for each of their steps.
+# Workouts on the leaderboard: those with most users and steps; and places shown for each of their steps.
 LEADERBOARD_WORKOUTS = 20
 LEADERBOARD_PLACES = 5
 STATUSES = {
@@ -73,7 +73,9 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         from training.tempo_sessions group by week order by week
         """
     ).df()
-    notes = ["Weeks are those of the activities; hollow, dashed marks are weeks of which not all batches were observed."]
+    notes = [
+        "Weeks are those of the activities; hollow, dashed marks are weeks of which not all batches were observed."
+    ]
     if suppression:
         cells = len(laps) + len(plans) + len(tempo)
         laps = suppression.shown(laps, ["week"])
@@ -104,17 +106,17 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 
 
 def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Speeds by place per workout and step; workouts by their kind and distance, in the order of their users."""
+    """Speeds by place per workout and step; workouts by their kind and distance, in the order of their size."""
     return connection.execute(
         f"""
         with popular as (
-            select workout_id, row_number() over (order by count(distinct user_id) desc, workout_id) as place
+            select workout_id, row_number() over (order by count(*) desc, workout_id) as place
             from training.workout_leaderboard group by workout_id
             qualify place <= {LEADERBOARD_WORKOUTS}
         )
         select
-            popular.place || ': ' || lower(replace(coalesce(workouts.run_type, 'workout'), '_', ' '))
-                || coalesce(', ' || round(workouts.distance, 1) || ' ' || workouts.unit_of_measure, '') as workout,
+            popular.place || ': ' || lower(replace(coalesce(workouts.run_type, 'workout'), '_', ' ')
+                || coalesce(', ' || round(workouts.distance, 1) || ' ' || workouts.unit_of_measure, '')) as workout,
             leaders.step_index, leaders.speed_rank, leaders.average_speed_m_per_s, leaders.lap_count
         from training.workout_leaderboard as leaders
         inner join popular on leaders.workout_id = popular.workout_id
@@ -127,10 +129,18 @@ def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
     week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
-    chosen = dataset("leaders_of_workout", "leaders", keep_chosen("workout"), calculate("place", "'' + datum.speed_rank"))
+    chosen = dataset(
+        "leaders_of_workout", "leaders", keep_chosen("workout"), calculate("place", "'' + datum.speed_rank")
+    )
     return (
         dataset("laps_chosen", "laps", keep_chosen("run_type")),
-        dataset("pace", "laps_chosen", sums(["week", "pace_status"], ["laps"]), label("pace_status", STATUSES, "status"), *week),
+        dataset(
+            "pace",
+            "laps_chosen",
+            sums(["week", "pace_status"], ["laps"]),
+            label("pace_status", STATUSES, "status"),
+            *week,
+        ),
         dataset(
             "difference",
             "laps_chosen",
@@ -158,31 +168,65 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
     laps_axis = alt.Y("laps:Q", axis=alt.Axis(title="laps", tickCount=5))
     return (
         Figure(
-            "pace", "Laps against the target band", "Laps by week: inside the pace band of their workout step, faster, slower.",
-            "pace", (WEEK, Column("status", "Lap was"), Column("laps", "Laps", "integer"), COMPLETE),
-            bars(rows(), y=laps_axis, color=colour("status", list(STATUSES.values())), tooltip=[when, tip("status", "lap was"), tip("laps", "laps", ",")]),
+            "pace",
+            "Laps against the target band",
+            "Laps by week: inside the pace band of their workout step, faster, slower.",
+            "pace",
+            (WEEK, Column("status", "Lap was"), Column("laps", "Laps", "integer"), COMPLETE),
+            bars(
+                rows(),
+                y=laps_axis,
+                color=colour("status", list(STATUSES.values())),
+                tooltip=[when, tip("status", "lap was"), tip("laps", "laps", ",")],
+            ),
             mart="training.lap_pace_adherence",
         ),
         Figure(
-            "difference", "Difference to the target pace", "Seconds per kilometre against the average target, over time run; below zero is faster.",
-            "difference", (WEEK, Column("difference_s_per_km", "Seconds per km", "number"), Column("laps", "Laps", "integer"), COMPLETE),
-            lines(rows(), alt.Y("difference_s_per_km:Q", axis=alt.Axis(title="s per km", tickCount=5)), [when, tip("difference_s_per_km", "s per km", "+.1f")]),
+            "difference",
+            "Difference to the target pace",
+            "Seconds per kilometre against the average target, over time run; below zero is faster.",
+            "difference",
+            (
+                WEEK,
+                Column("difference_s_per_km", "Seconds per km", "number"),
+                Column("laps", "Laps", "integer"),
+                COMPLETE,
+            ),
+            lines(
+                rows(),
+                alt.Y("difference_s_per_km:Q", axis=alt.Axis(title="s per km", tickCount=5)),
+                [when, tip("difference_s_per_km", "s per km", "+.1f")],
+            ),
             mart="training.user_pace_adherence",
         ),
         Figure(
-            "plan_distance", "Plan distance, week on week", "Distance of the workouts of each week of a plan; the change is against exactly the week before, over users who have both.",
+            "plan_distance",
+            "Plan distance, week on week",
+            "Distance of the workouts of each week of a plan; the change is against exactly the week before, over users who have both.",
             "plan_weeks",
             (
-                Column("week_of_plan", "Week of plan", "integer"), Column("users", "Users", "integer"), Column("workouts", "Workouts", "integer"),
-                Column("distance_km", "Kilometres", "number"), Column("distance_per_user_km", "Km per user", "number"), Column("change", "Change", "percent"),
+                Column("week_of_plan", "Week of plan", "integer"),
+                Column("users", "Users", "integer"),
+                Column("workouts", "Workouts", "integer"),
+                Column("distance_km", "Kilometres", "number"),
+                Column("distance_per_user_km", "Km per user", "number"),
+                Column("change", "Change", "percent"),
             ),
             _plan_distance(),
             mart="training.weekly_plan_distance",
         ),
         Figure(
-            "tempo", "Tempo sessions", f"Completed TEMPO sessions by week, in the six months up to the newest day{period}.",
-            "tempo_weeks", (WEEK, Column("sessions", "Sessions", "integer"), Column("distance_km", "Kilometres", "number"), COMPLETE),
-            bars(rows(), y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)), color=alt.value(COLOURS[1]), tooltip=[when, tip("sessions", "sessions", ",")]),
+            "tempo",
+            "Tempo sessions",
+            f"Completed TEMPO sessions by week, in the six months up to the newest day{period}.",
+            "tempo_weeks",
+            (WEEK, Column("sessions", "Sessions", "integer"), Column("distance_km", "Kilometres", "number"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
+                color=alt.value(COLOURS[1]),
+                tooltip=[when, tip("sessions", "sessions", ",")],
+            ),
             mart="training.tempo_sessions",
         ),
     )
@@ -195,18 +239,27 @@ def _plan_distance() -> alt.Chart:
         .encode(
             x=alt.X("week_of_plan:O", axis=alt.Axis(title="week of plan", labelAngle=0)),
             y=alt.Y("distance_per_user_km:Q", axis=alt.Axis(title="km per user", tickCount=5)),
-            tooltip=[tip("week_of_plan", "week of plan", "d"), tip("distance_per_user_km", "km per user", ",.1f"), tip("change", "change", "+.1%")],
+            tooltip=[
+                tip("week_of_plan", "week of plan", "d"),
+                tip("distance_per_user_km", "km per user", ",.1f"),
+                tip("change", "change", "+.1%"),
+            ],
         )
     )
 
 
 def _leaderboard_figure() -> Figure:
     return Figure(
-        "leaderboard", "Leaderboard", f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout; places only, no names. Choose the workout in the filter bar.",
+        "leaderboard",
+        "Leaderboard",
+        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout; places only, no names. Choose the workout in the filter bar.",
         "leaders_of_workout",
         (
-            Column("workout", "Workout"), Column("step_index", "Step", "integer"), Column("speed_rank", "Place", "integer"),
-            Column("average_speed_m_per_s", "Speed, m/s", "number"), Column("lap_count", "Laps", "integer"),
+            Column("workout", "Workout"),
+            Column("step_index", "Step", "integer"),
+            Column("speed_rank", "Place", "integer"),
+            Column("average_speed_m_per_s", "Speed, m/s", "number"),
+            Column("lap_count", "Laps", "integer"),
         ),
         rows()
         .mark_point(filled=True, size=60)
@@ -214,7 +267,11 @@ def _leaderboard_figure() -> Figure:
             x=alt.X("step_index:O", axis=alt.Axis(title="step", labelAngle=0)),
             y=alt.Y("average_speed_m_per_s:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="m/s", tickCount=5)),
             color=colour("place"),
-            tooltip=[tip("step_index", "step", "d"), tip("speed_rank", "place", "d"), tip("average_speed_m_per_s", "m/s", ".2f")],
+            tooltip=[
+                tip("step_index", "step", "d"),
+                tip("speed_rank", "place", "d"),
+                tip("average_speed_m_per_s", "m/s", ".2f"),
+            ],
         ),
         mart="training.workout_leaderboard",
     )
