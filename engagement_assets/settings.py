@@ -77,6 +77,17 @@ class Settings(BaseSettings):
         description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
     )
 
+    report_dir: Path = Field(default=Path(), description="Folder of the engagement report and of dbt's docs.")
+    report_publish_mode: bool = Field(
+        default=False, description="Leave numbers about few users out of the report, so that it can be passed on."
+    )
+    report_min_users: int = Field(
+        default=5, ge=2, description="In publish mode: the fewest users that a number may be about."
+    )
+    report_max_cells: int = Field(
+        default=30_000, ge=1, description="Cells of the learning explorer; with more, its grain is coarser."
+    )
+
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:
         data = PROJECT_ROOT / "data" if self.landing_uri else PROJECT_ROOT / "data" / "demo"
@@ -88,6 +99,8 @@ class Settings(BaseSettings):
             self.published_warehouse_path = data / "published.duckdb"
         if self.strava_token_path == Path():
             self.strava_token_path = data / "strava_token.json"
+        if self.report_dir == Path():
+            self.report_dir = data / "report"
         if self.dagster_home == Path():
             self.dagster_home = data / "dagster_home"
         return self

@@ -1,6 +1,7 @@
 """The report from the published warehouse: its sections, its file.
 
-Belongs here: which sections there are, and writing the page. Not here: when it is written (`assets/engagement_report.py`).
+Belongs here: which sections there are, and writing the page. Not here: when it is written
+(`assets/engagement_report.py`).
 """
 
 from collections.abc import Callable

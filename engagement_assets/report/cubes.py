@@ -1,9 +1,10 @@
 """The cube of the learning explorer: at which grain it is computed, and its cells.
 
-Belongs here: choosing a grain that a page can filter quickly. Not here: how the cells are shown (`sections/learning.py`).
+Belongs here: choosing a grain that a page can filter quickly. Not here: how the cells are shown
+(`sections/learning.py`).
 
-Cells hold parts that add up, so days give weeks, months and years. Weeks do not give months: a cube of weeks has rows of
-months beside them, and a cube of months gives years.
+Cells hold parts that add up, so days give weeks, months and years. Weeks do not give months: a cube of weeks has rows
+of months beside them, and a cube of months gives years.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ GRAINS = ("day", "week", "month", "year")
 TABLES = {"day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 DATES = {"day": "event_date", "week": "week_start_date", "month": "month_start_date", "year": "year_start_date"}
 # Which tables make up a cube of this grain, and which grains each of their rows counts in.
-PARTS = {
+PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "day": {"day": ("day", "week", "month", "year")},
     "week": {"week": ("week",), "month": ("month", "year")},
     "month": {"month": ("month", "year")},

@@ -62,7 +62,8 @@ def check_states(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey])
     for key in wanted:
         record = records.get(key)
         event = record.event.dagster_event if record and record.event else None
-        evaluation = event.asset_check_evaluation_data if event and event.is_asset_check_evaluation else None
+        found = event.event_specific_data if event else None
+        evaluation = found if isinstance(found, dg.AssetCheckEvaluation) else None
         states.append(_state(key, evaluation, record.create_timestamp if record else 0.0))
     return tuple(states)
 

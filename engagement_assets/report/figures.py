@@ -15,6 +15,7 @@ import altair as alt
 import pandas as pd
 
 Format = Literal["text", "integer", "number", "percent", "yes_no"]
+AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 VegaData = dict[str, Any]
 VegaSignal = dict[str, Any]
 
@@ -49,8 +50,9 @@ class Filter:
 class Figure:
     """A chart over one dataset of the section's dataflow, with the table behind it.
 
-    Without a chart it is a list, the table alone, or the numbers of the dataset's only row. `mart` is the table whose page in the Dagster UI
-    shows the chart's picture, as `schema.table`. `empty` is what stands in place of a chart without rows.
+    Without a chart it is a list, the table alone, or the numbers of the dataset's only row. `mart` is the table whose
+    page in the Dagster UI shows the chart's picture, as `schema.table`. `empty` is what stands in place of a chart
+    without rows.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Figure:
     summary: str
     dataset: str
     columns: tuple[Column, ...]
-    chart: alt.Chart | alt.LayerChart | None = None
+    chart: AnyChart | None = None
     is_list: bool = False
     mart: str | None = None
     empty: str = "Nothing to show for this slice."

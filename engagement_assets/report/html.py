@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 import vl_convert
+from markupsafe import Markup
 
 from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.theme import dressed
@@ -23,7 +24,13 @@ PAGE = files("engagement_assets.report") / "page"
 # vega-embed comes with Vega's expression interpreter: without it, a page would have to allow `eval`.
 _BUNDLE = "window.vegaEmbed = vegaEmbed;"
 # What JSON may hold and a script element must not.
-_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_ESCAPES: dict[str, str | int | None] = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
 
 
 def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequence[str], docs: str | None) -> str:
@@ -59,9 +66,9 @@ def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequ
         sections=sections,
         policy=policy,
         # Trusted: this project's own files, and JSON that holds no markup.
-        style=jinja2.utils.markupsafe.Markup(style),
-        scripts=[jinja2.utils.markupsafe.Markup(script) for script in scripts],
-        payload=jinja2.utils.markupsafe.Markup(as_json([_payload(section) for section in sections])),
+        style=Markup(style),
+        scripts=[Markup(script) for script in scripts],
+        payload=Markup(as_json([_payload(section) for section in sections])),
     )
 
 

@@ -39,7 +39,7 @@ class Suppression:
             if hidden[group.index].any():
                 covers = group.loc[group[users] >= self.min_users, users]
                 if not covers.empty:
-                    hidden[covers.idxmin()] = True
+                    hidden |= hidden.index == covers.idxmin()
         return hidden
 
     def shown(self, cells: pd.DataFrame, within: list[str], users: str = "users") -> pd.DataFrame:

@@ -22,8 +22,8 @@ from engagement_assets.report.sections.learning_figures import (
     tops,
     value_datasets,
 )
-from engagement_assets.report.sections.observed import observed_periods
 from engagement_assets.report.sections.learning_published import SLICES, top_activities, weekly_slices
+from engagement_assets.report.sections.observed import observed_periods
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.transforms import calculate, dataset, keep, keep_chosen, look_up, rank, sums
 
@@ -31,7 +31,10 @@ from engagement_assets.report.transforms import calculate, dataset, keep, keep_c
 MAX_USER_ROWS = 20_000
 # What is longer is cut: a name is there to be read.
 NAME_LENGTH = 120
-INTRO = "Plays in the learning app. Every number is summed from the parts of the cells that the filters leave; the completion rate is completed plays over plays."
+INTRO = (
+    "Plays in the learning app. Every number is summed from the parts of the cells that the filters leave; "
+    "the completion rate is completed plays over plays."
+)
 
 
 def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, max_cells: int) -> Section:

@@ -148,7 +148,8 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         Figure(
             "time",
             "Time, as sent and capped",
-            "Hours as the app sent them, and with each play capped at one hour: a few outliers hold most of the time as sent.",
+            "Hours as the app sent them, and with each play capped at one hour: a few outliers hold most "
+            "of the time as sent.",
             "time_by_period",
             (PERIOD, Column("time_name", "Time"), Column("hours", "Hours", "number"), COMPLETE),
             lines(
@@ -211,12 +212,15 @@ def active_users_figure() -> Figure:
             [tip("period", "period from"), tip("active_users", "active users", ",")],
         ),
         mart="learning.learning_active_users",
-        empty="Not computed for this slice: distinct users do not add up, so they are counted for all users and for one filter at a time. Clear the other filters.",
+        empty=(
+            "Not computed for this slice: distinct users do not add up, so they are counted for all "
+            "users and for one filter at a time. Clear the other filters."
+        ),
     )
 
 
 def _ranking(field: str, measure: str, title: str, fill: str) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         rows()
         .mark_bar(fill=fill, height={"band": 0.75})
         .encode(
@@ -226,3 +230,4 @@ def _ranking(field: str, measure: str, title: str, fill: str) -> alt.Chart:
         )
         .properties(height=alt.Step(24))
     )
+    return chart

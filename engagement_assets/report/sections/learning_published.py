@@ -4,7 +4,8 @@ Belongs here: tables whose cells can be hidden together with those that would te
 (`learning.py`).
 
 A cube over all dimensions would have hardly a cell of enough users, and sums over what is left would tell the rest.
-So there is one table per dimension; versions of an operating system, which their system's total would tell, are left out.
+So there is one table per dimension; versions of an operating system, which their system's total would tell, are left
+out.
 """
 
 import duckdb
@@ -49,7 +50,8 @@ def top_activities(connection: duckdb.DuckDBPyConnection, suppression: Suppressi
         """
     ).df()
     types = connection.execute(
-        "select activity_type, count(distinct user_id) as users from learning.fct__activity_exits group by all order by all"
+        "select activity_type, count(distinct user_id) as users from learning.fct__activity_exits group by "
+        "all order by all"
     ).df()
     kept = cells[cells["activity_type"].isin(suppression.shown(types, [])["activity_type"])]
     shown = suppression.shown(kept.reset_index(drop=True), ["activity_type"])

@@ -6,7 +6,7 @@ Belongs here: figures from the schema `mobility`. Not here: what a session or a 
 import altair as alt
 import duckdb
 
-from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, options_of
 from engagement_assets.report.sections.observed import observed_weeks
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
@@ -277,7 +277,7 @@ def _figures() -> tuple[Figure, ...]:
     )
 
 
-def _funnel() -> alt.LayerChart:
+def _funnel() -> AnyChart:
     base = rows().encode(
         y=alt.Y("step_name:N", axis=alt.Axis(title=None, labelExpr="slice(datum.label, 2)")),
         x=alt.X("count:Q", axis=alt.Axis(title="sessions", tickCount=5)),

@@ -7,10 +7,10 @@ import altair as alt
 import duckdb
 import pandas as pd
 
-from engagement_assets.report.figures import Column, Figure, Filter, Section, Tile
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COMPLETE as MARK_COMPLETE
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, period_axis, rows, tip
+from engagement_assets.report.theme import COMPLETE as MARK_COMPLETE
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
 
 SOURCES = {
@@ -61,7 +61,10 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     return Section(
         name="overview",
         title="Overview",
-        intro="Users who were active in each ISO week, by source; where they came from, and how many stayed. In large print: the newest complete week.",
+        intro=(
+            "Users who were active in each ISO week, by source; where they came from, and how many "
+            "stayed. In large print: the newest complete week."
+        ),
         tables={"weekly": weekly, "retention": retention},
         filters=(Filter("source", "Source", tuple((source, SOURCES[source]) for source in present)),)
         if present
@@ -164,7 +167,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "growth",
             "Growth accounting",
-            "Above the line the week's active users: returning from the week before, new, or back after a pause. Below it those who were active in the week before and not in this one.",
+            "Above the line the week's active users: returning from the week before, new, or back after a "
+            "pause. Below it those who were active in the week before and not in this one.",
             "growth",
             (*WEEK, Column("part_name", "Users who are"), Column("users", "Users", "integer"), COMPLETE),
             bars(
@@ -179,7 +183,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "retention",
             "Retention",
-            "Of the users first active in a week (with the size of that cohort), the share active so many weeks later. Dashed: the later week is not complete.",
+            "Of the users first active in a week (with the size of that cohort), the share active so many "
+            "weeks later. Dashed: the later week is not complete.",
             "cohorts",
             (
                 WEEK[0],
@@ -225,7 +230,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "completeness",
             "Complete weeks",
-            "Days of each week that a load has published, of seven; every source. A dashed frame marks a week that is not complete.",
+            "Days of each week that a load has published, of seven; every source. A dashed frame marks a "
+            "week that is not complete.",
             "every_week",
             (*WEEK, Column("days_observed", "Days observed", "integer"), COMPLETE),
             _days_observed([*when, tip("days_observed", "days observed", "d")]),
@@ -234,7 +240,7 @@ def _figures() -> tuple[Figure, ...]:
     )
 
 
-def _triangle() -> alt.LayerChart:
+def _triangle() -> AnyChart:
     base = rows().encode(
         x=alt.X("weeks_since:O", axis=alt.Axis(title="weeks later", labelAngle=0, orient="top", grid=False)),
         y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),
@@ -258,7 +264,7 @@ def _triangle() -> alt.LayerChart:
     return alt.layer(cells, texts).properties(height=alt.Step(24))
 
 
-def _days_observed(tooltip: list[alt.Tooltip]) -> alt.LayerChart:
+def _days_observed(tooltip: list[alt.Tooltip]) -> AnyChart:
     base = rows().encode(x=period_axis(), y=alt.Y("source_name:N", axis=alt.Axis(title=None, grid=False)))
     cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
         x2="until:T",

@@ -31,8 +31,8 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
     ).df()
     spread = connection.execute(
         """
-        select cast(week_start_date as varchar) as week, cast(floor(average_daily_events * 2) as bigint) / 2 as events_from,
-            count(*) as user_weeks, cast(sum(event_count) as bigint) as events, count(distinct user_id) as users
+        select cast(week_start_date as varchar) as week,
+            cast(floor(average_daily_events * 2) as bigint) / 2 as events_from, count(*) as user_weeks, cast(sum(event_count) as bigint) as events, count(distinct user_id) as users
         from product.weekly_user_event_summary group by all order by all
         """
     ).df()
@@ -118,12 +118,13 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "event_spread",
             "Events per user and day",
-            "Users of a corporation by their average number of events on the days of a week that have one. Choose a week in the filter bar; all weeks count a user once a week.",
+            "Users of a corporation by their average number of events on the days of a week that have one. "
+            "Choose a week in the filter bar; all weeks count a user once a week.",
             "event_spread",
             (
                 Column("events_from", "Events a day, from", "number"),
                 Column("events_to", "to below", "number"),
-                Column("user_weeks", "Users × weeks", "integer"),
+                Column("user_weeks", "Users x weeks", "integer"),
                 Column("events", "Events", "integer"),
             ),
             rows()
@@ -135,8 +136,8 @@ def _figures() -> tuple[Figure, ...]:
                     axis=alt.Axis(title="average events a day", grid=False),
                 ),
                 x2="events_to:Q",
-                y=alt.Y("user_weeks:Q", axis=alt.Axis(title="users × weeks", tickCount=5)),
-                tooltip=[tip("events_from", "from", ".1f"), tip("user_weeks", "users × weeks", ",")],
+                y=alt.Y("user_weeks:Q", axis=alt.Axis(title="users x weeks", tickCount=5)),
+                tooltip=[tip("events_from", "from", ".1f"), tip("user_weeks", "users x weeks", ",")],
             ),
             mart="product.weekly_user_event_summary",
         ),

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.report.evidence import AlertState, CheckState, Evidence
-from engagement_assets.report.figures import Column, Figure, Filter, Section, Tile
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
 from engagement_assets.report.sections.overview import SOURCES
 from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
@@ -250,7 +250,7 @@ def _figures() -> tuple[Figure, ...]:
     )
 
 
-def _freshness() -> alt.LayerChart:
+def _freshness() -> AnyChart:
     base = rows().encode(
         y=alt.Y("name:N", axis=alt.Axis(title=None)),
         x=alt.X(

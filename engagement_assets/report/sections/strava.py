@@ -144,7 +144,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "kudos_change",
             "Weekly change of kudos",
-            "Against exactly the week before; the first week has none. The change in percent has no value where the week before has no kudos.",
+            "Against exactly the week before; the first week has none. The change in percent has no value "
+            "where the week before has no kudos.",
             "change",
             (
                 WEEK,

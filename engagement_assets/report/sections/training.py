@@ -202,7 +202,8 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
         Figure(
             "plan_distance",
             "Plan distance, week on week",
-            "Distance of the workouts of each week of a plan; the change is against exactly the week before, over users who have both.",
+            "Distance of the workouts of each week of a plan; the change is against exactly the week "
+            "before, over users who have both.",
             "plan_weeks",
             (
                 Column("week_of_plan", "Week of plan", "integer"),
@@ -233,7 +234,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
 
 
 def _plan_distance() -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         rows()
         .mark_bar(fill=COLOURS[2])
         .encode(
@@ -246,13 +247,15 @@ def _plan_distance() -> alt.Chart:
             ],
         )
     )
+    return chart
 
 
 def _leaderboard_figure() -> Figure:
     return Figure(
         "leaderboard",
         "Leaderboard",
-        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout; places only, no names. Choose the workout in the filter bar.",
+        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout; places only, no names. "
+        "Choose the workout in the filter bar.",
         "leaders_of_workout",
         (
             Column("workout", "Workout"),
