@@ -15,7 +15,6 @@ from typing import Any
 import jinja2
 import pandas as pd
 import vl_convert
-from markupsafe import Markup
 
 from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.theme import dressed
@@ -65,10 +64,9 @@ def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequ
         docs=docs,
         sections=sections,
         policy=policy,
-        # Trusted: this project's own files, and JSON that holds no markup.
-        style=Markup(style),
-        scripts=[Markup(script) for script in scripts],
-        payload=Markup(as_json([_payload(section) for section in sections])),
+        style=style,
+        scripts=scripts,
+        payload=as_json([_payload(section) for section in sections]),
     )
 
 

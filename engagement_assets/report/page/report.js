@@ -169,8 +169,9 @@ async function recall(lives) {
   for (const live of lives) {
     for (const { signal, initial } of live.section.filters) {
       const control = /** @type {HTMLSelectElement} */ (document.querySelector(`#${live.section.name} [name="${signal}"]`));
-      control.value = state.get(`${live.section.name}.${signal}`) ?? initial;
-      if (control.value === "") control.value = initial;
+      const wanted = state.get(`${live.section.name}.${signal}`) ?? initial;
+      const isOption = control.options ? [...control.options].some((each) => each.value === wanted) : /^\d{4}-\d\d-\d\d$/.test(wanted);
+      control.value = isOption ? wanted : initial;
       live.flow.signal(signal, control.value);
     }
     await live.flow.runAsync();

@@ -32,7 +32,8 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
     spread = connection.execute(
         """
         select cast(week_start_date as varchar) as week,
-            cast(floor(average_daily_events * 2) as bigint) / 2 as events_from, count(*) as user_weeks, cast(sum(event_count) as bigint) as events, count(distinct user_id) as users
+            cast(floor(average_daily_events * 2) as bigint) / 2 as events_from, count(*) as user_weeks,
+            cast(sum(event_count) as bigint) as events, count(distinct user_id) as users
         from product.weekly_user_event_summary group by all order by all
         """
     ).df()
