@@ -119,8 +119,9 @@ def columns_of(table: pd.DataFrame) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in table.columns:
         values = [_plain(value) for value in table[name].tolist()]
-        texts = {value: None for value in values if isinstance(value, str)}
-        if texts and len(texts) * 2 < len(values):
+        texts = dict.fromkeys(value for value in values if isinstance(value, str))
+        only_texts = all(value is None or isinstance(value, str) for value in values)
+        if only_texts and 0 < len(texts) * 2 < len(values):
             places = {text: place for place, text in enumerate(texts)}
             columns[str(name)] = {
                 "values": list(texts),

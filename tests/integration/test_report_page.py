@@ -189,6 +189,30 @@ def test_the_download_holds_what_is_shown(report: ReportPage) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", '"\'=1+1"'),
+        ("+1", '"\'+1"'),
+        ("-1", '"\'-1"'),
+        ("@SUM(A1)", '"\'@SUM(A1)"'),
+        ("  =1", '"\'  =1"'),
+        ("\t=1", '"\'\t=1"'),
+        ("＝1", '"\'＝1"'),
+        (-1, "-1"),
+        (0.1, "0.1"),
+        (None, ""),
+        (True, "true"),
+        ('a "b", c', '"a ""b"", c"'),
+        ("two\nlines", '"two\nlines"'),
+        ("a-b", "a-b"),
+    ],
+)
+def test_no_cell_of_a_download_is_a_formula(opened: ReportPage, value: object, cell: str) -> None:
+    # Through the debugger's own channel: the page's policy allows no eval.
+    assert opened.page.evaluate("value => window.report.csvCell(value)", value) == cell
+
+
 def test_it_can_be_used_by_keyboard_and_screen_reader(report: ReportPage) -> None:
     unnamed = report.page.locator("select, input").evaluate_all("all => all.filter(e => !e.labels.length).length")
     assert unnamed == 0

@@ -18,8 +18,18 @@
 const WHOLE = new Intl.NumberFormat("en");
 const DECIMAL = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+/** Draws a Vega specification; the bundle before this script brings it. @type {(root: HTMLElement, spec: any, options: any) => Promise<{view: any}>} */
+const embed = /** @type {any} */ (window).vegaEmbed;
 /** Options of every view: no eval, no inline style, errors only in the console. */
-const VIEW = { mode: "vega", ast: true, actions: false, defaultStyle: false, logLevel: 1, renderer: "svg", tooltip: showTip };
+const VIEW = {
+  mode: "vega",
+  ast: true,
+  actions: false,
+  defaultStyle: false,
+  logLevel: 1,
+  renderer: "svg",
+  tooltip: showTip,
+};
 
 /** @param {Record<string, PackedColumn>} columns @returns {Row[]} */
 function unpack(columns) {
@@ -30,7 +40,7 @@ function unpack(columns) {
     const row = {};
     for (const name of names) {
       const { values, at } = columns[name];
-      row[name] = at ? values[at[i]] ?? null : values[i];
+      row[name] = at ? (values[at[i]] ?? null) : values[i];
     }
     return row;
   });
@@ -101,7 +111,8 @@ function fillTable(table, figure, rows) {
 }
 
 /** @param {Section} section @param {Figure} figure */
-const place = (section, figure) => /** @type {HTMLElement} */ (document.getElementById(`${section.name}-${figure.name}`));
+const place = (section, figure) =>
+  /** @type {HTMLElement} */ (document.getElementById(`${section.name}-${figure.name}`));
 
 /** Shows a figure's rows: chart or numbers at once, the table when it is open. @param {Live} live @param {Figure} figure */
 async function show(live, figure) {
@@ -129,16 +140,21 @@ async function show(live, figure) {
   const copies = rows.map((row) => ({ ...row }));
   if (view) await view.data("rows", copies).runAsync();
   else {
-    const data = figure.spec.data.map((/** @type {any} */ each) => (each.name === "rows" ? { name: "rows", values: copies } : each));
-    live.charts.set(figure, (await window.vegaEmbed(box, { ...figure.spec, data }, VIEW)).view);
+    const data = figure.spec.data.map((/** @type {any} */ each) =>
+      each.name === "rows" ? { name: "rows", values: copies } : each,
+    );
+    live.charts.set(figure, (await embed(box, { ...figure.spec, data }, VIEW)).view);
   }
 }
 
-/** The tooltip; set by properties, since the policy allows no style in an attribute. @type {any} */
+/**
+ * The tooltip; placed by properties, since the policy allows no style in an attribute.
+ * @param {unknown} _handler @param {MouseEvent} event @param {unknown} _item @param {Row | null | undefined} value
+ */
 function showTip(_handler, event, _item, value) {
   const tip = /** @type {HTMLElement} */ (document.getElementById("tip"));
-  tip.hidden = value === null || value === undefined || value === "";
-  if (tip.hidden) return;
+  tip.hidden = !value;
+  if (!value) return;
   const list = element("dl");
   for (const [name, text] of Object.entries(value)) list.append(element("dt", name), element("dd", String(text)));
   tip.replaceChildren(list);
@@ -149,7 +165,10 @@ function showTip(_handler, event, _item, value) {
 /** Takes the dataflow's rows over, and shows them. Vega marks its rows with symbols, which are left behind. @param {Live} live */
 async function refresh(live) {
   for (const figure of live.section.figures) {
-    live.rows.set(figure, live.flow.data(figure.dataset).map((/** @type {Row} */ row) => Object.fromEntries(Object.entries(row))));
+    live.rows.set(
+      figure,
+      live.flow.data(figure.dataset).map((/** @type {Row} */ row) => Object.fromEntries(Object.entries(row))),
+    );
     await show(live, figure);
   }
 }
@@ -168,9 +187,13 @@ async function recall(lives) {
   const state = new URLSearchParams(location.hash.slice(1));
   for (const live of lives) {
     for (const { signal, initial } of live.section.filters) {
-      const control = /** @type {HTMLSelectElement} */ (document.querySelector(`#${live.section.name} [name="${signal}"]`));
+      const control = /** @type {HTMLSelectElement} */ (
+        document.querySelector(`#${live.section.name} [name="${signal}"]`)
+      );
       const wanted = state.get(`${live.section.name}.${signal}`) ?? initial;
-      const isOption = control.options ? [...control.options].some((each) => each.value === wanted) : /^\d{4}-\d\d-\d\d$/.test(wanted);
+      const isOption = control.options
+        ? [...control.options].some((each) => each.value === wanted)
+        : /^\d{4}-\d\d-\d\d$/.test(wanted);
       control.value = isOption ? wanted : initial;
       live.flow.signal(signal, control.value);
     }
@@ -184,12 +207,14 @@ function listen(live, lives) {
   const root = /** @type {HTMLElement} */ (document.getElementById(section.name));
   const form = root.querySelector("form");
   const apply = async () => {
-    for (const { signal } of section.filters) flow.signal(signal, String(new FormData(form).get(signal) ?? ""));
+    for (const { signal } of section.filters)
+      flow.signal(signal, String(new FormData(form ?? undefined).get(signal) ?? ""));
     await flow.runAsync();
     await refresh(live);
     remember(lives);
     const shown = [...live.rows.values()].filter((rows) => rows.length).length;
-    /** @type {HTMLElement} */ (root.querySelector("[role=status]")).textContent = `${shown} of ${live.rows.size} figures have rows for this slice.`;
+    /** @type {HTMLElement} */ (root.querySelector("[role=status]")).textContent =
+      `${shown} of ${live.rows.size} figures have rows for this slice.`;
   };
   form?.addEventListener("submit", (event) => event.preventDefault());
   form?.addEventListener("change", apply);
@@ -201,7 +226,9 @@ function listen(live, lives) {
     box.querySelector(".csv")?.addEventListener("click", () => {
       const link = /** @type {HTMLAnchorElement} */ (element("a"));
       // With a byte order mark: spreadsheets then read UTF-8.
-      link.href = URL.createObjectURL(new Blob(["\ufeff", csv(figure.columns, live.rows.get(figure) ?? [])], { type: "text/csv" }));
+      link.href = URL.createObjectURL(
+        new Blob(["\ufeff", csv(figure.columns, live.rows.get(figure) ?? [])], { type: "text/csv" }),
+      );
       link.download = `${section.name}_${figure.name}.csv`;
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href));
@@ -216,8 +243,12 @@ async function start() {
   const lives = [];
   for (const section of sections) {
     const tables = Object.entries(section.tables).map(([name, columns]) => ({ name, values: unpack(columns) }));
-    const spec = { $schema: "https://vega.github.io/schema/vega/v6.json", signals: section.signals, data: [...tables, ...section.data] };
-    const { view } = await window.vegaEmbed(element("div"), spec, { ...VIEW, renderer: "none" });
+    const spec = {
+      $schema: "https://vega.github.io/schema/vega/v6.json",
+      signals: section.signals,
+      data: [...tables, ...section.data],
+    };
+    const { view } = await embed(element("div"), spec, { ...VIEW, renderer: "none" });
     lives.push({ section, flow: view, charts: new Map(), rows: new Map() });
   }
   if (location.hash.includes("=")) await recall(lives);
@@ -235,5 +266,5 @@ async function start() {
   document.documentElement.dataset.ready = "true";
 }
 
-window.report = { csv, csvCell, unpack, written };
+/** For tests. */ /** @type {any} */ (window).report = { csv, csvCell, unpack, written };
 start();
