@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         default=5, ge=2, description="In publish mode: the fewest users that a number may be about."
     )
     report_max_cells: int = Field(
-        default=30_000, ge=1, description="Cells of the learning explorer; with more, its grain is coarser."
+        default=20_000, ge=1, description="Cells of the learning explorer; with more, its grain is coarser."
     )
 
     @model_validator(mode="after")

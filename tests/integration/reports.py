@@ -34,7 +34,7 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 # Two complete weeks, and a day of a third.
 LAST_DAY = date(2024, 1, 15)
 DAYS = 15
-MAX_CELLS = 30_000
+MAX_CELLS = 20_000
 MIN_USERS = 5
 EVIDENCE = Evidence(
     checks=(

@@ -198,7 +198,7 @@ def test_the_download_holds_what_is_shown(report: ReportPage) -> None:
         ("@SUM(A1)", '"\'@SUM(A1)"'),
         ("  =1", '"\'  =1"'),
         ("\t=1", '"\'\t=1"'),
-        ("＝1", '"\'＝1"'),
+        ("\uff1d1", '"\'\uff1d1"'),
         (-1, "-1"),
         (0.1, "0.1"),
         (None, ""),

@@ -263,6 +263,7 @@ async function start() {
     await recall(lives);
     for (const live of lives) await refresh(live);
   });
+  performance.mark("ready");
   document.documentElement.dataset.ready = "true";
 }
 

@@ -32,8 +32,8 @@ def period_datasets(source: str) -> tuple[dict[str, object], ...]:
     hours = (calculate("sent_hours", "datum.duration_ms / 36e5"), calculate("capped_hours", "datum.played_ms / 36e5"))
     rate = divide("completion_rate", "completed_plays", "plays")
     return (
-        dataset("totals", source, sums([], MEASURES), rate, *hours, keep("datum.plays > 0")),
         dataset("by_period", source, sums(["period"], MEASURES), rate, *hours, *period_marks()),
+        dataset("totals", "by_period", sums([], MEASURES), rate, *hours, keep("datum.plays > 0")),
         dataset(
             "time_by_period",
             "by_period",
