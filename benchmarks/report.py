@@ -60,9 +60,7 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM))
-        print(
-            f"{'page':<28}{'write s':>8}{'MB':>6}{'cells':>9}{'grain':>7}{'paint ms':>9}{'ready ms':>9}{'filter ms':>18}"
-        )
+        print(f"{'page':<26}{'write s':>9}{'MB':>6}{'cells':>9}{'grain':>7}{'paint':>7}{'ready':>7}{'filter ms':>16}")
         published = Settings().published_warehouse_path
         if published.exists():
             measure(browser, "published now", published, Path(folder))
@@ -86,7 +84,7 @@ def measure(browser: Browser, name: str, published: Path, folder: Path) -> None:
     told = f"{statistics.median(filters):.0f} (max {max(filters):.0f})"
     print(
         f"{name:<26}{seconds:>9.1f}{report.size_bytes / 1e6:>6.1f}{len(cube.cells):>9,}{cube.grain:>7}"
-        f"{paint:>7.0f}{ready:>7.0f}{told:>18}"
+        f"{paint:>7.0f}{ready:>7.0f}{told:>16}"
     )
     if cube.choice():
         print(f"    {cube.choice()}")

@@ -5,7 +5,7 @@ Belongs here: when the report is written, and what Dagster shows of it. Not here
 Nothing is downstream of it, so a report that fails stops nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -46,6 +46,7 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
         except DbtProjectError as failure:
             docs_failure = failure
         report = written_report(settings, context.instance, keys)
+        context.log.info(f"{report.path}: {report.size_bytes / 1e6:.1f} MB")
         pictures = pictures_of(report.sections)
         for table, picture in pictures.items():
             context.log_event(dg.AssetObservation(table.split("."), metadata={"chart": dg.MetadataValue.md(picture)}))
@@ -57,11 +58,19 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
                 "size_bytes": report.size_bytes,
                 "dagster/row_count": sum(report.rows().values()),
                 "rows": report.rows(),
-                **{f"chart/{table}": dg.MetadataValue.md(picture) for table, picture in pictures.items()},
+                **{f"chart/{table}": dg.MetadataValue.md(picture) for table, picture in _first_of_schema(pictures)},
             }
         )
 
     return engagement_report
+
+
+def _first_of_schema(pictures: Mapping[str, str]) -> list[tuple[str, str]]:
+    """A picture per schema; the others stand with the tables that they show."""
+    first: dict[str, tuple[str, str]] = {}
+    for table, picture in pictures.items():
+        first.setdefault(table.split(".")[0], (table, picture))
+    return list(first.values())
 
 
 def written_report(settings: Settings, instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]) -> Report:
