@@ -138,7 +138,8 @@ async function show(live, figure) {
   if (rows.length === 0) return;
   const view = live.charts.get(figure);
   const copies = rows.map((row) => ({ ...row }));
-  if (view) await view.data("rows", copies).runAsync();
+  // Axes may need more or less room than before.
+  if (view) await view.resize().data("rows", copies).runAsync();
   else {
     const data = figure.spec.data.map((/** @type {any} */ each) =>
       each.name === "rows" ? { name: "rows", values: copies } : each,
