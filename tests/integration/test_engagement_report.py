@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import dagster as dg
 import duckdb
 import pandas as pd
 import pytest
 
+from engagement_assets.assets.engagement_report import engagement_report_asset
 from engagement_assets.commands.report import main
 from engagement_assets.report.build import Report
 from engagement_assets.report.figures import Section
@@ -20,6 +22,7 @@ from engagement_assets.report.html import compiled
 from engagement_assets.report.pictures import pictures_of
 from engagement_assets.report.sections.mobility import mobility
 from engagement_assets.report.suppression import Suppression
+from engagement_assets.settings import Settings
 from tests.integration.reports import MIN_USERS, Loaded, content_of, make_report, query
 
 pytestmark = pytest.mark.integration
@@ -220,6 +223,32 @@ def test_empty_tables_make_a_report(loaded: Loaded, tmp_path: Path) -> None:
             connection.execute(f"delete from {schema}.{table}")
     assert make_report(empty, tmp_path / "whole").size_bytes > 0
     assert make_report(empty, tmp_path / "publish", min_users=MIN_USERS).size_bytes > 0
+
+
+def test_without_dbts_docs_the_report_is_written_all_the_same(loaded: Loaded, tmp_path: Path) -> None:
+    broken = tmp_path / "warehouse.duckdb"
+    broken.write_text("no database", encoding="utf-8")
+    settings = Settings(
+        _env_file=None,
+        landing_uri=str(tmp_path / "landing"),
+        warehouse_path=broken,
+        published_warehouse_path=loaded.published,
+        dagster_home=tmp_path / "dagster_home",
+        report_dir=tmp_path / "report",
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize(
+            [engagement_report_asset(())], instance=instance, resources={"settings": settings}, raise_on_error=False
+        )
+    assert not run.success
+    (failure,) = [event.step_failure_data for event in run.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert f"without dbt's docs: dbt could not write its docs about {broken}" in str(
+        failure.user_failure_data.description
+    )
+    page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
+    assert "Data up to 2024-01-15" in page
+    assert "dbt_docs.html" not in page
 
 
 def test_the_command_writes_the_report(
