@@ -13,12 +13,13 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import DbtBuild
+from engagement_assets.transform.data_tests import check_description
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
@@ -86,9 +87,20 @@ def _step_of(node: Mapping[str, Any]) -> str:
     )
 
 
+class ProjectTranslator(DagsterDbtTranslator):
+    """Names, groups and owners come from the dbt project; a check says what its test claims, and why it matters."""
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The test as a check of `asset_spec`, None where it is another asset's."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=check_description(manifest["nodes"][unique_id]))
+
+
 def translator() -> DagsterDbtTranslator:
-    """Names, groups and owners come from the dbt project; only the settings differ from the default."""
-    return DagsterDbtTranslator(
+    """The one translator of all steps."""
+    return ProjectTranslator(
         DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
     )
 
@@ -104,7 +116,8 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         pool=WAREHOUSE_POOL,
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
-        build = DbtBuild(manifest, translator(), settings.warehouse_path, Lake(settings.lake_uri), {})
+        lake = Lake(settings.lake_uri)
+        build = DbtBuild(manifest, translator(), settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
         window = None
         if start_date:
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
