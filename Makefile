@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SELECT ?= *
 
-.PHONY: help install demo dev backfill release test lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release test lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: install ## Sample data through the whole graph, with a summary
 
 dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
 	@$(BIN)/python -m engagement_assets.commands.dev
+
+report: install ## Write the engagement report from the published tables, and open it
+	@$(BIN)/python -m engagement_assets.commands.report
 
 backfill: install ## One run over FROM=… TO=… (inclusive), SELECT='+group:learning'
 	@test -n "$(FROM)" -a -n "$(TO)" || { echo "usage: make backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']"; exit 2; }

@@ -5,6 +5,7 @@ import dagster as dg
 from engagement_assets.alerts.heartbeat import alerts_asset
 from engagement_assets.alerts.sensor import alert_sensor
 from engagement_assets.assets.dbt_models import dbt_model_assets
+from engagement_assets.assets.engagement_report import engagement_report_asset
 from engagement_assets.assets.published import published_assets
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_load import unconfigured_spec
@@ -46,8 +47,12 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     freshness = freshness_checks(settings, clients)
     sets = source_sets([*raw, *models])
     jobs_of_sources = source_jobs(sets)
+    data = [*raw, *models, *published_assets(models), alerts_asset()]
+    checks = [
+        spec.key for each in [*data, *freshness] if not isinstance(each, dg.AssetSpec) for spec in each.check_specs
+    ]
     return dg.Definitions(
-        assets=[*raw, *models, *published_assets(models), alerts_asset()],
+        assets=[*data, engagement_report_asset(checks)],
         asset_checks=freshness,
         jobs=[
             daily_engagement_job(freshness),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import dagster as dg
 
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
+from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -81,14 +82,14 @@ def _keys(definitions: Iterable[dg.AssetsDefinition]) -> tuple[dg.AssetKey, ...]
 
 
 def daily_engagement_job(freshness: Sequence[dg.AssetChecksDefinition]) -> "UnresolvedAssetJobDefinition":
-    """Every source's day, the models that it touches, and the published copy.
+    """Every source's day, the models that it touches, the published copy and the report.
 
     Whether sources are fresh is another question, which a run over last year does not ask.
     """
     return dg.define_asset_job(
         DAILY_ENGAGEMENT,
         selection=dg.AssetSelection.all() - dg.AssetSelection.checks(*freshness),
-        description="Every source's day: raw data, models, checks and the published copy.",
+        description="Every source's day: raw data, models, checks, the published copy and the report.",
     )
 
 
@@ -105,12 +106,12 @@ def source_jobs(sets: Sequence[SourceSet]) -> SourceJobs:
 
 
 def weekly_engagement_metrics_job(models: list[dg.AssetsDefinition]) -> "UnresolvedAssetJobDefinition":
-    """The tables over all sources alone: nothing upstream is in the run, so no source can stop it."""
+    """The tables over all sources and the report alone: nothing upstream is in the run, so no source can stop it."""
     cross_source = [definition for definition in models if definition.op.name == CROSS_SOURCE_STEP]
     return dg.define_asset_job(
         WEEKLY_ENGAGEMENT_METRICS,
-        selection=dg.AssetSelection.assets(*cross_source, PUBLISHED_CROSS_SOURCE),
-        description="The weekly tables over all sources, from what the sources' tables hold now.",
+        selection=dg.AssetSelection.assets(*cross_source, PUBLISHED_CROSS_SOURCE, ENGAGEMENT_REPORT),
+        description="The weekly tables over all sources and the report, from what the sources' tables hold now.",
     )
 
 

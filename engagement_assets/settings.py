@@ -140,6 +140,16 @@ class Settings(BaseSettings):
     alert_time_zone: str = Field(default="UTC", description="The time zone of both.")
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
+    report_dir: Path = Field(default=Path(), description="Folder of the engagement report and of dbt's docs.")
+    report_publish_mode: bool = Field(
+        default=False, description="Leave numbers about few users out of the report, so that it can be passed on."
+    )
+    report_min_users: int = Field(
+        default=5, ge=2, description="In publish mode: the fewest users that a number may be about."
+    )
+    report_max_cells: int = Field(
+        default=20_000, ge=1, description="Cells of the learning explorer; with more, its grain is coarser."
+    )
 
     @field_validator("alert_time_zone", "schedule_time_zone")
     @classmethod
@@ -159,6 +169,8 @@ class Settings(BaseSettings):
             self.published_warehouse_path = data / "published.duckdb"
         if self.strava_token_path == Path():
             self.strava_token_path = data / "strava_token.json"
+        if self.report_dir == Path():
+            self.report_dir = data / "report"
         if self.dagster_home == Path():
             self.dagster_home = data / "dagster_home"
         return self

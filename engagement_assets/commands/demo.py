@@ -13,6 +13,7 @@ from engagement_assets.commands.range_run import failure_lines, run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.report.build import REPORT_FILE
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import Settings
 
@@ -36,10 +37,12 @@ def main() -> int:
         if bad.success or not mended.success:
             print("\nFAILED: the bad day passed, or the mended one did not", file=sys.stderr)
             return 1
+    print(f"Report      {(settings.report_dir / REPORT_FILE).resolve().as_uri()}")
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Next:\n"
         "  make dev                                        look at the graph on http://127.0.0.1:3000\n"
         "  make backfill FROM=2024-01-08 TO=2024-01-14     run a week again\n"
+        "  make report                                     open the report once more\n"
         f"  duckdb -readonly {settings.published_warehouse_path}\n"
         "  LANDING_URI=/path/to/landing make backfill …    your own files"
     )

@@ -17,6 +17,7 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
 from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
+from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
 from engagement_assets.definitions import build_defs
@@ -86,10 +87,10 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     _tell_what_ended(alerting, defs)
     release = _release_config(defs, keys, release_reason) if release_reason else {}
     results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), release)]
-    cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
-    if cross_source_keys:
-        print("a source failed: the tables over all sources are built from what the sources' tables hold now")
-        results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, {}, {}))
+    left_out = _cross_source_keys_left_out(defs, keys, results[0]) | _report_left_out(keys, results[0])
+    if left_out:
+        print("something failed: what is made of all sources is built from what the sources' tables hold now")
+        results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, left_out, {}, {}))
     _tell_what_ended(alerting, defs)
     return RangeRun(
         results[0].run_id,
@@ -156,7 +157,18 @@ def _cross_source_keys_left_out(
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity == AssetCheckSeverity.ERROR and check.asset_key in read - raw:
             return set()
-    return keys & cross_source
+    return (keys & cross_source) - {ENGAGEMENT_REPORT}
+
+
+def _report_left_out(keys: set[dg.AssetKey], result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+    """The report, where it was selected and a failure upstream has kept it from running.
+
+    It is made of what is published, which a failure leaves as it was, and it shows what failed.
+    """
+    started = {event.step_key for event in result.all_events if event.is_step_start}
+    if not started or ENGAGEMENT_REPORT.to_python_identifier() in started:
+        return set()
+    return keys & {ENGAGEMENT_REPORT}
 
 
 def _check_window(settings: Settings, window: DayWindow) -> None:

@@ -36,6 +36,7 @@ class Deployment:
             warehouse_path=root / "warehouse.duckdb",
             published_warehouse_path=root / "published.duckdb",
             dagster_home=root / "dagster_home",
+            report_dir=root / "report",
             allow_shrink=False,
         )
 

@@ -64,6 +64,7 @@ class Services:
                 "warehouse_path": self.folder / "warehouse.duckdb",
                 "published_warehouse_path": self.folder / "published.duckdb",
                 "dagster_home": self.folder / "dagster_home",
+                "report_dir": self.folder / "report",
                 "start_date": FIRST_DAY,
                 "strava_token_path": self.folder / "strava_token.json",
                 **strava_settings(self.urls),

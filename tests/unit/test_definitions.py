@@ -106,6 +106,7 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "published/product",
         "published/mobility",
         "published/engagement",
+        "engagement_report",
         "raw_lingokids/users",
         "raw_lingokids/activities",
         *RAW_PARTITIONED,
@@ -168,7 +169,7 @@ def test_the_tables_over_all_sources_stand_on_all_facts_and_have_a_job_without_t
         "learning/fct__activity_exits",
     }
     alone = defs.resolve_job_def("weekly_engagement_metrics").asset_layer.selected_asset_keys
-    assert {key.path[0] for key in alone} == {"intermediate", "engagement", "published"}
+    assert {key.path[0] for key in alone} == {"intermediate", "engagement", "published", "engagement_report"}
     assert {key for key in upstream - alone if "engagement" in key.path[-1]} == set()
 
 

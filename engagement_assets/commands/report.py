@@ -1,0 +1,39 @@
+"""`make report`: the engagement report from what is published now, opened in the browser.
+
+Belongs here: the command. Not here: the report (`report/`), or the asset of the daily job (`assets/`).
+"""
+
+import argparse
+import sys
+import webbrowser
+
+import dagster as dg
+
+from engagement_assets.assets.engagement_report import written_report
+from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.definitions import build_defs
+from engagement_assets.settings import Settings
+
+
+def main() -> int:
+    """Write the report and open it; 0 when it is there, 1 when there is nothing to make it of."""
+    parser = argparse.ArgumentParser(description="Write the engagement report from the published tables.")
+    parser.add_argument("--no-open", action="store_true", help="write it, and open no browser")
+    arguments = parser.parse_args()
+    settings = Settings()
+    prepare_dagster_home(settings)
+    checks = build_defs(settings).resolve_asset_graph().asset_check_keys
+    try:
+        with dg.DagsterInstance.get() as instance:
+            report = written_report(settings, instance, checks)
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"Report      {report.path} ({report.size_bytes / 1e6:.1f} MB)")
+    if not arguments.no_open and not webbrowser.open(report.path.resolve().as_uri()):
+        print("No browser could be started; open the file yourself.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

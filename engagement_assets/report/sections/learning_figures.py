@@ -1,0 +1,233 @@
+"""The learning explorer's datasets and figures, the same in either mode.
+
+Belongs here: what is computed from a slice and how it is drawn. Not here: what a slice is (`learning.py`).
+"""
+
+import altair as alt
+
+from engagement_assets.report.cubes import MEASURES
+from engagement_assets.report.figures import Column, Figure
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
+from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, look_up, rank, span, sums
+
+TOP_VALUES = 15
+TOP_ACTIVITIES = 10
+IN_RANGE = "(first_day === '' || datum.period >= first_day) && (last_day === '' || datum.period <= last_day)"
+
+
+def single_slice(slices: list[str]) -> list[dict[str, object]]:
+    """Signals for what is not additive: how many dimensions are filtered, and the one that is."""
+    count = " + ".join(f"({name} === '' ? 0 : 1)" for name in slices) or "0"
+    name = "".join(f"{each} !== '' ? '{each}' : " for each in slices) + "'all'"
+    value = "".join(f"{each} !== '' ? {each} : " for each in slices) + "'all'"
+    return [
+        {"name": "dimensions_set", "update": count},
+        {"name": "dimension_name", "update": name},
+        {"name": "dimension_value", "update": value},
+    ]
+
+
+def period_datasets(source: str) -> tuple[dict[str, object], ...]:
+    """Totals of the slice, and the same by period."""
+    hours = (calculate("sent_hours", "datum.duration_ms / 36e5"), calculate("capped_hours", "datum.played_ms / 36e5"))
+    rate = divide("completion_rate", "completed_plays", "plays")
+    return (
+        dataset("by_period", source, sums(["period"], MEASURES), rate, *hours, *period_marks()),
+        dataset("totals", "by_period", sums([], MEASURES), rate, *hours, keep("datum.plays > 0")),
+        dataset(
+            "time_by_period",
+            "by_period",
+            fold(["sent_hours", "capped_hours"], "time", "hours"),
+            label("time", {"sent_hours": "as sent", "capped_hours": "capped"}, "time_name"),
+        ),
+    )
+
+
+def period_marks() -> tuple[dict[str, object], ...]:
+    """Bounds of the period of the chosen grain, and whether every day of it was observed."""
+    return (
+        *span("period", "grain"),
+        calculate("key", "grain + '|' + datum.period"),
+        look_up("periods", "key", "key", ["is_complete"], False),
+    )
+
+
+def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, object], ...]:
+    """The slice by the values of the chosen dimension: those with most plays."""
+    return (
+        dataset(
+            "by_value",
+            source,
+            calculate("value", value),
+            sums(["value"], MEASURES),
+            divide("completion_rate", "completed_plays", "plays"),
+            calculate("capped_hours", "datum.played_ms / 36e5"),
+            rank("place", "plays"),
+            keep(f"datum.place <= {TOP_VALUES}"),
+        ),
+    )
+
+
+def ranks() -> tuple[dict[str, object], ...]:
+    """Places by plays and by capped time, with the ratios of the sums."""
+    return (
+        divide("completion_rate", "completed_plays", "plays"),
+        calculate("sent_hours", "datum.duration_ms / 36e5"),
+        calculate("capped_hours", "datum.played_ms / 36e5"),
+        rank("rank_by_plays", "plays"),
+        rank("rank_by_played_time", "played_ms"),
+    )
+
+
+def tops(source: str) -> tuple[dict[str, object], ...]:
+    """The first ten by plays, and by time."""
+    return (
+        dataset("top_by_plays", source, keep(f"datum.rank_by_plays <= {TOP_ACTIVITIES}")),
+        dataset("top_by_time", source, keep(f"datum.rank_by_played_time <= {TOP_ACTIVITIES}")),
+    )
+
+
+# The rows of the one dimension that is filtered by, or of all; there are none for more than one.
+OF_ONE_DIMENSION = (
+    "dimensions_set <= 1 && datum.dimension_name === dimension_name && datum.dimension_value === dimension_value"
+)
+
+
+PERIOD = Column("period", "Period from")
+COMPLETE = Column("is_complete", "Complete", "yes_no")
+PARTS = (
+    Column("plays", "Plays", "integer"),
+    Column("completed_plays", "Completed", "integer"),
+    Column("completion_rate", "Completion rate", "percent"),
+)
+HOURS = (Column("sent_hours", "Hours as sent", "number"), Column("capped_hours", "Hours, capped", "number"))
+
+
+def figures(*, by_value: bool) -> tuple[Figure, ...]:
+    """Totals, plays, time and completion by period, and the split by a dimension."""
+    when = tip("period", "period from")
+    mart = "learning.engagement_daily"
+    rate_axis = alt.Y("completion_rate:Q", axis=alt.Axis(title="completed / plays", format=".0%", tickCount=5))
+    time_axis = alt.Y("hours:Q", axis=alt.Axis(title="hours", tickCount=5))
+    split = Figure(
+        "by_value",
+        "Plays by the chosen split",
+        f"The {TOP_VALUES} values with most plays; choose the dimension in the filter bar.",
+        "by_value",
+        (Column("value", "Value"), *PARTS, HOURS[1]),
+        _ranking("value", "plays", "plays", COLOURS[2]),
+        mart=mart,
+    )
+    return (
+        Figure("totals", "This slice", "Sums over everything that the filters leave.", "totals", (*PARTS, *HOURS)),
+        Figure(
+            "plays",
+            "Plays",
+            "Activities left, completed or not, by period.",
+            "by_period",
+            (PERIOD, *PARTS, *HOURS, COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("plays:Q", axis=alt.Axis(title="plays", tickCount=5)),
+                color=alt.value(COLOURS[0]),
+                tooltip=[when, tip("plays", "plays", ",")],
+            ),
+            mart=mart,
+        ),
+        Figure(
+            "completion",
+            "Completion rate",
+            "Completed plays over plays, both summed over the slice.",
+            "by_period",
+            (PERIOD, *PARTS, COMPLETE),
+            lines(
+                rows(), rate_axis, [when, tip("completion_rate", "completion rate", ".1%"), tip("plays", "plays", ",")]
+            ),
+            mart=mart,
+        ),
+        Figure(
+            "time",
+            "Time, as sent and capped",
+            "Hours as the app sent them, and with each play capped at one hour: a few outliers hold most "
+            "of the time as sent.",
+            "time_by_period",
+            (PERIOD, Column("time_name", "Time"), Column("hours", "Hours", "number"), COMPLETE),
+            lines(
+                rows(),
+                time_axis,
+                [when, tip("time_name", "time"), tip("hours", "hours", ",.1f")],
+                colour("time_name", ["as sent", "capped"]),
+            ),
+            mart=mart,
+        ),
+        *((split,) if by_value else ()),
+    )
+
+
+def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
+    """The top activities by either measure, under summaries that say of what."""
+    names = (Column("activity_name", "Activity"), Column("activity_type", "Type"))
+    none = "Not computed for this slice: activities are here for all users only. Clear the filters."
+    return (
+        Figure(
+            "top_by_plays",
+            "Top activities by plays",
+            by_plays,
+            "top_by_plays",
+            (Column("rank_by_plays", "Place", "integer"), *names, *PARTS, *HOURS),
+            _ranking("activity_name", "plays", "plays", COLOURS[0]),
+            mart="learning.top_activities",
+            empty=none,
+        ),
+        Figure(
+            "top_by_time",
+            "Top activities by time",
+            by_time,
+            "top_by_time",
+            (Column("rank_by_played_time", "Place", "integer"), *names, *PARTS, *HOURS),
+            _ranking("activity_name", "capped_hours", "hours, capped", COLOURS[1]),
+            mart="learning.top_activities",
+            empty=none,
+        ),
+    )
+
+
+def active_users_figure() -> Figure:
+    """Distinct users, as computed; never summed."""
+    return Figure(
+        "active_users",
+        "Active users",
+        "Distinct users with a play in the period: of all, or of the one value that is filtered by.",
+        "active_users",
+        (
+            PERIOD,
+            Column("dimension_name", "Dimension"),
+            Column("dimension_value", "Value"),
+            Column("active_users", "Active users", "integer"),
+            COMPLETE,
+        ),
+        lines(
+            rows(),
+            alt.Y("active_users:Q", axis=alt.Axis(title="active users", tickCount=5)),
+            [tip("period", "period from"), tip("active_users", "active users", ",")],
+        ),
+        mart="learning.learning_active_users",
+        empty=(
+            "Not computed for this slice: distinct users do not add up, so they are counted for all "
+            "users and for one filter at a time. Clear the other filters."
+        ),
+    )
+
+
+def _ranking(field: str, measure: str, title: str, fill: str) -> alt.Chart:
+    chart: alt.Chart = (
+        rows()
+        .mark_bar(fill=fill, height={"band": 0.75})
+        .encode(
+            y=alt.Y(f"{field}:N", sort=alt.EncodingSortField(measure, order="descending"), axis=alt.Axis(title=None)),
+            x=alt.X(f"{measure}:Q", axis=alt.Axis(title=title, tickCount=5)),
+            tooltip=[tip(field, "value"), tip(measure, title, ",.1f" if "hours" in measure else ",")],
+        )
+        .properties(height=alt.Step(24))
+    )
+    return chart

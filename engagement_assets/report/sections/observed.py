@@ -1,0 +1,47 @@
+"""Which periods are complete: every day of them was observed.
+
+Belongs here: periods from the record of loads. Not here: how an incomplete one looks (`theme.py`).
+"""
+
+import duckdb
+import pandas as pd
+
+from engagement_assets.report.cubes import GRAINS
+
+
+def observed_weeks(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:
+    """The ISO weeks of which a day of the source was observed: `week`, `is_complete`."""
+    periods = observed_periods(connection, source)
+    weeks = periods[periods["grain"] == "week"].reset_index(drop=True)
+    return weeks.rename(columns={"period": "week"})[["week", "is_complete"]]
+
+
+def observed_periods(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:
+    """The days, weeks, months and years of which a day was observed: `grain`, `period`, `key`, `is_complete`.
+
+    `period` is the first day of it, `key` is `<grain>|<period>`. Loads of what belongs to a source's records say
+    nothing about its days, so they are not asked.
+    """
+    parts = " union all ".join(
+        f"""
+        select '{grain}' as grain, cast(cast(date_trunc('{grain}', observed_date) as date) as varchar) as period,
+            count(*) = date_diff(
+                'day',
+                cast(date_trunc('{grain}', any_value(observed_date)) as date),
+                cast(date_trunc('{grain}', any_value(observed_date)) + interval 1 {grain} as date)
+            ) as is_complete
+        from observed group by all
+        """
+        for grain in GRAINS
+    )
+    return connection.execute(
+        f"""
+        with observed as (
+            select distinct partition_date as observed_date from audit.ingestion_loads
+            where source = $source and dataset in ('activities', 'events') and status = 'published'
+                and partition_date is not null
+        )
+        select *, grain || '|' || period as key from ({parts}) order by key
+        """,
+        {"source": source},
+    ).df()

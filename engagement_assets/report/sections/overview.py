@@ -1,0 +1,276 @@
+"""The five sources side by side: who is active, who comes and goes, who stays, and which weeks are complete.
+
+Belongs here: figures from the schema `engagement`. Not here: what a week or a cohort is (the marts' YAML).
+"""
+
+import altair as alt
+import duckdb
+import pandas as pd
+
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
+from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, period_axis, rows, tip
+from engagement_assets.report.theme import COMPLETE as MARK_COMPLETE
+from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
+
+SOURCES = {
+    "runna": "Runna workouts",
+    "lingokids": "Lingokids app",
+    "strava": "Strava",
+    "user_events": "Product events",
+    "mobile": "Scooter app",
+}
+GROWTH = {
+    "returning_users": "returning",
+    "new_users": "new",
+    "resurrected_users": "resurrected",
+    "churned_users": "churned",
+}
+WEEK = (Column("source_name", "Source"), Column("week_start_date", "Week of"))
+COMPLETE = Column("is_complete", "Complete week", "yes_no")
+
+
+def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
+    """The section, from `weekly_engagement` and `weekly_retention`."""
+    weekly = connection.execute(
+        """
+        select source, cast(week_start_date as varchar) as week_start_date, active_users, new_users, returning_users,
+            resurrected_users, churned_users, engagement_units, engaged_ms, days_observed,
+            is_complete_week as is_complete
+        from engagement.weekly_engagement
+        order by source, week_start_date
+        """
+    ).df()
+    retention = connection.execute(
+        """
+        select source, cast(cohort_week_start_date as varchar) as cohort, weeks_since,
+            cast(week_start_date as varchar) as week_start_date, cohort_size, active_users,
+            is_complete_week as is_complete
+        from engagement.weekly_retention
+        order by source, cohort, weeks_since
+        """
+    ).df()
+    notes: list[str] = [
+        "Hollow, dashed marks are weeks of which not all seven days were observed: their numbers are too low."
+    ]
+    if suppression:
+        shown, cohorts = _suppressed(weekly, retention, suppression)
+        notes.append(suppression.note(len(weekly) - len(shown) + len(retention) - len(cohorts)))
+        weekly, retention = shown, cohorts
+    present = [source for source in SOURCES if source in set(weekly["source"])]
+    return Section(
+        name="overview",
+        title="Overview",
+        intro=(
+            "Users who were active in each ISO week, by source; where they came from, and how many "
+            "stayed. In large print: the newest complete week."
+        ),
+        tables={"weekly": weekly, "retention": retention},
+        filters=(Filter("source", "Source", tuple((source, SOURCES[source]) for source in present)),)
+        if present
+        else (),
+        dataflow=_dataflow() if present else (),
+        figures=_figures() if present else (),
+        tiles=tuple(_tile(weekly, source) for source in present),
+        notes=tuple(notes),
+    )
+
+
+def _suppressed(
+    weekly: pd.DataFrame, retention: pd.DataFrame, suppression: Suppression
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of either table that may be shown.
+
+    A week in which any of the four groups is small keeps its total alone: with the weeks beside it, the others would
+    tell the small one. A cohort's week is small, too, if few of the cohort stayed away.
+    """
+    parts = list(GROWTH)
+    small = pd.concat([suppression.is_small(weekly[part]) for part in parts], axis=1).any(axis=1)
+    weekly = weekly.astype(dict.fromkeys(parts, "Float64"))
+    weekly.loc[small, parts] = pd.NA
+    weekly = weekly[~suppression.is_small(weekly["active_users"])].reset_index(drop=True)
+    away = retention["cohort_size"] - retention["active_users"]
+    cells = retention.assign(
+        users=retention["active_users"]
+        .where(~suppression.is_small(away), 1)
+        .where(~suppression.is_small(retention["cohort_size"]), 1)
+    )
+    return weekly, suppression.shown(cells, ["source", "week_start_date"]).drop(columns="users")
+
+
+def _tile(weekly: pd.DataFrame, source: str) -> Tile:
+    """The newest complete week of a source, or its newest one."""
+    weeks = weekly[weekly["source"] == source]
+    complete = weeks[weeks["is_complete"]]
+    newest = (complete if not complete.empty else weeks).iloc[-1]
+    remark = f"week of {newest['week_start_date']}"
+    return Tile(
+        SOURCES[source],
+        f"{newest['active_users']:,.0f}",
+        remark if newest["is_complete"] else f"{remark} (not complete)",
+    )
+
+
+def _dataflow() -> tuple[dict[str, object], ...]:
+    week = span("week_start_date")
+    return (
+        dataset("every_week", "weekly", label("source", SOURCES, "source_name"), *week),
+        dataset(
+            "weeks",
+            "every_week",
+            keep("datum.source === source"),
+            calculate("engaged_hours", "datum.engaged_ms === null ? null : datum.engaged_ms / 36e5"),
+        ),
+        dataset(
+            "growth",
+            "weeks",
+            fold(list(GROWTH), "part", "users"),
+            keep("datum.users !== null"),
+            label("part", GROWTH, "part_name"),
+            calculate("signed_users", "datum.part === 'churned_users' ? -datum.users : datum.users"),
+        ),
+        dataset("timed_weeks", "weeks", keep("datum.engaged_hours !== null")),
+        dataset(
+            "cohorts",
+            "retention",
+            keep("datum.source === source"),
+            label("source", SOURCES, "source_name"),
+            divide("retention_rate", "active_users", "cohort_size"),
+            calculate("cohort_label", "datum.cohort + ' · ' + format(datum.cohort_size, ',')"),
+        ),
+    )
+
+
+def _figures() -> tuple[Figure, ...]:
+    users = alt.Y("active_users:Q", axis=alt.Axis(title="active users", tickCount=5))
+    when = [tip("source_name", "source"), tip("week_start_date", "week of")]
+    return (
+        Figure(
+            "weekly_active_users",
+            "Weekly active users",
+            "Distinct users with at least one activity, event, session or play in the week; every source.",
+            "every_week",
+            (
+                *WEEK,
+                Column("active_users", "Active users", "integer"),
+                Column("days_observed", "Days observed", "integer"),
+                COMPLETE,
+            ),
+            lines(
+                rows(),
+                users,
+                [*when, tip("active_users", "active users", ",")],
+                colour("source_name", list(SOURCES.values())),
+            ),
+            mart="engagement.weekly_engagement",
+        ),
+        Figure(
+            "growth",
+            "Growth accounting",
+            "Above the line the week's active users: returning from the week before, new, or back after a "
+            "pause. Below it those who were active in the week before and not in this one.",
+            "growth",
+            (*WEEK, Column("part_name", "Users who are"), Column("users", "Users", "integer"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("signed_users:Q", axis=alt.Axis(title="users", tickCount=6)),
+                color=colour("part_name", list(GROWTH.values())),
+                order=alt.Order("part:N"),
+                tooltip=[*when, tip("part_name", "users who are"), tip("users", "users", ",")],
+            ),
+            mart="engagement.weekly_engagement",
+        ),
+        Figure(
+            "retention",
+            "Retention",
+            "Of the users first active in a week (with the size of that cohort), the share active so many "
+            "weeks later. Dashed: the later week is not complete.",
+            "cohorts",
+            (
+                WEEK[0],
+                Column("cohort", "First active in the week of"),
+                Column("cohort_size", "Cohort", "integer"),
+                Column("weeks_since", "Weeks later", "integer"),
+                Column("active_users", "Active users", "integer"),
+                Column("retention_rate", "Share", "percent"),
+                COMPLETE,
+            ),
+            _triangle(),
+            mart="engagement.weekly_retention",
+        ),
+        Figure(
+            "engagement_units",
+            "Engagement units",
+            "Activities, events, sessions or plays in the week.",
+            "weeks",
+            (*WEEK, Column("engagement_units", "Units", "integer"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("engagement_units:Q", axis=alt.Axis(title="units", tickCount=5)),
+                color=alt.value(COLOURS[0]),
+                tooltip=[*when, tip("engagement_units", "units", ",")],
+            ),
+            mart="engagement.weekly_engagement",
+        ),
+        Figure(
+            "engaged_hours",
+            "Engaged hours",
+            "Time in motion, in sessions or played; capped where the source's durations have outliers.",
+            "timed_weeks",
+            (*WEEK, Column("engaged_hours", "Hours", "number"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("engaged_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
+                color=alt.value(COLOURS[2]),
+                tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
+            ),
+            mart="engagement.weekly_engagement",
+            empty="This source's events are not timed.",
+        ),
+        Figure(
+            "completeness",
+            "Complete weeks",
+            "Days of each week that a load has published, of seven; every source. A dashed frame marks a "
+            "week that is not complete.",
+            "every_week",
+            (*WEEK, Column("days_observed", "Days observed", "integer"), COMPLETE),
+            _days_observed([*when, tip("days_observed", "days observed", "d")]),
+            mart="engagement.weekly_engagement",
+        ),
+    )
+
+
+def _triangle() -> AnyChart:
+    base = rows().encode(
+        x=alt.X("weeks_since:O", axis=alt.Axis(title="weeks later", labelAngle=0, orient="top", grid=False)),
+        y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),
+    )
+    cells = base.mark_rect(cornerRadius=2, fill=COLOURS[0]).encode(
+        fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
+        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
+        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
+        tooltip=[
+            tip("cohort", "first active in the week of"),
+            tip("weeks_since", "weeks later", "d"),
+            tip("active_users", "active users", ","),
+            tip("retention_rate", "share", ".1%"),
+        ],
+    )
+    texts = base.mark_text(fontSize=11).encode(
+        text=alt.Text("retention_rate:Q", format=".0%"),
+        # Without room for it, the share is in the tooltip and in the table.
+        opacity=alt.condition("bandwidth('x') > 34", alt.value(1), alt.value(0)),
+    )
+    return alt.layer(cells, texts).properties(height=alt.Step(24))
+
+
+def _days_observed(tooltip: list[alt.Tooltip]) -> AnyChart:
+    base = rows().encode(x=period_axis(), y=alt.Y("source_name:N", axis=alt.Axis(title=None, grid=False)))
+    cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
+        x2="until:T",
+        fillOpacity=alt.FillOpacity("days_observed:Q", scale=alt.Scale(domain=[0, 7], range=[0, 0.75]), legend=None),
+        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
+        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
+        tooltip=tooltip,
+    )
+    return alt.layer(cells).properties(height=alt.Step(30))

@@ -1,0 +1,145 @@
+"""Product: active users and corporations, and how many events a user has.
+
+Belongs here: figures from the schema `product`. Not here: what an active corporation is (the marts' YAML).
+"""
+
+import altair as alt
+import duckdb
+import pandas as pd
+
+from engagement_assets.report.figures import Column, Figure, Filter, Section
+from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.theme import COLOURS, colour, lines, rows, tip
+from engagement_assets.report.transforms import calculate, dataset, fold, keep, label, look_up, span, sums
+
+WEEK = Column("week", "Week of")
+DEMO = {"users": "users of demo corporations", "corporations": "demo corporations"}
+COMPLETE = Column("is_complete", "Complete week", "yes_no")
+
+
+def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
+    """The section, from the weekly tables."""
+    weekly = connection.execute(
+        """
+        select cast(users.week_start_date as varchar) as week, users.active_users, users.active_demo_users,
+            corporations.active_corporations, corporations.active_demo_corporations
+        from product.weekly_active_users as users
+        left join product.weekly_active_corporations as corporations using (week_start_date)
+        order by week
+        """
+    ).df()
+    spread = connection.execute(
+        """
+        select cast(week_start_date as varchar) as week,
+            cast(floor(average_daily_events * 2) as bigint) / 2 as events_from, count(*) as user_weeks,
+            cast(sum(event_count) as bigint) as events, count(distinct user_id) as users
+        from product.weekly_user_event_summary group by all order by all
+        """
+    ).df()
+    notes = [
+        "Demo corporations are in the numbers; the second line shows how many of them there are.",
+        "Hollow marks are weeks of which not all seven days were observed.",
+    ]
+    if suppression:
+        shown = suppression.shown(spread, ["week"])
+        hidden = len(spread) - len(shown)
+        weekly, hidden_weeks = _suppressed(weekly, suppression)
+        notes.append(suppression.note(hidden + hidden_weeks))
+        spread = shown
+    weeks = sorted(spread["week"].unique(), reverse=True)
+    return Section(
+        name="product",
+        title="Product",
+        intro="Users and corporations of the B2B product with an event in the week.",
+        tables={
+            "weekly": weekly,
+            "spread": spread.drop(columns="users"),
+            "complete_weeks": observed_weeks(connection, "user_events"),
+        },
+        filters=(Filter("week_chosen", "Week", (("", "all weeks"), *((week, week) for week in weeks))),),
+        dataflow=_dataflow(),
+        figures=_figures(),
+        notes=tuple(notes),
+    )
+
+
+def _suppressed(weekly: pd.DataFrame, suppression: Suppression) -> tuple[pd.DataFrame, int]:
+    """Weeks and their numbers that may be shown: a demo count goes when it, or what it leaves, is small."""
+    weekly = weekly.astype(dict.fromkeys(weekly.columns.drop("week"), "Float64"))
+    hidden = 0
+    for count in ("users", "corporations"):
+        demo, every = weekly[f"active_demo_{count}"], weekly[f"active_{count}"]
+        small = suppression.is_small(demo) | suppression.is_small(every - demo) | suppression.is_small(every)
+        weekly.loc[small, f"active_demo_{count}"] = pd.NA
+        weekly.loc[suppression.is_small(every), f"active_{count}"] = pd.NA
+        hidden += int(small.sum())
+    return weekly, hidden
+
+
+def _dataflow() -> tuple[dict[str, object], ...]:
+    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
+    datasets: list[dict[str, object]] = []
+    for count in ("users", "corporations"):
+        names = {f"active_{count}": f"all {count}", f"active_demo_{count}": DEMO[count]}
+        folded = (fold(list(names), "part", "count"), keep("datum.count !== null"), label("part", names, "part_name"))
+        datasets.append(dataset(f"active_{count}", "weekly", *folded, *week))
+    spread = dataset(
+        "event_spread",
+        "spread",
+        keep("week_chosen === '' || datum.week === week_chosen"),
+        sums(["events_from"], ["user_weeks", "events"]),
+        calculate("events_to", "datum.events_from + 0.5"),
+    )
+    return (*datasets, spread)
+
+
+def _figures() -> tuple[Figure, ...]:
+    return (
+        *(
+            Figure(
+                f"active_{count}",
+                f"Weekly active {count}",
+                summary,
+                f"active_{count}",
+                (WEEK, Column("part_name", "Of"), Column("count", count.capitalize(), "integer"), COMPLETE),
+                lines(
+                    rows(),
+                    alt.Y("count:Q", axis=alt.Axis(title=f"active {count}", tickCount=5)),
+                    [tip("week", "week of"), tip("part_name", "of"), tip("count", f"active {count}", ",")],
+                    colour("part_name", [f"all {count}", DEMO[count]]),
+                ),
+                mart=f"product.weekly_active_{count}",
+            )
+            for count, summary in (
+                ("users", "Distinct users with an event in the week."),
+                ("corporations", "Distinct corporations with an event in the week while their status was active."),
+            )
+        ),
+        Figure(
+            "event_spread",
+            "Events per user and day",
+            "Users of a corporation by their average number of events on the days of a week that have one. "
+            "Choose a week in the filter bar; all weeks count a user once a week.",
+            "event_spread",
+            (
+                Column("events_from", "Events a day, from", "number"),
+                Column("events_to", "to below", "number"),
+                Column("user_weeks", "Users x weeks", "integer"),
+                Column("events", "Events", "integer"),
+            ),
+            rows()
+            .mark_bar(orient="vertical", fill=COLOURS[1], stroke="var(--paper)")
+            .encode(
+                x=alt.X(
+                    "events_from:Q",
+                    scale=alt.Scale(zero=False, nice=False, padding=0),
+                    axis=alt.Axis(title="average events a day", grid=False),
+                ),
+                x2="events_to:Q",
+                y=alt.Y("user_weeks:Q", axis=alt.Axis(title="users x weeks", tickCount=5)),
+                tooltip=[tip("events_from", "from", ".1f"), tip("user_weeks", "users x weeks", ",")],
+            ),
+            mart="product.weekly_user_event_summary",
+        ),
+    )

@@ -1,0 +1,266 @@
+"""Data quality: checks, freshness, quarantine by reason, alerts, loads.
+
+Belongs here: figures from the schema `audit` and from the evidence. Not here: where the evidence comes from
+(`evidence.py`). Of records in quarantine there are counts by reason, never their text.
+"""
+
+import dataclasses
+
+import altair as alt
+import duckdb
+import pandas as pd
+
+from engagement_assets.report.evidence import AlertState, CheckState, Evidence
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
+from engagement_assets.report.sections.overview import SOURCES
+from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
+from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
+
+# Days of loads on the page; more are in `audit.ingestion_loads`.
+LOAD_DAYS = 400
+STATES = {"passed": "passed", "warned": "warned", "failed": "failed", "not run": "not run"}
+RECORDS = {"accepted": "accepted", "quarantined": "quarantined", "duplicates": "duplicates"}
+
+
+def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Section:
+    """The section; the same in publish mode, since nothing in it is about users."""
+    loads = connection.execute(
+        f"""
+        with newest as (
+            select * from audit.ingestion_loads where partition_date is not null
+            qualify row_number() over (
+                partition by source, dataset, partition_date order by loaded_at desc, load_id
+            ) = 1
+        )
+        select source, cast(partition_date as varchar) as day, cast(sum(accepted) as bigint) as accepted,
+            cast(sum(quarantined) as bigint) as quarantined, cast(sum(duplicates) as bigint) as duplicates,
+            bool_or(status = 'held') as is_held
+        from newest
+        where partition_date > (select max(partition_date) from newest) - interval {LOAD_DAYS} day
+        group by source, partition_date order by source, day
+        """
+    ).df()
+    freshness = connection.execute(
+        """
+        with newest as (
+            select source, dataset, max(partition_date) filter (where status = 'published') as newest_day,
+                max(loaded_at) as newest_load_at,
+                count(distinct partition_date) filter (where status = 'held') as days_ever_held
+            from audit.ingestion_loads where partition_date is not null group by source, dataset
+        )
+        select source, dataset, cast(newest_day as varchar) as newest_day,
+            date_diff('day', newest_day, (select max(newest_day) from newest)) as days_behind,
+            strftime(newest_load_at, '%Y-%m-%d %H:%M') as newest_load_at, days_ever_held
+        from newest order by source, dataset
+        """
+    ).df()
+    quarantine = connection.execute(
+        """
+        select source, dataset, reason_code, count(*) as records
+        from audit.rejected_records group by all order by all
+        """
+    ).df()
+    checks = _frame(evidence.checks, CheckState)
+    checks["area"] = checks["asset"].str.split("/").str[0]
+    alerts = _frame(evidence.alerts, AlertState)
+    return Section(
+        name="quality",
+        title="Data quality",
+        intro="What was checked, how fresh the data is, and what was kept out of it.",
+        tables={"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads},
+        filters=(Filter("source", "Source", (("", "all"), *SOURCES.items())),),
+        dataflow=_dataflow(),
+        figures=_figures(),
+        tiles=_tiles(checks, alerts),
+    )
+
+
+def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type) -> pd.DataFrame:
+    columns = [field.name for field in dataclasses.fields(kind)]
+    return pd.DataFrame([dataclasses.astuple(state) for state in states], columns=columns)
+
+
+def _tiles(checks: pd.DataFrame, alerts: pd.DataFrame) -> tuple[Tile, ...]:
+    counted = checks["state"].value_counts()
+    opened = int((alerts["state"] == "open").sum())
+    return (
+        *(Tile(f"checks {state}", f"{counted.get(state, 0):,}") for state in STATES if state != "not run"),
+        Tile("alerts open", f"{opened:,}", f"{len(alerts) - opened:,} resolved"),
+    )
+
+
+def _dataflow() -> tuple[dict[str, object], ...]:
+    chosen = keep_chosen("source")
+    return (
+        dataset(
+            "checks_by_area",
+            "checks",
+            calculate("checks", "1"),
+            sums(["area", "state"], ["checks"]),
+        ),
+        # What needs looking at comes first.
+        dataset(
+            "every_check",
+            "checks",
+            calculate("order", "indexof(['failed', 'warned', 'not run', 'passed'], datum.state)"),
+            {"type": "collect", "sort": {"field": ["order", "asset", "check"]}},
+        ),
+        dataset("fresh", "freshness", chosen, calculate("name", "datum.source + ' / ' + datum.dataset")),
+        dataset("reasons", "quarantine", chosen, sums(["source", "reason_code"], ["records"])),
+        dataset("all_alerts", "alerts"),
+        dataset(
+            "records_by_day",
+            "loads",
+            chosen,
+            sums(["day"], list(RECORDS)),
+            fold(list(RECORDS), "part", "records"),
+            label("part", RECORDS, "part_name"),
+            calculate("is_complete", "true"),
+            *span("day", "'day'"),
+        ),
+        dataset("held_days", "loads", chosen, {"type": "filter", "expr": "datum.is_held"}),
+    )
+
+
+def _figures() -> tuple[Figure, ...]:
+    return (
+        Figure(
+            "checks",
+            "Checks by area",
+            "The newest evaluation of every check.",
+            "checks_by_area",
+            (Column("area", "Area"), Column("state", "State"), Column("checks", "Checks", "integer")),
+            rows()
+            .mark_bar(height={"band": 0.75})
+            .encode(
+                y=alt.Y("area:N", axis=alt.Axis(title=None)),
+                x=alt.X("checks:Q", axis=alt.Axis(title="checks", tickCount=5)),
+                color=alt.Color(
+                    "state:N",
+                    scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
+                    legend=legend_above(),
+                ),
+                tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
+            )
+            .properties(height=alt.Step(24)),
+            empty="Dagster's records hold no evaluation of a check.",
+        ),
+        Figure(
+            "freshness",
+            "Freshness",
+            "Days that a dataset's newest published day lies behind the newest of all.",
+            "fresh",
+            (
+                Column("source", "Source"),
+                Column("dataset", "Dataset"),
+                Column("newest_day", "Newest day"),
+                Column("days_behind", "Days behind", "integer"),
+                Column("newest_load_at", "Newest load (UTC)"),
+                Column("days_ever_held", "Days ever held", "integer"),
+            ),
+            _freshness(),
+            mart="audit.ingestion_loads",
+        ),
+        Figure(
+            "quarantine",
+            "Quarantine by reason",
+            "Records that could not be used. Their text is in audit.rejected_records.",
+            "reasons",
+            (Column("source", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
+            rows()
+            .mark_bar(height={"band": 0.75})
+            .encode(
+                y=alt.Y("reason_code:N", sort="-x", axis=alt.Axis(title=None)),
+                x=alt.X("records:Q", axis=alt.Axis(title="records", tickCount=5, tickMinStep=1)),
+                color=colour("source"),
+                tooltip=[tip("source", "source"), tip("reason_code", "reason"), tip("records", "records", ",")],
+            )
+            .properties(height=alt.Step(20)),
+            mart="audit.rejected_records",
+            empty="No record is in quarantine.",
+        ),
+        Figure(
+            "loads",
+            "Records read by day",
+            "What became of the records of each day, in its newest load.",
+            "records_by_day",
+            (Column("day", "Day"), Column("part_name", "Records"), Column("records", "Count", "integer")),
+            rows()
+            .mark_bar(orient="vertical")
+            .encode(
+                x=alt.X(
+                    "at:T",
+                    scale=alt.Scale(type="utc"),
+                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6),
+                ),
+                x2="until:T",
+                y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5, format="~s")),
+                color=colour("part_name", list(RECORDS.values())),
+                tooltip=[tip("day", "day"), tip("part_name", "records"), tip("records", "count", ",")],
+            ),
+            mart="audit.ingestion_loads",
+        ),
+        Figure(
+            "alerts",
+            "Alerts",
+            "What fails now, and what was resolved.",
+            "all_alerts",
+            (
+                Column("state", "State"),
+                Column("severity", "Severity"),
+                Column("asset", "Asset"),
+                Column("name", "Check"),
+                Column("since", "Since"),
+                Column("until", "Until"),
+                Column("times_failed", "Times failed", "integer"),
+            ),
+            is_list=True,
+            empty="No alert was ever opened.",
+        ),
+        Figure(
+            "every_check",
+            "All checks",
+            "Failing ones first.",
+            "every_check",
+            (
+                Column("asset", "Asset"),
+                Column("check", "Check"),
+                Column("state", "State"),
+                Column("evaluated_at", "Evaluated (UTC)"),
+                Column("failing_rows", "Failing rows", "integer"),
+                Column("failing_days", "Failing days"),
+            ),
+            is_list=True,
+            empty="Dagster's records hold no evaluation of a check.",
+        ),
+        Figure(
+            "held_days",
+            "Held days",
+            "Days whose newest load failed a blocking check; the lake keeps the last good ones.",
+            "held_days",
+            (
+                Column("source", "Source"),
+                Column("day", "Day"),
+                Column("accepted", "Accepted", "integer"),
+                Column("quarantined", "Quarantined", "integer"),
+            ),
+            is_list=True,
+            empty="No day is held.",
+        ),
+    )
+
+
+def _freshness() -> AnyChart:
+    base = rows().encode(
+        y=alt.Y("name:N", axis=alt.Axis(title=None)),
+        x=alt.X(
+            "days_behind:Q",
+            scale=alt.Scale(domain=[0, alt.ExprRef("max(7, extent(pluck(data('rows'), 'days_behind'))[1])")]),
+            axis=alt.Axis(title="days behind", tickMinStep=1, tickCount=5),
+        ),
+    )
+    bars = base.mark_bar(fill=COLOURS[1], height={"band": 0.7}).encode(
+        tooltip=[tip("name", "dataset"), tip("newest_day", "newest day"), tip("days_behind", "days behind", "d")]
+    )
+    texts = base.mark_text(align="left", dx=4).encode(text="newest_day:N")
+    return alt.layer(bars, texts).properties(height=alt.Step(26))

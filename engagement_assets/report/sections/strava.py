@@ -1,0 +1,267 @@
+"""Strava: kudos, months in miles and hours, and where runs start, on a coarse grid.
+
+Belongs here: figures from the schema `strava`. Not here: what a run is (the marts' YAML).
+
+All of it is about one athlete, so publish mode has none of it.
+"""
+
+import altair as alt
+import duckdb
+import pandas as pd
+
+from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
+from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.theme import COLOURS, bars, colour, rows, tip
+from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, look_up, span, sums
+
+TITLE = "Strava"
+INTRO = "Runs of one athlete; those that Strava has no more are left out."
+WEEK = Column("week", "Week of")
+COMPLETE = Column("is_complete", "Complete week", "yes_no")
+
+
+def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
+    """The section; a remark and nothing else in publish mode."""
+    if suppression and suppression.min_users > 1:
+        note = f"Publish mode leaves this section out: it is about one athlete, and fewer than {suppression.min_users}."
+        return Section("strava", TITLE, INTRO, {}, notes=(note,))
+    weekly = connection.execute(
+        """
+        select cast(week_start_date as varchar) as week, workout_type_name, run_count, total_kudos,
+            previous_week_total_kudos
+        from strava.strava_weekly_kudos_change order by all
+        """
+    ).df()
+    types = connection.execute(
+        """
+        select workout_type_name, run_count, runs_with_kudos_count, total_kudos, timed_distance_m, timed_moving_time_s
+        from strava.strava_kudos_by_workout_type order by all
+        """
+    ).df()
+    months = connection.execute(
+        """
+        select cast(month_start_date as varchar) as month, run_count, total_miles, total_hours, total_kudos
+        from strava.strava_monthly_summary order by all
+        """
+    ).df()
+    # Kudos as they were known on each day that looked at them; the first look brings all that there were.
+    history = connection.execute(
+        """
+        select cast(observed_on as varchar) as observed_on,
+            cast(sum(coalesce(kudos_change, kudos_count, 0)) as bigint) as kudos_gained
+        from strava.strava_kudos_history group by observed_on order by observed_on
+        """
+    ).df()
+    return Section(
+        name="strava",
+        title=TITLE,
+        intro=INTRO,
+        tables={
+            "weekly": weekly,
+            "types": types,
+            "months": months,
+            "history": history.assign(kudos=history["kudos_gained"].cumsum()),
+            "places": start_places(connection),
+            "complete_weeks": observed_weeks(connection, "strava"),
+        },
+        filters=(Filter("workout_type_name", "Workout type", options_of(weekly["workout_type_name"], "all")),),
+        dataflow=_dataflow(),
+        figures=_figures(),
+        notes=("Hollow, dashed marks are weeks of which not all seven days were observed.",),
+    )
+
+
+def start_places(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Runs by the cell of a grid that they start in: 0.01° of latitude, and of longitude at least as many kilometres.
+
+    However exact the coordinates are that the warehouse keeps, a cell is 1.1 km high and at least as wide: degrees of
+    longitude shrink towards the poles, so a cell is as many hundredths wide as that takes.
+    """
+    return connection.execute(
+        """
+        with starts as (
+            select cast(floor(round(start_latitude * 100, 6)) as bigint) as south, start_longitude
+            from strava.fct__strava_activities
+            where is_run and not is_deleted and abs(start_latitude) <= 85 and start_longitude is not null
+        ),
+        sized as (
+            select south, start_longitude,
+                cast(ceil(1 / cos(radians(greatest(abs(south), abs(south + 1)) / 100))) as bigint) as width
+            from starts
+        )
+        select south / 100 as latitude, floor(round(start_longitude * 100, 6) / width) * width / 100 as longitude,
+            (south + 1) / 100 as north, (floor(round(start_longitude * 100, 6) / width) + 1) * width / 100 as east,
+            count(*) as runs
+        from sized group by all order by all
+        """
+    ).df()
+
+
+def _dataflow() -> tuple[dict[str, object], ...]:
+    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
+    return (
+        dataset("weeks_chosen", "weekly", keep_chosen("workout_type_name"), *week),
+        dataset(
+            "change",
+            "weeks_chosen",
+            keep("datum.previous_week_total_kudos !== null"),
+            sums(["week", "at", "until", "is_complete"], ["total_kudos", "previous_week_total_kudos"]),
+            calculate("kudos_change", "datum.total_kudos - datum.previous_week_total_kudos"),
+            divide("kudos_change_rate", "kudos_change", "previous_week_total_kudos"),
+        ),
+        dataset(
+            "by_type",
+            "types",
+            divide("average_kudos", "total_kudos", "runs_with_kudos_count"),
+            divide("speed_m_per_s", "timed_distance_m", "timed_moving_time_s"),
+        ),
+        dataset("by_month", "months", *span("month", "'month'"), calculate("is_complete", "true")),
+        dataset("kudos_known", "history", *span("observed_on", "'day'")),
+        dataset("start_cells", "places"),
+    )
+
+
+def _figures() -> tuple[Figure, ...]:
+    when = tip("week", "week of")
+    kind = Column("workout_type_name", "Workout type")
+    month = (Column("month", "Month"), Column("run_count", "Runs", "integer"))
+    return (
+        Figure(
+            "kudos",
+            "Kudos by week",
+            "Kudos of the runs that started in the week, by workout type.",
+            "weeks_chosen",
+            (WEEK, kind, Column("run_count", "Runs", "integer"), Column("total_kudos", "Kudos", "integer"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("total_kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
+                color=colour("workout_type_name"),
+                tooltip=[when, tip("workout_type_name", "workout type"), tip("total_kudos", "kudos", ",")],
+            ),
+            mart="strava.strava_weekly_kudos_change",
+        ),
+        Figure(
+            "kudos_change",
+            "Weekly change of kudos",
+            "Against exactly the week before; the first week has none. The change in percent has no value "
+            "where the week before has no kudos.",
+            "change",
+            (
+                WEEK,
+                Column("total_kudos", "Kudos", "integer"),
+                Column("previous_week_total_kudos", "Week before", "integer"),
+                Column("kudos_change", "Change", "integer"),
+                Column("kudos_change_rate", "Change in percent", "percent"),
+                COMPLETE,
+            ),
+            bars(
+                rows(),
+                y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)),
+                color=alt.value(COLOURS[0]),
+                tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")],
+            ),
+            mart="strava.strava_weekly_kudos_change",
+        ),
+        Figure(
+            "kudos_known",
+            "Kudos over time",
+            "Kudos of all activities as they were known on each day that asked for them.",
+            "kudos_known",
+            (
+                Column("observed_on", "Observed on"),
+                Column("kudos", "Kudos", "integer"),
+                Column("kudos_gained", "Gained", "integer"),
+            ),
+            rows()
+            .mark_line(point=True, color=COLOURS[3], interpolate="step-after")
+            .encode(
+                x=alt.X(
+                    "at:T",
+                    scale=alt.Scale(type="utc"),
+                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=5),
+                ),
+                y=alt.Y("kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
+                tooltip=[tip("observed_on", "observed on"), tip("kudos", "kudos", ",")],
+            ),
+            mart="strava.strava_kudos_history",
+        ),
+        Figure(
+            "kudos_by_type",
+            "Kudos per run by workout type",
+            "Average over the runs whose kudos are known.",
+            "by_type",
+            (
+                kind,
+                Column("run_count", "Runs", "integer"),
+                Column("total_kudos", "Kudos", "integer"),
+                Column("average_kudos", "Kudos per run", "number"),
+                Column("speed_m_per_s", "Speed, m/s", "number"),
+            ),
+            rows()
+            .mark_bar(fill=COLOURS[0], height={"band": 0.7})
+            .encode(
+                y=alt.Y("workout_type_name:N", axis=alt.Axis(title=None)),
+                x=alt.X("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
+                tooltip=[
+                    tip("workout_type_name", "workout type"),
+                    tip("average_kudos", "kudos per run", ".1f"),
+                    tip("speed_m_per_s", "m/s", ".2f"),
+                ],
+            )
+            .properties(height=alt.Step(34)),
+            mart="strava.strava_kudos_by_workout_type",
+        ),
+        *(
+            Figure(
+                name,
+                f"Monthly {name}",
+                f"{name.capitalize()} of the month's runs.",
+                "by_month",
+                (*month, Column(f"total_{name}", name.capitalize(), "number")),
+                bars(
+                    rows(),
+                    y=alt.Y(f"total_{name}:Q", axis=alt.Axis(title=name, tickCount=5)),
+                    color=alt.value(fill),
+                    tooltip=[tip("month", "month from"), tip(f"total_{name}", name, ",.1f")],
+                ),
+                mart="strava.strava_monthly_summary",
+            )
+            for name, fill in (("miles", COLOURS[2]), ("hours", COLOURS[1]))
+        ),
+        Figure(
+            "start_cells",
+            "Where runs start",
+            "Runs by cell of a grid at least one kilometre wide and high; no map is loaded.",
+            "start_cells",
+            (
+                Column("latitude", "Latitude from", "number"),
+                Column("longitude", "Longitude from", "number"),
+                Column("runs", "Runs", "integer"),
+            ),
+            rows()
+            .mark_rect(fill=COLOURS[2], stroke="var(--paper)")
+            .encode(
+                x=alt.X(
+                    "longitude:Q",
+                    scale=alt.Scale(zero=False, nice=False),
+                    axis=alt.Axis(title="longitude", format=".2f", tickCount=5),
+                ),
+                x2="east:Q",
+                y=alt.Y(
+                    "latitude:Q",
+                    scale=alt.Scale(zero=False, nice=False),
+                    axis=alt.Axis(title="latitude", format=".2f", tickCount=5),
+                ),
+                y2="north:Q",
+                fillOpacity=alt.FillOpacity("runs:Q", scale=alt.Scale(domainMin=0, range=[0.1, 0.9]), legend=None),
+                tooltip=[
+                    tip("latitude", "latitude from", ".2f"),
+                    tip("longitude", "longitude from", ".2f"),
+                    tip("runs", "runs", ","),
+                ],
+            )
+            .properties(height=260),
+            mart="strava.fct__strava_activities",
+        ),
+    )

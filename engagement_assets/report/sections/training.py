@@ -1,0 +1,280 @@
+"""Training: laps against their pace targets, distance of the plans, tempo sessions, the leaderboard.
+
+Belongs here: figures from the schema `training`. Not here: what a target or a plan is (the marts' YAML).
+
+Users, activities and workouts are counted, never named.
+"""
+
+import altair as alt
+import duckdb
+import pandas as pd
+
+from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
+from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
+from engagement_assets.report.transforms import (
+    calculate,
+    dataset,
+    divide,
+    keep,
+    keep_chosen,
+    label,
+    look_up,
+    span,
+    sums,
+)
+
+# Workouts on the leaderboard: those with most users and steps; and places shown for each of their steps.
+LEADERBOARD_WORKOUTS = 20
+LEADERBOARD_PLACES = 5
+STATUSES = {
+    "faster": "faster than the band",
+    "in_band": "in the band",
+    "slower": "slower",
+    "no_target": "no target",
+    "no_speed": "no speed",
+}
+WEEK = Column("week", "Week of")
+COMPLETE = Column("is_complete", "Complete week", "yes_no")
+
+
+def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
+    """The section; in publish mode without the leaderboard, whose places are single users."""
+    laps = connection.execute(
+        """
+        select cast(cast(date_trunc('week', activities.activity_date) as date) as varchar) as week,
+            coalesce(workouts.run_type, 'unknown') as run_type, coalesce(laps.pace_status, 'no_speed') as pace_status,
+            count(*) as laps, cast(coalesce(sum(laps.compared_time_ms), 0) as bigint) as compared_time_ms,
+            coalesce(sum(laps.difference_s2_per_km), 0) as difference_s2_per_km,
+            count(distinct laps.user_id) as users
+        from training.lap_pace_adherence as laps
+        inner join training.fct__activities as activities on laps.activity_id = activities.activity_id
+        left join training.dim__workouts as workouts on laps.workout_id = workouts.workout_id
+        where activities.activity_date is not null
+        group by all order by all
+        """
+    ).df()
+    plans = connection.execute(
+        """
+        select week_of_plan, count(distinct user_id) as users, cast(sum(workout_count) as bigint) as workouts,
+            sum(workout_distance_m) as workout_distance_m,
+            sum(workout_distance_m) filter (where previous_week_workout_distance_m is not null) as compared_distance_m,
+            sum(previous_week_workout_distance_m) as previous_week_distance_m
+        from training.weekly_plan_distance where week_of_plan is not null group by week_of_plan order by week_of_plan
+        """
+    ).df()
+    tempo = connection.execute(
+        """
+        select cast(cast(date_trunc('week', activity_date) as date) as varchar) as week, count(*) as sessions,
+            sum(distance_m) as distance_m, count(distinct user_id) as users,
+            cast(min(period_start_date) as varchar) as period_start_date,
+            cast(max(period_end_date) as varchar) as period_end_date
+        from training.tempo_sessions group by week order by week
+        """
+    ).df()
+    notes = [
+        "Weeks are those of the activities; hollow, dashed marks are weeks of which not all batches were observed."
+    ]
+    if suppression:
+        cells = len(laps) + len(plans) + len(tempo)
+        laps = suppression.shown(laps, ["week"])
+        plans, tempo = suppression.shown(plans, []), suppression.shown(tempo, [])
+        notes.append(suppression.note(cells - len(laps) - len(plans) - len(tempo)))
+        notes.append("Publish mode has no leaderboard: each place is one user.")
+    leaders = None if suppression else _leaderboard(connection)
+    filters = [Filter("run_type", "Run type", options_of(laps["run_type"], "all"))]
+    if leaders is not None and not leaders.empty:
+        workouts = leaders["workout"].drop_duplicates()
+        filters.append(Filter("workout", "Workout", tuple((name, name) for name in workouts)))
+    return Section(
+        name="training",
+        title="Training",
+        intro="Runners against the pace targets of their plans.",
+        tables={
+            "laps": laps.drop(columns="users"),
+            "plans": plans,
+            "tempo": tempo,
+            "complete_weeks": observed_weeks(connection, "runna"),
+            **({"leaders": leaders} if leaders is not None else {}),
+        },
+        filters=tuple(filters),
+        dataflow=_dataflow(leaderboard=len(filters) > 1),
+        figures=(*_figures(tempo), *((_leaderboard_figure(),) if len(filters) > 1 else ())),
+        notes=tuple(notes),
+    )
+
+
+def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Speeds by place per workout and step; workouts by their kind and distance, in the order of their size."""
+    return connection.execute(
+        f"""
+        with popular as (
+            select workout_id, row_number() over (order by count(*) desc, workout_id) as place
+            from training.workout_leaderboard group by workout_id
+            qualify place <= {LEADERBOARD_WORKOUTS}
+        )
+        select
+            popular.place || ': ' || lower(replace(coalesce(workouts.run_type, 'workout'), '_', ' ')
+                || coalesce(', ' || round(workouts.distance, 1) || ' ' || workouts.unit_of_measure, '')) as workout,
+            leaders.step_index, leaders.speed_rank, leaders.average_speed_m_per_s, leaders.lap_count
+        from training.workout_leaderboard as leaders
+        inner join popular on leaders.workout_id = popular.workout_id
+        left join training.dim__workouts as workouts on leaders.workout_id = workouts.workout_id
+        where leaders.speed_rank <= {LEADERBOARD_PLACES}
+        order by popular.place, leaders.step_index, leaders.speed_rank
+        """
+    ).df()
+
+
+def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
+    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
+    chosen = dataset(
+        "leaders_of_workout", "leaders", keep_chosen("workout"), calculate("place", "'' + datum.speed_rank")
+    )
+    return (
+        dataset("laps_chosen", "laps", keep_chosen("run_type")),
+        dataset(
+            "pace",
+            "laps_chosen",
+            sums(["week", "pace_status"], ["laps"]),
+            label("pace_status", STATUSES, "status"),
+            *week,
+        ),
+        dataset(
+            "difference",
+            "laps_chosen",
+            sums(["week"], ["laps", "compared_time_ms", "difference_s2_per_km"]),
+            divide("difference_s_per_km", "difference_s2_per_km", "compared_time_ms", "1000"),
+            keep("datum.difference_s_per_km !== null"),
+            *week,
+        ),
+        dataset(
+            "plan_weeks",
+            "plans",
+            calculate("distance_km", "datum.workout_distance_m / 1000"),
+            divide("change", "compared_distance_m", "previous_week_distance_m"),
+            calculate("change", "datum.change === null ? null : datum.change - 1"),
+            calculate("distance_per_user_km", "datum.distance_km / datum.users"),
+        ),
+        dataset("tempo_weeks", "tempo", calculate("distance_km", "datum.distance_m / 1000"), *week),
+        *((chosen,) if leaderboard else ()),
+    )
+
+
+def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
+    when = tip("week", "week of")
+    period = "" if tempo.empty else f", {tempo['period_start_date'].iloc[0]} to {tempo['period_end_date'].iloc[0]}"
+    laps_axis = alt.Y("laps:Q", axis=alt.Axis(title="laps", tickCount=5))
+    return (
+        Figure(
+            "pace",
+            "Laps against the target band",
+            "Laps by week: inside the pace band of their workout step, faster, slower.",
+            "pace",
+            (WEEK, Column("status", "Lap was"), Column("laps", "Laps", "integer"), COMPLETE),
+            bars(
+                rows(),
+                y=laps_axis,
+                color=colour("status", list(STATUSES.values())),
+                tooltip=[when, tip("status", "lap was"), tip("laps", "laps", ",")],
+            ),
+            mart="training.lap_pace_adherence",
+        ),
+        Figure(
+            "difference",
+            "Difference to the target pace",
+            "Seconds per kilometre against the average target, over time run; below zero is faster.",
+            "difference",
+            (
+                WEEK,
+                Column("difference_s_per_km", "Seconds per km", "number"),
+                Column("laps", "Laps", "integer"),
+                COMPLETE,
+            ),
+            lines(
+                rows(),
+                alt.Y("difference_s_per_km:Q", axis=alt.Axis(title="s per km", tickCount=5)),
+                [when, tip("difference_s_per_km", "s per km", "+.1f")],
+            ),
+            mart="training.user_pace_adherence",
+        ),
+        Figure(
+            "plan_distance",
+            "Plan distance, week on week",
+            "Distance of the workouts of each week of a plan; the change is against exactly the week "
+            "before, over users who have both.",
+            "plan_weeks",
+            (
+                Column("week_of_plan", "Week of plan", "integer"),
+                Column("users", "Users", "integer"),
+                Column("workouts", "Workouts", "integer"),
+                Column("distance_km", "Kilometres", "number"),
+                Column("distance_per_user_km", "Km per user", "number"),
+                Column("change", "Change", "percent"),
+            ),
+            _plan_distance(),
+            mart="training.weekly_plan_distance",
+        ),
+        Figure(
+            "tempo",
+            "Tempo sessions",
+            f"Completed TEMPO sessions by week, in the six months up to the newest day{period}.",
+            "tempo_weeks",
+            (WEEK, Column("sessions", "Sessions", "integer"), Column("distance_km", "Kilometres", "number"), COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
+                color=alt.value(COLOURS[1]),
+                tooltip=[when, tip("sessions", "sessions", ",")],
+            ),
+            mart="training.tempo_sessions",
+        ),
+    )
+
+
+def _plan_distance() -> alt.Chart:
+    chart: alt.Chart = (
+        rows()
+        .mark_bar(fill=COLOURS[2])
+        .encode(
+            x=alt.X("week_of_plan:O", axis=alt.Axis(title="week of plan", labelAngle=0)),
+            y=alt.Y("distance_per_user_km:Q", axis=alt.Axis(title="km per user", tickCount=5)),
+            tooltip=[
+                tip("week_of_plan", "week of plan", "d"),
+                tip("distance_per_user_km", "km per user", ",.1f"),
+                tip("change", "change", "+.1%"),
+            ],
+        )
+    )
+    return chart
+
+
+def _leaderboard_figure() -> Figure:
+    return Figure(
+        "leaderboard",
+        "Leaderboard",
+        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout; places only, no names. "
+        "Choose the workout in the filter bar.",
+        "leaders_of_workout",
+        (
+            Column("workout", "Workout"),
+            Column("step_index", "Step", "integer"),
+            Column("speed_rank", "Place", "integer"),
+            Column("average_speed_m_per_s", "Speed, m/s", "number"),
+            Column("lap_count", "Laps", "integer"),
+        ),
+        rows()
+        .mark_point(filled=True, size=60)
+        .encode(
+            x=alt.X("step_index:O", axis=alt.Axis(title="step", labelAngle=0)),
+            y=alt.Y("average_speed_m_per_s:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="m/s", tickCount=5)),
+            color=colour("place"),
+            tooltip=[
+                tip("step_index", "step", "d"),
+                tip("speed_rank", "place", "d"),
+                tip("average_speed_m_per_s", "m/s", ".2f"),
+            ],
+        ),
+        mart="training.workout_leaderboard",
+    )

@@ -1,0 +1,121 @@
+"""How charts look: colours, axes, and the marks of periods that are not complete.
+
+Belongs here: what several sections' charts share. Not here: what they show.
+
+Colours are the page's CSS variables, so that light, dark and print follow the style sheet alone; pictures for the
+Dagster UI put `STATIC_COLOURS` in their place.
+"""
+
+from typing import Any
+
+import altair as alt
+
+from engagement_assets.report.figures import AnyChart
+
+HEIGHT = 230
+STATIC_COLOURS = {
+    "var(--ink)": "#1d2733",
+    "var(--muted)": "#5b6775",
+    "var(--line)": "#dde3ea",
+    "var(--paper)": "#ffffff",
+    "var(--c1)": "#2f5fb3",
+    "var(--c2)": "#b5590f",
+    "var(--c3)": "#1c7c54",
+    "var(--c4)": "#9a3b78",
+    "var(--c5)": "#69712b",
+    "var(--bad)": "#b3261e",
+}
+COLOURS = [f"var(--c{number})" for number in range(1, 6)]
+COMPLETE = "datum.is_complete"
+
+_ROWS = "data('rows')"
+_STEP = f"({_ROWS}[0].until - {_ROWS}[0].at)"
+_FIRST, _LAST = (f"extent(pluck({_ROWS}, 'at'))[{end}]" for end in (0, 1))
+# A tick where a period begins, as many as have room. Vega's own weeks begin on Sunday.
+_PERIOD_TICKS = (
+    f"length({_ROWS}) === 0 ? [] : {_STEP} > 8 * 864e5 ? pluck({_ROWS}, 'at') : "
+    f"sequence({_FIRST}, {_LAST} + 1, {_STEP} * max(1, ceil(({_LAST} - {_FIRST}) / {_STEP} / (width / 80))))"
+)
+
+
+def period_axis(**axis: Any) -> alt.X:
+    """Time as a UTC axis whose ticks are the beginnings of periods."""
+    return alt.X(
+        "at:T",
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(title=None, format="%-d %b %y", values=alt.ExprRef(_PERIOD_TICKS), grid=False, **axis),
+    )
+
+
+def legend_above() -> alt.Legend:
+    """A legend above the chart, in as many columns as have room."""
+    return alt.Legend(title=None, orient="top", columns=alt.ExprRef("max(1, floor(width / 150))"), symbolStrokeWidth=0)
+
+
+def colour(field: str, domain: list[str] | None = None) -> alt.Color:
+    """A colour per category, explained above the chart."""
+    scale = alt.Scale(range=COLOURS, domain=domain) if domain else alt.Scale(range=COLOURS)
+    return alt.Color(f"{field}:N", scale=scale, legend=legend_above())
+
+
+def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
+    """Bars that span their periods; hollow and dashed where a period is not complete."""
+    drawn: alt.Chart = chart.mark_bar(orient="vertical", stroke="var(--paper)").encode(
+        x=period_axis(),
+        x2="until:T",
+        fillOpacity=alt.condition(COMPLETE, alt.value(1), alt.value(0.25)),
+        strokeDash=alt.condition(COMPLETE, alt.value([1, 0]), alt.value([4, 3])),
+        stroke=alt.condition(COMPLETE, alt.value("var(--paper)"), alt.value("var(--ink)")),
+        **encodings,
+    )
+    return drawn
+
+
+def lines(chart: alt.Chart, y: alt.Y, tooltip: list[alt.Tooltip], color: alt.Color | None = None) -> AnyChart:
+    """Lines with a point per period; hollow where it is not complete."""
+    base = chart.encode(x=period_axis(), y=y)
+    coloured = base.encode(color=color) if color is not None else base.encode(color=alt.value(COLOURS[0]))
+    points = coloured.mark_point(filled=True, size=54, opacity=1).encode(tooltip=tooltip)
+    hollow = base.transform_filter(f"!({COMPLETE})").mark_point(filled=True, size=18, opacity=1, color="var(--paper)")
+    return alt.layer(coloured.mark_line(strokeWidth=2), points, hollow.encode(tooltip=tooltip))
+
+
+def rows() -> alt.Chart:
+    """A chart over the figure's dataset, which the page hands over under this name."""
+    return alt.Chart(alt.NamedData("rows"))
+
+
+def tip(field: str, title: str, form: str | None = None) -> alt.Tooltip:
+    """A line of a tooltip."""
+    kind = "Q" if form else "N"
+    return (
+        alt.Tooltip(f"{field}:{kind}", title=title, format=form)
+        if form
+        else alt.Tooltip(f"{field}:{kind}", title=title)
+    )
+
+
+def dressed(chart: AnyChart, title: str, width: int | str = "container") -> dict[str, Any]:
+    """The Vega-Lite specification of a chart in the report's look; its title is for screen readers."""
+    height = chart["height"] if chart["height"] is not alt.Undefined else HEIGHT
+    sized = chart.properties(width=width, height=height, description=title)
+    configured = (
+        sized.configure(background="transparent", font="system-ui, sans-serif")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor="var(--muted)",
+            titleColor="var(--muted)",
+            gridColor="var(--line)",
+            domainColor="var(--line)",
+            tickColor="var(--line)",
+            titleFontWeight="normal",
+            labelFontSize=12,
+            titleFontSize=12,
+            labelLimit=170,
+        )
+        .configure_legend(labelColor="var(--ink)", titleColor="var(--muted)", labelFontSize=12, labelLimit=220)
+        .configure_text(color="var(--ink)")
+    )
+    # A test validates every chart against the schema; here it would take longer than all else.
+    specification: dict[str, Any] = configured.to_dict(validate=False)
+    return specification

@@ -1,0 +1,185 @@
+"""A published warehouse of all five sources, reports made of it, and a browser to read them.
+
+Belongs here: what the tests of the report share. Not here: what a report must show.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dbt.contracts.graph.manifest import Manifest
+from playwright.sync_api import Browser, Page
+
+from engagement_assets.assets.dbt_models import AREAS
+from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
+from engagement_assets.assets.raw_mobile import raw_mobile_assets
+from engagement_assets.assets.raw_runna import raw_runna_assets
+from engagement_assets.assets.raw_strava import raw_strava_assets
+from engagement_assets.assets.raw_user_events import raw_user_events_assets
+from engagement_assets.commands.range_run import RANGE_END_TAG, RANGE_START_TAG
+from engagement_assets.lake.lake import Lake
+from engagement_assets.report.build import Report, write_report
+from engagement_assets.report.evidence import AlertState, CheckState, Evidence
+from engagement_assets.report.suppression import Suppression
+from engagement_assets.resources import ApiClients
+from engagement_assets.sandbox.sample_data import write_sample_landing
+from engagement_assets.transform.publish import publish_schemas
+from tests.integration.services import FIRST_DAY, services
+from tests.integration.warehouse_builder import WarehouseBuilder
+
+# Two complete weeks, and a day of a third.
+LAST_DAY = date(2024, 1, 15)
+DAYS = 15
+MAX_CELLS = 20_000
+MIN_USERS = 5
+EVIDENCE = Evidence(
+    checks=(
+        CheckState("learning/engagement_daily", "adds_up", "passed", "2024-03-01T10:00:00+00:00"),
+        CheckState("raw_runna/activities", "reconciles", "failed", "2024-03-01T10:00:00+00:00", 3, "2024-01-09"),
+    ),
+    alerts=(
+        AlertState("raw_runna/activities", "reconciles", "open", "error", "2024-03-01T10:00:00+00:00", "", 2),
+        AlertState(
+            "strava/fct", "is_fresh", "resolved", "warn", "2024-02-01T10:00:00+00:00", "2024-02-02T10:00:00+00:00", 1
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was published of all five sources, the lake that it is made of, and a report."""
+
+    published: Path
+    lake: Path
+    report: Report
+
+
+def load_sources(folder: Path, manifest: Manifest) -> Loaded:
+    """Sample data of all sources through the raw assets and one dbt build, published, and a report of it.
+
+    The graph itself would do the same in twenty steps; that it writes the report is tested elsewhere.
+    """
+    with services(folder, activities_per_day=2, events_per_day=40) as running:
+        write_sample_landing(
+            folder / "landing",
+            start=FIRST_DAY,
+            days=DAYS,
+            runna_activities_per_day=12,
+            lingokids_events_per_day=120,
+            mobile_events_per_day=100,
+        )
+        settings = running.settings()
+        with dg.DagsterInstance.ephemeral() as instance:
+            dg.materialize(
+                [
+                    raw_runna_assets(FIRST_DAY),
+                    *raw_lingokids_assets(FIRST_DAY),
+                    raw_mobile_assets(FIRST_DAY),
+                    raw_strava_assets(settings),
+                    raw_user_events_assets(settings),
+                ],
+                instance=instance,
+                resources={"settings": settings, "api_clients": ApiClients(settings, running.clock)},
+                tags={RANGE_START_TAG: FIRST_DAY.isoformat(), RANGE_END_TAG: LAST_DAY.isoformat()},
+            )
+    warehouse = WarehouseBuilder(folder, manifest, folder / "lake")
+    warehouse.build(FIRST_DAY, LAST_DAY + timedelta(days=1))
+    published = folder / "published.duckdb"
+    schemas = (*(area.name for area in AREAS), "audit")
+    publish_schemas(warehouse.warehouse_path, published, schemas, Lake(settings.lake_uri))
+    return Loaded(published, folder / "lake", make_report(published, folder / "report", evidence=EVIDENCE))
+
+
+def make_report(
+    published: Path,
+    folder: Path,
+    *,
+    min_users: int | None = None,
+    max_cells: int = MAX_CELLS,
+    evidence: Evidence | None = None,
+) -> Report:
+    """A report of a published warehouse; with `min_users` in publish mode."""
+    return write_report(
+        published,
+        folder,
+        suppression=None if min_users is None else Suppression(min_users),
+        evidence=evidence or Evidence(),
+        max_cells=max_cells,
+    )
+
+
+class ReportPage:
+    """A report in a browser, with what the browser complained of and asked for."""
+
+    def __init__(self, browser: Browser, path: Path, fragment: str = "", **context: Any) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page: Page = browser.new_page(**context)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.url = path.resolve().as_uri()
+        self.open(fragment)
+
+    def open(self, fragment: str = "") -> None:
+        """Load the page anew, and wait until it has drawn everything."""
+        self.page.goto("about:blank")
+        self.page.goto(self.url + fragment)
+        self.page.wait_for_selector("html[data-ready=true]")
+
+    def choose(self, section: str, **filters: str) -> None:
+        """Set filters of a section, one after the other, and wait until each has been applied."""
+        for name, value in filters.items():
+            control = self.page.locator(f"#{section} [name={name}]")
+            status = self.page.locator(f"#{section} [role=status]")
+            status.evaluate("each => { each.textContent = '' }")
+            if control.evaluate("each => each.tagName") == "SELECT":
+                control.select_option(value)
+            else:
+                control.fill(value)
+                control.dispatch_event("change")
+            status.filter(has_text="figures have rows").wait_for(state="attached")
+
+    def options(self, section: str, name: str) -> list[str]:
+        """Values of a filter's options."""
+        found = self.page.locator(f"#{section} [name={name}] option").evaluate_all("all => all.map(each => each.value)")
+        return [str(value) for value in found]
+
+    def rows(self, figure: str) -> list[tuple[str | float, ...]]:
+        """The table behind a figure, `section-name`; numbers as they are and not as they are written."""
+        root = self.page.locator(f"#{figure}")
+        if root.locator("details").evaluate("each => each.hidden"):
+            return []
+        root.locator("details").evaluate("each => { each.open = true }")
+        root.locator("tbody tr").first.wait_for(state="attached")
+        cells = root.locator("tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.cells].map("
+            "cell => { const data = cell.querySelector('data'); return data ? Number(data.value) : cell.innerText; }))"
+        )
+        return [tuple(row) for row in cells]
+
+    def csv(self, figure: str) -> str:
+        """What the download of a figure's table holds."""
+        root = self.page.locator(f"#{figure}")
+        root.locator("details").evaluate("each => { each.open = true }")
+        with self.page.expect_download() as download:
+            root.locator(".csv").click()
+        return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of a query over a published warehouse."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def content_of(path: Path) -> str:
+    """All of a page but its scripts and styles: what it says, and its data."""
+    page = path.read_text(encoding="utf-8")
+    return re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.DOTALL)

@@ -1,0 +1,306 @@
+"""The report in a real browser: it renders, its numbers are the marts', and nothing in the data can harm it.
+
+Belongs here: what only a browser can tell. Not here: which numbers may be in the file
+(see `test_engagement_report.py`).
+"""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from playwright.sync_api import Browser
+
+from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, ReportPage, make_report, query
+
+pytestmark = pytest.mark.integration
+
+SECTIONS = ["overview", "learning", "training", "strava", "mobility", "product", "quality"]
+PLAYS = "cast(sum(plays) as bigint), cast(sum(completed_plays) as bigint), sum(completed_plays) / sum(plays)"
+HOSTILE_NAMES = [
+    "</script><script>alert('name')</script>",
+    "\"><img src=x onerror=alert(1)>'`${alert(2)}",
+    "<!--<script>",
+    "\u202egnikcolb\u2028\u2029 أهلا",
+    '=HYPERLINK("http://example.invalid","click")',
+    "long " + "x" * 10_000,
+]
+
+
+@pytest.fixture
+def published(loaded: Loaded) -> Path:
+    return loaded.published
+
+
+@pytest.fixture(scope="module")
+def opened(loaded: Loaded, browser: Browser) -> ReportPage:
+    return ReportPage(browser, loaded.report.path)
+
+
+@pytest.fixture
+def report(opened: ReportPage) -> Iterator[ReportPage]:
+    """The report of the run, as it opens; whatever a test does, the browser has nothing to complain of."""
+    opened.complaints.clear()
+    opened.open()
+    yield opened
+    assert opened.complaints == []
+
+
+def test_every_figure_is_drawn_and_nothing_is_fetched(report: ReportPage) -> None:
+    assert report.page.locator("section").evaluate_all("all => all.map(each => each.id)") == SECTIONS
+    blank = report.page.locator(".chart-figure").evaluate_all(
+        "all => all.filter(each => !each.querySelector('svg path, svg line') && each.querySelector('.empty').hidden)"
+        ".map(each => each.id)"
+    )
+    assert blank == []
+    empty = report.page.locator("figure:has(.empty:not([hidden]))").evaluate_all("all => all.map(each => each.id)")
+    assert empty == ["quality-held_days"]
+    assert set(report.requests) == {report.url}
+
+
+def test_the_overview_shows_the_marts(report: ReportPage, published: Path) -> None:
+    names = {"Runna workouts": "runna", "Lingokids app": "lingokids", "Strava": "strava"}
+    names |= {"Product events": "user_events", "Scooter app": "mobile"}
+    found = [(names[row[0]], *row[1:]) for row in report.rows("overview-weekly_active_users")]
+    expected = query(
+        published,
+        "select source, cast(week_start_date as varchar), active_users, days_observed, "
+        "if(is_complete_week, 'yes', 'no') from engagement.weekly_engagement order by all",
+    )
+    assert sorted(found) == expected
+    report.choose("overview", source="mobile")
+    growth = {(week, part): users for _, week, part, users, _ in report.rows("overview-growth")}
+    for week, new, returning, resurrected, churned in query(
+        published,
+        "select cast(week_start_date as varchar), new_users, returning_users, resurrected_users, churned_users "
+        "from engagement.weekly_engagement where source = 'mobile'",
+    ):
+        parts = {"new": new, "returning": returning, "resurrected": resurrected, "churned": churned}
+        assert {part: growth[week, part] for part in parts} == parts
+    cohorts = query(
+        published,
+        "select cast(cohort_week_start_date as varchar), cohort_size, weeks_since, active_users, retention_rate "
+        "from engagement.weekly_retention where source = 'mobile' order by all",
+    )
+    assert [row[1:6] for row in report.rows("overview-retention")] == cohorts
+
+
+def test_filters_change_the_numbers_to_what_sql_says(report: ReportPage, published: Path) -> None:
+    totals = report.rows("learning-totals")[0]
+    assert totals[:3] == query(published, f"select {PLAYS} from learning.engagement_daily")[0]
+    country, status = query(
+        published,
+        "select country_code, subscription_status from learning.engagement_daily "
+        "group by all order by sum(plays) desc limit 1",
+    )[0]
+    report.choose("learning", country_code=country, subscription_status=status, grain="day", split="app_version")
+    where = f"country_code = '{country}' and subscription_status = '{status}'"
+    by_day = query(
+        published,
+        f"select cast(event_date as varchar), {PLAYS}, sum(duration_ms) / 36e5, sum(played_ms) / 36e5 "
+        f"from learning.engagement_daily where {where} group by event_date order by event_date",
+    )
+    assert sorted(row[:-1] for row in report.rows("learning-plays")) == [
+        (*row[:4], pytest.approx(row[4]), pytest.approx(row[5])) for row in by_day
+    ]
+    by_value = query(
+        published, f"select app_version, {PLAYS} from learning.engagement_daily where {where} group by all order by all"
+    )
+    assert sorted(row[:4] for row in report.rows("learning-by_value")) == by_value
+    report.choose("learning", grain="month", first_day="2024-02-01")
+    assert report.rows("learning-totals") == []
+    report.choose("learning", first_day="2024-01-01", last_day="2024-01-31")
+    assert report.rows("learning-totals")[0][0] == sum(row[1] for row in by_day)
+
+
+def test_top_activities_are_the_marts_ranks(report: ReportPage, published: Path) -> None:
+    expected = query(
+        published,
+        "select rank_by_plays, activity_name, activity_type, plays, completed_plays from learning.top_activities "
+        "where grain = 'year' and rank_by_plays <= 10 order by all",
+    )
+    assert sorted(row[:5] for row in report.rows("learning-top_by_plays")) == expected
+
+
+def test_distinct_users_are_offered_for_one_filter_and_never_for_two(report: ReportPage, published: Path) -> None:
+    report.choose("learning", country_code="us")
+    expected = query(
+        published,
+        "select cast(period_start_date as varchar), dimension_name, dimension_value, active_users "
+        "from learning.learning_active_users where grain = 'week' and dimension_name = 'country_code' "
+        "and dimension_value = 'us' order by all",
+    )
+    assert [row[:4] for row in report.rows("learning-active_users")] == expected
+    report.choose("learning", os_name="iOS")
+    assert report.rows("learning-active_users") == []
+    text = report.page.locator("#learning-active_users .empty").inner_text()
+    assert text.startswith("Not computed for this slice: distinct users do not add up")
+    assert report.rows("learning-plays") != []
+
+
+def test_a_slice_can_be_shared_by_its_address(report: ReportPage) -> None:
+    report.choose("learning", country_code="us", grain="month")
+    report.choose("mobility", os_name="iOS")
+    shared, plays = report.page.url.partition("#")[2], report.rows("learning-plays")
+    assert sorted(shared.split("&")) == ["learning.country_code=us", "learning.grain=month", "mobility.os_name=iOS"]
+    report.open(f"#{shared}")
+    assert report.rows("learning-plays") == plays
+    assert report.page.locator("#mobility [name=os_name]").input_value() == "iOS"
+    report.page.locator("#learning button[type=reset]").click()
+    report.page.wait_for_url(lambda url: "learning" not in url)
+    assert report.page.locator("#learning [name=country_code]").input_value() == ""
+
+
+def test_an_address_that_names_no_option_is_passed_over(report: ReportPage) -> None:
+    before = report.rows("learning-plays")
+    report.open("#learning.country_code=%3Cscript%3E&learning.grain=century&learning.first_day=soon&strava.none=1")
+    assert report.rows("learning-plays") == before
+    assert report.page.locator("#learning [name=grain]").input_value() == "week"
+
+
+def test_a_week_that_is_not_complete_looks_different(report: ReportPage) -> None:
+    dashes = report.page.locator("#learning-plays svg path[aria-roledescription=bar]").evaluate_all(
+        "bars => bars.map(bar => bar.getAttribute('stroke-dasharray'))"
+    )
+    assert sorted(dashes) == ["1,0", "1,0", "4,3"]
+    assert [row[-1] for row in report.rows("learning-plays")] == ["yes", "yes", "no"]
+
+
+def test_data_quality_shows_checks_alerts_and_quarantine(report: ReportPage, published: Path) -> None:
+    assert [row[:3] for row in report.rows("quality-every_check")] == [
+        (check.asset, check.check, check.state) for check in reversed(EVIDENCE.checks)
+    ]
+    assert [row[:4] for row in report.rows("quality-alerts")] == [
+        (alert.state, alert.severity, alert.asset, alert.name) for alert in EVIDENCE.alerts
+    ]
+    reasons = "select source, reason_code, count(*) from audit.rejected_records group by all order by all"
+    assert sorted(report.rows("quality-quarantine")) == query(published, reasons)
+
+
+def test_the_download_holds_what_is_shown(report: ReportPage) -> None:
+    report.choose("mobility", zone="Centro")
+    lines = list(csv.reader(io.StringIO(report.csv("mobility-sessions").removeprefix("\ufeff"))))
+    assert lines[0] == ["Week of", "Sessions", "Looked", "Booked", "Complete week"]
+    assert [[week, float(sessions)] for week, sessions, *_ in lines[1:]] == [
+        list(row[:2]) for row in report.rows("mobility-sessions")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", '"\'=1+1"'),
+        ("+1", '"\'+1"'),
+        ("-1", '"\'-1"'),
+        ("@SUM(A1)", '"\'@SUM(A1)"'),
+        ("  =1", '"\'  =1"'),
+        ("\t=1", '"\'\t=1"'),
+        ("\uff1d1", '"\'\uff1d1"'),
+        (-1, "-1"),
+        (0.1, "0.1"),
+        (None, ""),
+        (True, "true"),
+        ('a "b", c', '"a ""b"", c"'),
+        ("two\nlines", '"two\nlines"'),
+        ("a-b", "a-b"),
+    ],
+)
+def test_no_cell_of_a_download_is_a_formula(opened: ReportPage, value: object, cell: str) -> None:
+    # Through the debugger's own channel: the page's policy allows no eval.
+    assert opened.page.evaluate("value => window.report.csvCell(value)", value) == cell
+
+
+def test_it_can_be_used_by_keyboard_and_screen_reader(report: ReportPage) -> None:
+    unnamed = report.page.locator("select, input").evaluate_all("all => all.filter(e => !e.labels.length).length")
+    assert unnamed == 0
+    silent = report.page.locator("figure").evaluate_all(
+        "all => all.filter(f => !document.getElementById(f.getAttribute('aria-labelledby')).textContent.trim() "
+        "|| !f.querySelector('figcaption p').textContent.trim() || !f.querySelector('table')).length"
+    )
+    assert silent == 0
+    names = report.page.locator(".chart svg").evaluate_all("all => all.map(each => each.parentElement.ariaLabel)")
+    assert len(names) > 30
+    assert all(names)
+    report.page.locator("#overview [name=source]").focus()
+    report.page.keyboard.press("ArrowDown")
+    report.page.locator("#overview [role=status]").filter(has_text="figures have rows").wait_for(state="attached")
+    assert "overview.source=lingokids" in report.page.url
+
+
+def test_it_prints_light_and_without_controls(report: ReportPage) -> None:
+    report.page.emulate_media(media="print", color_scheme="dark")
+    assert not report.page.locator("nav").is_visible()
+    assert not report.page.locator("#learning button[type=reset]").is_visible()
+    assert report.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    report.page.emulate_media(media="screen", color_scheme="dark")
+    assert report.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 20, 28)"
+    report.page.emulate_media(media="screen", color_scheme="light")
+
+
+def test_it_fits_a_phone(browser: Browser, loaded: Loaded) -> None:
+    phone = ReportPage(browser, loaded.report.path, viewport={"width": 360, "height": 740})
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert phone.complaints == []
+    phone.page.close()
+
+
+def test_hostile_names_do_no_harm(browser: Browser, published: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "published.duckdb"
+    shutil.copyfile(published, hostile)
+    with duckdb.connect(str(hostile)) as connection:
+        ids = connection.execute(
+            "select activity_id from learning.top_activities where grain = 'year' order by rank_by_plays, activity_id"
+        ).fetchall()
+        for (activity_id,), name in zip(ids, HOSTILE_NAMES, strict=False):
+            connection.execute(
+                "update learning.top_activities set activity_name = ? where activity_id = ?", [name, activity_id]
+            )
+            connection.execute(
+                "update learning.engagement_daily set country_code = ?, collection_id = ? where activity_id = ?",
+                [name[:200], name[:200], activity_id],
+            )
+    report = ReportPage(browser, make_report(hostile, tmp_path).path)
+    shown = [row[1] for row in report.rows("learning-top_by_plays")]
+    for name in HOSTILE_NAMES:
+        assert any(" ".join(name[:120].split()) == " ".join(str(each).split()) for each in shown), name
+    report.choose("learning", split="country_code", country_code=HOSTILE_NAMES[0])
+    assert report.rows("learning-totals")[0][0] > 0
+    lines = report.csv("learning-top_by_plays")
+    assert HOSTILE_NAMES[0] in lines
+    report.choose("learning", country_code=HOSTILE_NAMES[4])
+    assert '"\'=HYPERLINK(""http://example.invalid"",""click"")"' in report.csv("learning-top_by_plays")
+    assert report.complaints == []
+    report.page.close()
+
+
+def test_a_cube_that_is_too_large_is_coarser_and_says_so(browser: Browser, published: Path, tmp_path: Path) -> None:
+    (months,) = query(published, "select count(*) from learning.engagement_monthly")[0]
+    report = ReportPage(browser, make_report(published, tmp_path, max_cells=months).path)
+    assert report.options("learning", "grain") == ["month", "year"]
+    assert "the finest grain is the month" in report.page.locator("#learning").inner_text()
+    totals = query(published, f"select {PLAYS} from learning.engagement_daily")[0]
+    assert report.rows("learning-totals")[0][:3] == totals
+    assert report.rows("learning-plays")[0][:2] == ("2024-01-01", totals[0])
+    assert report.complaints == []
+    report.page.close()
+
+
+def test_publish_mode_offers_one_filter_at_a_time(browser: Browser, published: Path, tmp_path: Path) -> None:
+    report = ReportPage(browser, make_report(published, tmp_path, min_users=MIN_USERS).path)
+    assert report.options("learning", "grain") == ["week"]
+    report.choose("learning", country_code="us")
+    week, plays = report.rows("learning-plays")[0][:2]
+    expected = query(
+        published,
+        "select cast(week_start_date as varchar), cast(sum(plays) as bigint) from learning.engagement_weekly "
+        "where country_code = 'us' group by all order by all",
+    )
+    assert (week, plays) in expected
+    report.choose("learning", os_name="iOS")
+    assert report.rows("learning-plays") == []
+    assert report.page.locator("#strava figure").count() == 0
+    assert report.complaints == []
+    report.page.close()
