@@ -61,7 +61,7 @@ def main() -> int:
             def run(number: int) -> None:
                 """A run that ended; half of its checks fail in every second run."""
                 ended = instance.create_run_for_job(job, asset_selection=frozenset([TABLE]))
-                # Into the run's own log, which the alerts read, and at once: Dagster takes a transaction for each.
+                # Into the run's own log, which the alerts read, and at once: Dagster would sync each to the disk.
                 storage = cast(SqliteEventLogStorage, instance.event_log_storage)
                 with storage.run_connection(ended.run_id) as log:
                     for check in range(CHECKS):
