@@ -1,11 +1,15 @@
 """The code location: assembles assets, jobs and resources, and does nothing else."""
 
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.published import published_assets
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
-from engagement_assets.assets.raw_load import unconfigured_spec
+from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
@@ -15,7 +19,7 @@ from engagement_assets.jobs import daily_engagement_job, weekly_engagement_metri
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
-from engagement_assets.settings import Settings
+from engagement_assets.settings import PROJECT_ROOT, Settings
 from engagement_assets.transform.project import manifest
 
 
@@ -24,14 +28,18 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     clients = ApiClients(settings, clock or Clock())
     models = dbt_model_assets(manifest(), settings.start_date)
     return dg.Definitions(
-        assets=[
-            raw_runna_assets(settings.start_date),
-            *raw_lingokids_assets(settings.start_date),
-            raw_mobile_assets(settings.start_date),
-            *api_assets(settings, clients),
-            *models,
-            *published_assets(models),
-        ],
+        assets=with_links_to_code(
+            [
+                raw_runna_assets(settings.start_date),
+                *raw_lingokids_assets(settings.start_date),
+                raw_mobile_assets(settings.start_date),
+                *api_assets(settings, clients),
+                *record_specs(),
+                *published_assets(models),
+            ],
+            models,
+            settings,
+        ),
         jobs=[daily_engagement_job(), weekly_engagement_metrics_job(models)],
         resources={"settings": settings, "api_clients": clients},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
@@ -52,6 +60,26 @@ def api_assets(settings: Settings, clients: ApiClients) -> list[dg.AssetsDefinit
         else:
             assets.append(make(settings))
     return assets
+
+
+def with_links_to_code(
+    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], models: Sequence[dg.AssetsDefinition], settings: Settings
+) -> Sequence[Any]:
+    """All assets, each with the place of its code; models know the place of their SQL already.
+
+    The links open files of this machine, or of the repository that the settings name.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = [*dg.with_source_code_references(assets), *models]
+        if not settings.code_git_url:
+            return linked
+        return dg.link_code_references_to_git(
+            linked,
+            git_url=settings.code_git_url,
+            git_branch=settings.code_git_branch,
+            file_path_mapping=dg.AnchorBasedFilePathMapping(PROJECT_ROOT / "pyproject.toml", "pyproject.toml"),
+        )
 
 
 @dg.definitions

@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     api_retry_delay_s: int = Field(
         default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
     )
+    code_git_url: str = Field(
+        default="",
+        description="The repository on GitHub or GitLab that links in the UI open; empty opens files of this machine.",
+    )
+    code_git_branch: str = Field(default="main", description="The branch of it.")
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",

@@ -7,6 +7,7 @@ Sources have steps of their own, so that one that fails does not stop another. O
 Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ from engagement_assets.partitions import daily_partitions, window_of, with_trail
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.data_tests import check_description
+from engagement_assets.transform.project import DBT_PROJECT_DIR
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
@@ -50,6 +52,18 @@ AREAS = (
     CROSS_SOURCE_AREA,
 )
 
+AUDIT = "audit"
+
+
+def area_of_source(source: str) -> str:
+    """The area that a source feeds."""
+    return next(area.name for area in AREAS if area.source == source)
+
+
+def asset_tags(area: str, layer: str) -> dict[str, str]:
+    """Tags by which the UI finds all assets of an area, or of a layer (raw, staging, intermediate, marts, …)."""
+    return {"domain": area, "layer": layer}
+
 
 def dbt_model_assets(manifest: Mapping[str, Any], start_date: date) -> list[dg.AssetsDefinition]:
     """All dbt models, in steps by area and kind."""
@@ -63,23 +77,21 @@ def dbt_model_assets(manifest: Mapping[str, Any], start_date: date) -> list[dg.A
     ]
 
 
-def _step_of(node: Mapping[str, Any]) -> str:
-    """The step that builds a node, by its folder and tags.
+def _area_of(node: Mapping[str, Any]) -> str:
+    """The area that a node belongs to, by its folder.
 
     Raises:
-        ValueError: the node lies in no folder that a step builds.
+        ValueError: the node lies in no folder of an area.
     """
-    folders, tags = node["fqn"][1:-1], set(node["tags"])
+    folders = node["fqn"][1:-1]
     for area in AREAS:
         is_seed = node["resource_type"] == "seed" and node["name"].startswith(f"{area.source}_")
         if area.source and (is_seed or folders == ["staging", area.source]):
-            return f"{area.name}_staging"
+            return area.name
         if folders in (["intermediate", area.name], ["marts", area.name]):
-            if "snapshot" in tags:
-                return f"{area.name}_staging"
-            return f"{area.name}_{WINDOWED if 'windowed' in tags else 'marts'}"
-    if folders == ["audit"]:
-        return "audit"
+            return area.name
+    if folders == [AUDIT]:
+        return AUDIT
     raise ValueError(
         f"{node['original_file_path']} belongs to no step; expected models/staging/<source>/, "
         "models/intermediate/<area>/, models/marts/<area>/, models/audit/ or seeds/<source>_*.csv, with "
@@ -87,8 +99,43 @@ def _step_of(node: Mapping[str, Any]) -> str:
     )
 
 
+def _layer_of(node: Mapping[str, Any]) -> str:
+    return "seeds" if node["resource_type"] == "seed" else str(node["fqn"][1])
+
+
+def _step_of(node: Mapping[str, Any]) -> str:
+    """The step that builds a node, by its area, layer and tags."""
+    area, tags = _area_of(node), set(node["tags"])
+    if area == AUDIT:
+        return AUDIT
+    if "snapshot" in tags or _layer_of(node) in {"seeds", "staging"}:
+        return f"{area}_staging"
+    return f"{area}_{WINDOWED if 'windowed' in tags else 'marts'}"
+
+
 class ProjectTranslator(DagsterDbtTranslator):
-    """Names, groups and owners come from the dbt project; a check says what its test claims, and why it matters."""
+    """What the UI shows of a model: its area as group, layer, code; a check says what its test claims, and why."""
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What dagster-dbt tells of a model, and the file that makes it."""
+        file = str(DBT_PROJECT_DIR / dbt_resource_props["original_file_path"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            code = dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=file)])
+        return {**super().get_metadata(dbt_resource_props), "dagster/code_references": code}
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The area, staging and intermediate models included: so a source's way can be followed by the eye."""
+        if dbt_resource_props["resource_type"] == "source":
+            return str(dbt_resource_props["source_name"])
+        return _area_of(dbt_resource_props)
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """The dbt tags, and the tags that assets of every kind have."""
+        tags = super().get_tags(dbt_resource_props)
+        if dbt_resource_props["resource_type"] == "source":
+            return tags
+        return {**tags, **asset_tags(_area_of(dbt_resource_props), _layer_of(dbt_resource_props))}
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None

@@ -12,10 +12,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
 from engagement_assets.checks.raw_door import Verdict
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.datasets import LOAD_COLUMNS, QUARANTINE_COLUMNS, RAW_DATASETS, Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import DayCounts, Load
 from engagement_assets.settings import Settings
@@ -41,6 +42,7 @@ def raw_spec(dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None) 
         group_name=f"raw_{dataset.source}",
         owners=OWNERS,
         kinds={"python", "parquet"},
+        tags=asset_tags(area_of_source(dataset.source), "raw"),
         partitions_def=partitions,
         skippable=True,
         metadata={"dagster/column_schema": column_schema(dataset)},
@@ -57,11 +59,36 @@ def unconfigured_spec(
     )
 
 
+def record_specs() -> list[dg.AssetSpec]:
+    """What every load writes down about itself, as the assets that the audit tables are made of."""
+    return [
+        dg.AssetSpec(
+            key=["records", name],
+            deps=[dataset.key.split("/") for dataset in RAW_DATASETS],
+            description=description,
+            group_name=AUDIT,
+            owners=OWNERS,
+            kinds={"parquet"},
+            tags=asset_tags(AUDIT, "raw"),
+            metadata={"dagster/column_schema": dg.TableSchema(_table_columns(columns))},
+        )
+        for name, columns, description in (
+            ("loads", LOAD_COLUMNS, "One row per load, dataset and day, which each load writes beside its data."),
+            ("rejected", QUARANTINE_COLUMNS, "One row per record that could not be used, which each load writes."),
+        )
+    ]
+
+
 def column_schema(dataset: Dataset) -> dg.TableSchema:
     """Columns and types of a dataset, with the partition day that stands in the path."""
-    columns = [dg.TableColumn(name, kind) for name, kind in dataset.columns.items()]
-    day = dg.TableColumn("day", "DATE", "The partition, from the path.")
+    columns = _table_columns(dataset.columns)
+    day = dg.TableColumn("day", "date", "The partition, from the path.")
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
+
+
+def _table_columns(columns: Mapping[str, str]) -> list[dg.TableColumn]:
+    """Types in small letters, as the tables made of them have them."""
+    return [dg.TableColumn(name, kind.lower()) for name, kind in columns.items()]
 
 
 def publish_or_hold(  # noqa: PLR0913 - what a load has found
