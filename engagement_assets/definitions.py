@@ -8,6 +8,7 @@ import dagster as dg
 
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.published import published_assets
+from engagement_assets.assets.raw_columns import describe_raw_columns
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
@@ -20,23 +21,25 @@ from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_K
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import PROJECT_ROOT, Settings
-from engagement_assets.transform.project import manifest
+from engagement_assets.transform.project import column_lineage, manifest
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
     """The graph of one deployment; tests call it with settings and a clock of their own."""
     clients = ApiClients(settings, clock or Clock())
-    models = dbt_model_assets(manifest(), settings.start_date)
+    dbt_project = manifest()
+    lineage = column_lineage(dbt_project)
+    models = dbt_model_assets(dbt_project, settings.start_date, lineage)
+    raw = [
+        raw_runna_assets(settings.start_date),
+        *raw_lingokids_assets(settings.start_date),
+        raw_mobile_assets(settings.start_date),
+        *api_assets(settings, clients),
+        *record_specs(),
+    ]
     return dg.Definitions(
         assets=with_links_to_code(
-            [
-                raw_runna_assets(settings.start_date),
-                *raw_lingokids_assets(settings.start_date),
-                raw_mobile_assets(settings.start_date),
-                *api_assets(settings, clients),
-                *record_specs(),
-                *published_assets(models),
-            ],
+            [*describe_raw_columns(raw, dbt_project, lineage), *published_assets(models)],
             models,
             settings,
         ),

@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
-from engagement_assets.checks.raw_door import Verdict
+from engagement_assets.checks.raw_door import DAYS_IN_TEXT, Verdict
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
 from engagement_assets.lake.datasets import LOAD_COLUMNS, QUARANTINE_COLUMNS, RAW_DATASETS, Dataset
@@ -106,6 +106,9 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half range;
     the good days are recorded as materialized one by one. So it is when only the days before `complete_before` were
     read to their end: the caller then says why it stopped. `figures` stand beside the counts of each dataset.
+
+    Raises:
+        dagster.Failure: a day is held; the text says which, by which check, and what it found.
     """
     held: dict[date, list[str]] = {}
     for verdict in verdicts:
@@ -131,6 +134,8 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
             context.log_event(
                 dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
             )
+    if held:
+        raise dg.Failure(description=_held_sentences(verdicts), allow_retries=False)
 
 
 @contextmanager
@@ -142,6 +147,17 @@ def trying_again(settings: Settings) -> Iterator[None]:
         raise dg.RetryRequested(max_retries=2, seconds_to_wait=settings.api_retry_delay_s) from error
     except ApiError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _held_sentences(verdicts: Sequence[Verdict]) -> str:
+    """What a person reads where the run failed, the first days of it."""
+    sentences = [
+        f"{verdict.dataset.name}.{verdict.check}{'' if day == WHOLE_DATASET_DAY else f' on {day}'}: {sentence}"
+        for verdict in verdicts
+        for day, sentence in sorted(verdict.failing_days.items())
+    ]
+    more = f"\n  … and {len(sentences) - DAYS_IN_TEXT} more" if len(sentences) > DAYS_IN_TEXT else ""
+    return "held, the lake keeps what it had:\n  " + "\n  ".join(sentences[:DAYS_IN_TEXT]) + more
 
 
 def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:

@@ -87,5 +87,7 @@ def _load(
             "requests_made": api.http.requests_made,
             "rows_sharing_device_and_time": user_events.rows_sharing_device_and_time(load.connection),
         }
-        yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, figures=figures)
-        pages.clear()
+        try:
+            yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, figures=figures)
+        finally:
+            pages.clear()

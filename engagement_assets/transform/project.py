@@ -7,16 +7,20 @@ models (see `transform/build.py`).
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock
 
 from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.transform import column_lineage as lineage_module
+from engagement_assets.transform.column_lineage import ColumnParents, column_parents
+from engagement_assets.transform.data_tests import readable_sql
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 TARGET_DIR = DBT_PROJECT_DIR / "target"
@@ -79,6 +83,47 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
     return outcome.result
+
+
+def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
+    """The parents of the columns of the manifest's models, read off their SQL only when a dbt file has changed."""
+    with _parsing_alone():
+        fingerprint = _fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
+        cache_file = TARGET_DIR / "column_lineage.json"
+        cached = json.loads(cache_file.read_text(encoding="utf-8")) if cache_file.exists() else {}
+        if cached.get("fingerprint") != fingerprint:
+            cached = {"fingerprint": fingerprint, "columns": column_parents(content, _compiled_models())}
+            cache_file.write_text(json.dumps(cached), encoding="utf-8")
+    found: dict[str, ColumnParents] = cached["columns"]
+    return found
+
+
+def _compiled_models() -> dict[str, str]:
+    """The SQL of every model as a first build in an empty warehouse has it, without the database's name."""
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
+
+    variables = {"lake_uri": "lake", "window_start": "2024-01-01", "window_end": "2024-01-02"}
+    with (
+        tempfile.TemporaryDirectory(prefix="dbt-") as folder,
+        warehouse_environment(Path(folder) / "warehouse.duckdb"),
+    ):
+        outcome = dbtRunner(manifest=parsed_manifest()).invoke(
+            [
+                "compile",
+                *dbt_arguments(Path(folder)),
+                "--no-write-json",
+                "--vars", json.dumps(variables),
+                "--select", "resource_type:model",
+                "--indirect-selection", "empty",
+            ]
+        )  # fmt: skip
+    if not outcome.success:
+        raise DbtProjectError(f"dbt could not compile {DBT_PROJECT_DIR}: {outcome.exception}")
+    return {
+        result.node.unique_id: readable_sql(result.node.compiled_code, result.node.database)
+        for result in cast(Any, outcome.result)
+        if result.node.resource_type == "model"
+    }
 
 
 @contextmanager
