@@ -1,5 +1,9 @@
 """The code location: assembles assets, jobs, schedules, sensors and resources, and does nothing else."""
 
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 
 from engagement_assets.alerts.heartbeat import alerts_asset
@@ -7,8 +11,9 @@ from engagement_assets.alerts.sensor import alert_sensor
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.engagement_report import engagement_report_asset
 from engagement_assets.assets.published import published_assets
+from engagement_assets.assets.raw_columns import describe_raw_columns
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
-from engagement_assets.assets.raw_load import unconfigured_spec
+from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
@@ -30,14 +35,16 @@ from engagement_assets.schedules import schedules
 from engagement_assets.sensors.catch_up import catch_up_sensor, late_data_sensor
 from engagement_assets.sensors.cross_source import cross_source_sensor
 from engagement_assets.sensors.landing_files import landing_sensor
-from engagement_assets.settings import Settings
-from engagement_assets.transform.project import manifest
+from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.transform.project import column_lineage, manifest
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
     """The graph of one deployment; tests call it with settings and a clock of their own."""
     clients = ApiClients(settings, clock or Clock())
-    models = dbt_model_assets(manifest(), settings.start_date)
+    dbt_project = manifest()
+    lineage = column_lineage(dbt_project)
+    models = dbt_model_assets(dbt_project, settings.start_date, lineage)
     raw: list[dg.AssetsDefinition | dg.AssetSpec] = [
         raw_runna_assets(settings),
         *raw_lingokids_assets(settings),
@@ -47,12 +54,19 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     freshness = freshness_checks(settings, clients)
     sets = source_sets([*raw, *models])
     jobs_of_sources = source_jobs(sets)
-    data = [*raw, *models, *published_assets(models), alerts_asset()]
-    checks = [
-        spec.key for each in [*data, *freshness] if not isinstance(each, dg.AssetSpec) for spec in each.check_specs
-    ]
+    others = [*published_assets(models), alerts_asset()]
+    judged = [each for each in [*raw, *models, *others, *freshness] if not isinstance(each, dg.AssetSpec)]
+    checks = [spec.key for each in judged for spec in each.check_specs]
     return dg.Definitions(
-        assets=[*data, engagement_report_asset(checks)],
+        assets=with_links_to_code(
+            [
+                *describe_raw_columns([*raw, *record_specs()], dbt_project, lineage),
+                *others,
+                engagement_report_asset(checks),
+            ],
+            models,
+            settings,
+        ),
         asset_checks=freshness,
         jobs=[
             daily_engagement_job(freshness),
@@ -88,6 +102,26 @@ def api_assets(settings: Settings, clients: ApiClients) -> list[dg.AssetsDefinit
         else:
             assets.append(make(settings))
     return assets
+
+
+def with_links_to_code(
+    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], models: Sequence[dg.AssetsDefinition], settings: Settings
+) -> Sequence[Any]:
+    """All assets, each with the place of its code; models know the place of their SQL already.
+
+    The links open files of this machine, or of the repository that the settings name.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = [*dg.with_source_code_references(assets), *models]
+        if not settings.code_git_url:
+            return linked
+        return dg.link_code_references_to_git(
+            linked,
+            git_url=settings.code_git_url,
+            git_branch=settings.code_git_branch,
+            file_path_mapping=dg.AnchorBasedFilePathMapping(PROJECT_ROOT / "pyproject.toml", "pyproject.toml"),
+        )
 
 
 @dg.definitions

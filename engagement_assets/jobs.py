@@ -135,7 +135,8 @@ def release_jobs(
     return [
         dg.define_asset_job(
             definition.op.name.replace("raw_", "release_", 1),
-            selection=dg.AssetSelection.assets(definition).downstream() - dg.AssetSelection.checks(*freshness),
+            selection=dg.AssetSelection.assets(definition).downstream().materializable()
+            - dg.AssetSelection.checks(*freshness),
             # For the launchpad: to be filled in, since a release without a reason fails.
             config={"ops": {definition.op.name: {"config": {"release_reason": ""}}}},
             description=(

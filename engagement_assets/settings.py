@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         default=PerSource(12),
         description="Hours after the end of a UTC day until it must be loaded; 0 means that nobody waits for it.",
     )
+    code_git_url: str = Field(
+        default="",
+        description="The repository on GitHub or GitLab that links in the UI open; empty opens files of this machine.",
+    )
+    code_git_branch: str = Field(default="main", description="The branch of it.")
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",

@@ -20,6 +20,7 @@ from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
 from engagement_assets.alerts.messages import duration
 from engagement_assets.alerts.run_results import ended_and_unread_since
 from engagement_assets.alerts.store import AlertStore
+from engagement_assets.assets.dbt_models import AUDIT, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.checks import evidence
 from engagement_assets.settings import Settings
@@ -80,9 +81,11 @@ def alerts_asset() -> dg.AssetsDefinition:
                 group_name="audit",
                 owners=OWNERS,
                 kinds={"python", "sqlite"},
+                tags=asset_tags(AUDIT, "alerts"),
                 description="What the alerts did: when they last worked, what fails now, what waits for a channel.",
             )
         ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[
             dg.AssetCheckSpec(
                 ALERTS_ARE_DELIVERED,

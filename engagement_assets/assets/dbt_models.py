@@ -7,7 +7,8 @@ Sources have steps of their own, so that one that fails does not stop another. O
 Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,7 +21,9 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import DbtBuild
+from engagement_assets.transform.column_lineage import ColumnParents
 from engagement_assets.transform.data_tests import check_description
+from engagement_assets.transform.project import DBT_PROJECT_DIR
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
@@ -51,36 +54,49 @@ AREAS = (
     CROSS_SOURCE_AREA,
 )
 
+AUDIT = "audit"
 
-def dbt_model_assets(manifest: Mapping[str, Any], start_date: date) -> list[dg.AssetsDefinition]:
-    """All dbt models, in steps by area and kind."""
+
+def area_of_source(source: str) -> str:
+    """The area that a source feeds."""
+    return next(area.name for area in AREAS if area.source == source)
+
+
+def asset_tags(area: str, layer: str) -> dict[str, str]:
+    """Tags by which the UI finds all assets of an area, or of a layer (raw, staging, intermediate, marts, …)."""
+    return {"domain": area, "layer": layer}
+
+
+def dbt_model_assets(
+    manifest: Mapping[str, Any], start_date: date, lineage: Mapping[str, ColumnParents] | None = None
+) -> list[dg.AssetsDefinition]:
+    """All dbt models, in steps by area and kind; `lineage` has the parents of their columns."""
+    translator = ProjectTranslator(manifest, lineage or {})
     members: dict[str, list[str]] = {}
     for node in manifest["nodes"].values():
         if node["resource_type"] in {"model", "seed"}:
             members.setdefault(_step_of(node), []).append("fqn:" + ".".join(node["fqn"]))
     return [
-        _step(manifest, name, " ".join(models), start_date if name.endswith(WINDOWED) else None)
+        _step(manifest, translator, name, " ".join(models), start_date if name.endswith(WINDOWED) else None)
         for name, models in sorted(members.items())
     ]
 
 
-def _step_of(node: Mapping[str, Any]) -> str:
-    """The step that builds a node, by its folder and tags.
+def _area_of(node: Mapping[str, Any]) -> str:
+    """The area that a node belongs to, by its folder.
 
     Raises:
-        ValueError: the node lies in no folder that a step builds.
+        ValueError: the node lies in no folder of an area.
     """
-    folders, tags = node["fqn"][1:-1], set(node["tags"])
+    folders = node["fqn"][1:-1]
     for area in AREAS:
         is_seed = node["resource_type"] == "seed" and node["name"].startswith(f"{area.source}_")
         if area.source and (is_seed or folders == ["staging", area.source]):
-            return f"{area.name}_staging"
+            return area.name
         if folders in (["intermediate", area.name], ["marts", area.name]):
-            if "snapshot" in tags:
-                return f"{area.name}_staging"
-            return f"{area.name}_{WINDOWED if 'windowed' in tags else 'marts'}"
-    if folders == ["audit"]:
-        return "audit"
+            return area.name
+    if folders == [AUDIT]:
+        return AUDIT
     raise ValueError(
         f"{node['original_file_path']} belongs to no step; expected models/staging/<source>/, "
         "models/intermediate/<area>/, models/marts/<area>/, models/audit/ or seeds/<source>_*.csv, with "
@@ -88,13 +104,71 @@ def _step_of(node: Mapping[str, Any]) -> str:
     )
 
 
-class ProjectTranslator(DagsterDbtTranslator):
-    """Names, groups and owners come from the dbt project; what differs is said here.
+def _layer_of(node: Mapping[str, Any]) -> str:
+    return "seeds" if node["resource_type"] == "seed" else str(node["fqn"][1])
 
-    A check says what its test claims, and why it matters. Models of a day's raw data are made of this day: between the
-    two lies a view, which has no days. Dagster finds the days of a backfill of selected assets along the partitioned
-    ones: without this it would leave the models out, and say that all is done.
+
+def _step_of(node: Mapping[str, Any]) -> str:
+    """The step that builds a node, by its area, layer and tags."""
+    area, tags = _area_of(node), set(node["tags"])
+    if area == AUDIT:
+        return AUDIT
+    if "snapshot" in tags or _layer_of(node) in {"seeds", "staging"}:
+        return f"{area}_staging"
+    return f"{area}_{WINDOWED if 'windowed' in tags else 'marts'}"
+
+
+class ProjectTranslator(DagsterDbtTranslator):
+    """What the UI shows of a model: its area as group, layer, code, columns; a check says what it claims, and why.
+
+    Models of a day's raw data are made of this day: between the two lies a view, which has no days. Dagster finds the
+    days of a backfill of selected assets along the partitioned ones: without this it would leave the models out, and
+    say that all is done.
     """
+
+    def __init__(self, manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]) -> None:
+        """Know where the models of `manifest` lie and what their columns are made of."""
+        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False))
+        self._keys = {
+            unique_id: self.get_asset_key(props)
+            for unique_id, props in {**manifest["nodes"], **manifest["sources"]}.items()
+            if props["resource_type"] in {"model", "seed", "source"}
+        }
+        self._lineage = lineage
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What dagster-dbt tells of a model, the file that makes it, and what its columns are made of."""
+        file = str(DBT_PROJECT_DIR / dbt_resource_props["original_file_path"])
+        parents = {
+            column: [dg.TableColumnDep(self._keys[unique_id], name) for unique_id, name in found]
+            for column, found in self._lineage.get(dbt_resource_props["unique_id"], {}).items()
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            code = dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=file)])
+        return {
+            **super().get_metadata(dbt_resource_props),
+            "dagster/code_references": code,
+            "dagster/column_schema": _column_schema(dbt_resource_props, parents),
+            "dagster/column_lineage": dg.TableColumnLineage(parents),
+        }
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the YAML says; the SQL, which dagster-dbt would add, is a click away and would bury the columns."""
+        return str(dbt_resource_props["description"])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The area, staging and intermediate models included: so a source's way can be followed by the eye."""
+        if dbt_resource_props["resource_type"] == "source":
+            return str(dbt_resource_props["source_name"])
+        return _area_of(dbt_resource_props)
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """The dbt tags, and the tags that assets of every kind have."""
+        tags = super().get_tags(dbt_resource_props)
+        if dbt_resource_props["resource_type"] == "source":
+            return tags
+        return {**tags, **asset_tags(_area_of(dbt_resource_props), _layer_of(dbt_resource_props))}
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
@@ -120,19 +194,24 @@ class ProjectTranslator(DagsterDbtTranslator):
         return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
 
 
-def translator() -> DagsterDbtTranslator:
-    """The one translator of all steps."""
-    return ProjectTranslator(
-        DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
-    )
+def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.TableColumnDep]]) -> dg.TableSchema:
+    """Columns with types and meaning; Dagster's open-source UI shows their lineage nowhere but here."""
+    columns = []
+    for name, column in props["columns"].items():
+        made_of = [f"`{dep.asset_key.path[-1]}.{dep.column_name}`" for dep in parents.get(name, ())]
+        origin = f"\n\nFrom {', '.join(made_of)}." if made_of else ""
+        columns.append(dg.TableColumn(name, column["data_type"] or "?", column["description"].strip() + origin))
+    return dg.TableSchema(columns)
 
 
-def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date | None) -> dg.AssetsDefinition:
+def _step(
+    manifest: Mapping[str, Any], translator: ProjectTranslator, name: str, select: str, start_date: date | None
+) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=manifest,
         select=select,
         name=name,
-        dagster_dbt_translator=translator(),
+        dagster_dbt_translator=translator,
         partitions_def=daily_partitions(start_date) if start_date else None,
         # Also without partitions: the command line takes a range for assets of one policy only.
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -140,7 +219,7 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
         lake = Lake(settings.lake_uri)
-        build = DbtBuild(manifest, translator(), settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
+        build = DbtBuild(manifest, translator, settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
         window = None
         if start_date:
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))

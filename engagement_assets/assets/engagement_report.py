@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import AREAS, WAREHOUSE_POOL
+from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.report.build import DOCS_FILE, Report, write_report
 from engagement_assets.report.evidence import Evidence, alert_states, check_states
@@ -33,6 +33,8 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
         group_name="report",
         owners=OWNERS,
         kinds={"altair", "html"},
+        tags=asset_tags(CROSS_SOURCE_AREA.name, "report"),
+        backfill_policy=dg.BackfillPolicy.single_run(),
         # dbt's docs read the catalogue of the warehouse.
         pool=WAREHOUSE_POOL,
         description="One HTML file that shows the published tables to people, and dbt's docs beside it.",

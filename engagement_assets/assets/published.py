@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import AREAS, WAREHOUSE_POOL
+from engagement_assets.assets.dbt_models import AREAS, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
@@ -17,11 +17,11 @@ from engagement_assets.transform.publish import publish_schemas
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """One asset per area: it runs when all of the area's models and blocking checks have passed."""
-    keys_by_group: dict[str, list[dg.AssetKey]] = {}
+    keys_by_schema: dict[str, list[dg.AssetKey]] = {}
     for definition in models:
-        for spec in definition.specs:
-            keys_by_group.setdefault(spec.group_name or "", []).append(spec.key)
-    return [_published_area(area.name, keys_by_group[area.name]) for area in AREAS]
+        for key in definition.keys:
+            keys_by_schema.setdefault(key.path[0], []).append(key)
+    return [_published_area(area.name, sorted(keys_by_schema[area.name])) for area in AREAS]
 
 
 def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition:
@@ -32,6 +32,7 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
         owners=OWNERS,
         kinds={"duckdb"},
         backfill_policy=dg.BackfillPolicy.single_run(),
+        tags=asset_tags(area, "published"),
         pool=WAREHOUSE_POOL,
         description=(
             f"The schema `{area}`, and `audit` beside it, in the copy of the warehouse that people and tools read. "

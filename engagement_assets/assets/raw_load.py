@@ -11,13 +11,14 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
 from engagement_assets.checks import evidence
 from engagement_assets.checks.catalog import STANDARD_CHECKS, Claim
 from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
-from engagement_assets.checks.verdict import Verdict, check_spec
+from engagement_assets.checks.verdict import DAYS_IN_TEXT, Verdict, check_spec
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.datasets import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, RAW_DATASETS, Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
@@ -55,6 +56,7 @@ def raw_spec(
         group_name=f"raw_{dataset.source}",
         owners=OWNERS,
         kinds={"python", "parquet"},
+        tags=asset_tags(area_of_source(dataset.source), "raw"),
         partitions_def=partitions,
         skippable=True,
         # Days are loaded once a day, a day after the last one at the latest.
@@ -73,10 +75,35 @@ def unconfigured_spec(
     )
 
 
+def record_specs() -> list[dg.AssetSpec]:
+    """What every load writes down about itself, as the assets that the audit tables are made of."""
+    return [
+        dg.AssetSpec(
+            key=["records", name],
+            deps=[dataset.key.split("/") for dataset in RAW_DATASETS],
+            description=description,
+            group_name=AUDIT,
+            owners=OWNERS,
+            kinds={"parquet"},
+            tags=asset_tags(AUDIT, "raw"),
+            metadata={"dagster/column_schema": dg.TableSchema(_table_columns(columns))},
+        )
+        for name, columns, description in (
+            ("loads", LOAD_COLUMNS, "One row per load, dataset and day, which each load writes beside its data."),
+            ("rejected", QUARANTINE_COLUMNS, "One row per record that could not be used, which each load writes."),
+            (
+                "held",
+                HELD_COLUMNS,
+                "One row per dataset and day that failed a check that halts, which each load writes.",
+            ),
+        )
+    ]
+
+
 def column_schema(dataset: Dataset) -> dg.TableSchema:
     """Columns and types of a dataset, with the partition day that stands in the path."""
-    columns = [dg.TableColumn(name, kind) for name, kind in dataset.columns.items()]
-    day = dg.TableColumn("day", "DATE", "The partition, from the path.")
+    columns = _table_columns(dataset.columns)
+    day = dg.TableColumn("day", "date", "The partition, from the path.")
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
 
 
@@ -120,6 +147,11 @@ def history_of(load: Load) -> LoadHistory:
     return read_history(load.connection, load.lake, load.name, first - timedelta(weeks=WEEKS_OF_HISTORY))
 
 
+def _table_columns(columns: Mapping[str, str]) -> list[dg.TableColumn]:
+    """Types in small letters, as the tables made of them have them."""
+    return [dg.TableColumn(name, kind.lower()) for name, kind in columns.items()]
+
+
 def publish_or_hold(  # noqa: PLR0913 - what a load has found
     context: dg.AssetExecutionContext,
     load: Load,
@@ -137,6 +169,9 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     through. With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half
     range; the good days are recorded as materialized one by one. So it is when only the days before `complete_before`
     were read to their end: the caller then says why it stopped. `figures` stand beside the counts of each dataset.
+
+    Raises:
+        dagster.Failure: a day is held; the text says which, by which check, and what it found.
     """
     counts = load.counts()
     counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
@@ -179,6 +214,19 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
             context.log_event(
                 dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
             )
+    if held:
+        raise dg.Failure(description=_held_sentences(verdicts), allow_retries=False)
+
+
+def _held_sentences(verdicts: Sequence[Verdict]) -> str:
+    """What a person reads where the run failed, the first days of it."""
+    sentences = [
+        f"{verdict.dataset.name}.{verdict.claim.name}{'' if day == WHOLE_DATASET_DAY else f' on {day}'}: {sentence}"
+        for verdict in verdicts
+        for day, sentence in sorted(verdict.halting_days.items())
+    ]
+    more = f"\n  … and {len(sentences) - DAYS_IN_TEXT} more" if len(sentences) > DAYS_IN_TEXT else ""
+    return "held, the lake keeps what it had:\n  " + "\n  ".join(sentences[:DAYS_IN_TEXT]) + more
 
 
 def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:

@@ -136,17 +136,19 @@ def _load(
         budget = api.limits.budget
         if budget.short_left is not None and budget.daily_left is not None:
             figures |= {"requests_left_15_minutes": budget.short_left, "requests_left_today": budget.daily_left}
-        yield from publish_or_hold(
-            context,
-            load,
-            DATASETS,
-            verdicts,
-            days,
-            settings=settings,
-            figures=figures,
-            complete_before=reading.complete_until.date() if reading.stopped else None,
-        )
-        pages.clear()
+        try:
+            yield from publish_or_hold(
+                context,
+                load,
+                DATASETS,
+                verdicts,
+                days,
+                settings=settings,
+                figures=figures,
+                complete_before=reading.complete_until.date() if reading.stopped else None,
+            )
+        finally:
+            pages.clear()
     if reading.stopped:
         raise dg.Failure(
             f"{reading.stopped}. What began before {reading.complete_until} UTC is loaded; run "

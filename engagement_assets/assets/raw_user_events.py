@@ -90,5 +90,7 @@ def _load(
             "requests_made": api.http.requests_made,
             "rows_sharing_device_and_time": user_events.rows_sharing_device_and_time(load.connection),
         }
-        yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, settings=settings, figures=figures)
-        pages.clear()
+        try:
+            yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, settings=settings, figures=figures)
+        finally:
+            pages.clear()

@@ -37,12 +37,15 @@ def render(content: Mapping[str, Any]) -> str:
 
 
 def _table(node: Mapping[str, Any]) -> str:
-    rows = [f"| `{column['name']}` | {_one_line(column['description'])} |" for column in node["columns"].values()]
+    rows = [
+        f"| `{column['name']}` | {column['data_type']} | {_one_line(column['description'])} |"
+        for column in node["columns"].values()
+    ]
     lines = [
         f"### {node['schema']}.{node['name']}\n",
         f"{_one_line(node['description'])}\n",
-        "| column | meaning |",
-        "|---|---|",
+        "| column | type | meaning |",
+        "|---|---|---|",
         *rows,
     ]
     return "\n".join(lines) + "\n"

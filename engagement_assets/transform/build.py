@@ -23,7 +23,7 @@ from engagement_assets.checks.evidence import FAILING_KEYS
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
-from engagement_assets.transform.project import dbt_arguments, parsed_manifest, warehouse_environment
+from engagement_assets.transform.project import close_connections, dbt_arguments, parsed_manifest, warehouse_environment
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
@@ -114,8 +114,6 @@ class DbtBuild:
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
     ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
-        from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
 
@@ -158,8 +156,7 @@ class DbtBuild:
                 )
             finally:
                 # The connection holds the lock of the warehouse, which publishing needs next.
-                cleanup_connections()
-                DuckDBConnectionManager.close_all_connections()
+                close_connections()
         if outcome.exception is not None:
             if is_held_lock(outcome.exception):
                 raise WarehouseLockedError(str(outcome.exception)) from outcome.exception

@@ -7,16 +7,21 @@ models (see `transform/build.py`).
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import duckdb
 from filelock import FileLock
 
 from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.transform import column_lineage as lineage_module
+from engagement_assets.transform.column_lineage import ColumnParents, column_parents
+from engagement_assets.transform.data_tests import readable_sql
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 TARGET_DIR = DBT_PROJECT_DIR / "target"
@@ -81,11 +86,77 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     return outcome.result
 
 
+def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
+    """The parents of the columns of the manifest's models, read off their SQL only when a dbt file has changed."""
+    with _parsing_alone():
+        fingerprint = _fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
+        cache_file = TARGET_DIR / "column_lineage.json"
+        cached = json.loads(cache_file.read_text(encoding="utf-8")) if cache_file.exists() else {}
+        if cached.get("fingerprint") != fingerprint:
+            cached = {"fingerprint": fingerprint, "columns": column_parents(content, _compiled_models(content))}
+            cache_file.write_text(json.dumps(cached), encoding="utf-8")
+    found: dict[str, ColumnParents] = cached["columns"]
+    return found
+
+
+def _compiled_models(content: Mapping[str, Any]) -> dict[str, str]:
+    """The SQL of every model as a full build has it, without the database's name."""
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
+
+    variables = {"lake_uri": "lake", "window_start": "2024-01-01", "window_end": "2024-01-02"}
+    with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
+        warehouse = Path(folder) / "warehouse.duckdb"
+        _create_empty_tables(content, warehouse)
+        with warehouse_environment(warehouse):
+            try:
+                outcome = dbtRunner(manifest=parsed_manifest()).invoke(
+                    [
+                        "compile",
+                        *dbt_arguments(Path(folder)),
+                        "--no-write-json",
+                        "--full-refresh",
+                        "--vars", json.dumps(variables),
+                        "--select", "resource_type:model",
+                        "--indirect-selection", "empty",
+                    ]
+                )  # fmt: skip
+            finally:
+                close_connections()
+    if not outcome.success:
+        raise DbtProjectError(f"dbt could not compile {DBT_PROJECT_DIR}: {outcome.exception}")
+    return {
+        result.node.unique_id: readable_sql(result.node.compiled_code, result.node.database)
+        for result in cast(Any, outcome.result)
+        if result.node.resource_type == "model"
+    }
+
+
+def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
+    """Tables as the YAML describes them: some models read another one only where it has been built."""
+    with duckdb.connect(str(warehouse)) as connection:
+        for node in content["nodes"].values():
+            if node["resource_type"] in {"model", "seed"} and node["columns"]:
+                columns = ", ".join(
+                    f"{name} {column['data_type'] or 'varchar'}" for name, column in node["columns"].items()
+                )
+                connection.execute(f"create schema if not exists {node['schema']}")
+                connection.execute(f"create table {node['schema']}.{node['alias']} ({columns})")
+
+
 @contextmanager
 def _parsing_alone() -> Iterator[None]:
     TARGET_DIR.mkdir(exist_ok=True)
     with _PARSE_LOCK:
         yield
+
+
+def close_connections() -> None:
+    """Let dbt's connection to a warehouse go, and with it the lock; dbt would keep it for the next invocation."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
+    from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
+
+    cleanup_connections()
+    DuckDBConnectionManager.close_all_connections()
 
 
 @contextmanager

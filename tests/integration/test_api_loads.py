@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from engagement_assets.definitions import build_defs
+from engagement_assets.lake.lake import Lake
 from engagement_assets.sandbox.strava_service import RateLimits
 from tests.integration.services import FIRST_DAY, Services, services
 
@@ -178,6 +179,9 @@ def test_a_fifth_of_the_window_gone_holds_the_days_unless_that_is_meant(good_day
         good_day.apis.strava.history = other.apis.strava.history
         result = good_day.load(FIRST_DAY, LAST_DAY)
     assert failed_checks(result) == {("raw_strava/activities", "has_not_shrunk")}
+    assert f"activities.has_not_shrunk on {FIRST_DAY}: " in failures(result)["raw_strava"]
+    pages = Path(Lake(good_day.settings().lake_uri).pages_folder("strava"))
+    assert list(pages.glob("*/*")) == [], "a load that is held has been judged: its pages are not needed again"
     kept = good_day.lake_rows("raw_strava/activities", "activity_id, deleted_at, kudos_count, day")
     assert kept == before
     good_day.apis.strava.history = history

@@ -60,6 +60,7 @@ def test_a_batch_that_lost_files_is_held_and_the_other_source_goes_on(deployment
     run = deployment.run(FIRST, LAST)
 
     assert [failure.split(":")[0] for failure in run.failures] == ["raw_runna"]
+    assert "held, the lake keeps what it had:\n  activities.has_not_shrunk on 2024-01-02: " in run.failures[0]
     failed = [check for check in run.checks if not check.passed]
     assert [(check.asset_key.to_user_string(), check.check_name) for check in failed] == [
         ("raw_runna/activities", "has_not_shrunk")

@@ -119,3 +119,11 @@ def test_the_data_dictionary_is_up_to_date(dbt_manifest: dict[str, Any]) -> None
     assert DICTIONARY_PATH.read_text(encoding="utf-8") == render(dbt_manifest), (
         "docs/data_dictionary.md is stale; run `make dictionary`"
     )
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = PROJECT_ROOT / "docs" / "decisions"
+    titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in folder.glob("0*.md")}
+    links = [f"- [{title.removeprefix('# ')}]({name})" for name, title in sorted(titles.items())]
+    index = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in index if line.startswith("- ")] == links

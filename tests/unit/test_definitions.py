@@ -114,16 +114,82 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
     assert contract - specs.keys() == set()
 
 
-def test_every_materializable_asset_has_group_owner_kind_and_description(
-    defs: dg.Definitions, specs: dict[str, dg.AssetSpec]
-) -> None:
-    executable = {key.to_user_string() for key in defs.resolve_asset_graph().executable_asset_keys}
-    for name in executable:
-        spec = specs[name]
+def test_every_asset_says_whose_it_is_what_it_is_and_where_it_belongs(specs: dict[str, dg.AssetSpec]) -> None:
+    for name, spec in specs.items():
         assert list(spec.owners) == ["team:engagement-data"], name
         assert spec.group_name not in {None, "default"}, name
         assert spec.kinds, name
         assert spec.description, name
+        assert "Raw SQL" not in spec.description, name
+        assert {"domain", "layer"} <= spec.tags.keys(), name
+
+
+def test_groups_are_sources_areas_and_the_published_copy(specs: dict[str, dg.AssetSpec]) -> None:
+    areas = {"training", "learning", "strava", "product", "mobility", "engagement", "audit"}
+    sources = {f"raw_{source}" for source in ("runna", "lingokids", "strava", "user_events", "mobile")}
+    assert {spec.group_name for spec in specs.values()} == {*areas, *sources, "published", "report"}
+    of_mobility = {name: spec for name, spec in specs.items() if spec.tags["domain"] == "mobility"}
+    assert {spec.group_name for spec in of_mobility.values()} == {"raw_mobile", "mobility", "published"}
+    assert {spec.tags["layer"] for spec in of_mobility.values()} == {
+        "raw",
+        "staging",
+        "intermediate",
+        "marts",
+        "published",
+    }
+
+
+def test_every_column_has_a_type_and_a_description(specs: dict[str, dg.AssetSpec]) -> None:
+    for name, spec in specs.items():
+        if spec.group_name in {"published", "report"} or name == "audit/alerts":
+            continue
+        schema = spec.metadata["dagster/column_schema"]
+        assert schema.columns, name
+        incomplete = [column.name for column in schema.columns if not column.description or column.type == "?"]
+        assert incomplete == [], name
+
+
+def test_raw_columns_mean_what_staging_says(specs: dict[str, dg.AssetSpec]) -> None:
+    def text(asset: str, column: str) -> str:
+        schema = specs[asset].metadata["dagster/column_schema"]
+        return str(next(item.description for item in schema.columns if item.name == column))
+
+    renamed = text("staging/stg_runna__activities", "created_at")
+    assert renamed == f"{text('raw_runna/activities', 'created_on')}\n\nFrom `activities.created_on`."
+
+
+def test_every_column_of_a_model_is_traced_to_its_parents(specs: dict[str, dg.AssetSpec]) -> None:
+    for name, spec in specs.items():
+        if spec.tags["layer"] not in {"staging", "intermediate", "marts", "audit"}:
+            continue
+        columns = {column.name for column in spec.metadata["dagster/column_schema"].columns}
+        lineage = spec.metadata["dagster/column_lineage"].deps_by_column
+        assert lineage.keys() == columns, name
+        found = {dep.asset_key for deps in lineage.values() for dep in deps}
+        assert found <= {dep.asset_key for dep in spec.deps}, name
+        assert found, name
+    traced = specs["mobility/fct__mobile_sessions"].metadata["dagster/column_lineage"].deps_by_column
+    assert [(dep.asset_key.path[-1], dep.column_name) for dep in traced["anonymous_id"]] == [
+        ("int_mobile_events_sessionized", "anonymous_id")
+    ]
+
+
+def test_every_asset_links_to_its_code(settings: Settings, specs: dict[str, dg.AssetSpec]) -> None:
+    code = {
+        name: spec.metadata["dagster/code_references"].code_references[0]
+        for name, spec in specs.items()
+        if not name.startswith("records/")
+    }
+    assert [name for name, place in code.items() if not Path(place.file_path).is_file()] == []
+    assert code["strava/fct__strava_activities"].file_path.endswith("/marts/strava/fct__strava_activities.sql")
+    assert code["raw_runna/activities"].file_path.endswith("/assets/raw_runna.py")
+
+    defs = build_defs(settings.model_copy(update={"code_git_url": "https://github.com/owner/name"}))
+    for spec in defs.resolve_all_asset_specs():
+        if spec.key.path[0] != "records":
+            link = spec.metadata["dagster/code_references"].code_references[0].url
+            place = link.removeprefix("https://github.com/owner/name/tree/main/").partition("#")[0]
+            assert (PROJECT_ROOT / place).is_file(), link
 
 
 def test_raw_datasets_are_partitioned_by_day_and_loaded_in_one_run_per_range(

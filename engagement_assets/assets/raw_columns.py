@@ -1,0 +1,61 @@
+"""What the columns of raw assets mean: told by the staging models, which rename them and hardly do more.
+
+Belongs here: finding a raw column's description. Not here: the descriptions (YAML in `dbt_project/models/staging/`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.transform.column_lineage import ColumnParents
+
+# Of columns that staging leaves out.
+DESCRIPTIONS = {
+    "_extra": "Fields of the record that no contract names, as JSON; NULL without any.",
+    "source_path": "The file or page that the record was read from.",
+    "extracted_at": "When the load that read the record began (UTC).",
+    "workout_id": "The workout that the activity performs.",
+    "step_count": "How many workout steps the activity's file has, repeats written out.",
+}
+
+
+def describe_raw_columns(
+    assets: list[dg.AssetsDefinition | dg.AssetSpec], manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The assets, the columns of each with a description."""
+    texts = _staging_descriptions(manifest, lineage)
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        schema = spec.metadata["dagster/column_schema"]
+        columns = [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                column.description
+                or texts.get((spec.key.to_user_string(), column.name))
+                or DESCRIPTIONS.get(column.name),
+            )
+            for column in schema.columns
+        ]
+        return spec.merge_attributes(metadata={"dagster/column_schema": dg.TableSchema(columns)})
+
+    return list(dg.map_asset_specs(described, assets))
+
+
+def _staging_descriptions(
+    manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]
+) -> dict[tuple[str, str], str]:
+    """By raw key and column: what the staging column of the same name says, else one that is made of nothing else."""
+    texts: dict[tuple[str, str], str] = {}
+    for unique_id, parents in lineage.items():
+        node = manifest["nodes"][unique_id]
+        for column, found in parents.items():
+            for parent, raw_column in found:
+                if parent not in manifest["sources"]:
+                    continue
+                source = manifest["sources"][parent]
+                place = (f"{source['source_name']}/{source['name']}", raw_column)
+                if column == raw_column or (len(found) == 1 and place not in texts):
+                    texts[place] = node["columns"][column]["description"]
+    return texts
