@@ -29,7 +29,7 @@ backfill: install ## One run over FROM=… TO=… (inclusive), SELECT='+group:le
 	@$(BIN)/python -m engagement_assets.commands.backfill --from '$(FROM)' --to '$(TO)' --select '$(SELECT)'
 
 test: install ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: install ## ruff, mypy, sqlfluff
 	$(BIN)/ruff format --check .

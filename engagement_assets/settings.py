@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,
-        description="Key of the pseudonyms of child and device ids; unset keeps the ids.",
+        description="Key of the pseudonyms of child and device ids (unset keeps them) and failing rows (masks them).",
     )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
@@ -125,5 +125,5 @@ class Settings(BaseSettings):
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:
-        """The pseudonym key in clear, for the extractors only."""
+        """The pseudonym key in clear, for the extractors and for failing rows that checks show."""
         return self.pseudonym_key.get_secret_value() if self.pseudonym_key else None

@@ -20,6 +20,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import DbtBuild
+from engagement_assets.transform.data_tests import check_description
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
@@ -87,15 +88,16 @@ def _step_of(node: Mapping[str, Any]) -> str:
     )
 
 
-class _Translator(DagsterDbtTranslator):
-    """The default, and for models of a day's raw data that this day is what they are made of.
+class ProjectTranslator(DagsterDbtTranslator):
+    """Names, groups and owners come from the dbt project; a check says what its test claims, and why it matters.
 
-    Between the two lies a view, which has no days. Dagster finds the days of a backfill of selected assets along the
-    partitioned ones: without this it would leave the models out, and say that all is done.
+    Models of a day's raw data say that they are made of this day. Between the two lies a view, which has no days, and
+    Dagster finds the days of a backfill of selected assets along the partitioned ones: without this it would leave the
+    models out, and say that all is done.
     """
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """The spec of a dbt node."""
+        """The node as an asset."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = manifest["nodes"].get(unique_id)
         if node is None or WINDOWED not in node["tags"]:
@@ -110,10 +112,19 @@ class _Translator(DagsterDbtTranslator):
         raw = [self.get_asset_spec(manifest, source, project).key for source in sorted(sources)]
         return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
 
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The test as a check of `asset_spec`, None where it is another asset's."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=check_description(manifest["nodes"][unique_id]))
+
 
 def translator() -> DagsterDbtTranslator:
-    """Names, groups and owners come from the dbt project."""
-    return _Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False))
+    """The one translator of all steps."""
+    return ProjectTranslator(
+        DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
+    )
 
 
 def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date | None) -> dg.AssetsDefinition:
@@ -128,7 +139,8 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         pool=WAREHOUSE_POOL,
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
-        build = DbtBuild(manifest, translator(), settings.warehouse_path, Lake(settings.lake_uri), {})
+        lake = Lake(settings.lake_uri)
+        build = DbtBuild(manifest, translator(), settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
         window = None
         if start_date:
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
