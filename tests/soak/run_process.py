@@ -25,9 +25,10 @@ from engagement_assets.extract.http_api import Clock
 from engagement_assets.lake.load import Load
 from engagement_assets.settings import Settings
 
-# Forks of one process that has imported all this and opened nothing: a run begins in milliseconds.
+# Forks of one process that has imported what takes long, and opened nothing. The project itself is not in it: a file
+# lock refuses to be used by a fork of the process that made it.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__, "dbt.cli.main"])
+_PROCESSES.set_forkserver_preload(["dagster", "dagster_dbt", "dbt.cli.main", "dbt.adapters.duckdb", "pandas"])
 
 _OUTCOME = "OUTCOME "
 _FILE_SIZE_ON_A_FULL_DISK = 512

@@ -20,6 +20,7 @@ from tests.soak.run_process import RunEnd, RunOrder, run_as_process
 ZONES = ("America/New_York", "Europe/Berlin")
 NEW_YORK_CHANGES_ON = date(2024, 3, 10)
 FILE_SOURCES = "group:raw_runna or group:raw_lingokids or group:raw_mobile"
+ALL_SOURCES = f"{FILE_SOURCES} or group:raw_strava or group:raw_user_events"
 
 
 @dataclass(frozen=True)

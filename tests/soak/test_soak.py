@@ -19,7 +19,7 @@ from tests.integration.deployment import Deployment, differences
 from tests.integration.served_records import assert_tables_hold_what_was_served
 from tests.integration.services import Services, services
 from tests.soak.run_process import RunOrder, run_as_process
-from tests.soak.soak import FILE_SOURCES, Profile, Soak
+from tests.soak.soak import ALL_SOURCES, FILE_SOURCES, Profile, Soak
 
 pytestmark = pytest.mark.integration
 
@@ -28,7 +28,7 @@ ALL_AREAS = ("training", "learning", "strava", "product", "mobility", "engagemen
 SHORT = Profile(
     first=date(2024, 3, 7),
     days=6,
-    daily="group:raw_* or +group:mobility or +group:strava",
+    daily=f"{ALL_SOURCES} or +group:mobility or +group:strava",
     catch_up=f"{FILE_SOURCES} or +group:mobility",
     areas=("mobility", "strava"),
     kill_every=3,
@@ -129,7 +129,7 @@ def assert_it_came_to_what_a_clean_build_gives(soak: Soak, running: Services) ->
             for name in ("warehouse_path", "published_warehouse_path", "dagster_home")
         }
     )
-    run_cleanly(rebuilt, profile, f"({profile.daily}) and not group:raw_*")
+    run_cleanly(rebuilt, profile, f"({profile.daily}) and not ({ALL_SOURCES})")
     assert differences(tables, rebuilt.tables(schemas=profile.areas)) == {}
     if "product" in profile.areas:
         assert_tables_hold_what_was_served(running)
