@@ -19,7 +19,7 @@ from tests.integration.deployment import Deployment, differences
 from tests.integration.served_records import assert_tables_hold_what_was_served
 from tests.integration.services import Services, services
 from tests.soak.run_process import RunOrder, run_as_process
-from tests.soak.soak import ALL_SOURCES, FILE_SOURCES, Profile, Soak
+from tests.soak.soak import ALL_SOURCES, FILE_SOURCES, NEW_YORK_CHANGES_ON, Profile, Soak
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +35,7 @@ SHORT = Profile(
     catch_up_every=6,
 )
 LONG = Profile(
-    first=date(2024, 2, 8),
+    first=NEW_YORK_CHANGES_ON - timedelta(days=DAYS // 2),
     days=DAYS,
     daily="*",
     catch_up="+group:training or +group:learning or +group:mobility or +group:engagement",
