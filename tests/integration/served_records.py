@@ -75,11 +75,31 @@ def found_events(running: Services) -> list[tuple[Any, ...]]:
 
 def assert_tables_hold_what_was_served(running: Services) -> None:
     assert found_activities(running) == expected_activities(running)
-    events, read = expected_events(running)
+    assert_events_are_those_served(running)
+    assert_days_were_read_as_served(running)
+
+
+def assert_events_are_those_served(running: Services) -> None:
+    events, _ = expected_events(running)
     found = found_events(running)
     assert len(found) == len(events)
     assert set(found) == events
+
+
+def assert_days_were_read_as_served(running: Services) -> None:
+    """The newest load of each day read as many records as the service's last answer held."""
+    _, read = expected_events(running)
     recorded = running.lake_rows(
         "records/loads", "partition_date, arg_max(records_read, loaded_at)", "source = 'user_events' group by all"
     )
     assert dict(recorded) == read
+
+
+def assert_lake_holds_the_activities_served(running: Services, read_until_the_end: date) -> None:
+    """Each as it was served last; of those that the last run read again it is also known whether they are deleted."""
+    columns = "activity_id, activity_name, distance_m, moving_time_s, kudos_count, started_at, deleted_at is not null"
+    found = sorted(running.lake_rows("raw_strava/activities", columns))
+    expected = expected_activities(running)
+    assert [row[:-1] for row in found] == [row[:-1] for row in expected]
+    since = datetime.combine(read_until_the_end, datetime.min.time())
+    assert [row for row in found if row[5] >= since] == [row for row in expected if row[5] >= since]

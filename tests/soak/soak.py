@@ -27,14 +27,15 @@ ALL_SOURCES = f"{FILE_SOURCES} or group:raw_strava or group:raw_user_events"
 class Profile:
     """How long a soak is and how much is built in it.
 
-    `daily` is what every day runs, `catch_up` what runs again for days of which files came later; `areas` are the
-    schemas that both build.
+    `daily` is what every day runs, `catch_up` what runs again, every few days, for days of which files came later;
+    `areas` are the schemas that are built in all this, and `models` is what builds them anew from a lake.
     """
 
     first: date
     days: int
     daily: str
     catch_up: str
+    models: str
     areas: tuple[str, ...]
     kill_every: int
     catch_up_every: int
@@ -79,10 +80,12 @@ class Soak:
     injections: Injections = field(default_factory=Injections)
     runs: int = 0
     _draw: Random = field(init=False)
+    _runs_until_kill: int = field(init=False)
     _lines_of_a_run: dict[str, int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._draw = Random(self.profile.seed)
+        self._runs_until_kill = 2
 
     def run(self) -> None:
         """All days; afterwards all files have arrived, and every day has had a run that went well."""
@@ -94,9 +97,9 @@ class Soak:
             self._receive(files, day)
             evening = datetime.combine(day, time(), UTC) + timedelta(hours=26)
             self.running.apis.clock.set(evening)
-            kinds = list(self._daily_run(day, number))
+            kinds = list(self._daily_run(day))
             if (number + 1) % profile.catch_up_every == 0 or day == profile.last:
-                self._well(self._order(caught_up_from, day, profile.catch_up))
+                kinds += self._run(caught_up_from, day, profile.catch_up)
                 caught_up_from = max(profile.first, day - timedelta(days=7))
             self.injections.survived.update(kinds)
         faults = [
@@ -116,28 +119,39 @@ class Soak:
             if arrival.oddity:
                 self.injections.injected[f"a file: {arrival.oddity}"] += 1
 
-    def _daily_run(self, day: date, number: int) -> Iterator[str]:
-        """The day's run, after others that met with an accident; yields what has been made good by it."""
+    def _daily_run(self, day: date) -> Iterator[str]:
+        """The day's run, after one on a full disk where that is due; yields what has been made good by it."""
         profile = self.profile
         if day == profile.lake_disk_is_full_on:
             yield self._on_a_full_disk(day)
-        if number % profile.kill_every == profile.kill_every - 1:
-            yield self._killed(day)
         clock_changes = day == NEW_YORK_CHANGES_ON
-        end = self._well(self._order(day, day, profile.daily, clock_changes=clock_changes))
-        self._lines_of_a_run[profile.daily] = len(end.lines)
+        yield from self._run(day, day, profile.daily, clock_changes=clock_changes)
         if clock_changes:
-            assert end.clock_jumped_s == -3600, end
-            self.injections.injected["the machine's clock goes back an hour in a run"] += 1
-            yield "the machine's clock goes back an hour in a run"
+            kind = "the machine's clock goes back an hour in a run"
+            self.injections.injected[kind] += 1
+            yield kind
 
-    def _killed(self, day: date) -> str:
+    def _run(self, first: date, last: date, selection: str, *, clock_changes: bool = False) -> Iterator[str]:
+        """A run that goes well, after one that is killed where that is due; yields what has been made good by it.
+
+        Faults of the services are for the run itself to ride out.
+        """
+        lines = self._lines_of_a_run.get(selection)
+        if self._runs_until_kill <= 0 and lines:
+            yield self._killed(self._order(first, last, selection), lines)
+            self._runs_until_kill = self.profile.kill_every
+        self._runs_until_kill -= 1
+        order = self._order(first, last, selection, clock_changes=clock_changes)
+        end = self._process(order)
+        assert end.failures == (), f"{first} to {last}: " + "\n".join((*end.failures, *end.lines[-10:]))
+        assert end.clock_jumped_s == (-3600 if clock_changes else 0), end
+        self._lines_of_a_run[selection] = len(end.lines)
+
+    def _killed(self, order: RunOrder, lines: int) -> str:
         """A run that is killed at a moment drawn from all of its progress, as it was told the last time."""
-        lines = self._lines_of_a_run[self.profile.daily]
         at_line = self._draw.randint(1, lines * 9 // 10)
-        self.runs += 1
-        end = run_as_process(self._order(day, day, self.profile.daily), at_line, self._draw.uniform(0, 0.2))
-        assert end.killed, f"the run of {day} told {len(end.lines)} lines and was to be killed at {at_line}: {end}"
+        end = self._process(order, at_line, self._draw.uniform(0, 0.2))
+        assert end.killed, f"the run of {order.last} told {len(end.lines)} lines and was to be killed at {at_line}"
         tenth = at_line * 10 // lines
         kind = f"kill -9 of the run, {tenth}0 to {tenth}9 % of its way"
         self.injections.injected[kind] += 1
@@ -147,8 +161,7 @@ class Soak:
         """A run whose loads find no room: each says so, and the lake stays as it was."""
         kind = "no room left in the lake"
         before = self.lake_files()
-        self.runs += 1
-        end = run_as_process(self._order(day, day, self.profile.daily, lake_disk_is_full=True))
+        end = self._process(self._order(day, day, self.profile.daily, lake_disk_is_full=True))
         assert len(end.failures) >= 5, end
         for failure in end.failures:
             assert "File too large" in failure, failure
@@ -180,9 +193,6 @@ class Soak:
             lake_disk_is_full=lake_disk_is_full,
         )
 
-    def _well(self, order: RunOrder) -> RunEnd:
-        """A run that nothing was done to but faults of the services, which it must ride out."""
+    def _process(self, order: RunOrder, kill_at_line: int | None = None, kill_after_s: float = 0) -> RunEnd:
         self.runs += 1
-        end = run_as_process(order)
-        assert end.failures == (), f"{order.first} to {order.last}: " + "\n".join((*end.failures, *end.lines[-10:]))
-        return end
+        return run_as_process(order, kill_at_line, kill_after_s)
