@@ -14,6 +14,7 @@ from random import Random
 from engagement_assets.settings import Settings
 from tests.integration.services import Services
 from tests.soak.arriving_files import ArrivingFiles
+from tests.soak.lake_volume import no_room_left
 from tests.soak.run_process import RunEnd, RunOrder, run_as_process
 
 # Zones of a machine: its own, and where it is moved half-way; the clocks of both change in a soak of March.
@@ -61,8 +62,9 @@ class Injections:
 
     def table(self) -> str:
         """A line per kind, for a person."""
-        width = max(map(len, self.injected))
-        lines = [f"{'what was injected':{width}}  times  survived"]
+        head = "what was injected"
+        width = max(map(len, (head, *self.injected)))
+        lines = [f"{head:{width}}  times  survived"]
         lines += [
             f"{kind:{width}}  {times:5,}  {self.survived[kind]:8,}" for kind, times in sorted(self.injected.items())
         ]
@@ -71,12 +73,16 @@ class Injections:
 
 @dataclass
 class Soak:
-    """A soak at work: `running` are the services and the deployment, `complete` is the landing zone as it will be."""
+    """A soak at work: `running` are the services and the deployment, `complete` is the landing zone as it will be.
+
+    Where the lake `has_own_volume`, that volume is full for a run; else the files of a run cannot grow.
+    """
 
     profile: Profile
     running: Services
     complete: Path
     settings: Settings
+    has_own_volume: bool = False
     injections: Injections = field(default_factory=Injections)
     runs: int = 0
     _draw: Random = field(init=False)
@@ -159,12 +165,17 @@ class Soak:
 
     def _on_a_full_disk(self, day: date) -> str:
         """A run whose loads find no room: each says so, and the lake stays as it was."""
-        kind = "no room left in the lake"
         before = self.lake_files()
-        end = self._process(self._order(day, day, self.profile.daily, lake_disk_is_full=True))
+        if self.has_own_volume:
+            kind, said = "no room left: a volume that is full", "No space left on device"
+            with no_room_left(Path(self.settings.lake_uri)):
+                end = self._process(self._order(day, day, self.profile.daily))
+        else:
+            kind, said = "no room left: files that may not grow", "File too large"
+            end = self._process(self._order(day, day, self.profile.daily, lake_disk_is_full=True))
         assert len(end.failures) >= 5, end
         for failure in end.failures:
-            assert "File too large" in failure, failure
+            assert said in failure, failure
         assert self.lake_files() == before
         self.injections.injected[kind] += 1
         return kind

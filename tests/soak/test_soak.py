@@ -1,12 +1,13 @@
 """After days of chaos every table equals one clean full build, and nothing of the chaos is left behind.
 
-`make soak` takes 60 days and the whole graph. The profile that always runs loads all sources for six days, and builds the
-tables of one.
+`make soak` takes 60 days and the whole graph. The profile that always runs loads all sources for six days, and builds
+the tables of one.
 """
 
 import os
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.integration.served_records import (
     assert_lake_holds_the_activities_served,
 )
 from tests.integration.services import Services, services
+from tests.soak.lake_volume import lake_volume
 from tests.soak.run_process import RunOrder, run_as_process
 from tests.soak.soak import ALL_SOURCES, FILE_SOURCES, NEW_YORK_CHANGES_ON, Profile, Soak
 
@@ -156,16 +158,20 @@ def test_days_of_chaos_end_as_one_clean_build(tmp_path: Path, capsys: pytest.Cap
         {} if DAYS else {"runna_activities_per_day": 8, "lingokids_events_per_day": 60, "mobile_events_per_day": 60}
     )
     write_sample_landing(complete, start=profile.first, days=profile.days, **amounts)
-    with services(
-        tmp_path / "soaked",
-        now=None,
-        start=profile.first,
-        days=profile.days + 5,
-        chaos=0.1,
-        activities_per_day=3,
-        events_per_day=60,
-    ) as running:
-        soak = Soak(profile, running, complete, running.settings(start_date=profile.first))
+    with (
+        lake_volume(tmp_path / "soaked" / "lake") if DAYS else nullcontext(False) as has_own_volume,
+        services(
+            tmp_path / "soaked",
+            now=None,
+            start=profile.first,
+            days=profile.days + 5,
+            chaos=0.1,
+            activities_per_day=3,
+            events_per_day=60,
+        ) as running,
+    ):
+        settings = running.settings(start_date=profile.first)
+        soak = Soak(profile, running, complete, settings, has_own_volume=has_own_volume)
         try:
             soak.run()
             assert_it_came_to_what_a_clean_build_gives(soak, running)
