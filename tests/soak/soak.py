@@ -175,6 +175,7 @@ class Soak:
             end = self._process(self._order(day, day, self.profile.daily, lake_disk_is_full=True))
         assert len(end.failures) >= 5, end
         for failure in end.failures:
+            assert "no room left for the load of" in failure, failure
             assert said in failure, failure
         assert self.lake_files() == before
         self.injections.injected[kind] += 1
