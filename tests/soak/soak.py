@@ -17,9 +17,10 @@ from tests.soak.arriving_files import ArrivingFiles
 from tests.soak.lake_volume import no_room_left
 from tests.soak.run_process import RunEnd, RunOrder, run_as_process
 
-# Zones of a machine: its own, and where it is moved half-way; the clocks of both change in a soak of March.
-ZONES = ("America/New_York", "Europe/Berlin")
+# The zone of the machine, and the one that it is moved to: in a long soak it sees the clocks of both change.
+ZONE, LATER_ZONE = "America/New_York", "Europe/Berlin"
 NEW_YORK_CHANGES_ON = date(2024, 3, 10)
+MOVED_ON = date(2024, 3, 20)
 FILE_SOURCES = "group:raw_runna or group:raw_lingokids or group:raw_mobile"
 ALL_SOURCES = f"{FILE_SOURCES} or group:raw_strava or group:raw_user_events"
 
@@ -91,7 +92,7 @@ class Soak:
 
     def __post_init__(self) -> None:
         self._draw = Random(self.profile.seed)
-        self._runs_until_kill = 2
+        self._runs_until_kill = 2  # a moment can be drawn when it is known how long a run is
 
     def run(self) -> None:
         """All days; afterwards all files have arrived, and every day has had a run that went well."""
@@ -200,7 +201,7 @@ class Soak:
             last,
             selection,
             self.running.apis.clock.now(),
-            zone=ZONES[0] if last < date(2024, 3, 20) else ZONES[1],
+            zone=ZONE if last < MOVED_ON else LATER_ZONE,
             clock_changes=clock_changes,
             lake_disk_is_full=lake_disk_is_full,
         )
