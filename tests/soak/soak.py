@@ -21,6 +21,8 @@ from tests.soak.run_process import RunEnd, RunOrder, run_as_process
 ZONE, LATER_ZONE = "America/New_York", "Europe/Berlin"
 NEW_YORK_CHANGES_ON = date(2024, 3, 10)
 MOVED_ON = date(2024, 3, 20)
+# A file is late by up to three days, and holds rows of up to six days before its own.
+OLDEST_ROWS = timedelta(days=9)
 FILE_SOURCES = "group:raw_runna or group:raw_lingokids or group:raw_mobile"
 ALL_SOURCES = f"{FILE_SOURCES} or group:raw_strava or group:raw_user_events"
 
@@ -107,7 +109,7 @@ class Soak:
             kinds = list(self._daily_run(day))
             if (number + 1) % profile.catch_up_every == 0 or day == profile.last:
                 kinds += self._run(caught_up_from, day, profile.catch_up)
-                caught_up_from = max(profile.first, day - timedelta(days=7))
+                caught_up_from = max(profile.first, day - OLDEST_ROWS)
             self.injections.survived.update(kinds)
         faults = [
             f"a service's answer: {request.fault}"
