@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SELECT ?= *
+SOAK_DAYS ?= 60
 
-.PHONY: help install demo dev report backfill release test lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release test soak lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +39,9 @@ release: install ## Let held days through: SOURCE=runna DAY=… [TO=…] REASON=
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
+	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 
 lint: install ## ruff, mypy, sqlfluff
 	$(BIN)/ruff format --check .

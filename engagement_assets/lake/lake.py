@@ -14,6 +14,7 @@ Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes 
     .aside/<load>/, .journal/<load>.json, .locks/                   a load at work
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -49,6 +50,10 @@ _UNREADABLE_CHARACTERS = frozenset("*?[=")
 
 class LakeBusyError(RuntimeError):
     """Another load of the same name did not end in time."""
+
+
+class LakeFullError(OSError):
+    """There is no room left for a load."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,7 @@ class Lake:
 
         Raises:
             LakeBusyError: another process has been at this load for longer than ten minutes.
+            LakeFullError: the disk, a quota or a limit leaves no room for what the caller writes.
         """
         if not self.is_local:
             with tempfile.TemporaryDirectory() as folder:
@@ -212,6 +218,13 @@ class Lake:
             aside.mkdir(parents=True)
             try:
                 yield aside
+            except (OSError, duckdb.IOException) as error:
+                if not _tells_of_no_room(error):
+                    raise
+                raise LakeFullError(
+                    f"no room left for the load of {name} in the lake {self.uri}: {error}. No day is half "
+                    "written; make room there, then run the same days again"
+                ) from error
             finally:
                 # A commit that broke off needs what lies aside: the next use goes on with it.
                 if not self._journal(name).exists():
@@ -279,3 +292,11 @@ class Lake:
         folder = Path(self._root) / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{name}.lock")
+
+
+def _tells_of_no_room(error: OSError | duckdb.IOException) -> bool:
+    """Whether a write failed for want of room; DuckDB has the system's reason in its text alone."""
+    reasons = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError):
+        return error.errno in reasons
+    return any(os.strerror(reason) in str(error) for reason in reasons)

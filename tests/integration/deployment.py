@@ -6,6 +6,7 @@ Belongs here: running the real graph in tests and reading what it left. Not here
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from engagement_assets.settings import PROJECT_ROOT, Settings
 TIMES_OF_LOADING = {"extracted_at", "computed_at", "newest_input_at"}
 # The areas whose sources are files; the services have tests of their own.
 FILE_AREAS = "+group:training or +group:learning"
+FILE_SCHEMAS = ("training", "learning", "mobility", "engagement")
 
 
 class Deployment:
@@ -71,14 +73,16 @@ class Deployment:
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
-    def tables(self, *, published: bool = True) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of all marts, sorted, without the times of loading."""
+    def tables(
+        self, *, published: bool = True, schemas: Collection[str] = FILE_SCHEMAS
+    ) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all marts of `schemas`, sorted, without the times of loading."""
         columns = self.query(
-            """
+            f"""
             select table_schema || '.' || table_name, list(column_name order by ordinal_position)
             from information_schema.columns
             where
-                table_schema in ('training', 'learning', 'mobility', 'engagement')
+                table_schema in ({", ".join(f"'{schema}'" for schema in schemas)})
                 and table_name <> 'mobile_session_aliases' -- a log of the builds themselves
             group by all order by all
             """,

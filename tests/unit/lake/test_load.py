@@ -1,5 +1,6 @@
 """What a load leaves in the lake: whole days, merged event logs, quarantine and counts."""
 
+import errno
 import resource
 import shutil
 from datetime import date, datetime, timedelta, timezone
@@ -16,7 +17,7 @@ from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITY_LAPS,
     Dataset,
 )
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeFullError
 from engagement_assets.lake.load import DayCounts, open_load
 from tests.lake_loads import (
     DAY_1,
@@ -262,11 +263,18 @@ def test_a_full_disk_leaves_the_lake_as_it_was(lake: Lake, bytes_left: int) -> N
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
     try:
-        with pytest.raises((OSError, duckdb.IOException), match="File too large"):
+        with pytest.raises(LakeFullError, match=r"(?s)no room left for the load of .*File too large.* make room there"):
             publish(lake, events(*long_texts), window(DAY_1, DAY_2), 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path: (Path(lake.uri) / path).read_bytes() for path in files_below(Path(lake.uri))} == before
+
+
+def test_another_error_of_the_system_is_told_as_it_is(lake: Lake) -> None:
+    with pytest.raises(PermissionError, match="not yours"), lake.exclusive("events"):
+        raise PermissionError(errno.EACCES, "not yours")
+    with pytest.raises(duckdb.IOException, match="torn"), lake.exclusive("events"):
+        raise duckdb.IOException("IO Error: the cable is torn")
 
 
 def test_two_loads_of_other_names_run_at_once(lake: Lake) -> None:
