@@ -33,7 +33,7 @@ HOSTILE_NAMES = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window. Only for this module: Playwright keeps an event loop running in the thread."""
+    """Debian's Chromium, without a window; for this module only, since Playwright keeps an event loop in the thread."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM} to open the report in; install the package chromium")
     with sync_playwright() as playwright:
