@@ -1,16 +1,12 @@
 """Fixtures that the integration tests share."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from playwright.sync_api import Browser, sync_playwright
 
 from tests.integration.reports import Loaded, load_sources
 from tests.integration.warehouse_builder import WarehouseBuilder, parse_project
-
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +25,3 @@ def warehouse(tmp_path: Path, manifest: Manifest) -> WarehouseBuilder:
 def loaded(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Loaded:
     """All five sources, loaded and published once; nothing may be written into it."""
     return load_sources(tmp_path_factory.mktemp("loaded"), manifest)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no {CHROMIUM} to open the report in; install the package chromium")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield opened
-        opened.close()

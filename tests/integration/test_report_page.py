@@ -12,12 +12,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, ReportPage, make_report, query
 
 pytestmark = pytest.mark.integration
 
+CHROMIUM = Path("/usr/bin/chromium")
 SECTIONS = ["overview", "learning", "training", "strava", "mobility", "product", "quality"]
 PLAYS = "cast(sum(plays) as bigint), cast(sum(completed_plays) as bigint), sum(completed_plays) / sum(plays)"
 HOSTILE_NAMES = [
@@ -28,6 +29,17 @@ HOSTILE_NAMES = [
     '=HYPERLINK("http://example.invalid","click")',
     "long " + "x" * 10_000,
 ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window; for this module only, since Playwright keeps an event loop in the thread."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM} to open the report in; install the package chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=str(CHROMIUM))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
