@@ -25,9 +25,9 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     models = dbt_model_assets(manifest(), settings.start_date)
     return dg.Definitions(
         assets=[
-            raw_runna_assets(settings.start_date),
-            *raw_lingokids_assets(settings.start_date),
-            raw_mobile_assets(settings.start_date),
+            raw_runna_assets(settings),
+            *raw_lingokids_assets(settings),
+            raw_mobile_assets(settings),
             *api_assets(settings, clients),
             *models,
             *published_assets(models),

@@ -7,14 +7,19 @@ Each variable is listed in `.env.example`; a test compares the two.
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
+from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+# Written as one line, not as JSON.
+NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
+SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severities)]
 
 
 class Settings(BaseSettings):
@@ -67,6 +72,24 @@ class Settings(BaseSettings):
     api_retry_delay_s: int = Field(
         default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
     )
+    check_severities: SeverityPerCheck = Field(
+        default=Severities(),
+        description="Severities that differ: '<check>=warn' or '<source>.<check>=halt', parted by commas.",
+    )
+    rejected_share_warn: NumberPerSource = Field(
+        default=PerSource(0.01),
+        description="The share of rejected records of a day above which `rejected_share` warns.",
+    )
+    rejected_share_halt: NumberPerSource = Field(
+        default=PerSource(0.05), description="The share of rejected records of a day above which it is held."
+    )
+    rejected_share_min_records: NumberPerSource = Field(
+        default=PerSource(100), description="A day with fewer records is not held for the share of its rejected ones."
+    )
+    freshness_hours: NumberPerSource = Field(
+        default=PerSource(12),
+        description="Hours after the end of a UTC day until it must be loaded; 0 means that nobody waits for it.",
+    )
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",
@@ -96,6 +119,13 @@ class Settings(BaseSettings):
     def runs_on_sample_data(self) -> bool:
         """Whether this is the embedded demo, without input of anybody's own."""
         return self.landing_uri == str(PROJECT_ROOT / "data" / "demo" / "landing")
+
+    def freshness_hours_of(self, source: str) -> float | None:
+        """Hours after the end of a day until a source's day must be loaded; None where nobody waits for one.
+
+        The days of the sample data are of the past, and are all that there will be.
+        """
+        return None if self.runs_on_sample_data else self.freshness_hours.of(source) or None
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

@@ -4,18 +4,18 @@ Belongs here: which checks judge a load. Not here: how lines are read (see `extr
 """
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
-from engagement_assets.checks.raw_door import (
-    RECONCILES,
-    RECONCILES_DESCRIPTION,
-    check_spec,
-    reconciles,
+from engagement_assets.assets.raw_load import (
+    LoadConfig,
+    door_check_specs,
+    publish_or_hold,
+    raw_spec,
+    standard_verdicts,
 )
+from engagement_assets.assets.raw_release import release_held_days
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.file_index import FileIndex
@@ -32,22 +32,22 @@ from engagement_assets.partitions import daily_partitions, window_of
 from engagement_assets.settings import Settings
 
 
-def raw_lingokids_assets(start_date: date) -> list[dg.AssetsDefinition]:
+def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """Events, partitioned by the day on which they occurred; users and activities, whole."""
     return [
-        _events_asset(start_date),
-        _snapshot_asset(LINGOKIDS_USERS, lingokids.extract_users),
-        _snapshot_asset(LINGOKIDS_ACTIVITIES, lingokids.extract_activities),
+        _events_asset(settings),
+        _snapshot_asset(settings, LINGOKIDS_USERS, lingokids.extract_users),
+        _snapshot_asset(settings, LINGOKIDS_ACTIVITIES, lingokids.extract_activities),
     ]
 
 
-def _events_asset(start_date: date) -> dg.AssetsDefinition:
+def _events_asset(settings: Settings) -> dg.AssetsDefinition:
     dataset = LINGOKIDS_EVENTS
 
     @dg.multi_asset(
         name="raw_lingokids_events",
-        specs=[raw_spec(dataset, daily_partitions(start_date))],
-        check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        specs=[raw_spec(dataset, daily_partitions(settings.start_date), settings)],
+        check_specs=door_check_specs([dataset]),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="raw_lingokids_events",
     )
@@ -55,6 +55,9 @@ def _events_asset(start_date: date) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
+        if reason := config.release_reason:
+            yield from release_held_days(context, settings, "lingokids_events", [dataset], window=window, reason=reason)
+            return
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/lingokids_events.json")
         index = FileIndex.load(index_uri)
@@ -72,28 +75,34 @@ def _events_asset(start_date: date) -> dg.AssetsDefinition:
                 known_undated_days=load.quarantined_days(dataset),
                 progress=context.log.info,
             )
-            load.write_aside(extraction, window, forget=config.allow_shrink or settings.allow_shrink)
-            yield from publish_or_hold(context, load, [dataset], [reconciles(dataset, load.counts())], window)
+            forget = config.allow_shrink or settings.allow_shrink
+            load.write_aside(extraction, window, forget=forget, take_over_held=True)
+            verdicts = standard_verdicts(load, [dataset], settings)
+            yield from publish_or_hold(context, load, [dataset], verdicts, window, settings=settings)
         index.save(index_uri)
 
     return raw_lingokids_events
 
 
-def _snapshot_asset(dataset: Dataset, extract: Callable[..., Extraction]) -> dg.AssetsDefinition:
+def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[..., Extraction]) -> dg.AssetsDefinition:
     name = dataset.key.replace("/", "_")
+    load_name = name.removeprefix("raw_")
 
     @dg.multi_asset(
         name=name,
-        specs=[raw_spec(dataset, None)],
-        check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        specs=[raw_spec(dataset, None, settings)],
+        check_specs=door_check_specs([dataset]),
         pool=name,
     )
     def raw_snapshot(
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        if reason := config.release_reason:
+            yield from release_held_days(context, settings, load_name, [dataset], window=None, reason=reason)
+            return
         with open_load(
             Lake(settings.lake_uri),
-            name.removeprefix("raw_"),
+            load_name,
             run_id=context.run.run_id,
             memory_limit=settings.duckdb_memory_limit,
         ) as load:
@@ -105,7 +114,9 @@ def _snapshot_asset(dataset: Dataset, extract: Callable[..., Extraction]) -> dg.
                 extracted_at=load.started_at,
                 progress=context.log.info,
             )
-            load.write_aside(extraction, None, forget=config.allow_shrink or settings.allow_shrink)
-            yield from publish_or_hold(context, load, [dataset], [reconciles(dataset, load.counts())], None)
+            forget = config.allow_shrink or settings.allow_shrink
+            load.write_aside(extraction, None, forget=forget, take_over_held=True)
+            verdicts = standard_verdicts(load, [dataset], settings)
+            yield from publish_or_hold(context, load, [dataset], verdicts, None, settings=settings)
 
     return raw_snapshot

@@ -1,23 +1,28 @@
 """The three moves of every raw asset: extract, judge aside, publish or hold.
 
-Belongs here: what is the same for all sources. Not here: what a source reads and which checks judge it (one module
-per source beside this one).
+Belongs here: what is the same for all sources. Not here: what a source reads and which checks judge it beside the
+standard ones (one module per source beside this one), or letting a held day go (see `raw_release.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.checks.raw_door import Verdict
+from engagement_assets.checks import evidence
+from engagement_assets.checks.catalog import STANDARD_CHECKS, Claim
+from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
+from engagement_assets.checks.verdict import Verdict, check_spec
+from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
-from engagement_assets.lake.load import DayCounts, Load
+from engagement_assets.lake.load import Load
+from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
 from engagement_assets.settings import Settings
 
 OWNERS = ["team:engagement-data"]
@@ -31,10 +36,20 @@ class LoadConfig(dg.Config):
         default=False,
         description="Let a day whose landing files have gone replace the day that was loaded from them.",
     )
+    release_reason: str = Field(
+        default="",
+        description="Given: nothing is read; the held days of the window are put into the lake, for this reason.",
+    )
 
 
-def raw_spec(dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None) -> dg.AssetSpec:
-    """The asset of a raw dataset: group, owners, kinds and column schema come from the dataset."""
+def raw_spec(
+    dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None, settings: Settings | None = None
+) -> dg.AssetSpec:
+    """The asset of a raw dataset: group, owners, kinds and column schema come from the dataset.
+
+    `settings` say by when it must be fresh; without them nobody waits for it.
+    """
+    hours = settings.freshness_hours_of(dataset.source) if settings else None
     return dg.AssetSpec(
         key=dataset.key.split("/"),
         description=dataset.description,
@@ -43,6 +58,8 @@ def raw_spec(dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None) 
         kinds={"python", "parquet"},
         partitions_def=partitions,
         skippable=True,
+        # Days are loaded once a day, a day after the last one at the latest.
+        freshness_policy=dg.FreshnessPolicy.time_window(timedelta(hours=24 + hours)) if hours else None,
         metadata={"dagster/column_schema": column_schema(dataset)},
     )
 
@@ -64,6 +81,45 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
 
 
+def door_check_specs(datasets: Sequence[Dataset], *others: tuple[Claim, Dataset]) -> list[dg.AssetCheckSpec]:
+    """The checks of a load: the standard ones of each dataset, and `others`."""
+    standard = [(claim, dataset) for dataset in datasets for claim in STANDARD_CHECKS]
+    return [check_spec(claim, dataset) for claim, dataset in (*standard, *others)]
+
+
+def standard_verdicts(
+    load: Load,
+    datasets: Sequence[Dataset],
+    settings: Settings,
+    volume_of: Callable[[DayCounts | PublishedDay], int] = rows_in_day,
+) -> list[Verdict]:
+    """What the standard checks find in what lies aside."""
+    history = history_of(load)
+    unknown_fields, reject_reasons = load.unknown_fields(), load.reject_reasons()
+    verdicts = []
+    for dataset in datasets:
+        counts = [day for day in load.counts() if day.dataset == dataset.key]
+        verdicts += [
+            reconciles(dataset, counts),
+            rejected_share(load, dataset, counts, settings),
+            schema_drift(
+                dataset,
+                counts,
+                unknown_fields.get(dataset.key, {}),
+                history.unknown_fields.get(dataset.key, frozenset()),
+                reject_reasons.get(dataset.key, {}),
+            ),
+            volume_as_expected(dataset, counts, history, load.started_at.date(), volume_of),
+        ]
+    return verdicts
+
+
+def history_of(load: Load) -> LoadHistory:
+    """What earlier loads of this name published, as far back as the standard checks look."""
+    first = load.started_at.date() if load.days == [WHOLE_DATASET_DAY] else load.days[0]
+    return read_history(load.connection, load.lake, load.name, first - timedelta(weeks=WEEKS_OF_HISTORY))
+
+
 def publish_or_hold(  # noqa: PLR0913 - what a load has found
     context: dg.AssetExecutionContext,
     load: Load,
@@ -71,31 +127,50 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     verdicts: Sequence[Verdict],
     window: DayWindow | None,
     *,
+    settings: Settings,
     figures: Mapping[str, int] | None = None,
     complete_before: date | None = None,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Publish the days that passed, hold those that failed, and tell Dagster about both.
 
-    With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half range;
-    the good days are recorded as materialized one by one. So it is when only the days before `complete_before` were
-    read to their end: the caller then says why it stopped. `figures` stand beside the counts of each dataset.
+    A failing day is held where the check's severity, or the one that the settings give it, is `halt`; `warn` lets it
+    through. With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half
+    range; the good days are recorded as materialized one by one. So it is when only the days before `complete_before`
+    were read to their end: the caller then says why it stopped. `figures` stand beside the counts of each dataset.
     """
-    held: dict[date, list[str]] = {}
-    for verdict in verdicts:
-        for failing_day in verdict.failing_days:
-            held.setdefault(failing_day, []).append(f"{verdict.dataset.name}.{verdict.check}")
     counts = load.counts()
     counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
+    history = history_of(load)
+    verdicts = [
+        verdict.with_severity(
+            settings.check_severities.of(verdict.dataset.source, verdict.claim.name)
+        ).without_released(counts_of[verdict.dataset.key], history)
+        for verdict in verdicts
+    ]
+    held: dict[date, dict[str, str]] = {}
+    for verdict in verdicts:
+        for day, sentence in verdict.halting_days.items():
+            held.setdefault(day, {})[f"{verdict.dataset.name}.{verdict.claim.name}"] = sentence
     metadata = {item.key: {**_metadata(load, item, counts_of[item.key]), **(figures or {})} for item in datasets}
     load.publish(held)
+    still_held = [day.isoformat() for day in load.lake.held_days(load.name) if day != WHOLE_DATASET_DAY]
     for dataset in datasets:
         context.log.info(_summary_line(dataset, counts_of[dataset.key], held))
-        results = [verdict.result() for verdict in verdicts if verdict.dataset is dataset]
+        results = [verdict.result(load, held) for verdict in verdicts if verdict.dataset is dataset]
         asset_key = dataset.key.split("/")
         if not held and complete_before is None:
+            metadata[dataset.key][evidence.HELD_DAYS] = still_held
             yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)
             continue
         yield from results
+        if held:
+            context.log_event(
+                dg.AssetObservation(
+                    asset_key,
+                    description=f"{len(held)} days of this load are held" if dataset.partitioned else "held",
+                    metadata={**metadata[dataset.key], evidence.HELD_DAYS: still_held},
+                )
+            )
         partitions = window.days() if window else []
         good = [day for day in counts_of[dataset.key] if day.day in partitions and day.day not in held]
         for found in good:
@@ -144,7 +219,7 @@ def _day_metadata(day: DayCounts) -> dict[str, Any]:
     }
 
 
-def _summary_line(dataset: Dataset, days: Sequence[DayCounts], held: dict[date, list[str]]) -> str:
+def _summary_line(dataset: Dataset, days: Sequence[DayCounts], held: Mapping[date, object]) -> str:
     read, accepted, quarantined, duplicates = (
         sum(getattr(day, name) for day in days) for name in ("records_read", "accepted", "quarantined", "duplicates")
     )

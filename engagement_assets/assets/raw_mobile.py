@@ -4,13 +4,18 @@ Belongs here: which checks judge a load. Not here: how rows are read (see `extra
 """
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
-from engagement_assets.checks.raw_door import RECONCILES, RECONCILES_DESCRIPTION, check_spec, reconciles
+from engagement_assets.assets.raw_load import (
+    LoadConfig,
+    door_check_specs,
+    publish_or_hold,
+    raw_spec,
+    standard_verdicts,
+)
+from engagement_assets.assets.raw_release import release_held_days
 from engagement_assets.extract import mobile
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
@@ -21,14 +26,14 @@ from engagement_assets.partitions import daily_partitions, window_of
 from engagement_assets.settings import Settings
 
 
-def raw_mobile_assets(start_date: date) -> dg.AssetsDefinition:
+def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
     """Events, partitioned by the day on which they were created."""
     dataset = MOBILE_EVENTS
 
     @dg.multi_asset(
         name="raw_mobile_events",
-        specs=[raw_spec(dataset, daily_partitions(start_date))],
-        check_specs=[check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION)],
+        specs=[raw_spec(dataset, daily_partitions(settings.start_date), settings)],
+        check_specs=door_check_specs([dataset]),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="raw_mobile_events",
     )
@@ -36,6 +41,9 @@ def raw_mobile_assets(start_date: date) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
+        if reason := config.release_reason:
+            yield from release_held_days(context, settings, "mobile_events", [dataset], window=window, reason=reason)
+            return
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/mobile_events.json")
         index = FileIndex.load(index_uri)
@@ -52,8 +60,10 @@ def raw_mobile_assets(start_date: date) -> dg.AssetsDefinition:
                 known_undated_days=load.quarantined_days(dataset),
                 progress=context.log.info,
             )
-            load.write_aside(extraction, window, forget=config.allow_shrink or settings.allow_shrink)
-            yield from publish_or_hold(context, load, [dataset], [reconciles(dataset, load.counts())], window)
+            forget = config.allow_shrink or settings.allow_shrink
+            load.write_aside(extraction, window, forget=forget, take_over_held=True)
+            verdicts = standard_verdicts(load, [dataset], settings)
+            yield from publish_or_hold(context, load, [dataset], verdicts, window, settings=settings)
         index.save(index_uri)
 
     return raw_mobile_events

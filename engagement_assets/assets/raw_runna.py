@@ -4,21 +4,20 @@ Belongs here: which checks judge a batch. Not here: how a file is read (see `ext
 """
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec
-from engagement_assets.checks.raw_door import (
-    HAS_NOT_SHRUNK,
-    HAS_NOT_SHRUNK_DESCRIPTION,
-    RECONCILES,
-    RECONCILES_DESCRIPTION,
-    check_spec,
-    has_not_shrunk,
-    reconciles,
+from engagement_assets.assets.raw_load import (
+    LoadConfig,
+    door_check_specs,
+    publish_or_hold,
+    raw_spec,
+    standard_verdicts,
 )
+from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.checks.catalog import HAS_NOT_SHRUNK
+from engagement_assets.checks.raw_door import has_not_shrunk
 from engagement_assets.extract import runna
 from engagement_assets.extract.landing import Landing
 from engagement_assets.lake.datasets import (
@@ -34,17 +33,14 @@ from engagement_assets.settings import Settings
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 
 
-def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
+def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
     """The three Runna datasets as one step, partitioned by batch date."""
-    partitions = daily_partitions(start_date)
+    partitions = daily_partitions(settings.start_date)
 
     @dg.multi_asset(
         name="raw_runna",
-        specs=[raw_spec(dataset, partitions) for dataset in DATASETS],
-        check_specs=[
-            *(check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION) for dataset in DATASETS),
-            check_spec(HAS_NOT_SHRUNK, RUNNA_ACTIVITIES, HAS_NOT_SHRUNK_DESCRIPTION),
-        ],
+        specs=[raw_spec(dataset, partitions, settings) for dataset in DATASETS],
+        check_specs=door_check_specs(DATASETS, (HAS_NOT_SHRUNK, RUNNA_ACTIVITIES)),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="raw_runna",
     )
@@ -52,6 +48,11 @@ def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
+        if config.release_reason:
+            yield from release_held_days(
+                context, settings, "runna", DATASETS, window=window, reason=config.release_reason
+            )
+            return
         with open_load(
             Lake(settings.lake_uri),
             "runna",
@@ -68,10 +69,7 @@ def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
                 progress=context.log.info,
             )
             load.write_aside(extraction, window)
-            counts = load.counts()
-            verdicts = [
-                reconciles(dataset, [day for day in counts if day.dataset == dataset.key]) for dataset in DATASETS
-            ]
+            verdicts = standard_verdicts(load, DATASETS, settings)
             verdicts.append(
                 has_not_shrunk(
                     load,
@@ -80,6 +78,6 @@ def raw_runna_assets(start_date: date) -> dg.AssetsDefinition:
                     allow_shrink=config.allow_shrink or settings.allow_shrink,
                 )
             )
-            yield from publish_or_hold(context, load, DATASETS, verdicts, window)
+            yield from publish_or_hold(context, load, DATASETS, verdicts, window, settings=settings)
 
     return raw_runna

@@ -10,16 +10,25 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec, trying_again
-from engagement_assets.checks.raw_door import (
-    FEW_RECORDS_ARE_GONE_DESCRIPTION,
-    HAS_NOT_SHRUNK,
-    RECONCILES,
-    RECONCILES_DESCRIPTION,
-    check_spec,
-    few_records_are_gone,
-    reconciles,
+from engagement_assets.assets.raw_load import (
+    LoadConfig,
+    door_check_specs,
+    publish_or_hold,
+    raw_spec,
+    standard_verdicts,
+    trying_again,
 )
+from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.checks.catalog import (
+    FEW_RECORDS_ARE_GONE,
+    STRAVA_CHECKS,
+    STRAVA_HAS_NO_DUPLICATE_IDS,
+    STRAVA_WEEKLY_COUNT_AS_EXPECTED,
+    STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
+)
+from engagement_assets.checks.raw_door import few_records_are_gone, has_no_duplicate_ids
+from engagement_assets.checks.volume import rows_of_load
+from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
 from engagement_assets.extract import strava
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.page_store import PageStore
@@ -33,6 +42,23 @@ from engagement_assets.settings import Settings
 
 DATASETS = (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS)
 
+WEEKLY_STATISTICS = (
+    WeeklyStatistic(
+        STRAVA_WEEKLY_COUNT_AS_EXPECTED,
+        STRAVA_ACTIVITIES,
+        aggregate="count(data.activity_id)",
+        where="deleted_at is null",
+        noun="activities",
+    ),
+    WeeklyStatistic(
+        STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
+        STRAVA_ACTIVITIES,
+        aggregate="avg(data.kudos_count)",
+        where="deleted_at is null",
+        noun="kudos per activity",
+    ),
+)
+
 
 def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
     """The two Strava datasets as one step, partitioned by the day on which an activity began."""
@@ -40,11 +66,10 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="raw_strava",
-        specs=[raw_spec(dataset, partitions) for dataset in DATASETS],
-        check_specs=[
-            *(check_spec(RECONCILES, dataset, RECONCILES_DESCRIPTION) for dataset in DATASETS),
-            check_spec(HAS_NOT_SHRUNK, STRAVA_ACTIVITIES, FEW_RECORDS_ARE_GONE_DESCRIPTION),
-        ],
+        specs=[raw_spec(dataset, partitions, settings) for dataset in DATASETS],
+        check_specs=door_check_specs(
+            DATASETS, *((claim, STRAVA_ACTIVITIES) for claim in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS))
+        ),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="raw_strava",
     )
@@ -54,6 +79,11 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         api_clients: dg.ResourceParam[ApiClients],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        if reason := config.release_reason:
+            yield from release_held_days(
+                context, settings, "strava", DATASETS, window=window_of(context), reason=reason
+            )
+            return
         with trying_again(settings), api_clients.strava(context.log.info) as api:
             yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
 
@@ -73,21 +103,27 @@ def _load(
         memory_limit=settings.duckdb_memory_limit,
         started_at=api.http.clock.now(),
     ) as load:
+        # What was moved over midnight stands on the day before or after.
+        published = load.published_rows(
+            STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
+        )
         pages = PageStore(lake.pages_folder("strava"), context.run.run_id)
         reading = strava.extract(
             load.connection,
             strava.read_pages(api, pages, window, settings.strava_place_decimals),
             window,
             load.workdir,
-            published=load.published_rows(
-                STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
-            ),
+            published=published,
             extracted_at=load.started_at,
             progress=context.log.info,
         )
         load.write_aside(reading.extraction, reading.window)
-        counts = load.counts()
-        verdicts = [reconciles(dataset, [day for day in counts if day.dataset == dataset.key]) for dataset in DATASETS]
+        not_deleted = f"(select * from {published} where deleted_at is null)"
+        verdicts = [
+            *standard_verdicts(load, DATASETS, settings, rows_of_load),
+            has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted),
+            *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
+        ]
         verdicts.append(
             few_records_are_gone(
                 STRAVA_ACTIVITIES,
@@ -106,6 +142,7 @@ def _load(
             DATASETS,
             verdicts,
             days,
+            settings=settings,
             figures=figures,
             complete_before=reading.complete_until.date() if reading.stopped else None,
         )

@@ -9,16 +9,17 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, publish_or_hold, raw_spec, trying_again
-from engagement_assets.checks.raw_door import (
-    FEW_RECORDS_ARE_GONE_DESCRIPTION,
-    HAS_NOT_SHRUNK,
-    RECONCILES,
-    RECONCILES_DESCRIPTION,
-    check_spec,
-    few_records_are_gone,
-    reconciles,
+from engagement_assets.assets.raw_load import (
+    LoadConfig,
+    door_check_specs,
+    publish_or_hold,
+    raw_spec,
+    standard_verdicts,
+    trying_again,
 )
+from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.checks.catalog import FEW_RECORDS_ARE_GONE
+from engagement_assets.checks.raw_door import few_records_are_gone
 from engagement_assets.extract import user_events
 from engagement_assets.extract.page_store import PageStore
 from engagement_assets.extract.user_events_api import UserEventsApi
@@ -35,11 +36,8 @@ def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="raw_user_events",
-        specs=[raw_spec(USER_EVENTS, daily_partitions(settings.start_date))],
-        check_specs=[
-            check_spec(RECONCILES, USER_EVENTS, RECONCILES_DESCRIPTION),
-            check_spec(HAS_NOT_SHRUNK, USER_EVENTS, FEW_RECORDS_ARE_GONE_DESCRIPTION),
-        ],
+        specs=[raw_spec(USER_EVENTS, daily_partitions(settings.start_date), settings)],
+        check_specs=door_check_specs([USER_EVENTS], (FEW_RECORDS_ARE_GONE, USER_EVENTS)),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="raw_user_events",
     )
@@ -49,6 +47,11 @@ def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         api_clients: dg.ResourceParam[ApiClients],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        if reason := config.release_reason:
+            yield from release_held_days(
+                context, settings, "user_events", [USER_EVENTS], window=window_of(context), reason=reason
+            )
+            return
         with trying_again(settings), api_clients.user_events(context.log.info) as api:
             yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
 
@@ -80,12 +83,12 @@ def _load(
         )
         load.write_aside(extraction, window)
         verdicts = [
-            reconciles(USER_EVENTS, load.counts()),
+            *standard_verdicts(load, [USER_EVENTS], settings),
             few_records_are_gone(USER_EVENTS, load.records_missing(USER_EVENTS), allow_shrink=allow_shrink),
         ]
         figures = {
             "requests_made": api.http.requests_made,
             "rows_sharing_device_and_time": user_events.rows_sharing_device_and_time(load.connection),
         }
-        yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, figures=figures)
+        yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, settings=settings, figures=figures)
         pages.clear()

@@ -6,6 +6,11 @@ A check writes those that it has something to say to; its sentence for people is
 
 # Days (ISO dates, a list) that failed, where the check judges days.
 FAILING_DAYS = "failing_days"
+# The first and the last day (ISO dates) that were judged: a day between them that is not among the failing ones passed.
+FIRST_DAY_JUDGED = "first_day_judged"
+LAST_DAY_JUDGED = "last_day_judged"
+# Days (ISO dates, a list) that are held for this check.
+HELD_DAYS = "held_days"
 # What was found and what should have been found, each a short text or a number.
 OBSERVED = "observed"
 EXPECTED = "expected"

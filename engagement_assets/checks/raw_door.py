@@ -1,74 +1,34 @@
 """What judges a load at the door, on what was written aside, before any of it becomes visible.
 
-Belongs here: one function per check, each named as a claim, each telling the failing days. Not here: what happens to
-a failing day (see `assets/raw_load.py`), and data rules on tables (dbt tests).
+Belongs here: the checks of counts, fields and records of one load, each telling the failing days. Not here: checks that
+compare with history (`volume.py`, `weekly_statistics.py`), what happens to a failing day (see `assets/raw_load.py`),
+and data rules on tables (dbt tests).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-import dagster as dg
-
+from engagement_assets.checks.catalog import (
+    FEW_RECORDS_ARE_GONE,
+    HAS_NOT_SHRUNK,
+    RECONCILES,
+    REJECTED_SHARE,
+    SCHEMA_DRIFT,
+    Claim,
+    Severity,
+)
+from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
 from engagement_assets.lake.datasets import Dataset
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY
-from engagement_assets.lake.load import DayCounts, Load
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import Load
+from engagement_assets.lake.load_records import DayCounts
+from engagement_assets.settings import Settings
 
-RECONCILES = "reconciles"
-HAS_NOT_SHRUNK = "has_not_shrunk"
-
-DAYS_IN_TEXT = 20
 # A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
 MAX_SHARE_GONE = 0.2
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one blocking check found about one dataset: the failing days, each with a sentence."""
-
-    check: str
-    dataset: Dataset
-    failing_days: Mapping[date, str]
-    figures: Mapping[str, int] = field(default_factory=dict)
-
-    def result(self) -> dg.AssetCheckResult:
-        """The verdict as Dagster shows it; all failing days stand in the metadata, the first ones in the text."""
-        sentences = [
-            sentence if day == WHOLE_DATASET_DAY else f"{day}: {sentence}"
-            for day, sentence in sorted(self.failing_days.items())
-        ]
-        shown = "\n".join(sentences[:DAYS_IN_TEXT])
-        more = f"\n… and {len(sentences) - DAYS_IN_TEXT} more" if len(sentences) > DAYS_IN_TEXT else ""
-        return dg.AssetCheckResult(
-            passed=not self.failing_days,
-            asset_key=dg.AssetKey(self.dataset.key.split("/")),
-            check_name=self.check,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=shown + more if sentences else None,
-            metadata={
-                **self.figures,
-                "failing_days": [day.isoformat() for day in sorted(self.failing_days) if day != WHOLE_DATASET_DAY],
-            },
-        )
-
-
-def check_spec(check: str, dataset: Dataset, description: str) -> dg.AssetCheckSpec:
-    """A blocking check of a raw dataset, evaluated by the asset itself."""
-    return dg.AssetCheckSpec(check, asset=dg.AssetKey(dataset.key.split("/")), description=description, blocking=True)
-
-
-RECONCILES_DESCRIPTION = (
-    "Every record that was read is accepted, quarantined or a duplicate; counted in the files written aside."
-)
-HAS_NOT_SHRUNK_DESCRIPTION = (
-    "No activity of the published batch is missing because its landing file has gone; "
-    "allow_shrink says that this is meant."
-)
-
-
-FEW_RECORDS_ARE_GONE_DESCRIPTION = (
-    "The service still knows at least four of five records that it gave before; allow_shrink says that this is meant."
-)
+# A handful of records without a field is a handful of bad records; the field has gone when all of so many lack it.
+MIN_RECORDS_WITHOUT_FIELD = 10
 
 
 def few_records_are_gone(
@@ -85,30 +45,18 @@ def few_records_are_gone(
     """
     known, gone = (sum(counts[place] for counts in missing.values()) for place in (0, 1))
     judged = dict.fromkeys(as_a_whole, (known, gone)) if as_a_whole else missing
-    failing = {
-        day: (
+    findings = {
+        day: Finding(
             f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. See whether the "
-            "service is well and still asked for the same account, or run this with allow_shrink if they are to go"
+            "service is well and still asked for the same account, or run this with allow_shrink if they are to go",
+            FEW_RECORDS_ARE_GONE.severity,
+            observed=f"{day_gone:,} of {day_known:,} gone",
+            expected=f"at most {MAX_SHARE_GONE:.0%} gone",
         )
         for day, (day_known, day_gone) in judged.items()
         if day_gone > MAX_SHARE_GONE * day_known and not allow_shrink
     }
-    return Verdict(HAS_NOT_SHRUNK, dataset, failing, {"records_known": known, "records_gone": gone})
-
-
-def reconciles(dataset: Dataset, counts: list[DayCounts]) -> Verdict:
-    """Records read = accepted + quarantined + duplicates, day by day."""
-    failing = {
-        day.day: (
-            f"{day.records_read:,} records read, but {day.accepted:,} accepted + {day.quarantined:,} quarantined + "
-            f"{day.duplicates:,} duplicates; {day.unaccounted:,} unaccounted for"
-        )
-        for day in counts
-        if day.unaccounted != 0
-    }
-    names = ("records_read", "accepted", "quarantined", "duplicates")
-    figures = {name: sum(getattr(day, name) for day in counts) for name in names}
-    return Verdict(RECONCILES, dataset, failing, figures)
+    return Verdict(FEW_RECORDS_ARE_GONE, dataset, findings, {"records_known": known, "records_gone": gone})
 
 
 def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool) -> Verdict:
@@ -117,11 +65,161 @@ def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *,
     A renamed file does no harm, a record that arrives in another file counts as there.
     """
     lost = {} if allow_shrink else load.records_whose_files_are_gone(dataset, files_read)
-    failing = {
-        day: (
+    findings = {
+        day: Finding(
             f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {example}; the published day is "
-            "kept. Put the files back, or run this day with allow_shrink if they are meant to go"
+            "kept. Put the files back, or run this day with allow_shrink if they are meant to go",
+            HAS_NOT_SHRUNK.severity,
+            observed=f"{records:,} gone",
+            expected="0 gone",
+            rows=records,
+            keys=(example,),
         )
         for day, (records, files, example) in lost.items()
     }
-    return Verdict(HAS_NOT_SHRUNK, dataset, failing, {"records_gone": sum(item[0] for item in lost.values())})
+    return Verdict(HAS_NOT_SHRUNK, dataset, findings, {"records_gone": sum(item[0] for item in lost.values())})
+
+
+def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> Verdict:
+    """Records read = accepted + quarantined + duplicates, day by day."""
+    findings = {
+        day.day: Finding(
+            f"{day.records_read:,} records read, but {day.accepted:,} accepted + {day.quarantined:,} quarantined + "
+            f"{day.duplicates:,} duplicates; {day.unaccounted:,} unaccounted for",
+            RECONCILES.severity,
+            observed=day.accepted + day.quarantined + day.duplicates,
+            expected=day.records_read,
+            rows=abs(day.unaccounted),
+        )
+        for day in counts
+        if day.unaccounted != 0
+    }
+    names = ("records_read", "accepted", "quarantined", "duplicates")
+    figures = {name: sum(getattr(day, name) for day in counts) for name in names}
+    return Verdict(RECONCILES, dataset, findings, figures)
+
+
+def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> Verdict:
+    """Few of a day's records are rejected; too many hold it, unless it has too few records to say so."""
+    warns, halts, min_records = (
+        limit.of(dataset.source)
+        for limit in (
+            settings.rejected_share_warn,
+            settings.rejected_share_halt,
+            settings.rejected_share_min_records,
+        )
+    )
+    findings = {}
+    for day in counts:
+        share = day.quarantined / max(day.records_read, 1)
+        is_halting = share > halts and day.records_read >= min_records
+        if share <= warns and not is_halting:
+            continue
+        reasons = load.reject_reasons().get(dataset.key, {}).get(day.day, {})
+        told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
+        findings[day.day] = Finding(
+            f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {told}",
+            Severity.HALT if is_halting else Severity.WARN,
+            observed=f"{share:.2%}",
+            expected=f"at most {halts if is_halting else warns:.2%}",
+            rows=day.quarantined,
+            keys=tuple(load.reject_places(dataset, day.day, KEYS_SHOWN)),
+        )
+    figures = {
+        "records_read": sum(day.records_read for day in counts),
+        "quarantined": sum(day.quarantined for day in counts),
+    }
+    return Verdict(REJECTED_SHARE, dataset, findings, figures, rows_in=Lake.quarantine_key)
+
+
+def schema_drift(
+    dataset: Dataset,
+    counts: Sequence[DayCounts],
+    unknown_fields: Mapping[date, Mapping[str, int]],
+    known_fields: Collection[str],
+    reject_reasons: Mapping[date, Mapping[str, int]],
+) -> Verdict:
+    """No new field, and no required one that all records of a day lack.
+
+    New is a field that no contract names and that no load published before has met: it is told once. The fields come
+    with the number of records that hold them.
+    """
+    findings = {}
+    for day in counts:
+        new = {name: records for name, records in unknown_fields.get(day.day, {}).items() if name not in known_fields}
+        gone = [
+            reason.removeprefix("missing_")
+            for reason, records in reject_reasons.get(day.day, {}).items()
+            if reason.startswith("missing_") and records == day.records_read
+        ]
+        sentences = []
+        if gone:
+            sentences.append(f"all {day.records_read:,} records lack the required field {gone[0]}")
+        if new:
+            told = ", ".join(f"{name} ({records:,} records)" for name, records in new.items())
+            sentences.append(f"new fields that no contract names: {told}")
+        if sentences:
+            findings[day.day] = Finding(
+                "; ".join(sentences),
+                Severity.HALT if gone and day.records_read >= MIN_RECORDS_WITHOUT_FIELD else Severity.WARN,
+                observed="; ".join([*(f"no {name}" for name in gone), *([", ".join(new)] if new else [])]),
+                expected="the fields of the contract",
+                keys=tuple(new),
+            )
+    every_field = {name for fields in unknown_fields.values() for name in fields}
+    return Verdict(SCHEMA_DRIFT, dataset, findings, {"unknown_fields": ", ".join(sorted(every_field))})
+
+
+def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours: str) -> Verdict:
+    """No id of the dataset stands twice in what lies aside; one that stands on a neighbouring day, too, has moved.
+
+    `neighbours` are the rows that the lake holds of days beside the window, as SQL for a table.
+    """
+    (key,) = dataset.identity
+    rows = load.connection.execute(
+        f"""
+        with
+
+        aside as (
+            select day, {key}, count(*) over (partition by {key}) as times
+            from {load.rows_aside(dataset)}
+        ),
+
+        beside as (
+            select distinct {key}
+            from {neighbours}
+            where
+                day not in (select unnest($days::date[]))
+                and {key} in (select {key} from aside)
+        )
+
+        select
+            day,
+            count(*) filter (where times > 1),
+            count(*) filter (where times = 1),
+            (list(distinct {key}::varchar order by {key}::varchar))[:{KEYS_SHOWN}]
+        from aside
+        where times > 1 or {key} in (select {key} from beside)
+        group by day
+        """,
+        {"days": load.days},
+    ).fetchall()
+    findings = {}
+    for day, repeated, moved, ids in rows:
+        told = [f"{repeated:,} rows share their {key} with another row of this load"] if repeated else []
+        if moved:
+            told.append(
+                f"{moved:,} {dataset.name} stand on a neighbouring day, too, and have moved from there or to there; "
+                "run both days together"
+            )
+        findings[day] = Finding(
+            "; ".join(told) + f"; such as {ids[0]}",
+            claim.severity if repeated else Severity.WARN,
+            observed=repeated + moved,
+            expected=0,
+            rows=repeated + moved,
+            keys=tuple(ids),
+        )
+    ids_told = {found for finding in findings.values() for found in finding.keys}
+    where = f"{key}::varchar in ({', '.join(map(sql_text, sorted(ids_told)))})" if ids_told else None
+    return Verdict(claim, dataset, findings, rows_in=Lake.day_key, rows_where=where)

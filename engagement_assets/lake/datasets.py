@@ -387,7 +387,8 @@ QUARANTINE_COLUMNS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# The record of one load: one row per load, dataset and day; `partition_date` is NULL for a dataset without days.
+# The record of one load: one row per load, dataset and day; `partition_date` is NULL for a dataset without days, and
+# `release_reason` is NULL unless the load put a held day into the lake.
 LOAD_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
         "load_id": "VARCHAR",
@@ -407,5 +408,28 @@ LOAD_COLUMNS: Mapping[str, str] = MappingProxyType(
         "rows_in_day": "BIGINT",
         "seconds": "DOUBLE",
         "loaded_at": "TIMESTAMP",
+        "release_reason": "VARCHAR",
+    }
+)
+
+# What is held of one day of one dataset, from the load that held it until the day is published; `day` is the held day.
+HELD_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "load_id": "VARCHAR",
+        "run_id": "VARCHAR",
+        "source": "VARCHAR",
+        "dataset": "VARCHAR",
+        "failed_checks": "VARCHAR",
+        "reason": "VARCHAR",
+        "unknown_fields": "VARCHAR",
+        "files": "BIGINT",
+        "bytes": "BIGINT",
+        "records_read": "BIGINT",
+        "accepted": "BIGINT",
+        "quarantined": "BIGINT",
+        "duplicates": "BIGINT",
+        "rows_in_day": "BIGINT",
+        "held_at": "TIMESTAMP",
+        "held_since": "TIMESTAMP",
     }
 )

@@ -8,6 +8,7 @@ Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes 
     raw_<source>/<dataset>/day=YYYY-MM-DD/data.parquet              what dbt reads
     records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
     records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
+    records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
     held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
     index/<name>                        which landing file holds which days
     .aside/<load>/, .journal/<load>.json, .locks/                   a load at work
@@ -30,6 +31,7 @@ from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
 from engagement_assets.lake.datasets import (
+    HELD_COLUMNS,
     LOAD_COLUMNS,
     QUARANTINE_COLUMNS,
     RAW_DATASETS,
@@ -95,11 +97,18 @@ class Lake:
         """Where what should have become `key` waits, after its day failed a blocking check."""
         return f"held/{key}"
 
+    def held_record_key(self, name: str, day: date) -> str:
+        """What is written down of a day of the load called `name` while it is held: the day is, if this is there."""
+        return f"records/held/day={day.isoformat()}/{name}.parquet"
+
+    def held_days(self, name: str) -> list[date]:
+        """The days of the load called `name` that are held, oldest first."""
+        return sorted(self._days_with(f"records/held/day=*/{name}.parquet"))
+
     def quarantine_files(self, dataset: Dataset) -> list[str]:
         """Where DuckDB finds all rejected records of a dataset."""
         name = dataset.key.replace("/", ".")
-        found = self._filesystem.glob(f"{self._root}/records/rejected/day=*/{name}.parquet")
-        return [self.location(str(path).removeprefix(f"{self._root}/")) for path in sorted(found)]
+        return list(self._days_with(f"records/rejected/day=*/{name}.parquet").values())
 
     def pages_folder(self, name: str) -> Path:
         """Where the load called `name` keeps pages of a service until it is published; always on this machine."""
@@ -111,6 +120,11 @@ class Lake:
     def loads_key(self, name: str, day: date) -> str:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
+
+    def loads_files(self, name: str, since: date) -> list[str]:
+        """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""
+        found = self._days_with(f"records/loads/day=*/{name}.parquet")
+        return [location for day, location in found.items() if day >= since]
 
     def exists(self, key: str) -> bool:
         """Whether the lake holds the key."""
@@ -125,6 +139,15 @@ class Lake:
         names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
         days = {date.fromisoformat(name[4:]) for name in names if name.startswith("day=")}
         return sorted(days - {WHOLE_DATASET_DAY})
+
+    def fetch(self, key: str, path: Path) -> None:
+        """Copy a key of the lake to a file on this machine."""
+        self._filesystem.get_file(f"{self._root}/{key}", str(path))
+
+    def _days_with(self, pattern: str) -> dict[date, str]:
+        """Day → where DuckDB finds it, of the keys that match, oldest first; `pattern` has one file a day."""
+        keys = [str(path).removeprefix(f"{self._root}/") for path in self._filesystem.glob(f"{self._root}/{pattern}")]
+        return {date.fromisoformat(key.split("day=")[1][:10]): self.location(key) for key in sorted(keys)}
 
     def connect(self, memory_limit: str, temporary_folder: Path) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
@@ -143,7 +166,7 @@ class Lake:
     def create_missing_datasets(self) -> None:
         """Put an empty file beside every dataset's days: DuckDB can neither read nor type no file."""
         folders = {item.key: item.columns for item in RAW_DATASETS}
-        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS}
+        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
         # Not the name of a day's file: a load may be writing the first one at this moment.
         keys = {f"{folder}/day={WHOLE_DATASET_DAY}/empty.parquet": columns for folder, columns in folders.items()}
         if all(self.exists(key) for key in keys):

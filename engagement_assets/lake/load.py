@@ -2,12 +2,13 @@
 
 Belongs here: turning an extraction into the days of the lake, the quarantine and the record of the
 load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/raw_door.py`),
-how files are written by day (`lake/day_files.py`), where they lie (`lake/lake.py`).
+how files are written by day (`lake/day_files.py`), where they lie (`lake/lake.py`), what is read again of the records
+(`lake/load_records.py`).
 """
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ import duckdb
 
 from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.lake.datasets import (
+    HELD_COLUMNS,
     LOAD_COLUMNS,
     QUARANTINE_COLUMNS,
     RAW_DATASETS,
@@ -25,37 +27,22 @@ from engagement_assets.lake.datasets import (
 from engagement_assets.lake.day_files import (
     day_file,
     rows_of,
-    sql_text,
     write_days,
     write_empty_file,
 )
+from engagement_assets.lake.event_log_days import not_read_now, rows_with_known_ones, same_record
 from engagement_assets.lake.extraction_tables import keep_counts, keep_rejects, refuse_strays
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
+from engagement_assets.lake.load_records import (
+    DayCounts,
+    Record,
+    day_records,
+    held_records,
+    partition_date,
+    write_records,
+)
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
-
-
-@dataclass(frozen=True)
-class DayCounts:
-    """What a load found for one day of one dataset.
-
-    `rows_aside` is what the day's file holds, of an event log with the rows of earlier loads.
-    """
-
-    dataset: str
-    day: date
-    files: int
-    bytes: int
-    records_read: int
-    accepted: int
-    quarantined: int
-    duplicates: int
-    rows_aside: int
-
-    @property
-    def unaccounted(self) -> int:
-        """Records that were read and are nowhere: must be 0."""
-        return self.records_read - self.accepted - self.quarantined - self.duplicates
 
 
 @dataclass
@@ -79,16 +66,34 @@ class Load:
         return self._aside / "work"
 
     @property
+    def aside(self) -> Path:
+        """The load's folder; what lies there can be committed."""
+        return self._aside
+
+    @property
+    def days(self) -> list[date]:
+        """The days that were written aside, oldest first; one that is no day for a dataset without any."""
+        return self._days
+
+    @property
     def load_id(self) -> str:
         """What names this load in every record of it."""
         return f"{self.name}-{self.started_at:%Y%m%dT%H%M%S%f}"
 
-    def write_aside(self, extraction: Extraction, window: DayWindow | None, *, forget: bool = False) -> None:
+    def write_aside(
+        self,
+        extraction: Extraction,
+        window: DayWindow | None,
+        *,
+        forget: bool = False,
+        take_over_held: bool = False,
+    ) -> None:
         """Write the window's days aside, whole: an event log keeps its rows that were not read again.
 
         `window` is None for a dataset without days. Every day gets a file, also one without rows:
         read and empty is not the same as not read. `forget` drops what an event log kept from
         files that have gone; it is for those who have been told that this is meant.
+        `take_over_held` keeps, too, what only a held day of an event log has, from files that have gone since.
 
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
@@ -100,8 +105,9 @@ class Load:
         refuse_strays(self.connection, self._datasets, self._days)
         for dataset in self._datasets:
             keep = dataset.append_only and not forget
-            self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep)
-            self._write_rejected(dataset, keep=keep)
+            take_over = keep and take_over_held
+            self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep, take_over_held=take_over)
+            self._write_rejected(dataset, keep=keep, take_over_held=take_over)
 
     def published_rows(self, dataset: Dataset, window: DayWindow) -> str:
         """The rows of the window's days that the lake holds now, as SQL for a table."""
@@ -134,11 +140,34 @@ class Load:
             found.setdefault(dataset, {}).setdefault(day, {})[name] = records
         return found
 
+    def reject_reasons(self) -> dict[str, dict[date, dict[str, int]]]:
+        """Per dataset and day why records of this load could not be used, and how many."""
+        found: dict[str, dict[date, dict[str, int]]] = {}
+        rows = self.connection.execute(
+            "select dataset_key, day, reason_code, count(*) from load_rejects group by all order by all"
+        ).fetchall()
+        for key, day, reason_code, records in rows:
+            found.setdefault(key, {}).setdefault(day, {})[reason_code] = records
+        return found
+
+    def reject_places(self, dataset: Dataset, day: date, places: int) -> list[str]:
+        """Where the first rejected records of a day were found: file and line, or page and index."""
+        rows = self.connection.execute(
+            """
+            select source_path || coalesce(':' || position, '') as place from load_rejects
+            where dataset_key = $key and day = $day
+            order by source_path, position nulls first
+            limit $places
+            """,
+            {"key": dataset.key, "day": day, "places": places},
+        ).fetchall()
+        return [place for (place,) in rows]
+
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first rows aside as a Markdown table, without personal columns."""
         shown = [name for name in dataset.columns if name not in dataset.personal_columns]
         first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
-        query = f"select {', '.join(shown)} from {self._rows_aside(dataset)} {first}"
+        query = f"select {', '.join(shown)} from {self.rows_aside(dataset)} {first}"
         frame = self.connection.execute(query).df()
         return str(frame.to_markdown(index=False))
 
@@ -158,8 +187,8 @@ class Load:
             where
                 source_path not in (select unnest($files::varchar[]))
                 and not exists (
-                    select 1 from {self._rows_aside(dataset)} as aside
-                    where {_same_record(dataset, "aside", "published")}
+                    select 1 from {self.rows_aside(dataset)} as aside
+                    where {same_record(dataset, "aside", "published")}
                 )
             group by day
             """,
@@ -176,8 +205,8 @@ class Load:
                 day,
                 count(*),
                 count(*) filter (where not exists (
-                    select 1 from {self._rows_aside(dataset)} as aside
-                    where {_same_record(dataset, "aside", "published")}
+                    select 1 from {self.rows_aside(dataset)} as aside
+                    where {same_record(dataset, "aside", "published")}
                 ))
             from {published} as published
             group by day
@@ -189,14 +218,18 @@ class Load:
         """The file aside of one day."""
         return day_file(self._aside / dataset.key, day)
 
-    def publish(self, held: Mapping[date, Collection[str]]) -> None:
-        """Make the good days visible; keep the `held` ones aside, with the names of their failed checks.
+    def publish(self, held: Mapping[date, Mapping[str, str]]) -> None:
+        """Make the good days visible; keep the `held` ones aside, with what failed: a check's name → its sentence.
 
         A day is published or held for all datasets of the load together, and its quarantine with
-        it. Everything becomes visible in one commit: days, quarantine and the record of the load.
+        it. Everything becomes visible in one commit: days, quarantine and the records of the load.
         """
+        records = day_records(self.counts(), self.unknown_fields(), held)
         changes: list[FileChange] = []
         for day in self._days:
+            # Where changes are made one by one, a day must not pass for held whose content is not what was held.
+            if day not in held:
+                changes.append(FileChange(self.lake.held_record_key(self.name, day), None))
             for dataset in self._datasets:
                 for key, written in (
                     (self.lake.day_key(dataset, day), self.aside_path(dataset, day)),
@@ -207,25 +240,19 @@ class Load:
                         changes.append(FileChange(held_key, written))
                     else:
                         changes += [FileChange(key, written), FileChange(held_key, None)]
-        changes.append(self._record_of_load(held))
+        changes += [self._record_of_held_day(day, failed, records) for day, failed in held.items()]
+        changes.append(self.record_of_load(records))
         self.lake.commit(self.name, changes)
 
-    def _write_accepted(self, dataset: Dataset, accepted: str, *, keep: bool) -> None:
-        columns = ", ".join(dataset.columns)
+    def _write_accepted(self, dataset: Dataset, accepted: str, *, keep: bool, take_over_held: bool) -> None:
         rows = accepted
         if not dataset.partitioned:
             rows = f"select *, date '{WHOLE_DATASET_DAY}' as day from ({accepted})"
         published = self._present(dataset, self.lake.day_key) if keep else []
-        if published:
+        held = self._present(dataset, self._held_day_key) if take_over_held else []
+        if published or held:
             self.connection.execute(f"create or replace temp table load_new_rows as {rows}")
-            rows = f"""
-                select {columns}, day from load_new_rows
-                union all
-                select {columns}, day from {rows_of(published, dataset.columns)} as old
-                where not exists (
-                    select 1 from load_new_rows as new where {_same_record(dataset, "new", "old")}
-                )
-            """
+            rows = rows_with_known_ones(self.connection, dataset, "load_new_rows", held, published)
         folder = self._aside / dataset.key
         written = write_days(self.connection, rows, dataset.columns, self._days, folder)
         empty = folder / "empty.parquet"
@@ -236,9 +263,15 @@ class Load:
                 path.parent.mkdir()
                 shutil.copyfile(empty, path)
 
-    def _write_rejected(self, dataset: Dataset, *, keep: bool) -> None:
+    def _write_rejected(self, dataset: Dataset, *, keep: bool, take_over_held: bool) -> None:
         """The day's rejected records; of an event log also known ones of files that were not read now."""
         known = self._present(dataset, self.lake.quarantine_key) if keep else []
+        if take_over_held:
+            # What is held of a day has taken over what was published of it.
+            held_days = [day for day in self._days if self.lake.exists(self._held_day_key(dataset, day))]
+            held = self._present(dataset, lambda item, day: self.lake.held_key(self.lake.quarantine_key(item, day)))
+            superseded = {self.lake.location(self.lake.quarantine_key(dataset, day)) for day in held_days}
+            known = [file for file in known if file not in superseded] + held
         columns = ", ".join(QUARANTINE_COLUMNS)
         self._days_with_rejects[dataset.key] = write_days(
             self.connection,
@@ -247,14 +280,15 @@ class Load:
             where dataset_key = '{dataset.key}'
             union all
             select {columns}, day from {rows_of(known, QUARANTINE_COLUMNS)} as known
-            where not exists (
-                select 1 from load_files_read as read where read.source_path = known.source_path
-            )
+            where {not_read_now("known")}
             """,
             QUARANTINE_COLUMNS,
             self._days,
             self._rejected_folder(dataset),
         )
+
+    def _held_day_key(self, dataset: Dataset, day: date) -> str:
+        return self.lake.held_key(self.lake.day_key(dataset, day))
 
     def _rejected_folder(self, dataset: Dataset) -> Path:
         return self._aside / "rejected" / dataset.key
@@ -269,7 +303,8 @@ class Load:
         keys = (key_of(dataset, day) for day in self._days)
         return [self.lake.location(key) for key in keys if self.lake.exists(key)]
 
-    def _rows_aside(self, dataset: Dataset) -> str:
+    def rows_aside(self, dataset: Dataset) -> str:
+        """The rows that lie aside, as SQL for a table."""
         files = [str(self.aside_path(dataset, day)) for day in self._days]
         return rows_of(files, dataset.columns)
 
@@ -284,7 +319,7 @@ class Load:
                     day,
                     count(*) as rows_aside,
                     count(*) filter (where extracted_at = {self._now}) as accepted
-                from {self._rows_aside(dataset)}
+                from {self.rows_aside(dataset)}
                 group by day
             ),
 
@@ -322,58 +357,37 @@ class Load:
     @property
     def _now(self) -> str:
         """The time of the load as an SQL literal: it marks the rows and rejects of this load."""
-        return f"timestamp '{self.started_at.replace(tzinfo=None).isoformat(sep=' ')}'"
+        return f"timestamp '{self._loaded_at.isoformat(sep=' ')}'"
 
-    def _record_of_load(self, held: Mapping[date, Collection[str]]) -> FileChange:
-        """One row per dataset and day, added to what the same day's loads of this name recorded."""
-        seconds = time.monotonic() - self._started
-        drift = self.unknown_fields()
-        rows = [
-            (
-                self.load_id,
-                self.run_id,
-                _DATASETS_BY_KEY[counts.dataset].source,
-                _DATASETS_BY_KEY[counts.dataset].name,
-                None if counts.day == WHOLE_DATASET_DAY else counts.day,
-                "held" if counts.day in held else "published",
-                ", ".join(sorted(held.get(counts.day, ()))) or None,
-                ", ".join(drift.get(counts.dataset, {}).get(counts.day, {})) or None,
-                counts.files,
-                counts.bytes,
-                counts.records_read,
-                counts.accepted,
-                counts.quarantined,
-                counts.duplicates,
-                counts.rows_aside,
-                seconds,
-                self.started_at.replace(tzinfo=None),
-            )
-            for counts in self.counts()
-        ]
-        values = ", ".join(
-            f"unnest(${number}::{kind}[]) as {name}"
-            for number, (name, kind) in enumerate(LOAD_COLUMNS.items(), start=1)
-        )
-        by_column = [list(column) for column in zip(*rows, strict=True)]
-        self.connection.execute(f"create temp table load_record as select {values}", by_column)
+    def record_of_load(self, records: Sequence[Record]) -> FileChange:
+        """The records of this load, added to what the same day's loads of this name recorded."""
         key = self.lake.loads_key(self.name, self.started_at.date())
         earlier = [self.lake.location(key)] if self.lake.exists(key) else []
         path = self._aside / "loads.parquet"
-        self.connection.execute(
-            f"""
-            copy (
-                select {", ".join(LOAD_COLUMNS)} from {rows_of(earlier, LOAD_COLUMNS)}
-                union all
-                select * from load_record
-            ) to {sql_text(str(path))} (format parquet)
-            """
-        )
+        seconds = time.monotonic() - self._started
+        own = {"load_id": self.load_id, "run_id": self.run_id, "seconds": seconds, "loaded_at": self._loaded_at}
+        write_records(self.connection, LOAD_COLUMNS, [{**record, **own} for record in records], path, earlier)
         return FileChange(key, path)
 
+    def _record_of_held_day(self, day: date, failed: Mapping[str, str], records: Sequence[Record]) -> FileChange:
+        """What is written down of a held day; the time since which it is held stays when it is held again."""
+        known = held_records(self.connection, self.lake, self.name, [day]).get(day, ())
+        own = {
+            "load_id": self.load_id,
+            "run_id": self.run_id,
+            "reason": "; ".join(failed[check] for check in sorted(failed)),
+            "held_at": self._loaded_at,
+            "held_since": min((record["held_since"] for record in known), default=self._loaded_at),
+        }
+        of_day = [{**record, **own} for record in records if record["partition_date"] == partition_date(day)]
+        path = day_file(self._aside / "held", day)
+        write_records(self.connection, HELD_COLUMNS, of_day, path)
+        return FileChange(self.lake.held_record_key(self.name, day), path)
 
-def _same_record(dataset: Dataset, left: str, right: str) -> str:
-    """Whether two rows are one record of one day; a NULL in an identity is a value like others."""
-    return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in (*dataset.identity, "day"))
+    @property
+    def _loaded_at(self) -> datetime:
+        """The time of the load as DuckDB's timestamps have it, naive and UTC."""
+        return self.started_at.replace(tzinfo=None)
 
 
 @contextmanager
@@ -398,11 +412,12 @@ def open_load(
     Raises:
         LakeBusyError: another process is at this load, and did not end in time.
     """
-    now = (started_at or datetime.now(UTC)).astimezone(UTC)
     with (
         lake.exclusive(name) as aside,
         lake.connect(memory_limit, aside / "spill") as connection,
     ):
+        # Not before: a load that had to wait is newer than the one that it waited for.
+        now = (started_at or datetime.now(UTC)).astimezone(UTC)
         load = Load(lake, name, run_id, now, connection, aside)
         load.workdir.mkdir()
         yield load

@@ -1,0 +1,91 @@
+"""The checks at the raw door: their names, what each claims, and what a failing day comes to unless a setting differs.
+
+Belongs here: names and claims, which settings can be compared with. Not here: what judges (the modules beside this
+one). Nothing here needs Dagster.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a failing day comes to: it is let through with a warning, or held."""
+
+    WARN = "warn"
+    HALT = "halt"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One check: its name, what it claims, and the severity of a finding that names none itself."""
+
+    name: str
+    description: str
+    severity: Severity
+
+
+RECONCILES = Claim(
+    "reconciles",
+    "Every record that was read is accepted, quarantined or a duplicate; counted in the files written aside.",
+    Severity.HALT,
+)
+REJECTED_SHARE = Claim(
+    "rejected_share",
+    "Nearly all records of a day can be used. A share of rejected ones above REJECTED_SHARE_WARN warns; one above "
+    "REJECTED_SHARE_HALT holds the day, where it has REJECTED_SHARE_MIN_RECORDS records or more.",
+    Severity.WARN,
+)
+SCHEMA_DRIFT = Claim(
+    "schema_drift",
+    "No field is new that no contract names (warns), and no required field has gone from all records of a day (holds "
+    "the day, where it has ten records or more).",
+    Severity.WARN,
+)
+VOLUME_AS_EXPECTED = Claim(
+    "volume_as_expected",
+    "The rows of a day are near the median of the same weekday in the eight weeks before it.",
+    Severity.WARN,
+)
+HAS_NOT_SHRUNK = Claim(
+    "has_not_shrunk",
+    "No activity of the published batch is missing because its landing file has gone; "
+    "allow_shrink says that this is meant.",
+    Severity.HALT,
+)
+FEW_RECORDS_ARE_GONE = Claim(
+    "has_not_shrunk",
+    "The service still knows at least four of five records that it gave before; allow_shrink says that this is meant.",
+    Severity.HALT,
+)
+STRAVA_HAS_NO_DUPLICATE_IDS = Claim(
+    "strava_has_no_duplicate_ids",
+    "No activity id stands twice in what was loaded. One that the lake also has on a day beside the window has moved "
+    "over midnight: this warns, since the tables take its newest state.",
+    Severity.HALT,
+)
+STRAVA_WEEKLY_COUNT_AS_EXPECTED = Claim(
+    "strava_weekly_count_as_expected",
+    "The activities of a complete week are within the two-sided 90 % interval of the complete weeks before it.",
+    Severity.WARN,
+)
+STRAVA_WEEKLY_KUDOS_AS_EXPECTED = Claim(
+    "strava_weekly_kudos_as_expected",
+    "The average kudos of a complete week are within the two-sided 90 % interval of the complete weeks before it.",
+    Severity.WARN,
+)
+IS_FRESH = Claim(
+    "is_fresh",
+    "The newest day that should be there by now has been loaded: FRESHNESS_HOURS after its end, or earlier.",
+    Severity.WARN,
+)
+
+# What every raw dataset is judged by.
+STANDARD_CHECKS = (RECONCILES, REJECTED_SHARE, SCHEMA_DRIFT, VOLUME_AS_EXPECTED)
+STRAVA_CHECKS = (
+    STRAVA_HAS_NO_DUPLICATE_IDS,
+    STRAVA_WEEKLY_COUNT_AS_EXPECTED,
+    STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
+)
+CHECK_NAMES = frozenset(
+    claim.name for claim in (*STANDARD_CHECKS, *STRAVA_CHECKS, HAS_NOT_SHRUNK, FEW_RECORDS_ARE_GONE, IS_FRESH)
+)

@@ -1,0 +1,172 @@
+"""What a check at the door has found, and how Dagster is told.
+
+Belongs here: findings by day, their severity, and the check's result. Not here: what is judged (the modules beside this
+one) or what becomes of a failing day (see `assets/raw_load.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.checks import evidence
+from engagement_assets.checks.catalog import Claim, Severity
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.load import Load
+from engagement_assets.lake.load_records import DayCounts, LoadHistory
+
+DAYS_IN_TEXT = 20
+KEYS_SHOWN = 5
+
+Shown = str | float | int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one day: a sentence, what was found, what should have been, and how many rows it is about."""
+
+    sentence: str
+    severity: Severity
+    observed: Shown
+    expected: Shown
+    rows: int | None = None
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check found about one dataset: the failing days, each with its finding.
+
+    `note` is what there is to say without a finding. `rows_in` says where the failing rows of a day lie, as a method
+    that gives a key of the lake, and `rows_where` which rows of it they are.
+    """
+
+    claim: Claim
+    dataset: Dataset
+    findings: Mapping[date, Finding]
+    figures: Mapping[str, Shown] = field(default_factory=dict)
+    note: str | None = None
+    rows_in: Callable[[Lake, Dataset, date], str] | None = None
+    rows_where: str | None = None
+
+    @property
+    def halting_days(self) -> dict[date, str]:
+        """The days that must be held for this check, each with its sentence."""
+        return {day: found.sentence for day, found in self.findings.items() if found.severity == Severity.HALT}
+
+    def with_severity(self, severity: Severity | None) -> "Verdict":
+        """The same findings at the severity that a setting gives; None leaves each its own."""
+        if severity is None:
+            return self
+        return replace(self, findings={day: replace(found, severity=severity) for day, found in self.findings.items()})
+
+    def without_released(self, counts: Sequence[DayCounts], history: LoadHistory) -> "Verdict":
+        """The same without the days that somebody released and that were read again with the same counts.
+
+        Else a service's day would be held again by each run that reads it once more.
+        """
+        released = {}
+        for day in counts:
+            known = history.newest(self.dataset, day.day)
+            if known and known.release_reason and _same_counts(day, known):
+                released[day.day] = known.release_reason
+        kept = {day: found for day, found in self.findings.items() if day not in released}
+        if len(kept) == len(self.findings):
+            return self
+        told = "; ".join(
+            f"{_named(day)}released ({released[day]}): {found.sentence}"
+            for day, found in sorted(self.findings.items())
+            if day in released
+        )
+        return replace(self, findings=kept, note=f"{self.note}; {told}" if self.note else told)
+
+    def result(self, load: Load, held: Mapping[date, object]) -> dg.AssetCheckResult:
+        """The verdict as Dagster shows it; all failing days stand in the metadata, the first ones in the text.
+
+        `held` are the days of the load that are held, for whatever check.
+        """
+        found = dict(sorted(self.findings.items()))
+        sentences = [f"{_named(day)}{finding.sentence}" for day, finding in found.items()]
+        lines = sentences[:DAYS_IN_TEXT]
+        if len(sentences) > DAYS_IN_TEXT:
+            lines.append(f"… and {len(sentences) - DAYS_IN_TEXT} more")
+        if self.note:
+            lines.append(self.note)
+        halts = bool(self.halting_days)
+        return dg.AssetCheckResult(
+            passed=not found,
+            asset_key=dg.AssetKey(self.dataset.key.split("/")),
+            check_name=self.claim.name,
+            severity=dg.AssetCheckSeverity.ERROR if halts or not found else dg.AssetCheckSeverity.WARN,
+            description="\n".join(lines) or None,
+            metadata={
+                **self.figures,
+                evidence.FAILING_DAYS: _iso(found),
+                **self._days_judged(load),
+                **(self._evidence(load, held) if found else {}),
+            },
+        )
+
+    def _days_judged(self, load: Load) -> dict[str, str]:
+        if not self.dataset.partitioned:
+            return {}
+        return {
+            evidence.FIRST_DAY_JUDGED: load.days[0].isoformat(),
+            evidence.LAST_DAY_JUDGED: load.days[-1].isoformat(),
+        }
+
+    def _evidence(self, load: Load, held: Mapping[date, object]) -> dict[str, Any]:
+        found = dict(sorted(self.findings.items()))
+        shown: dict[str, Any] = {
+            evidence.OBSERVED: _by_day({day: finding.observed for day, finding in found.items()}),
+            evidence.EXPECTED: _by_day({day: finding.expected for day, finding in found.items()}),
+            evidence.BLOCKED: bool(self.halting_days),
+            evidence.HELD_DAYS: _iso(self.halting_days),
+        }
+        if rows := [finding.rows for finding in found.values() if finding.rows is not None]:
+            shown[evidence.FAILING_ROWS] = sum(rows)
+        if keys := [key for finding in found.values() for key in finding.keys]:
+            shown[evidence.FAILING_KEYS] = keys[:KEYS_SHOWN]
+        if self.rows_in:
+            shown[evidence.FAILING_ROWS_SQL] = self._rows_sql(load.lake, self.rows_in, held)
+        return shown
+
+    def _rows_sql(self, lake: Lake, rows_in: Callable[[Lake, Dataset, date], str], held: Mapping[date, object]) -> str:
+        keys = {day: rows_in(lake, self.dataset, day) for day in sorted(self.findings)[:DAYS_IN_TEXT]}
+        places = [lake.location(lake.held_key(key) if day in held else key) for day, key in keys.items()]
+        where = f" where {self.rows_where}" if self.rows_where else ""
+        return f"select * from read_parquet([{', '.join(map(sql_text, places))}]){where}"
+
+
+def check_spec(claim: Claim, dataset: Dataset) -> dg.AssetCheckSpec:
+    """A check of a raw dataset, evaluated by the asset itself; failing as an error, it blocks what is downstream."""
+    return dg.AssetCheckSpec(
+        claim.name, asset=dg.AssetKey(dataset.key.split("/")), description=claim.description, blocking=True
+    )
+
+
+def _same_counts(day: DayCounts, known: Any) -> bool:
+    return all(
+        getattr(day, name) == getattr(known, name) for name in ("records_read", "accepted", "quarantined", "duplicates")
+    )
+
+
+def _named(day: date) -> str:
+    return "" if day == WHOLE_DATASET_DAY else f"{day}: "
+
+
+def _iso(days: Mapping[date, object]) -> list[str]:
+    return [day.isoformat() for day in sorted(days) if day != WHOLE_DATASET_DAY]
+
+
+def _by_day(shown: Mapping[date, Shown]) -> Shown:
+    """The one value, or the first ones with their days."""
+    if len(set(shown.values())) == 1:
+        return next(iter(shown.values()))
+    first = list(shown.items())[:KEYS_SHOWN]
+    more = f"; … and {len(shown) - len(first)} more" if len(shown) > len(first) else ""
+    return "; ".join(f"{_named(day)}{value}" for day, value in first) + more

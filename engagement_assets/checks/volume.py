@@ -1,0 +1,86 @@
+"""Whether a day has about as many rows as the same weekday had in the weeks before.
+
+Belongs here: the comparison by median and deviation. Not here: where the numbers of earlier days come from (see
+`lake/load_records.py`).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from statistics import median
+
+from engagement_assets.checks.catalog import VOLUME_AS_EXPECTED
+from engagement_assets.checks.verdict import Finding, Verdict
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
+
+WEEKS_OF_HISTORY = 8
+# Of fewer values the median is as odd as any of them.
+MIN_WEEKS = 4
+# What the median absolute deviation of a normal distribution is times, to be its standard deviation.
+NORMAL_DEVIATIONS_PER_MAD = 1.4826
+MAX_DEVIATIONS = 3
+# The least deviation that is believed, as a share of the median: else a series that never changed alarms at one row.
+MIN_RELATIVE_DEVIATION = 0.05
+
+
+def rows_in_day(day: DayCounts | PublishedDay) -> int:
+    """All rows of a day, of an event log with those that earlier loads brought."""
+    return day.rows_aside if isinstance(day, DayCounts) else day.rows_in_day
+
+
+def rows_of_load(day: DayCounts | PublishedDay) -> int:
+    """The rows that a load itself accepted: for what grows with each observation of a day."""
+    return day.accepted
+
+
+def volume_as_expected(
+    dataset: Dataset,
+    counts: Sequence[DayCounts],
+    history: LoadHistory,
+    today: date,
+    volume_of: Callable[[DayCounts | PublishedDay], int],
+) -> Verdict:
+    """The volume of each day that is over is within three deviations of the median of the same weekday before it.
+
+    Up to eight weeks are compared, days of this load among them; with fewer than four the day passes, and the note says
+    so. A dataset without days is compared with its loads on the same weekday.
+    """
+    series = {day: volume_of(found) for day, found in history.days.get(dataset.key, {}).items()}
+    judged = {(today if day.day == WHOLE_DATASET_DAY else day.day): day for day in counts}
+    series |= {day: volume_of(found) for day, found in judged.items()}
+    findings = {}
+    without_history = []
+    for day, found in judged.items():
+        if dataset.partitioned and day >= today:
+            continue
+        same_weekday = (day - timedelta(weeks=weeks) for weeks in range(1, WEEKS_OF_HISTORY + 1))
+        earlier = [series[known] for known in same_weekday if known in series]
+        if len(earlier) < MIN_WEEKS:
+            without_history.append(day)
+            continue
+        middle, tolerance = _expected(earlier)
+        volume = series[day]
+        if abs(volume - middle) > tolerance:
+            low, high = max(math.ceil(middle - tolerance), 0), math.floor(middle + tolerance)
+            findings[found.day] = Finding(
+                f"{volume:,} rows, expected {low:,} to {high:,}: the median of {len(earlier)} {day:%A}s before is "
+                f"{middle:,.10g}",
+                VOLUME_AS_EXPECTED.severity,
+                observed=volume,
+                expected=f"{low:,} to {high:,}",
+            )
+    note = None
+    if without_history:
+        note = f"not enough history for {len(without_history)} of {len(judged)} days: {MIN_WEEKS} weeks are needed"
+    return Verdict(VOLUME_AS_EXPECTED, dataset, findings, {"days_judged": len(judged) - len(without_history)}, note)
+
+
+def _expected(earlier: Sequence[int]) -> tuple[float, float]:
+    """The median of the values, and how far from it a value may be."""
+    middle = median(earlier)
+    deviation = NORMAL_DEVIATIONS_PER_MAD * median(abs(value - middle) for value in earlier)
+    # Counts of independent events scatter by their square root, whatever a few weeks happened to do.
+    scatter = max(math.sqrt(middle), 1)
+    return middle, MAX_DEVIATIONS * max(deviation, MIN_RELATIVE_DEVIATION * middle, scatter)

@@ -1,0 +1,157 @@
+"""Whether a week's statistic lies within the interval of the weeks before it.
+
+Belongs here: the comparison, for any dataset and statistic. Not here: which statistics a source is judged by (the
+source's module in `assets/`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import fmean, stdev
+
+from engagement_assets.checks.catalog import Claim
+from engagement_assets.checks.verdict import Finding, Verdict
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.day_files import day_file, rows_of
+from engagement_assets.lake.load import Load
+
+# Of a normal distribution 90 % lie within so many standard deviations of the mean, on both sides together.
+MAX_Z = 1.645
+MIN_WEEKS = 8
+# A year: what lies further back says little of now, and would be opened for nothing.
+WEEKS_OF_HISTORY = 52
+# The least deviation that is believed, relative to the mean: of equal values rounding leaves some 1e-16.
+MIN_RELATIVE_DEVIATION = 1e-9
+WEEK = timedelta(weeks=1)
+
+
+@dataclass(frozen=True)
+class WeeklyStatistic:
+    """A number of each week: an aggregate over a dataset's rows, as SQL; NULL where a week has none.
+
+    `where` says which rows count. `noun` is what the number is called in a sentence.
+    """
+
+    claim: Claim
+    dataset: Dataset
+    aggregate: str
+    where: str
+    noun: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a statistic is expected, from the weeks before."""
+
+    mean: float
+    deviation: float
+    weeks: int
+
+    def z(self, value: float) -> float:
+        """By how many deviations a value lies above the mean."""
+        return (value - self.mean) / self.deviation if value != self.mean else 0.0
+
+    def contains(self, value: float) -> bool:
+        """Whether a value is expected; the limits are."""
+        z = abs(self.z(value))
+        return z <= MAX_Z or math.isclose(z, MAX_Z, rel_tol=1e-9)
+
+
+def weekly_statistic_as_expected(load: Load, statistic: WeeklyStatistic, own_days: Sequence[date]) -> Verdict:
+    """The statistic of each complete week of the load is within the interval of the complete weeks before it.
+
+    A week is complete when it was over as the load began and all its days are aside or in the lake. A week with one of
+    the run's `own_days` is judged as it is; another one, that was only read again, does not fail where the lake's own
+    week is as odd: that has been told, or let through. All days of a failing week that lie aside fail, since no one of
+    them is to blame.
+    """
+    first_week = _monday(load.days[0])
+    first = first_week - WEEKS_OF_HISTORY * WEEK
+    in_lake = {day for day in load.lake.days(statistic.dataset) if first <= day < _monday(load.days[-1]) + WEEK}
+    over = [first + number * WEEK for number in range((load.started_at.date() - first).days // 7)]
+    new_weeks = _complete(over, in_lake | set(load.days))
+    values = _values(load, statistic, new_weeks, in_lake, aside=True)
+    own_weeks = {_monday(day) for day in own_days}
+    read_again = [week for week in new_weeks if week >= first_week and week not in own_weeks]
+    known = _values(load, statistic, _complete(over, in_lake), in_lake, aside=False) if read_again else {}
+    findings: dict[date, Finding] = {}
+    without_history = []
+    judged = 0
+    for week in new_weeks:
+        if week < first_week or values[week] is None:
+            continue
+        judged += 1
+        interval = _interval(values, week)
+        if interval is None:
+            without_history.append(week)
+        elif not interval.contains(values[week] or 0) and (
+            week in own_weeks or week not in known or _is_as_expected(known, week)
+        ):
+            finding = _finding(statistic, week, values[week] or 0, interval)
+            findings |= {day: finding for day in load.days if _monday(day) == week}
+    note = None
+    if without_history:
+        note = f"not enough history for the week of {without_history[0]}: {MIN_WEEKS} complete weeks before are needed"
+    elif not judged:
+        note = "no complete week to judge"
+    return Verdict(statistic.claim, statistic.dataset, findings, {"weeks_judged": judged}, note)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _complete(weeks: Sequence[date], days: set[date]) -> list[date]:
+    return [week for week in weeks if all(week + timedelta(days=number) in days for number in range(7))]
+
+
+def _values(
+    load: Load, statistic: WeeklyStatistic, weeks: Sequence[date], in_lake: set[date], *, aside: bool
+) -> dict[date, float | None]:
+    """The statistic of each week, from what the lake holds, or from what it will hold once the load is published."""
+    lake_days = in_lake - set(load.days) if aside else in_lake
+    keys = (load.lake.day_key(statistic.dataset, day) for day in sorted(lake_days))
+    files = [load.lake.location(key) for key in keys]
+    if aside:
+        files += [str(day_file(load.aside / statistic.dataset.key, day)) for day in load.days]
+    rows = load.connection.execute(
+        f"""
+        select weeks.week, {statistic.aggregate}
+        from (select unnest($weeks::date[]) as week) as weeks
+        left join (
+            select * from {rows_of(files, statistic.dataset.columns)} where {statistic.where}
+        ) as data on weeks.week = cast(date_trunc('week', data.day) as date)
+        group by weeks.week
+        order by weeks.week
+        """,
+        {"weeks": list(weeks)},
+    ).fetchall()
+    return dict(rows)
+
+
+def _interval(values: Mapping[date, float | None], week: date) -> Interval | None:
+    """The interval for a week; None with fewer than eight values before it."""
+    earlier = [float(value) for known, value in values.items() if known < week and value is not None]
+    earlier = earlier[-WEEKS_OF_HISTORY:]
+    if len(earlier) < MIN_WEEKS:
+        return None
+    mean = fmean(earlier)
+    smallest = max(MIN_RELATIVE_DEVIATION * abs(mean), MIN_RELATIVE_DEVIATION)
+    return Interval(mean, max(stdev(earlier), smallest), len(earlier))
+
+
+def _is_as_expected(values: Mapping[date, float | None], week: date) -> bool:
+    value, interval = values[week], _interval(values, week)
+    return value is None or interval is None or interval.contains(float(value))
+
+
+def _finding(statistic: WeeklyStatistic, week: date, value: float, interval: Interval) -> Finding:
+    low, high = (interval.mean + sign * MAX_Z * interval.deviation for sign in (-1, 1))
+    return Finding(
+        f"the week of {week} has {value:.6g} {statistic.noun}, expected {low:.6g} to {high:.6g} "
+        f"(z {interval.z(value):.2f}, from {interval.weeks} weeks before)",
+        statistic.claim.severity,
+        observed=round(value, 6),
+        expected=f"{low:.6g} to {high:.6g}",
+    )

@@ -1,0 +1,92 @@
+"""Settings that are written as one line and mean something for each source.
+
+Belongs here: reading `0.01, runna=0.05` and `rejected_share=halt, strava.is_fresh=warn`. Not here: the settings (see
+`settings.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engagement_assets.checks.catalog import CHECK_NAMES, Severity
+from engagement_assets.lake.datasets import RAW_DATASETS
+
+SOURCES = frozenset(dataset.source for dataset in RAW_DATASETS)
+
+
+@dataclass(frozen=True)
+class PerSource:
+    """A number for every source, and others for some."""
+
+    default: float
+    by_source: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, source: str) -> float:
+        """The number of one source."""
+        return self.by_source.get(source, self.default)
+
+
+@dataclass(frozen=True)
+class Severities:
+    """The severities that differ from those of the checks, by `check` or `source.check`."""
+
+    by_name: Mapping[str, Severity] = field(default_factory=dict)
+
+    def of(self, source: str, check: str) -> Severity | None:
+        """The severity set for a check of one source; None leaves it to the check."""
+        return self.by_name.get(f"{source}.{check}", self.by_name.get(check))
+
+
+def read_per_source(text: object) -> object:
+    """`0.01, runna=0.05` as a default and the sources that differ; what is no text stays as it is.
+
+    Raises:
+        ValueError: a part is no number from 0 on, a source is not known, or there is not exactly one default.
+    """
+    if not isinstance(text, str):
+        return text
+    numbers: dict[str, float] = {}
+    for part in _parts(text):
+        source, _, number = part.rpartition("=")
+        if source.strip() not in SOURCES | {""}:
+            raise ValueError(f"{part!r}: expected one of the sources {', '.join(sorted(SOURCES))}, found {source!r}")
+        numbers[source.strip()] = _number(part, number)
+    if "" not in numbers:
+        raise ValueError(f"expected a number for all sources, such as '0.01' or '0.01, runna=0.05', found {text!r}")
+    return PerSource(numbers.pop(""), numbers)
+
+
+def read_severities(text: object) -> object:
+    """`rejected_share=halt, strava.is_fresh=warn` as severities by name; what is no text stays as it is.
+
+    Raises:
+        ValueError: a name is none of a check or of a source and a check, or a value is neither warn nor halt.
+    """
+    if not isinstance(text, str):
+        return text
+    severities = {}
+    for part in _parts(text):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        source, _, check = name.rpartition(".")
+        if check not in CHECK_NAMES or source not in SOURCES | {""}:
+            raise ValueError(
+                f"{part!r}: expected a check or <source>.<check>, found {name!r}; checks are "
+                f"{', '.join(sorted(CHECK_NAMES))}, sources {', '.join(sorted(SOURCES))}"
+            )
+        if value not in set(Severity):
+            raise ValueError(f"{part!r}: expected warn or halt after '=', found {value!r}")
+        severities[name] = Severity(value)
+    return Severities(severities)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _number(part: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise ValueError(f"{part!r}: expected a number, found {text.strip()!r}") from error
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{part!r}: expected a number from 0 on, found {text.strip()!r}")
+    return number
