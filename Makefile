@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SELECT ?= *
 
-.PHONY: help install demo dev backfill test lint format bench dictionary lock clean
+.PHONY: help install demo dev backfill release test lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,11 @@ dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
 backfill: install ## One run over FROM=… TO=… (inclusive), SELECT='+group:learning'
 	@test -n "$(FROM)" -a -n "$(TO)" || { echo "usage: make backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']"; exit 2; }
 	@$(BIN)/python -m engagement_assets.commands.backfill --from '$(FROM)' --to '$(TO)' --select '$(SELECT)'
+
+release: install ## Let held days through: SOURCE=runna DAY=… [TO=…] REASON='…', or DATASET=users without days
+	@test -n "$(SOURCE)" -a -n "$$REASON" || { echo "usage: make release SOURCE=runna DAY=2024-01-31 [TO=2024-02-02] REASON='…'"; exit 2; }
+	@$(BIN)/python -m engagement_assets.commands.release --source '$(SOURCE)' --reason "$$REASON" \
+		$(if $(DAY),--day '$(DAY)') $(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)')
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

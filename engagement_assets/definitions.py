@@ -10,8 +10,14 @@ from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
+from engagement_assets.checks.freshness import freshness_checks
 from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import daily_engagement_job, weekly_engagement_metrics_job
+from engagement_assets.jobs import (
+    daily_engagement_job,
+    freshness_job,
+    release_jobs,
+    weekly_engagement_metrics_job,
+)
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
@@ -23,16 +29,22 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     """The graph of one deployment; tests call it with settings and a clock of their own."""
     clients = ApiClients(settings, clock or Clock())
     models = dbt_model_assets(manifest(), settings.start_date)
+    raw = [
+        raw_runna_assets(settings),
+        *raw_lingokids_assets(settings),
+        raw_mobile_assets(settings),
+        *api_assets(settings, clients),
+    ]
+    freshness = freshness_checks(settings, clients)
     return dg.Definitions(
-        assets=[
-            raw_runna_assets(settings),
-            *raw_lingokids_assets(settings),
-            raw_mobile_assets(settings),
-            *api_assets(settings, clients),
-            *models,
-            *published_assets(models),
+        assets=[*raw, *models, *published_assets(models)],
+        asset_checks=freshness,
+        jobs=[
+            daily_engagement_job(freshness),
+            weekly_engagement_metrics_job(models),
+            *release_jobs([definition for definition in raw if isinstance(definition, dg.AssetsDefinition)], freshness),
+            *freshness_job(freshness),
         ],
-        jobs=[daily_engagement_job(), weekly_engagement_metrics_job(models)],
         resources={"settings": settings, "api_clients": clients},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
         executor=dg.in_process_executor,

@@ -3,7 +3,8 @@
 Belongs here: selections and their names. Not here: when they run (schedules) or what an asset does.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,14 +15,18 @@ if TYPE_CHECKING:
 
 DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
+FRESHNESS = "freshness"
 PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA.name])
 
 
-def daily_engagement_job() -> "UnresolvedAssetJobDefinition":
-    """Every source's day, the models that it touches, and the published copy."""
+def daily_engagement_job(freshness: Sequence[dg.AssetChecksDefinition]) -> "UnresolvedAssetJobDefinition":
+    """Every source's day, the models that it touches, and the published copy.
+
+    Whether sources are fresh is another question, which a run over last year does not ask.
+    """
     return dg.define_asset_job(
         DAILY_ENGAGEMENT,
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - dg.AssetSelection.checks(*freshness),
         description="Every source's day: raw data, models, checks and the published copy.",
     )
 
@@ -33,4 +38,45 @@ def weekly_engagement_metrics_job(models: list[dg.AssetsDefinition]) -> "Unresol
         WEEKLY_ENGAGEMENT_METRICS,
         selection=dg.AssetSelection.assets(*cross_source, PUBLISHED_CROSS_SOURCE),
         description="The weekly tables over all sources, from what the sources' tables hold now.",
+    )
+
+
+def freshness_job(freshness: Sequence[dg.AssetChecksDefinition]) -> list["UnresolvedAssetJobDefinition"]:
+    """The checks whether sources are fresh, alone; no job where nobody waits for a source."""
+    if not freshness:
+        return []
+    return [
+        dg.define_asset_job(
+            FRESHNESS,
+            selection=dg.AssetSelection.checks(*freshness),
+            description="Whether every source's newest day has been loaded when it should have been.",
+        )
+    ]
+
+
+def release_jobs(
+    raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]
+) -> list["UnresolvedAssetJobDefinition"]:
+    """Per load a job that puts held days into the lake and rebuilds what is downstream of them."""
+    return [
+        dg.define_asset_job(
+            definition.op.name.replace("raw_", "release_", 1),
+            selection=dg.AssetSelection.assets(definition).downstream() - dg.AssetSelection.checks(*freshness),
+            config=_release_config(definition.op.name),
+            description=(
+                "Puts the held days of the partition, or of the partition range, into the lake although they failed, "
+                "and rebuilds what is downstream of them. The reason is kept in audit.ingestion_loads."
+            ),
+        )
+        for definition in raw
+    ]
+
+
+def _release_config(op_name: str) -> dg.ConfigMapping:
+    def config_of(values: dict[str, Any]) -> dict[str, Any]:
+        return {"ops": {op_name: {"config": {"release_reason": values["reason"]}}}}
+
+    return dg.ConfigMapping(
+        config_fn=config_of,
+        config_schema={"reason": dg.Field(dg.StringSource, description="Why the held days are let through.")},
     )

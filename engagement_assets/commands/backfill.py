@@ -17,8 +17,8 @@ from engagement_assets.settings import Settings
 def main() -> int:
     """Run the command; 0 when every step passed, 1 when one failed, 2 when the arguments make no sense."""
     parser = argparse.ArgumentParser(description="Materialize a range of days as one run.")
-    parser.add_argument("--from", dest="first", type=_day, required=True, help="first day, YYYY-MM-DD")
-    parser.add_argument("--to", dest="last", type=_day, required=True, help="last day, inclusive")
+    parser.add_argument("--from", dest="first", type=day_argument, required=True, help="first day, YYYY-MM-DD")
+    parser.add_argument("--to", dest="last", type=day_argument, required=True, help="last day, inclusive")
     parser.add_argument("--select", default="*", help="assets, in Dagster's selection syntax")
     parser.add_argument("--allow-shrink", action="store_true", help="let days whose landing files are gone shrink")
     arguments = parser.parse_args()
@@ -37,7 +37,12 @@ def main() -> int:
     return 0
 
 
-def _day(text: str) -> date:
+def day_argument(text: str) -> date:
+    """A day of the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
     try:
         return date.fromisoformat(text)
     except ValueError as error:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -52,16 +53,18 @@ class RangeRun:
         return len(self.checks) - len(failed), len(failed) - errors, errors
 
 
-def run_range(
+def run_range(  # noqa: PLR0913 - what a person can say of a run
     settings: Settings,
     window: DayWindow,
     selection: str = "*",
     *,
     allow_shrink: bool = False,
+    release_reason: str = "",
     clock: Clock | None = None,
 ) -> RangeRun:
     """Materialize `selection` (Dagster's syntax) for the days of `window`, as one run.
 
+    With a `release_reason` the selected raw assets read nothing: they put the held days of the window into the lake.
     An area whose tables are all selected is published too. Where a source fails, the tables over all sources are built
     in a second run.
 
@@ -75,11 +78,12 @@ def run_range(
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     tags = {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
-    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, tags)]
+    release = _release_config(defs, keys, release_reason) if release_reason else {}
+    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, tags, release)]
     cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
     if cross_source_keys:
         print("a source failed: the tables over all sources are built from what the sources' tables hold now")
-        results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, {}))
+        results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, {}, {}))
     return RangeRun(
         results[0].run_id,
         tuple(failure for result in results for failure in _failures(result)),
@@ -88,8 +92,20 @@ def run_range(
     )
 
 
-def _execute(
-    defs: dg.Definitions, settings: Settings, job_name: str, keys: set[dg.AssetKey], tags: dict[str, str]
+def _release_config(defs: dg.Definitions, keys: set[dg.AssetKey], reason: str) -> dict[str, Any]:
+    """The config of the selected raw assets under which they release."""
+    graph = defs.resolve_asset_graph()
+    raw = {graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")}
+    return {"ops": {name: {"config": {"release_reason": reason}} for name in sorted(raw)}}
+
+
+def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and how
+    defs: dg.Definitions,
+    settings: Settings,
+    job_name: str,
+    keys: set[dg.AssetKey],
+    tags: dict[str, str],
+    run_config: dict[str, Any],
 ) -> dg.ExecuteInProcessResult:
     run_id = str(uuid4())
     with dg.DagsterInstance.get() as instance, living_run(settings.dagster_home, run_id):
@@ -99,7 +115,7 @@ def _execute(
             instance=instance,
             run_id=run_id,
             asset_selection=sorted(keys),
-            run_config={"loggers": {"console": {"config": {}}}},
+            run_config={"loggers": {"console": {"config": {}}}, **run_config},
             tags=tags,
             raise_on_error=False,
         )

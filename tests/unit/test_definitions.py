@@ -96,6 +96,7 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "engagement/weekly_retention",
         "audit/ingestion_loads",
         "audit/rejected_records",
+        "audit/held_days",
         "published/training",
         "published/learning",
         "published/strava",
@@ -176,6 +177,8 @@ def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> No
     }
     raw = {name: pool for name, pool in pools.items() if name.startswith("raw_")}
     assert raw == {name: name for name in raw}
+    # Whether a source is fresh is told from the lake.
+    assert pools.pop("is_fresh") is None
     assert {pool for name, pool in pools.items() if name not in raw} == {"warehouse"}
 
 
@@ -192,11 +195,49 @@ def test_raw_datasets_are_judged_at_the_door_by_blocking_checks(defs: dg.Definit
         if key.asset_key.path[0].startswith("raw_") and graph.get(key).blocking
     }
     everywhere = [*RAW_PARTITIONED, "raw_lingokids/users", "raw_lingokids/activities"]
+    standard = ("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
     assert blocking == {
-        *((name, "reconciles") for name in everywhere),
+        *((name, check) for name in everywhere for check in standard),
         ("raw_runna/activities", "has_not_shrunk"),
         ("raw_strava/activities", "has_not_shrunk"),
+        ("raw_strava/activities", "strava_has_no_duplicate_ids"),
+        ("raw_strava/activities", "strava_weekly_count_as_expected"),
+        ("raw_strava/activities", "strava_weekly_kudos_as_expected"),
         ("raw_user_events/events", "has_not_shrunk"),
+    }
+
+
+def test_freshness_is_asked_by_a_job_of_its_own_and_not_by_a_load(defs: dg.Definitions) -> None:
+    def checks_of(job: str) -> set[str]:
+        layer = defs.resolve_job_def(job).asset_layer
+        return {key.asset_key.to_user_string() for key in layer.asset_graph.asset_check_keys if key.name == "is_fresh"}
+
+    assert checks_of("freshness") == {*RAW_PARTITIONED, "raw_lingokids/users", "raw_lingokids/activities"}
+    assert [checks_of(job.name) for job in defs.resolve_all_job_defs() if job.name == "daily_engagement"] == [set()]
+    assert checks_of("release_runna") == set()
+
+
+def test_nobody_waits_for_sample_data_or_for_a_source_without_settings(tmp_path: Path) -> None:
+    sample = build_defs(Settings(_env_file=None, landing_uri=""))
+    assert [key for key in sample.resolve_asset_graph().asset_check_keys if key.name == "is_fresh"] == []
+    own = build_defs(Settings(_env_file=None, landing_uri=str(tmp_path), freshness_hours="12, mobile=0"))
+    graph = own.resolve_asset_graph()
+    fresh = {key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "is_fresh"}
+    assert {name.partition("/")[0] for name in fresh} == {"raw_runna", "raw_lingokids"}
+    with_policy = {spec.key.to_user_string() for spec in own.resolve_all_asset_specs() if spec.freshness_policy}
+    assert with_policy == fresh
+
+
+def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) -> None:
+    jobs = {job.name: job for job in defs.resolve_all_job_defs() if job.name.startswith("release_")}
+    assert set(jobs) == {
+        *("release_runna", "release_strava", "release_user_events", "release_mobile_events"),
+        *("release_lingokids_events", "release_lingokids_users", "release_lingokids_activities"),
+    }
+    selected = {key.to_user_string() for key in jobs["release_runna"].asset_layer.selected_asset_keys}
+    assert {"raw_runna/activities", "training/fct__activities", "published/training"} <= selected
+    assert {name for name in selected if name.startswith("raw_")} == {
+        name for name in RAW_PARTITIONED if "runna" in name
     }
 
 

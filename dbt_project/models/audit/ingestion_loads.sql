@@ -18,6 +18,7 @@ select
     rows_in_day,
     seconds,
     loaded_at,
+    release_reason,
     day as loaded_on
 
 from {{ source('records', 'loads') }}

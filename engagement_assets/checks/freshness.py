@@ -1,0 +1,100 @@
+"""Whether each source's newest day has been loaded when it should have been.
+
+Belongs here: `is_fresh`, judged from what the lake holds, by a run of its own. Not here: when that run is (schedules),
+or what a load is judged by (`raw_door.py`): one that loads last year says nothing of today.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from engagement_assets.checks import evidence
+from engagement_assets.checks.catalog import IS_FRESH, Severity
+from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load_records import read_history
+from engagement_assets.resources import ApiClients
+from engagement_assets.settings import Settings
+
+SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.HALT: dg.AssetCheckSeverity.ERROR}
+
+
+def freshness_checks(settings: Settings, clients: ApiClients) -> list[dg.AssetChecksDefinition]:
+    """`is_fresh` of every dataset of the sources that are loaded and waited for; none where nobody waits."""
+    unconfigured = set()
+    if clients.missing_for_strava:
+        unconfigured.add("strava")
+    if clients.missing_for_user_events:
+        unconfigured.add("user_events")
+    datasets = {
+        dg.AssetKey(dataset.key.split("/")): dataset
+        for dataset in RAW_DATASETS
+        if dataset.source not in unconfigured and settings.freshness_hours_of(dataset.source)
+    }
+    return [_freshness_check(datasets)] if datasets else []
+
+
+def _freshness_check(datasets: Mapping[dg.AssetKey, Dataset]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=IS_FRESH.name,
+        specs=[dg.AssetCheckSpec(IS_FRESH.name, asset=key, description=IS_FRESH.description) for key in datasets],
+        can_subset=True,
+    )
+    def is_fresh(
+        context: dg.AssetCheckExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        api_clients: dg.ResourceParam[ApiClients],
+    ) -> Iterator[dg.AssetCheckResult]:
+        lake = Lake(settings.lake_uri)
+        for check in sorted(context.selected_asset_check_keys):
+            dataset = datasets[check.asset_key]
+            yield judge_freshness(lake, dataset, api_clients.clock.now(), settings)
+
+    return is_fresh
+
+
+def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Settings) -> dg.AssetCheckResult:
+    """Whether the newest day that should be in the lake by `now` is; days after it do no harm.
+
+    A held day is not in the lake. A dataset without days must have been loaded after the end of that day.
+    """
+    hours = settings.freshness_hours_of(dataset.source) or 0
+    expected = (now.astimezone(UTC) - timedelta(hours=hours)).date() - timedelta(days=1)
+    newest = _newest_day(lake, dataset, expected)
+    passed = newest is not None and newest >= expected
+    severity = settings.check_severities.of(dataset.source, IS_FRESH.name) or IS_FRESH.severity
+    what = "the newest day" if dataset.partitioned else "the newest load"
+    deadline = datetime.combine(expected + timedelta(days=1), time(), UTC) + timedelta(hours=hours)
+    found = f"{what} is {newest}" if newest else "nothing has been loaded" if dataset.partitioned else "no recent load"
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=dg.AssetKey(dataset.key.split("/")),
+        check_name=IS_FRESH.name,
+        severity=SEVERITIES[severity],
+        description=None if passed else f"{found}, expected {expected} by {deadline:%Y-%m-%d %H:%M} UTC",
+        metadata={
+            evidence.OBSERVED: str(newest or "nothing"),
+            evidence.EXPECTED: expected.isoformat(),
+            evidence.FAILING_DAYS: _missing_days(newest, expected) if dataset.partitioned and not passed else [],
+            **({} if passed else {evidence.BLOCKED: False}),
+        },
+    )
+
+
+def _newest_day(lake: Lake, dataset: Dataset, expected: date) -> date | None:
+    if dataset.partitioned:
+        return max(lake.days(dataset), default=None)
+    name = dataset.key.removeprefix("raw_").replace("/", "_")
+    with tempfile.TemporaryDirectory() as folder, lake.connect("512MB", Path(folder)) as connection:
+        loads = read_history(connection, lake, name, expected).days.get(dataset.key, {})
+    # A load on the day after tells of the day as a whole.
+    return max((day - timedelta(days=1) for day in loads), default=None)
+
+
+def _missing_days(newest: date | None, expected: date) -> list[str]:
+    """The days between; of a source that was never loaded the expected one."""
+    days = (expected - newest).days if newest else 1
+    return [(expected - timedelta(days=ago)).isoformat() for ago in reversed(range(days))]

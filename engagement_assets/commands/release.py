@@ -1,0 +1,70 @@
+"""`make release SOURCE=… [DAY=… [TO=…]] REASON=…`: held days are let through, and what is downstream is built.
+
+Belongs here: the command's arguments and its closing lines. Not here: the run (`range_run.py`) or the release itself
+(see `lake/held_days.py`).
+"""
+
+import argparse
+import sys
+from datetime import timedelta
+
+from engagement_assets.commands.backfill import day_argument
+from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.sandbox_services import with_services
+from engagement_assets.commands.summary import print_summary
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.per_source import SOURCES
+from engagement_assets.settings import Settings
+
+
+def main() -> int:
+    """Run the command; 0 when every step passed, 1 when one failed, 2 when the arguments make no sense."""
+    parser = argparse.ArgumentParser(description="Let held days through on purpose, and build what is downstream.")
+    parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source of the held days")
+    parser.add_argument("--day", dest="first", type=day_argument, help="held day, YYYY-MM-DD")
+    parser.add_argument("--to", dest="last", type=day_argument, help="last day of a range, inclusive")
+    parser.add_argument("--dataset", help="a dataset without days that is held")
+    parser.add_argument("--reason", required=True, type=_reason, help="why they are let through; it is kept")
+    arguments = parser.parse_args()
+    settings = Settings()
+    try:
+        selection = _selection(arguments.source, arguments.dataset, has_day=arguments.first is not None)
+        first = arguments.first or settings.start_date
+        window = DayWindow(first, (arguments.last or first) + timedelta(days=1))
+        with with_services(settings) as with_sandbox:
+            run = run_range(with_sandbox, window, selection, release_reason=arguments.reason)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print_summary(settings, run)
+    if not run.success:
+        print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a sentence, since it is kept in audit.ingestion_loads")
+    return text.strip()
+
+
+def _selection(source: str, dataset: str | None, *, has_day: bool) -> str:
+    """The raw assets that hold the days, and what is downstream of them, in Dagster's syntax.
+
+    Raises:
+        ValueError: the source has no such dataset, or a day is given for one without days, or none for one with days.
+    """
+    known = {item.name: item for item in RAW_DATASETS if item.source == source}
+    if dataset is not None and dataset not in known:
+        raise ValueError(f"{source} has no dataset {dataset!r}, expected one of {', '.join(known)}")
+    meant = [item for item in known.values() if item.partitioned == has_day and dataset in (None, item.name)]
+    if not meant:
+        needed = "has no days: leave DAY out" if has_day else "has days: name one, DAY=2024-01-31"
+        raise ValueError(f"{source if dataset is None else f'{source}/{dataset}'} {needed}")
+    return " or ".join(f'key:"{item.key}"+' for item in meant)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
