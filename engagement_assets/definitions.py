@@ -16,6 +16,7 @@ from engagement_assets.jobs import (
     daily_engagement_job,
     freshness_job,
     release_jobs,
+    replay_jobs,
     weekly_engagement_metrics_job,
 )
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
@@ -36,13 +37,15 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
         *api_assets(settings, clients),
     ]
     freshness = freshness_checks(settings, clients)
+    raw_definitions = [definition for definition in raw if isinstance(definition, dg.AssetsDefinition)]
     return dg.Definitions(
         assets=[*raw, *models, *published_assets(models)],
         asset_checks=freshness,
         jobs=[
             daily_engagement_job(freshness),
             weekly_engagement_metrics_job(models),
-            *release_jobs([definition for definition in raw if isinstance(definition, dg.AssetsDefinition)], freshness),
+            *release_jobs(raw_definitions, freshness),
+            *replay_jobs(raw_definitions, freshness),
             *freshness_job(freshness),
         ],
         resources={"settings": settings, "api_clients": clients},

@@ -80,3 +80,35 @@ def _release_config(op_name: str) -> dg.ConfigMapping:
         config_fn=config_of,
         config_schema={"reason": dg.Field(dg.StringSource, description="Why the held days are let through.")},
     )
+
+
+def replay_jobs(
+    raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]
+) -> list["UnresolvedAssetJobDefinition"]:
+    """Per load a job that puts quarantined records through the door again and rebuilds what is downstream of them."""
+    return [
+        dg.define_asset_job(
+            definition.op.name.replace("raw_", "replay_", 1),
+            selection=dg.AssetSelection.assets(definition).downstream() - dg.AssetSelection.checks(*freshness),
+            config=_replay_config(definition.op.name),
+            description=(
+                "Reads the quarantined records of the partition, or of the partition range, again, after a fix. What "
+                "can be used now is added to the days and stands in audit.replayed_records; the rest stays."
+            ),
+        )
+        for definition in raw
+    ]
+
+
+def _replay_config(op_name: str) -> dg.ConfigMapping:
+    def config_of(values: dict[str, Any]) -> dict[str, Any]:
+        chosen = {"replay_dataset": values["dataset"], "replay_reason_code": values["reason_code"]}
+        return {"ops": {op_name: {"config": {"replay": True, **chosen}}}}
+
+    return dg.ConfigMapping(
+        config_fn=config_of,
+        config_schema={
+            "dataset": dg.Field(dg.StringSource, default_value="", description="This dataset's records alone."),
+            "reason_code": dg.Field(dg.StringSource, default_value="", description="Records with this reason alone."),
+        },
+    )

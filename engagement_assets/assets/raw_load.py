@@ -40,6 +40,12 @@ class LoadConfig(dg.Config):
         default="",
         description="Given: nothing is read; the held days of the window are put into the lake, for this reason.",
     )
+    replay: bool = Field(
+        default=False,
+        description="The quarantined records of the window are read again, in place of the source.",
+    )
+    replay_dataset: str = Field(default="", description="Replay the records of this dataset alone, such as events.")
+    replay_reason_code: str = Field(default="", description="Replay records with this reason alone.")
 
 
 def raw_spec(

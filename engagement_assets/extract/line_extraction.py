@@ -100,8 +100,8 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
     return Extraction(
         accepted={dataset.key: _accepted(reader, dataset, personal, extracted_at)},
         rejected=(
-            f"select '{dataset.key}' as dataset, day, source_path, position, raw_text, "
-            f"reason_code, message from {name}_quarantine"
+            f"select '{dataset.key}' as dataset, {bool(pseudonym_key)} as has_pseudonyms, "
+            f"* exclude (file_id, line_bytes) from {name}_quarantine"
         ),
         counts=f"select * from {name}_counts",
         unknown_fields=f"""

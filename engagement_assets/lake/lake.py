@@ -8,6 +8,7 @@ Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes 
     raw_<source>/<dataset>/day=YYYY-MM-DD/data.parquet              what dbt reads
     records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
     records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
+    records/replayed/day=<day of the replay>/<load>.parquet         a row per record that left the quarantine by it
     records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
     held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
     index/<name>                        which landing file holds which days
@@ -35,6 +36,7 @@ from engagement_assets.lake.datasets import (
     LOAD_COLUMNS,
     QUARANTINE_COLUMNS,
     RAW_DATASETS,
+    REPLAY_COLUMNS,
     Dataset,
 )
 from engagement_assets.lake.day_files import FILE_NAME, write_empty_file
@@ -121,6 +123,10 @@ class Lake:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
 
+    def replays_key(self, name: str, day: date) -> str:
+        """What left the quarantine by replays of the load called `name` on one day."""
+        return f"records/replayed/day={day.isoformat()}/{name}.parquet"
+
     def loads_files(self, name: str, since: date) -> list[str]:
         """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""
         found = self._days_with(f"records/loads/day=*/{name}.parquet")
@@ -166,7 +172,8 @@ class Lake:
     def create_missing_datasets(self) -> None:
         """Put an empty file beside every dataset's days: DuckDB can neither read nor type no file."""
         folders = {item.key: item.columns for item in RAW_DATASETS}
-        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
+        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/replayed": REPLAY_COLUMNS}
+        folders |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
         # Not the name of a day's file: a load may be writing the first one at this moment.
         keys = {f"{folder}/day={WHOLE_DATASET_DAY}/empty.parquet": columns for folder, columns in folders.items()}
         if all(self.exists(key) for key in keys):
