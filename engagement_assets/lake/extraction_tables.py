@@ -44,7 +44,7 @@ def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, 
         from (
             select null::varchar as header, null::boolean as has_pseudonyms where false
             union all by name
-            {extraction.rejected}
+            select * from ({extraction.rejected})
         )
         """
     )
