@@ -4,7 +4,7 @@ Belongs here: selections and their names. Not here: when they run (schedules) or
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -62,24 +62,15 @@ def release_jobs(
         dg.define_asset_job(
             definition.op.name.replace("raw_", "release_", 1),
             selection=dg.AssetSelection.assets(definition).downstream() - dg.AssetSelection.checks(*freshness),
-            config=_release_config(definition.op.name),
+            # For the launchpad: to be filled in, since a release without a reason fails.
+            config={"ops": {definition.op.name: {"config": {"release_reason": ""}}}},
             description=(
                 "Puts the held days of the partition, or of the partition range, into the lake although they failed, "
-                "and rebuilds what is downstream of them. The reason is kept in audit.ingestion_loads."
+                "and rebuilds what is downstream of them. Say why in the config: it is kept in audit.ingestion_loads."
             ),
         )
         for definition in raw
     ]
-
-
-def _release_config(op_name: str) -> dg.ConfigMapping:
-    def config_of(values: dict[str, Any]) -> dict[str, Any]:
-        return {"ops": {op_name: {"config": {"release_reason": values["reason"]}}}}
-
-    return dg.ConfigMapping(
-        config_fn=config_of,
-        config_schema={"reason": dg.Field(dg.StringSource, description="Why the held days are let through.")},
-    )
 
 
 def replay_jobs(
@@ -90,25 +81,12 @@ def replay_jobs(
         dg.define_asset_job(
             definition.op.name.replace("raw_", "replay_", 1),
             selection=dg.AssetSelection.assets(definition).downstream() - dg.AssetSelection.checks(*freshness),
-            config=_replay_config(definition.op.name),
+            config={"ops": {definition.op.name: {"config": {"replay": True}}}},
             description=(
                 "Reads the quarantined records of the partition, or of the partition range, again, after a fix. What "
-                "can be used now is added to the days and stands in audit.replayed_records; the rest stays."
+                "can be used now is added to the days and stands in audit.replayed_records; the rest stays. "
+                "replay_dataset and replay_reason_code in the config choose some of them."
             ),
         )
         for definition in raw
     ]
-
-
-def _replay_config(op_name: str) -> dg.ConfigMapping:
-    def config_of(values: dict[str, Any]) -> dict[str, Any]:
-        chosen = {"replay_dataset": values["dataset"], "replay_reason_code": values["reason_code"]}
-        return {"ops": {op_name: {"config": {"replay": True, **chosen}}}}
-
-    return dg.ConfigMapping(
-        config_fn=config_of,
-        config_schema={
-            "dataset": dg.Field(dg.StringSource, default_value="", description="This dataset's records alone."),
-            "reason_code": dg.Field(dg.StringSource, default_value="", description="Records with this reason alone."),
-        },
-    )

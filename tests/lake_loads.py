@@ -130,12 +130,12 @@ def write(load: Load, found: Found, days: DayWindow | None) -> None:
 
 
 def publish(lake: Lake, found: Found, days: DayWindow | None, number: int, **options: Any) -> None:
-    """A whole load; `held` and `name` can be told."""
+    """A whole load; `held` (the checks that failed, each of which says so), `name`, `take_over_held` can be told."""
     held: Mapping[date, Iterable[str]] = options.get("held", {})
     name = options.get("name", "source")
     with open_load(lake, name, run_id=f"run-{number}", started_at=load_time(number)) as load:
-        write(load, found, days)
-        load.publish({day: list(checks) for day, checks in held.items()})
+        load.write_aside(found.extraction(load.started_at), days, take_over_held=options.get("take_over_held", False))
+        load.publish({day: {check: f"{check} failed" for check in checks} for day, checks in held.items()})
 
 
 def published(lake: Lake, dataset: Dataset, *columns: str) -> list[tuple[Any, ...]]:

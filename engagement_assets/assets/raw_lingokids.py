@@ -58,7 +58,7 @@ def _events_asset(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
-        if reason := config.release_reason:
+        if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, "lingokids_events", [dataset], window=window, reason=reason)
             return
         if config.replay:
@@ -112,7 +112,7 @@ def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[...,
     def raw_snapshot(
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        if reason := config.release_reason:
+        if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, load_name, [dataset], window=None, reason=reason)
             return
         if config.replay:

@@ -36,8 +36,8 @@ class LoadConfig(dg.Config):
         default=False,
         description="Let a day whose landing files have gone replace the day that was loaded from them.",
     )
-    release_reason: str = Field(
-        default="",
+    release_reason: str | None = Field(
+        default=None,
         description="Given: nothing is read; the held days of the window are put into the lake, for this reason.",
     )
     replay: bool = Field(

@@ -45,7 +45,7 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
-        if reason := config.release_reason:
+        if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, "mobile_events", [dataset], window=window, reason=reason)
             return
         if config.replay:

@@ -31,8 +31,14 @@ def release_held_days(  # noqa: PLR0913 - which days of what, and why
     The checks are not judged anew: each passes and says that somebody has released these days, and why.
 
     Raises:
-        dagster.Failure: the lake has nothing of a day, neither held nor published.
+        dagster.Failure: there is no reason, or the lake has nothing of a day, neither held nor published.
     """
+    if not reason.strip():
+        raise dg.Failure(
+            "release_reason is empty, expected why the held days are let through; fill it in and launch this again. "
+            "Nothing has been released",
+            allow_retries=False,
+        )
     days = window.days() if window else [WHOLE_DATASET_DAY]
     lake = Lake(settings.lake_uri)
     with open_load(lake, load_name, run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit) as load:

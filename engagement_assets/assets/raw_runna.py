@@ -52,10 +52,8 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         window = window_of(context)
-        if config.release_reason:
-            yield from release_held_days(
-                context, settings, "runna", DATASETS, window=window, reason=config.release_reason
-            )
+        if (reason := config.release_reason) is not None:
+            yield from release_held_days(context, settings, "runna", DATASETS, window=window, reason=reason)
             return
         if config.replay:
             yield from replay_quarantine(

@@ -83,7 +83,7 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         api_clients: dg.ResourceParam[ApiClients],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        if reason := config.release_reason:
+        if (reason := config.release_reason) is not None:
             yield from release_held_days(
                 context, settings, "strava", DATASETS, window=window_of(context), reason=reason
             )

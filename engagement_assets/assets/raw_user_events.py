@@ -50,7 +50,7 @@ def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         api_clients: dg.ResourceParam[ApiClients],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        if reason := config.release_reason:
+        if (reason := config.release_reason) is not None:
             yield from release_held_days(
                 context, settings, "user_events", [USER_EVENTS], window=window_of(context), reason=reason
             )

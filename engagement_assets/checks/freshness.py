@@ -66,9 +66,9 @@ def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Setti
     newest = _newest_day(lake, dataset, expected)
     passed = newest is not None and newest >= expected
     severity = settings.check_severities.of(dataset.source, IS_FRESH.name) or IS_FRESH.severity
-    what = "the newest day" if dataset.partitioned else "the newest load"
+    what = "the newest day is" if dataset.partitioned else "the newest snapshot tells of"
     deadline = datetime.combine(expected + timedelta(days=1), time(), UTC) + timedelta(hours=hours)
-    found = f"{what} is {newest}" if newest else "nothing has been loaded" if dataset.partitioned else "no recent load"
+    found = f"{what} {newest}" if newest else "nothing has been loaded lately"
     return dg.AssetCheckResult(
         passed=passed,
         asset_key=dg.AssetKey(dataset.key.split("/")),
@@ -90,7 +90,7 @@ def _newest_day(lake: Lake, dataset: Dataset, expected: date) -> date | None:
     name = dataset.key.removeprefix("raw_").replace("/", "_")
     with tempfile.TemporaryDirectory() as folder, lake.connect("512MB", Path(folder)) as connection:
         loads = read_history(connection, lake, name, expected).days.get(dataset.key, {})
-    # A load on the day after tells of the day as a whole.
+    # A load tells as a whole of the day before it.
     return max((day - timedelta(days=1) for day in loads), default=None)
 
 

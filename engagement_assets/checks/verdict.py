@@ -130,7 +130,7 @@ class Verdict:
         if rows := [finding.rows for finding in found.values() if finding.rows is not None]:
             shown[evidence.FAILING_ROWS] = sum(rows)
         if keys := [key for finding in found.values() for key in finding.keys]:
-            shown[evidence.FAILING_KEYS] = keys[:KEYS_SHOWN]
+            shown[evidence.FAILING_KEYS] = list(dict.fromkeys(keys))[:KEYS_SHOWN]
         if self.rows_in:
             shown[evidence.FAILING_ROWS_SQL] = self._rows_sql(load.lake, self.rows_in, held)
         return shown

@@ -16,13 +16,13 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 
 WEEKS_OF_HISTORY = 8
-# Of fewer values the median is as odd as any of them.
-MIN_WEEKS = 4
+# Of fewer values the deviation says little: chance alone makes them lie close together.
+MIN_WEEKS = 6
 # What the median absolute deviation of a normal distribution is times, to be its standard deviation.
 NORMAL_DEVIATIONS_PER_MAD = 1.4826
 MAX_DEVIATIONS = 3
 # The least deviation that is believed, as a share of the median: else a series that never changed alarms at one row.
-MIN_RELATIVE_DEVIATION = 0.05
+MIN_RELATIVE_DEVIATION = 0.1
 
 
 def rows_in_day(day: DayCounts | PublishedDay) -> int:
@@ -44,7 +44,7 @@ def volume_as_expected(
 ) -> Verdict:
     """The volume of each day that is over is within three deviations of the median of the same weekday before it.
 
-    Up to eight weeks are compared, days of this load among them; with fewer than four the day passes, and the note says
+    Up to eight weeks are compared, days of this load among them; with fewer than six the day passes, and the note says
     so. A dataset without days is compared with its loads on the same weekday.
     """
     series = {day: volume_of(found) for day, found in history.days.get(dataset.key, {}).items()}

@@ -261,7 +261,7 @@ class Load:
                         changes.append(FileChange(held_key, written))
                     else:
                         changes += [FileChange(key, written), FileChange(held_key, None)]
-        changes += [self._record_of_held_day(day, failed, records) for day, failed in held.items()]
+        changes += [self._record_of_held_day(day, held[day], records) for day in self._days if day in held]
         changes.append(self.record_of_load(records))
         self.lake.commit(self.name, changes)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
-from tests.lake_loads import DAY_1, Found, Reject, Row, event, load_time, published, quarantined, window, write
+from tests.lake_loads import DAY_1, Found, Reject, Row, event, load_time, published, quarantined, window
 
 pytestmark = pytest.mark.integration
 
@@ -78,35 +78,57 @@ def _found(load: _Load, number: int) -> Found:
     )
 
 
+@dataclass
+class _Day:
+    """What is known of a day: identity → file and load of an event, and file and position of each bad record."""
+
+    rows: dict[str | None, tuple[str, str]]
+    rejects: set[tuple[str, int]]
+
+
+def _merged(found: Found, load: _Load, day: date, published: _Day, held: _Day | None) -> _Day:
+    """What a load makes of a day: new rows, then held ones whose file it has not read, then published ones."""
+    rows = dict(published.rows)
+    if held:
+        rows |= {identity: row for identity, row in held.rows.items() if row[0] not in load.files}
+    rows |= {
+        row["event_id"]: (row["source_path"], row["user_id"])
+        for row in found.rows[LINGOKIDS_EVENTS]
+        if row["day"] == day
+    }
+    known = held or published
+    rejects = {(name, position) for name, position in known.rejects if name not in load.files}
+    rejects |= {(item.source_path, item.position or 0) for item in found.rejects if item.day == day}
+    return _Day(rows, rejects)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(_loads(), min_size=1, max_size=4))
 def test_loads_in_any_order_give_the_union_and_always_reconcile(loads: list[_Load]) -> None:
-    expected: dict[tuple[date, str | None], tuple[str, str]] = {}
-    expected_rejects: dict[tuple[date, str, int], None] = {}
+    expected = {day: _Day({}, set()) for day in DAYS}
+    held: dict[date, _Day] = {}
     with TemporaryDirectory() as folder:
         lake = Lake(str(Path(folder) / "lake"))
         for number, load in enumerate(loads):
             found = _found(load, number)
             with open_load(lake, "events", run_id=f"run-{number}", started_at=load_time(number)) as opened:
-                write(opened, found, window(load.days[0], load.days[-1]))
+                opened.write_aside(
+                    found.extraction(opened.started_at), window(load.days[0], load.days[-1]), take_over_held=True
+                )
                 counts = opened.counts()
-                opened.publish({day: ["reconciles"] for day in load.held})
+                opened.publish({day: {"reconciles": "three are lost"} for day in load.held})
             assert [day.day for day in counts] == load.days
             assert [day.unaccounted for day in counts] == [0] * len(load.days)
             assert sum(day.accepted for day in counts) == len(found.rows[LINGOKIDS_EVENTS])
 
-            good = [day for day in load.days if day not in load.held]
-            for row in found.rows[LINGOKIDS_EVENTS]:
-                if row["day"] in good:
-                    expected[row["day"], row["event_id"]] = (row["source_path"], row["user_id"])
-            for day, name, position in list(expected_rejects):
-                if day in good and name in load.files:
-                    del expected_rejects[day, name, position]
-            for reject in found.rejects:
-                if reject.day in good:
-                    expected_rejects[reject.day, reject.source_path, reject.position or 0] = None
+            for day in load.days:
+                merged = _merged(found, load, day, expected[day], held.pop(day, None))
+                (held if day in load.held else expected)[day] = merged
+            assert lake.held_days("events") == sorted(held)
         rows = published(lake, LINGOKIDS_EVENTS, "event_id", "source_path", "user_id")
         rejects = quarantined(lake, "source_path", "position")
-    assert {(day, identity): (name, user) for day, identity, name, user in rows} == expected
-    assert len(rows) == len(expected)
-    assert rejects == sorted(expected_rejects)
+    assert {(day, identity): (name, user) for day, identity, name, user in rows} == {
+        (day, identity): row for day, of_day in expected.items() for identity, row in of_day.rows.items()
+    }
+    assert len(rows) == sum(len(of_day.rows) for of_day in expected.values())
+    assert rejects == sorted((day, *place) for day, of_day in expected.items() for place in of_day.rejects)

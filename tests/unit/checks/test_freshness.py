@@ -1,0 +1,94 @@
+"""Whether the newest day is there when it should be."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from engagement_assets.checks.freshness import freshness_checks, judge_freshness
+from engagement_assets.extract.http_api import Clock
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.lake.lake import Lake
+from engagement_assets.resources import ApiClients
+from engagement_assets.settings import Settings
+from tests.lake_loads import FIRST_LOAD, Found, event, events, publish, window
+
+NEWEST = date(2024, 5, 31)
+DEADLINE = datetime(2024, 6, 2, 12, tzinfo=UTC)  # of 2024-06-01, twelve hours after its end
+EVENTS = dg.AssetKey(["raw_lingokids", "events"])
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def settings(lake: Lake, tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, landing_uri=str(tmp_path), lake_uri=lake.uri)
+
+
+@pytest.fixture
+def loaded(lake: Lake) -> Lake:
+    """Events of the day before the load, and users, loaded on 2024-06-01."""
+    publish(lake, events(event("a", NEWEST)), window(NEWEST), 1, name="lingokids_events")
+    publish(lake, Found({LINGOKIDS_USERS: [{"user_id": "u"}]}), None, 1, name="lingokids_users")
+    return lake
+
+
+@pytest.mark.parametrize("dataset", [LINGOKIDS_EVENTS, LINGOKIDS_USERS], ids=["events", "users"])
+def test_a_source_is_fresh_until_the_deadline_of_the_next_day(
+    loaded: Lake, settings: Settings, dataset: Dataset
+) -> None:
+    for now in (FIRST_LOAD, DEADLINE - timedelta(seconds=1)):
+        result = judge_freshness(loaded, dataset, now, settings)
+        assert (result.passed, result.description) == (True, None)
+
+
+def test_a_day_that_is_not_there_at_its_deadline_is_missed(loaded: Lake, settings: Settings) -> None:
+    result = judge_freshness(loaded, LINGOKIDS_EVENTS, DEADLINE + timedelta(days=1), settings)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "the newest day is 2024-05-31, expected 2024-06-02 by 2024-06-03 12:00 UTC"
+    assert result.metadata["failing_days"] == dg.JsonMetadataValue(["2024-06-01", "2024-06-02"])
+
+
+def test_a_held_day_is_not_there(lake: Lake, settings: Settings) -> None:
+    held = {NEWEST: ["events.rejected_share"]}
+    publish(lake, events(event("a", NEWEST)), window(NEWEST), 1, held=held, name="lingokids_events")
+    result = judge_freshness(lake, LINGOKIDS_EVENTS, FIRST_LOAD, settings)
+    assert (result.passed, result.description) == (
+        False,
+        "nothing has been loaded lately, expected 2024-05-31 by 2024-06-01 12:00 UTC",
+    )
+
+
+def test_a_snapshot_must_have_been_loaded_since(loaded: Lake, settings: Settings) -> None:
+    result = judge_freshness(loaded, LINGOKIDS_USERS, DEADLINE, settings)
+    assert (result.passed, result.metadata["failing_days"]) == (False, dg.JsonMetadataValue([]))
+    assert result.description == "the newest snapshot tells of 2024-05-31, expected 2024-06-01 by 2024-06-02 12:00 UTC"
+
+
+def test_a_later_deadline_and_an_error_are_settings(loaded: Lake) -> None:
+    late = Settings(
+        _env_file=None, landing_uri="x", freshness_hours="12,lingokids=36", check_severities="is_fresh=halt"
+    )
+    assert judge_freshness(loaded, LINGOKIDS_EVENTS, DEADLINE, late).passed
+    missed = judge_freshness(loaded, LINGOKIDS_EVENTS, DEADLINE + timedelta(hours=24), late)
+    assert (missed.passed, missed.severity) == (False, dg.AssetCheckSeverity.ERROR)
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(("now", "failing"), [(FIRST_LOAD, set()), (DEADLINE, {"raw_lingokids/events"})])
+def test_the_check_runs_alone_and_goes_by_the_clock(settings: Settings, now: datetime, failing: set[str]) -> None:
+    clients = ApiClients(settings, Clock(lambda: now))
+    (checks,) = freshness_checks(settings, clients)
+    selection = dg.AssetSelection.checks(dg.AssetCheckKey(EVENTS, "is_fresh"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [checks], selection=selection, resources={"settings": settings, "api_clients": clients}, instance=instance
+        )
+    evaluations = result.get_asset_check_evaluations()
+    assert [check.asset_key for check in evaluations] == [EVENTS]
+    assert {check.asset_key.to_user_string() for check in evaluations if not check.passed} == failing
+    assert result.success
