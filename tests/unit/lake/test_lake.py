@@ -126,7 +126,7 @@ def test_creating_missing_datasets_leaves_what_is_there(lake: Lake) -> None:
     before = {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))}
     lake.create_missing_datasets()
     assert {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))} == before
-    assert len(before) == len(RAW_DATASETS) + 4
+    assert len(before) == len(RAW_DATASETS) + 5
 
 
 def test_exclusive_yields_an_empty_folder_that_goes(lake: Lake) -> None:
