@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SELECT ?= *
 
-.PHONY: help install demo dev backfill release replay test lint format bench dictionary lock clean
+.PHONY: help install demo dev backfill release replay prune test lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ replay: install ## Read quarantined records again: SOURCE=runna FROM=… TO=… 
 	@test -n "$(SOURCE)" || { echo "usage: make replay SOURCE=runna FROM=2024-01-01 TO=2024-01-31 [DATASET=…] [REASON=not_json]"; exit 2; }
 	@$(BIN)/python -m engagement_assets.commands.replay --source '$(SOURCE)' $(if $(FROM),--from '$(FROM)') \
 		$(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)') $(if $(REASON),--reason '$(REASON)')
+
+prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tells
+	@$(BIN)/python -m engagement_assets.commands.prune $(if $(DRY_RUN),--dry-run)
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -22,6 +22,7 @@ from engagement_assets.jobs import (
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
+from engagement_assets.retention import retention_job, retention_schedule
 from engagement_assets.settings import Settings
 from engagement_assets.transform.project import manifest
 
@@ -37,6 +38,7 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
         *api_assets(settings, clients),
     ]
     freshness = freshness_checks(settings, clients)
+    retention = retention_job()
     raw_definitions = [definition for definition in raw if isinstance(definition, dg.AssetsDefinition)]
     return dg.Definitions(
         assets=[*raw, *models, *published_assets(models)],
@@ -46,8 +48,10 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
             weekly_engagement_metrics_job(models),
             *release_jobs(raw_definitions, freshness),
             *replay_jobs(raw_definitions, freshness),
+            retention,
             *freshness_job(freshness),
         ],
+        schedules=[retention_schedule(retention)],
         resources={"settings": settings, "api_clients": clients},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
         executor=dg.in_process_executor,

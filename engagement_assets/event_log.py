@@ -8,6 +8,7 @@ batches, which its SQLite storage takes apart again, with a transaction and a sy
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from dagster import EventLogEntry
@@ -42,6 +43,11 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         for event in events:
             if event.dagster_event_type not in ASSET_EVENTS:
                 self.store_event(event)
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, with the file that they were in: emptied, it would stay as large as it was."""
+        super().delete_events(run_id)
+        Path(self.path_for_shard(run_id)).unlink(missing_ok=True)
 
 
 class BatchingSqliteStorage(DagsterSqliteStorage):

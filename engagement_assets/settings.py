@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
+MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 # Written as one line, not as JSON.
@@ -90,6 +91,17 @@ class Settings(BaseSettings):
         default=PerSource(12),
         description="Hours after the end of a UTC day until it must be loaded; 0 means that nobody waits for it.",
     )
+    raw_retention_days: NumberPerSource = Field(
+        default=PerSource(0),
+        description="Days after which the raw data of a day are removed, which the tables cannot be rebuilt without; "
+        "0 keeps them.",
+    )
+    quarantine_retention_days: int = Field(
+        default=365, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
+    )
+    run_retention_days: int = Field(
+        default=90, ge=0, description="Days after which runs that nothing rests on are removed; 0 keeps them."
+    )
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",
@@ -99,6 +111,17 @@ class Settings(BaseSettings):
         default="100MB",
         description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
     )
+
+    @field_validator("raw_retention_days")
+    @classmethod
+    def _keep_what_runs_read(cls, days: PerSource) -> PerSource:
+        shortest = min((number for number in (days.default, *days.by_source.values()) if number), default=None)
+        if shortest is not None and shortest < MIN_RAW_RETENTION_DAYS:
+            raise ValueError(
+                f"expected 0 or at least {MIN_RAW_RETENTION_DAYS} days, found {shortest:g}: daily runs read trailing "
+                "days again, late records reach back further"
+            )
+        return days
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:

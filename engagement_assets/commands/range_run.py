@@ -23,6 +23,7 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS
 from engagement_assets.lake.replay import Choice
+from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -78,6 +79,8 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     if allow_shrink:
         settings = settings.model_copy(update={"allow_shrink": True})
     prepare_dagster_home(settings)
+    # Whether today's data is there is not the question of a run over days that somebody names.
+    settings = settings.model_copy(update={"freshness_hours": PerSource(0)})
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     tags = {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}

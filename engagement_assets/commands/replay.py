@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from engagement_assets.commands.backfill import day_argument
+from engagement_assets.commands.downstream import and_downstream, datasets_meant
 from engagement_assets.commands.range_run import failure_lines, run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
+from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.per_source import SOURCES
@@ -32,13 +33,13 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = Settings()
     try:
-        datasets = _datasets(arguments.source, arguments.dataset, has_days=arguments.first is not None)
+        datasets = datasets_meant(arguments.source, arguments.dataset or None, has_day=arguments.first is not None)
         days = _days_with_records(settings, datasets, arguments.first, arguments.last or arguments.first)
         if not days:
             print("nothing to replay: the quarantine holds no record of this; see audit.rejected_records")
             return 0
         window = DayWindow(days[0], days[-1] + timedelta(days=1))
-        selection = " or ".join(f'key:"{item.key}"+' for item in datasets)
+        selection = and_downstream(settings, datasets)
         with with_services(settings) as with_sandbox:
             run = run_range(with_sandbox, window, selection, replay=Choice(arguments.dataset, arguments.reason))
     except ValueError as error:
@@ -49,22 +50,6 @@ def main() -> int:
         print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
         return 1
     return 0
-
-
-def _datasets(source: str, name: str, *, has_days: bool) -> list[Dataset]:
-    """The datasets that are meant.
-
-    Raises:
-        ValueError: the source has no such dataset, or a range is given for one without days, or none for one with days.
-    """
-    known = {item.name: item for item in RAW_DATASETS if item.source == source}
-    if name and name not in known:
-        raise ValueError(f"{source} has no dataset {name!r}, expected one of {', '.join(known)}")
-    meant = [item for item in known.values() if item.partitioned == has_days and name in ("", item.name)]
-    if not meant:
-        needed = "has no days: leave FROM and TO out" if has_days else "has days: name them, FROM=… TO=…"
-        raise ValueError(f"{source}{f'/{name}' if name else ''} {needed}")
-    return meant
 
 
 def _days_with_records(

@@ -1,6 +1,6 @@
 """From the records of a service's pages to the extraction that is handed over.
 
-Belongs here: rows on disk by the thousand, so that memory does not grow with the window; which of several records with one
+Belongs here: rows on disk by the thousand, so that memory does not grow; which of several records with one
 identity stays; the counts. Not here: what a record means and which days count (the source's own module).
 """
 

@@ -40,6 +40,12 @@ class Dataset:
         """The dataset's name within its source, `activities` for `raw_runna/activities`."""
         return self.key.partition("/")[2]
 
+    @property
+    def load_name(self) -> str:
+        """What it is loaded as: services and Runna bring their datasets together, others come each by itself."""
+        together = self.source in {"runna", "strava", "user_events"}
+        return self.source if together else f"{self.source}_{self.name}"
+
 
 RUNNA_ACTIVITIES = Dataset(
     key="raw_runna/activities",

@@ -45,6 +45,10 @@ from engagement_assets.lake.load_records import (
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
 
+class PrunedDayError(ValueError):
+    """A day is to be loaded that retention has removed."""
+
+
 @dataclass
 class Load:
     """A load at work; made by `open_load`."""
@@ -97,8 +101,10 @@ class Load:
 
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
+            PrunedDayError: a day was removed when it was old enough.
         """
         self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
+        self._refuse_pruned_days()
         for dataset in self._datasets:
             keep = dataset.append_only and not forget
             take_over = keep and take_over_held
@@ -129,6 +135,17 @@ class Load:
         for dataset in self._datasets:
             known = self._present(dataset, self.lake.quarantine_key) + self._present(dataset, self._held_quarantine_key)
             keep_first_times(self.connection, dataset, known)
+
+    def _refuse_pruned_days(self) -> None:
+        for dataset in self._datasets:
+            pruned = [day for day in self._days if self.lake.exists(self.lake.pruned_key(dataset, day))]
+            if pruned:
+                mark = self.lake.location(self.lake.pruned_key(dataset, pruned[0]))
+                raise PrunedDayError(
+                    f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the "
+                    "tables still hold it, and what the landing zone has now may be less. Leave the day out of the "
+                    f"range; to load it all the same, remove {mark}"
+                )
 
     def published_rows(self, dataset: Dataset, window: DayWindow) -> str:
         """The rows of the window's days that the lake holds now, as SQL for a table."""

@@ -1,6 +1,5 @@
 """What a run makes of a failing day: a warning lets it through, a halt holds it, a release puts it into the lake."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,78 +7,19 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.commands.range_run import RANGE_END_TAG, RANGE_START_TAG
+from engagement_assets.commands.range_run import run_range
 from engagement_assets.definitions import build_defs
-from engagement_assets.lake.datasets import MOBILE_EVENTS
-from engagement_assets.lake.lake import Lake
-from engagement_assets.resources import ApiClients
-from engagement_assets.settings import Settings
-from tests.lake_loads import parquet_rows, records
+from tests.integration.mobile_door import RAW, MobileDoor
+from tests.lake_loads import records, window
 
 pytestmark = pytest.mark.integration
 
-HEADER = ";".join(
-    (
-        *("anonymous_id", "business_zoned", "context_app_version", "context_device_id", "context_os_name"),
-        *("event_name", "received_at", "created_at"),
-    )
-)
-RAW = dg.AssetKey(["raw_mobile", "events"])
 DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
 
 
-class Door:
-    """A landing zone with mobile events, and runs of their raw asset with one asset downstream."""
-
-    def __init__(self, folder: Path) -> None:
-        self.landing = folder / "landing" / "mobile_events"
-        self.landing.mkdir(parents=True)
-        self.lake = Lake(str(folder / "lake"))
-        self.settings = Settings(
-            _env_file=None,
-            landing_uri=str(folder / "landing"),
-            lake_uri=self.lake.uri,
-            start_date=DAY_1,
-            dagster_home=folder / "home",
-        )
-
-    def write(self, day: date, good: int, bad: int = 0) -> None:
-        """A day's file: `good` usable lines, and `bad` ones without a name of the event."""
-        lines = [
-            f"a{number};zone;1;d;ios;{'Opened' if number < good else ''};{day} 10:00:{number % 60:02};{day} 09:00:00"
-            for number in range(good + bad)
-        ]
-        (self.landing / f"{day}.csv").write_text("\n".join([HEADER, *lines, ""]), encoding="utf-8")
-
-    def run(self, first: date, last: date, config: Mapping[str, Any] | None = None, **settings: Any) -> Any:
-        """Load days inclusive; the result tells what became of the asset downstream."""
-        # What was given as a text is read as one of the environment is.
-        own = Settings(_env_file=None, **{**self.settings.model_dump(), **settings})
-
-        @dg.asset(deps=[RAW])
-        def downstream() -> None:
-            pass
-
-        with dg.DagsterInstance.ephemeral() as instance:
-            return dg.materialize(
-                [raw_mobile_assets(own), downstream],
-                instance=instance,
-                resources={"settings": own, "api_clients": ApiClients(own)},
-                tags={RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()},
-                run_config={"ops": {"raw_mobile_events": {"config": dict(config or {})}}},
-                raise_on_error=False,
-            )
-
-    def published(self) -> dict[date, int]:
-        """Rows of each day in the lake."""
-        rows = parquet_rows(Path(self.lake.uri), f"{MOBILE_EVENTS.key}/*/data.parquet", "day", "event_id")
-        return {day: sum(row[0] == day for row in rows) for day in self.lake.days(MOBILE_EVENTS)}
-
-
 @pytest.fixture
-def door(tmp_path: Path) -> Door:
-    return Door(tmp_path)
+def door(tmp_path: Path) -> MobileDoor:
+    return MobileDoor(tmp_path)
 
 
 def _evaluation(result: Any, check: str) -> Any:
@@ -92,7 +32,7 @@ def _materialized(result: Any) -> list[tuple[str, str | None]]:
     )
 
 
-def test_a_good_range_passes_every_check(door: Door) -> None:
+def test_a_good_range_passes_every_check(door: MobileDoor) -> None:
     for day in (DAY_1, DAY_2):
         door.write(day, good=200)
     result = door.run(DAY_1, DAY_2)
@@ -105,7 +45,7 @@ def test_a_good_range_passes_every_check(door: Door) -> None:
     assert metadata.materialization.metadata["held_days"].value == []
 
 
-def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped(door: Door) -> None:
+def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped(door: MobileDoor) -> None:
     for day in (DAY_1, DAY_2, DAY_3):
         door.write(day, good=200, bad=20 if day == DAY_2 else 0)
     result = door.run(DAY_1, DAY_3)
@@ -129,7 +69,7 @@ def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped
     assert door.lake.held_days("mobile_events") == []
 
 
-def test_a_check_that_only_warns_lets_the_day_through_and_the_run_is_green(door: Door) -> None:
+def test_a_check_that_only_warns_lets_the_day_through_and_the_run_is_green(door: MobileDoor) -> None:
     door.write(DAY_1, good=200, bad=20)
     result = door.run(DAY_1, DAY_1, check_severities="mobile.rejected_share=warn")
     assert result.success
@@ -140,7 +80,7 @@ def test_a_check_that_only_warns_lets_the_day_through_and_the_run_is_green(door:
     assert {name for name, _ in _materialized(result)} == {"raw_mobile/events", "downstream"}
 
 
-def test_a_check_that_only_warns_can_be_made_to_halt(door: Door) -> None:
+def test_a_check_that_only_warns_can_be_made_to_halt(door: MobileDoor) -> None:
     days = [DAY_1 + timedelta(weeks=week) for week in range(7)]
     for day in days:
         door.write(day, good=3 if day == days[-1] else 100)
@@ -152,7 +92,7 @@ def test_a_check_that_only_warns_can_be_made_to_halt(door: Door) -> None:
     assert door.lake.held_days("mobile_events") == [days[-1]]
 
 
-def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: Door) -> None:
+def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: MobileDoor) -> None:
     door.write(DAY_1, good=200)
     door.write(DAY_2, good=200, bad=20)
     assert not door.run(DAY_1, DAY_2).success
@@ -176,7 +116,7 @@ def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: Door
     assert {check.description for check in again.get_asset_check_evaluations()} == {"not judged: nothing was held"}
 
 
-def test_a_released_day_stays_released_until_it_is_read_with_other_counts(door: Door) -> None:
+def test_a_released_day_stays_released_until_it_is_read_with_other_counts(door: MobileDoor) -> None:
     door.write(DAY_1, good=200, bad=20)
     door.run(DAY_1, DAY_1)
     door.run(DAY_1, DAY_1, {"release_reason": "known"})
@@ -191,7 +131,7 @@ def test_a_released_day_stays_released_until_it_is_read_with_other_counts(door: 
     assert door.lake.held_days("mobile_events") == [DAY_1]
 
 
-def test_a_day_that_nothing_is_known_of_cannot_be_released(door: Door) -> None:
+def test_a_day_that_nothing_is_known_of_cannot_be_released(door: MobileDoor) -> None:
     result = door.run(DAY_1, DAY_1, {"release_reason": "please"})
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
@@ -200,7 +140,7 @@ def test_a_day_that_nothing_is_known_of_cannot_be_released(door: Door) -> None:
     )
 
 
-def test_the_job_of_the_ui_releases_and_wants_a_reason(door: Door) -> None:
+def test_the_job_of_the_ui_releases_and_wants_a_reason(door: MobileDoor) -> None:
     door.write(DAY_1, good=200, bad=20)
     door.run(DAY_1, DAY_1)
     job = build_defs(door.settings).resolve_job_def("release_mobile_events")
@@ -216,3 +156,15 @@ def test_the_job_of_the_ui_releases_and_wants_a_reason(door: Door) -> None:
             )
         assert (result.success, door.published()) == (success, published)
     assert [row for row in records(door.lake, "release_reason") if row[0]] == [("seen in the UI",)]
+
+
+def test_a_release_from_the_shell_is_a_run_over_a_range(door: MobileDoor) -> None:
+    for day in (DAY_1, DAY_2):
+        door.write(day, good=200, bad=20)
+    door.run(DAY_1, DAY_2)
+    run = run_range(door.settings, window(DAY_1, DAY_2), 'key:"raw_mobile/events"', release_reason="known")
+    assert run.failures == ()
+    assert door.published() == {DAY_1: 200, DAY_2: 200}
+    assert {check.check_name for check in run.checks} == {
+        *("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
+    }
