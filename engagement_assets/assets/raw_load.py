@@ -146,13 +146,13 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     """
     counts = load.counts()
     counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
-    history = history_of(load)
     verdicts = [
-        verdict.with_severity(
-            settings.check_severities.of(verdict.dataset.source, verdict.claim.name)
-        ).without_released(counts_of[verdict.dataset.key], history)
+        verdict.with_severity(settings.check_severities.of(verdict.dataset.source, verdict.claim.name))
         for verdict in verdicts
     ]
+    if any(verdict.findings for verdict in verdicts):
+        history = history_of(load)
+        verdicts = [verdict.without_released(counts_of[verdict.dataset.key], history) for verdict in verdicts]
     held: dict[date, dict[str, str]] = {}
     for verdict in verdicts:
         for day, sentence in verdict.halting_days.items():

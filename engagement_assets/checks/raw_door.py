@@ -109,21 +109,24 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
             settings.rejected_share_min_records,
         )
     )
-    findings = {}
+    reject_reasons = load.reject_reasons().get(dataset.key, {})
+    findings: dict[date, Finding] = {}
     for day in counts:
         share = day.quarantined / max(day.records_read, 1)
         is_halting = share > halts and day.records_read >= min_records
         if share <= warns and not is_halting:
             continue
-        reasons = load.reject_reasons().get(dataset.key, {}).get(day.day, {})
+        reasons = reject_reasons.get(day.day, {})
         told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
+        # Every failing day has rejects: those of the first ones are as many as are shown.
+        keys = load.reject_places(dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
         findings[day.day] = Finding(
             f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {told}",
             Severity.HALT if is_halting else Severity.WARN,
             observed=f"{share:.2%}",
             expected=f"at most {halts if is_halting else warns:.2%}",
             rows=day.quarantined,
-            keys=tuple(load.reject_places(dataset, day.day, KEYS_SHOWN)),
+            keys=tuple(keys),
         )
     figures = {
         "records_read": sum(day.records_read for day in counts),

@@ -38,7 +38,7 @@ from engagement_assets.lake.load_records import (
     Record,
     day_records,
     held_records,
-    partition_date,
+    keep_records,
     write_records,
 )
 
@@ -63,6 +63,8 @@ class Load:
     _days: list[date] = field(default_factory=list, init=False)
     _datasets: list[Dataset] = field(default_factory=list, init=False)
     _days_with_rejects: dict[str, set[date]] = field(default_factory=dict, init=False)
+    # What lies aside does not change once it is written.
+    _counts: list[DayCounts] = field(default_factory=list, init=False)
 
     @property
     def workdir(self) -> Path:
@@ -162,11 +164,13 @@ class Load:
 
     def counts(self) -> list[DayCounts]:
         """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
-        return [
-            DayCounts(dataset.key, *row)
-            for dataset in self._datasets
-            for row in self.connection.execute(self._counts_query(dataset)).fetchall()
-        ]
+        if not self._counts:
+            self._counts = [
+                DayCounts(dataset.key, *row)
+                for dataset in self._datasets
+                for row in self.connection.execute(self._counts_query(dataset)).fetchall()
+            ]
+        return self._counts
 
     def unknown_fields(self) -> dict[str, dict[date, dict[str, int]]]:
         """Per dataset and day the fields that no contract names, and how many records hold each."""
@@ -278,7 +282,7 @@ class Load:
                         changes.append(FileChange(held_key, written))
                     else:
                         changes += [FileChange(key, written), FileChange(held_key, None)]
-        changes += [self._record_of_held_day(day, held[day], records) for day in self._days if day in held]
+        changes += self._records_of_held_days(held, records)
         changes.append(self.record_of_load(records))
         self.lake.commit(self.name, changes)
 
@@ -422,20 +426,32 @@ class Load:
         write_records(self.connection, LOAD_COLUMNS, [{**record, **own} for record in records], path, earlier)
         return FileChange(key, path)
 
-    def _record_of_held_day(self, day: date, failed: Mapping[str, str], records: Sequence[Record]) -> FileChange:
-        """What is written down of a held day; the time since which it is held stays when it is held again."""
-        known = held_records(self.connection, self.lake, self.name, [day]).get(day, ())
-        own = {
-            "load_id": self.load_id,
-            "run_id": self.run_id,
-            "reason": "; ".join(failed[check] for check in sorted(failed)),
-            "held_at": self._loaded_at,
-            "held_since": min((record["held_since"] for record in known), default=self._loaded_at),
-        }
-        of_day = [{**record, **own} for record in records if record["partition_date"] == partition_date(day)]
-        path = day_file(self._aside / "held", day)
-        write_records(self.connection, HELD_COLUMNS, of_day, path)
-        return FileChange(self.lake.held_record_key(self.name, day), path)
+    def _records_of_held_days(
+        self, held: Mapping[date, Mapping[str, str]], records: Sequence[Record]
+    ) -> list[FileChange]:
+        """What is written down of each held day; the time since which it is held stays when it is held again."""
+        days = [day for day in self._days if day in held]
+        if not days:
+            return []
+        known = held_records(self.connection, self.lake, self.name, days)
+        rows = []
+        for record in records:
+            day = record["partition_date"] or WHOLE_DATASET_DAY
+            if day in held:
+                failed = held[day]
+                own = {
+                    "day": day,
+                    "load_id": self.load_id,
+                    "run_id": self.run_id,
+                    "reason": "; ".join(failed[check] for check in sorted(failed)),
+                    "held_at": self._loaded_at,
+                    "held_since": min((item["held_since"] for item in known.get(day, ())), default=self._loaded_at),
+                }
+                rows.append({**record, **own})
+        keep_records(self.connection, {**HELD_COLUMNS, "day": "DATE"}, rows)
+        folder = self._aside / "held"
+        write_days(self.connection, "select * from records_to_write", HELD_COLUMNS, days, folder)
+        return [FileChange(self.lake.held_record_key(self.name, day), day_file(folder, day)) for day in days]
 
     @property
     def _loaded_at(self) -> datetime:

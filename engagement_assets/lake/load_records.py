@@ -102,20 +102,24 @@ def day_records(
     ]
 
 
-def write_records(
-    connection: duckdb.DuckDBPyConnection,
-    columns: Mapping[str, str],
-    records: Sequence[Record],
-    path: Path,
-    earlier: Sequence[str] = (),
-) -> None:
-    """Write records to a Parquet file, after those of the files `earlier`; a column that a record lacks is NULL."""
+def keep_records(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], records: Sequence[Record]) -> None:
+    """Make the temporary table `records_to_write`; a column that a record lacks is NULL."""
     values = ", ".join(
         f"unnest(${number}::{kind}[]) as {name}" for number, (name, kind) in enumerate(columns.items(), start=1)
     )
     by_column = [[record.get(name) for record in records] for name in columns]
     connection.execute(f"create or replace temp table records_to_write as select {values}", by_column)
-    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def write_records(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, str],
+    records: Sequence[Record],
+    path: Path,
+    earlier: Sequence[str],
+) -> None:
+    """Write records to a Parquet file, after those of the files `earlier`."""
+    keep_records(connection, columns, records)
     connection.execute(
         f"""
         copy (

@@ -39,7 +39,7 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> set[tuple[str, str]]:
     return {
         (check.asset_key.to_user_string(), check.check_name)
         for check in result.get_asset_check_evaluations()
-        if not check.passed
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
     }
 
 

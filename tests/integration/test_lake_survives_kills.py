@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import open_load
 from tests.integration.killed_processes import all_at_once, killed_at_random, killed_before_step
 from tests.lake_loads import (
     DAY_1,
@@ -21,6 +23,7 @@ from tests.lake_loads import (
     Reject,
     event,
     files_below,
+    load_time,
     parquet_rows,
     publish,
     published,
@@ -61,6 +64,7 @@ def _snapshot(folder: Path) -> Snapshot:
         "held activities": parquet_rows(folder, "held/raw_runna/*/*/*.parquet", "day", "activity_id"),
         "held events": parquet_rows(folder, "held/raw_lingokids/*/*/*.parquet", "day", "event_id"),
         "held quarantine": parquet_rows(folder, "held/records/*/*/*.parquet", "day", "dataset", "source_path"),
+        "held": parquet_rows(folder, "records/held/*/*.parquet", "day", "run_id"),
         "records": records(lake, "run_id", "dataset", "partition_date", "status", "accepted", "quarantined"),
     }
 
@@ -105,6 +109,39 @@ def test_a_load_that_is_killed_before_any_of_its_steps_is_published_whole_or_not
     # Two days of two datasets, held, published or released, the quarantine, the record, and tidying up.
     assert committed > 20
     assert len(outcomes) - committed > 30
+
+
+def _release(folder: Path) -> None:
+    with open_load(Lake(str(folder)), "source", run_id="run-9", started_at=load_time(9)) as load:
+        release(load, [RUNNA_ACTIVITIES, LINGOKIDS_EVENTS], [DAY_1, DAY_2], "known")
+
+
+def test_a_release_that_is_killed_before_any_of_its_steps_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    _load(before, 0)
+    _load(before, 1)
+    shutil.copytree(before, after)
+    _release(after)
+    old, new = _snapshot(before), _snapshot(after)
+    assert (old["held"], old["activities"][0]) == ([(DAY_1, "run-1")] * 2, (DAY_1, "generation 0"))
+    assert (new["held"], new["activities"][0]) == ([], (DAY_1, "generation 1"))
+
+    outcomes = []
+    for step in count(1):
+        folder = tmp_path / f"killed before step {step}"
+        shutil.copytree(before, folder)
+        if not killed_before_step(step, _release, folder):
+            break
+        Lake(str(folder)).finish_commits()
+        seen = _snapshot(folder)
+        assert seen in (old, new), f"a mixture after a kill before step {step}"
+        outcomes.append(seen == new)
+        _release(folder)
+        assert _snapshot(folder) == new, f"after a kill before step {step}"
+        assert _litter(folder) == []
+        shutil.rmtree(folder)
+    assert outcomes == sorted(outcomes)
+    assert {False, True} == set(outcomes)
 
 
 def _load_again_and_again(folder: Path, first_generation: int) -> None:

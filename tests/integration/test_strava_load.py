@@ -47,7 +47,7 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaReadin
         at_work.write_aside(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
             counts = [day for day in at_work.counts() if day.dataset == dataset.key]
-            assert reconciles(dataset, counts).failing_days == {}
+            assert reconciles(dataset, counts).findings == {}
         at_work.publish({})
     return reading
 

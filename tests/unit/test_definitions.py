@@ -1,5 +1,6 @@
 """The graph as Dagster loads it: keys, groups, owners, partitions, checks, pools."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from engagement_assets.checks.catalog import CHECK_NAMES
 from engagement_assets.definitions import build_defs
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
@@ -239,6 +241,17 @@ def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) 
     assert {name for name in selected if name.startswith("raw_")} == {
         name for name in RAW_PARTITIONED if "runna" in name
     }
+
+
+def test_every_check_of_a_raw_dataset_has_an_entry_in_the_runbook_under_its_name(defs: dg.Definitions) -> None:
+    headings = re.findall(
+        r"^## (\w+)$", (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    names = {
+        key.name for key in defs.resolve_asset_graph().asset_check_keys if key.asset_key.path[0].startswith("raw_")
+    }
+    assert names == CHECK_NAMES
+    assert names - set(headings) == set()
 
 
 def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
