@@ -7,7 +7,7 @@ Dagster's records (`run_history.py`) are pruned.
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -20,6 +20,9 @@ from engagement_assets.resources import ApiClients
 from engagement_assets.run_history import prune_runs
 from engagement_assets.settings import Settings
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
 RETENTION = "retention"
 # Long enough for any load that is still at work.
 ABANDONED_AFTER = timedelta(days=1)
@@ -31,23 +34,8 @@ class RetentionConfig(dg.Config):
     dry_run: bool = Field(default=False, description="Tell what would be removed, and remove nothing.")
 
 
-@dg.op(name="prune", description="Removes what is older than the settings say, or tells what would be removed.")
-def prune(
-    context: dg.OpExecutionContext,
-    config: RetentionConfig,
-    settings: dg.ResourceParam[Settings],
-    api_clients: dg.ResourceParam[ApiClients],
-) -> dg.Output[None]:
-    """Prune all that has a limit; the output's metadata tell what and how much."""
-    graph = context.repository_def.asset_graph
-    found = list(prune_all(settings, context.instance, graph, now=api_clients.clock.now(), dry_run=config.dry_run))
-    for item in found:
-        context.log.info(item.sentence(dry_run=config.dry_run))
-    return dg.Output(None, metadata=_metadata(found, dry_run=config.dry_run))
-
-
 def prune_all(
-    settings: Settings, instance: dg.DagsterInstance, graph: Any, *, now: datetime, dry_run: bool
+    settings: Settings, instance: dg.DagsterInstance, graph: "AssetGraph", *, now: datetime, dry_run: bool
 ) -> Iterator[Pruned]:
     """Prune raw days, the quarantine, runs, and what killed runs have left; a limit of 0 keeps everything."""
     now = now.astimezone(UTC)
@@ -67,7 +55,7 @@ def prune_all(
     yield prune_abandoned(lake, published, now - ABANDONED_AFTER, dry_run=dry_run)
 
 
-def built_days(instance: dg.DagsterInstance, graph: Any, dataset: Dataset) -> Callable[[date], bool]:
+def built_days(instance: dg.DagsterInstance, graph: "AssetGraph", dataset: Dataset) -> Callable[[date], bool]:
     """Whether every windowed model of a dataset was built from a day after the day was loaded last.
 
     Where there is no such model, no day counts as built.
@@ -92,8 +80,21 @@ def built_days(instance: dg.DagsterInstance, graph: Any, dataset: Dataset) -> Ca
     return is_built
 
 
-def retention_job() -> dg.JobDefinition:
-    """The job, which can also be run by hand."""
+def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
+    """The job, which can also be run by hand; `definitions` gives the deployment, once it is put together."""
+
+    @dg.op(description="Removes what is older than the settings say, or tells what would be removed.")
+    def prune(
+        context: dg.OpExecutionContext,
+        config: RetentionConfig,
+        settings: dg.ResourceParam[Settings],
+        api_clients: dg.ResourceParam[ApiClients],
+    ) -> dg.Output[None]:
+        graph, now = definitions().resolve_asset_graph(), api_clients.clock.now()
+        found = list(prune_all(settings, context.instance, graph, now=now, dry_run=config.dry_run))
+        for item in found:
+            context.log.info(item.sentence(dry_run=config.dry_run))
+        return dg.Output(None, metadata=_metadata(found, dry_run=config.dry_run))
 
     @dg.job(
         name=RETENTION,

@@ -57,22 +57,23 @@ def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, 
 def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, known: Sequence[str]) -> None:
     """Give the rejected records the times at which the quarantine files `known` have them first.
 
-    A record is known by its text, wherever it stands now; what has none is known by its file.
+    A record is known by its file and its text; that of a service by its text, since each run names its pages anew.
     """
+    record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
     connection.execute(
         f"""
         update load_rejects
         set first_quarantined_at = known.first_time
         from (
-            select
-                day, coalesce(raw_text, source_path) as record, min(first_quarantined_at) as first_time
+            select {record}, min(first_quarantined_at) as first_time
             from {rows_of(known, QUARANTINE_COLUMNS)}
             group by all
         ) as known
         where
             dataset_key = '{dataset.key}'
             and load_rejects.day = known.day
-            and coalesce(load_rejects.raw_text, load_rejects.source_path) = known.record
+            and (known.file is null or load_rejects.source_path = known.file)
+            and load_rejects.raw_text is not distinct from known.raw_text
         """
     )
 

@@ -213,6 +213,28 @@ def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, fix: pyt
     assert loads.content() == before
 
 
+def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
+    _mobile_landing(landing)
+    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    assert loads.run().success
+    _let_events_be_unnamed(fix)
+    before = loads.content()
+
+    def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    for step, is_visible in ((Lake.commit, False), (Lake._finish_commit, True)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lake, step.__name__, killed)
+            assert not loads.run(replay=True).success
+        assert loads.content() == before
+        loads.lake.finish_commits()
+        assert (loads.content() != before) is is_visible
+    assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
+    assert len(loads.trace("position")) == 4
+    assert len(quarantined(loads.lake, "position")) == 2
+
+
 def test_what_a_check_halts_stays_in_quarantine_and_the_lake_as_it_was(
     tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
 ) -> None:
