@@ -1,6 +1,7 @@
 """Dagster's SQLite storage, with the events of many days written at once.
 
-Belongs here: how a batch of events is written. Not here: what makes Dagster use it (`commands/dagster_home.py`).
+Belongs here: how a batch of events is written, how a run's events go. Not here: what makes Dagster use it (see
+`commands/dagster_home.py`).
 
 A run over days has a planned and a materialized event for each partitioned asset and day. Dagster hands them over in
 batches, which its SQLite storage takes apart again, with a transaction and a sync to the disk or two for every event

@@ -220,12 +220,19 @@ def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Pa
     _let_events_be_unnamed(fix)
     before = loads.content()
 
-    def killed(*_: object) -> None:
+    def before_the_journal(*_: object) -> None:
         raise OSError("killed")
 
-    for step, is_visible in ((Lake.commit, False), (Lake._finish_commit, True)):
+    def after_the_journal(lake: Lake, name: str) -> None:
+        if Path(lake.location(f".journal/{name}.json")).exists():
+            raise OSError("killed")
+
+    for step, killed, is_visible in (
+        ("commit", before_the_journal, False),
+        ("_finish_commit", after_the_journal, True),
+    ):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Lake, step.__name__, killed)
+            patch.setattr(Lake, step, killed)
             assert not loads.run(replay=True).success
         assert loads.content() == before
         loads.lake.finish_commits()
@@ -383,7 +390,7 @@ def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: 
         return text(value)
 
     fields = tuple(replace(item, convert=fussy) if item.path == "name" else item for item in strava.ACTIVITY.fields)
-    last = date(2024, 1, 10)
+    last = date(2024, 1, 5)
     rows = "raw_strava/activities", "raw_strava/activity_kudos", "raw_user_events/events"
     with services(tmp_path / "mended") as mended, services(tmp_path / "clean") as clean:
         assert clean.load(FIRST_DAY, last).success
