@@ -20,6 +20,7 @@ from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volum
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
 from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
@@ -101,10 +102,11 @@ def standard_verdicts(
 ) -> list[Verdict]:
     """What the standard checks find in what lies aside."""
     history = history_of(load)
-    unknown_fields, reject_reasons = load.unknown_fields(), load.reject_reasons()
+    all_counts = load.counts()
+    unknown_fields, reasons = load.unknown_fields(), reject_reasons(load.connection)
     verdicts = []
     for dataset in datasets:
-        counts = [day for day in load.counts() if day.dataset == dataset.key]
+        counts = [day for day in all_counts if day.dataset == dataset.key]
         verdicts += [
             reconciles(dataset, counts),
             rejected_share(load, dataset, counts, settings),
@@ -113,7 +115,7 @@ def standard_verdicts(
                 counts,
                 unknown_fields.get(dataset.key, {}),
                 history.unknown_fields.get(dataset.key, frozenset()),
-                reject_reasons.get(dataset.key, {}),
+                reasons.get(dataset.key, {}),
             ),
             volume_as_expected(dataset, counts, history, load.started_at.date(), volume_of),
         ]

@@ -20,6 +20,7 @@ from engagement_assets.checks.catalog import (
 from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.extraction_tables import reject_places, reject_reasons
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts
@@ -109,17 +110,17 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
             settings.rejected_share_min_records,
         )
     )
-    reject_reasons = load.reject_reasons().get(dataset.key, {})
+    reasons_by_day = reject_reasons(load.connection).get(dataset.key, {})
     findings: dict[date, Finding] = {}
     for day in counts:
         share = day.quarantined / max(day.records_read, 1)
         is_halting = share > halts and day.records_read >= min_records
         if share <= warns and not is_halting:
             continue
-        reasons = reject_reasons.get(day.day, {})
+        reasons = reasons_by_day.get(day.day, {})
         told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
         # Every failing day has rejects: those of the first ones are as many as are shown.
-        keys = load.reject_places(dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
+        keys = reject_places(load.connection, dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
         findings[day.day] = Finding(
             f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {told}",
             Severity.HALT if is_halting else Severity.WARN,
@@ -140,7 +141,7 @@ def schema_drift(
     counts: Sequence[DayCounts],
     unknown_fields: Mapping[date, Mapping[str, int]],
     known_fields: Collection[str],
-    reject_reasons: Mapping[date, Mapping[str, int]],
+    reasons: Mapping[date, Mapping[str, int]],
 ) -> Verdict:
     """No new field, and no required one that all records of a day lack.
 
@@ -152,7 +153,7 @@ def schema_drift(
         new = {name: records for name, records in unknown_fields.get(day.day, {}).items() if name not in known_fields}
         gone = [
             reason.removeprefix("missing_")
-            for reason, records in reject_reasons.get(day.day, {}).items()
+            for reason, records in reasons.get(day.day, {}).items()
             if reason.startswith("missing_") and records == day.records_read
         ]
         sentences = []

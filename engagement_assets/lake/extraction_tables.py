@@ -95,6 +95,31 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
     )
 
 
+def reject_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[date, dict[str, int]]]:
+    """Per dataset and day why records of the load could not be used, and how many."""
+    found: dict[str, dict[date, dict[str, int]]] = {}
+    rows = connection.execute(
+        "select dataset_key, day, reason_code, count(*) from load_rejects group by all order by all"
+    ).fetchall()
+    for key, day, reason_code, records in rows:
+        found.setdefault(key, {}).setdefault(day, {})[reason_code] = records
+    return found
+
+
+def reject_places(connection: duckdb.DuckDBPyConnection, dataset: Dataset, day: date, places: int) -> list[str]:
+    """Where the first rejected records of a day were found: file and line, or page and index."""
+    rows = connection.execute(
+        """
+        select source_path || coalesce(':' || position, '') as place from load_rejects
+        where dataset_key = $key and day = $day
+        order by source_path, position nulls first
+        limit $places
+        """,
+        {"key": dataset.key, "day": day, "places": places},
+    ).fetchall()
+    return [place for (place,) in rows]
+
+
 def refuse_strays(connection: duckdb.DuckDBPyConnection, datasets: Sequence[Dataset], days: Sequence[date]) -> None:
     """Fail on what belongs to no dataset and day of the load: it would be lost without a trace.
 

@@ -37,6 +37,7 @@ from engagement_assets.lake.load_records import (
     DayCounts,
     Record,
     day_records,
+    held_day_records,
     held_records,
     keep_records,
     write_records,
@@ -63,8 +64,6 @@ class Load:
     _days: list[date] = field(default_factory=list, init=False)
     _datasets: list[Dataset] = field(default_factory=list, init=False)
     _days_with_rejects: dict[str, set[date]] = field(default_factory=dict, init=False)
-    # What lies aside does not change once it is written.
-    _counts: list[DayCounts] = field(default_factory=list, init=False)
 
     @property
     def workdir(self) -> Path:
@@ -164,13 +163,11 @@ class Load:
 
     def counts(self) -> list[DayCounts]:
         """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
-        if not self._counts:
-            self._counts = [
-                DayCounts(dataset.key, *row)
-                for dataset in self._datasets
-                for row in self.connection.execute(self._counts_query(dataset)).fetchall()
-            ]
-        return self._counts
+        return [
+            DayCounts(dataset.key, *row)
+            for dataset in self._datasets
+            for row in self.connection.execute(self._counts_query(dataset)).fetchall()
+        ]
 
     def unknown_fields(self) -> dict[str, dict[date, dict[str, int]]]:
         """Per dataset and day the fields that no contract names, and how many records hold each."""
@@ -181,29 +178,6 @@ class Load:
         for dataset, day, name, records in rows:
             found.setdefault(dataset, {}).setdefault(day, {})[name] = records
         return found
-
-    def reject_reasons(self) -> dict[str, dict[date, dict[str, int]]]:
-        """Per dataset and day why records of this load could not be used, and how many."""
-        found: dict[str, dict[date, dict[str, int]]] = {}
-        rows = self.connection.execute(
-            "select dataset_key, day, reason_code, count(*) from load_rejects group by all order by all"
-        ).fetchall()
-        for key, day, reason_code, records in rows:
-            found.setdefault(key, {}).setdefault(day, {})[reason_code] = records
-        return found
-
-    def reject_places(self, dataset: Dataset, day: date, places: int) -> list[str]:
-        """Where the first rejected records of a day were found: file and line, or page and index."""
-        rows = self.connection.execute(
-            """
-            select source_path || coalesce(':' || position, '') as place from load_rejects
-            where dataset_key = $key and day = $day
-            order by source_path, position nulls first
-            limit $places
-            """,
-            {"key": dataset.key, "day": day, "places": places},
-        ).fetchall()
-        return [place for (place,) in rows]
 
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first rows aside as a Markdown table, without personal columns."""
@@ -433,21 +407,12 @@ class Load:
         days = [day for day in self._days if day in held]
         if not days:
             return []
-        known = held_records(self.connection, self.lake, self.name, days)
-        rows = []
-        for record in records:
-            day = record["partition_date"] or WHOLE_DATASET_DAY
-            if day in held:
-                failed = held[day]
-                own = {
-                    "day": day,
-                    "load_id": self.load_id,
-                    "run_id": self.run_id,
-                    "reason": "; ".join(failed[check] for check in sorted(failed)),
-                    "held_at": self._loaded_at,
-                    "held_since": min((item["held_since"] for item in known.get(day, ())), default=self._loaded_at),
-                }
-                rows.append({**record, **own})
+        rows = held_day_records(
+            records,
+            held,
+            held_records(self.connection, self.lake, self.name, days),
+            {"load_id": self.load_id, "run_id": self.run_id, "held_at": self._loaded_at},
+        )
         keep_records(self.connection, {**HELD_COLUMNS, "day": "DATE"}, rows)
         folder = self._aside / "held"
         write_days(self.connection, "select * from records_to_write", HELD_COLUMNS, days, folder)

@@ -102,6 +102,30 @@ def day_records(
     ]
 
 
+def held_day_records(
+    records: Sequence[Record],
+    held: Mapping[date, Mapping[str, str]],
+    known: Mapping[date, Sequence[Record]],
+    load: Record,
+) -> list[Record]:
+    """The records of a load that are of held days, as records of held days, with the `day`.
+
+    Args:
+        records: Those of all days of the load.
+        held: What failed of each held day: a check's name → its sentence.
+        known: What is written down of days that have been held before: the time since which they are stays.
+        load: What the records share.
+    """
+    found = []
+    for record in records:
+        day = record["partition_date"] or WHOLE_DATASET_DAY
+        if day in held:
+            reason = "; ".join(held[day][check] for check in sorted(held[day]))
+            since = min((item["held_since"] for item in known.get(day, ())), default=load["held_at"])
+            found.append({**record, **load, "day": day, "reason": reason, "held_since": since})
+    return found
+
+
 def keep_records(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], records: Sequence[Record]) -> None:
     """Make the temporary table `records_to_write`; a column that a record lacks is NULL."""
     values = ", ".join(
