@@ -18,6 +18,7 @@ from engagement_assets.checks.verdict import Verdict
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
 from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import Choice, Replay, SourceTraits
@@ -121,7 +122,7 @@ def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset]
 
 def _verdicts(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[Verdict]:
     """The standard checks; shares are judged as they are for the whole day, with all that stays in quarantine."""
-    known, unknown, reasons = history_of(load).unknown_fields, load.unknown_fields(), load.reject_reasons()
+    known, unknown, reasons = history_of(load).unknown_fields, load.unknown_fields(), reject_reasons(load.connection)
     for dataset in datasets:
         counts = [day for day in load.counts() if day.dataset == dataset.key]
         whole = [
