@@ -11,6 +11,7 @@ import dagster as dg
 
 from engagement_assets.assets.dbt_models import AREAS, WAREHOUSE_POOL
 from engagement_assets.assets.raw_load import OWNERS
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.transform.publish import publish_schemas
@@ -32,6 +33,7 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
         group_name="published",
         owners=OWNERS,
         kinds={"duckdb"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
         description=(
             f"The schema `{area}`, and `audit` beside it, in the copy of the warehouse that people and tools read. "
@@ -43,13 +45,14 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
     ) -> dg.MaterializeResult[Any]:
         published = settings.published_warehouse_path
         started = time.monotonic()
-        rows = publish_schemas(
-            settings.warehouse_path,
-            published,
-            (area, "audit"),
-            Lake(settings.lake_uri),
-            run_id=context.run.run_id,
-        )
+        with trying_again(settings, context):
+            rows = publish_schemas(
+                settings.warehouse_path,
+                published,
+                (area, "audit"),
+                Lake(settings.lake_uri),
+                run_id=context.run.run_id,
+            )
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_load import LoadConfig, history_of
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks import evidence
 from engagement_assets.checks.catalog import Severity
 from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
@@ -63,7 +64,10 @@ def replay_quarantine(  # noqa: PLR0913 - which records of what, and how they ar
     """
     days = window.days() if window else [WHOLE_DATASET_DAY]
     lake = Lake(settings.lake_uri)
-    with open_load(lake, load_name, run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit) as load:
+    with (
+        trying_again(settings, context),
+        open_load(lake, load_name, run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit) as load,
+    ):
         _refuse_days_that_cannot_be_replayed(load, datasets, days)
         choice = Choice(config.replay_dataset, config.replay_reason_code)
         replay = Replay(load, datasets, days, choice, traits or SourceTraits())

@@ -116,7 +116,7 @@ def held_day_records(
         known: What is written down of days that have been held before: the time since which they are stays.
         load: What the records share.
     """
-    found = []
+    found: list[Record] = []
     for record in records:
         day = record["partition_date"] or WHOLE_DATASET_DAY
         if day in held:

@@ -46,7 +46,7 @@ def dbt_arguments(target_dir: Path) -> list[str]:
 
 
 def manifest() -> dict[str, Any]:
-    """The manifest as a mapping, parsed anew only when a dbt file has changed since the last time."""
+    """The manifest as a mapping, parsed anew, and whole, only when a dbt file has changed since the last time."""
     with _parsing_alone():
         fingerprint_file = TARGET_DIR / "fingerprint"
         fingerprint = _fingerprint()
@@ -54,6 +54,8 @@ def manifest() -> dict[str, Any]:
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
+            # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
+            (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
             parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
         content: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
