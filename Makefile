@@ -4,7 +4,7 @@ BIN := .venv/bin
 SELECT ?= *
 SOAK_DAYS ?= 60
 
-.PHONY: help install demo dev report backfill release test soak lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune test soak lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,14 @@ release: install ## Let held days through: SOURCE=runna DAY=… [TO=…] REASON=
 	@test -n "$(SOURCE)" -a -n "$$REASON" || { echo "usage: make release SOURCE=runna DAY=2024-01-31 [TO=2024-02-02] REASON='…'"; exit 2; }
 	@$(BIN)/python -m engagement_assets.commands.release --source '$(SOURCE)' --reason "$$REASON" \
 		$(if $(DAY),--day '$(DAY)') $(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)')
+
+replay: install ## Read quarantined records again: SOURCE=runna FROM=… TO=… [DATASET=…] [REASON=<reason code>]
+	@test -n "$(SOURCE)" || { echo "usage: make replay SOURCE=runna FROM=2024-01-01 TO=2024-01-31 [DATASET=…] [REASON=not_json]"; exit 2; }
+	@$(BIN)/python -m engagement_assets.commands.replay --source '$(SOURCE)' $(if $(FROM),--from '$(FROM)') \
+		$(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)') $(if $(REASON),--reason '$(REASON)')
+
+prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tells
+	@$(BIN)/python -m engagement_assets.commands.prune $(if $(DRY_RUN),--dry-run)
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -24,6 +24,7 @@ from engagement_assets.jobs import (
     daily_engagement_job,
     freshness_job,
     release_jobs,
+    replay_jobs,
     source_jobs,
     source_sets,
     weekly_engagement_metrics_job,
@@ -31,6 +32,7 @@ from engagement_assets.jobs import (
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
+from engagement_assets.retention import retention_job, retention_schedule
 from engagement_assets.schedules import schedules
 from engagement_assets.sensors.catch_up import catch_up_sensor, late_data_sensor
 from engagement_assets.sensors.cross_source import cross_source_sensor
@@ -57,7 +59,9 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
     others = [*published_assets(models), alerts_asset()]
     judged = [each for each in [*raw, *models, *others, *freshness] if not isinstance(each, dg.AssetSpec)]
     checks = [spec.key for each in judged for spec in each.check_specs]
-    return dg.Definitions(
+    retention = retention_job(lambda: built)
+    raw_definitions = [definition for definition in raw if isinstance(definition, dg.AssetsDefinition)]
+    built = dg.Definitions(
         assets=with_links_to_code(
             [
                 *describe_raw_columns([*raw, *record_specs()], dbt_project, lineage),
@@ -72,10 +76,12 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
             daily_engagement_job(freshness),
             *jobs_of_sources,
             weekly_engagement_metrics_job(models),
-            *release_jobs([definition for definition in raw if isinstance(definition, dg.AssetsDefinition)], freshness),
+            *release_jobs(raw_definitions, freshness),
+            *replay_jobs(raw_definitions, freshness),
+            retention,
             *freshness_job(freshness),
         ],
-        schedules=schedules(settings, sets),
+        schedules=[*schedules(settings, sets), retention_schedule(retention)],
         sensors=[
             alert_sensor(settings),
             landing_sensor(settings, sets, jobs_of_sources),
@@ -87,6 +93,7 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
         executor=dg.in_process_executor,
     )
+    return built
 
 
 def api_assets(settings: Settings, clients: ApiClients) -> list[dg.AssetsDefinition | dg.AssetSpec]:

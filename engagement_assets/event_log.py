@@ -1,6 +1,7 @@
 """Dagster's SQLite storage, with the events of many days written at once.
 
-Belongs here: how a batch of events is written. Not here: what makes Dagster use it (`commands/dagster_home.py`).
+Belongs here: how a batch of events is written, how a run's events go. Not here: what makes Dagster use it (see
+`commands/dagster_home.py`).
 
 A run over days has a planned and a materialized event for each partitioned asset and day. Dagster hands them over in
 batches, which its SQLite storage takes apart again, with a transaction and a sync to the disk or two for every event
@@ -8,6 +9,7 @@ batches, which its SQLite storage takes apart again, with a transaction and a sy
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from dagster import EventLogEntry
@@ -42,6 +44,11 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         for event in events:
             if event.dagster_event_type not in ASSET_EVENTS:
                 self.store_event(event)
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, with the file that they were in: emptied, it would stay as large as it was."""
+        super().delete_events(run_id)
+        Path(self.path_for_shard(run_id)).unlink(missing_ok=True)
 
 
 class BatchingSqliteStorage(DagsterSqliteStorage):

@@ -146,3 +146,23 @@ def release_jobs(
         )
         for definition in raw
     ]
+
+
+def replay_jobs(
+    raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]
+) -> list["UnresolvedAssetJobDefinition"]:
+    """Per load a job that puts quarantined records through the door again and rebuilds what is downstream of them."""
+    return [
+        dg.define_asset_job(
+            definition.op.name.replace("raw_", "replay_", 1),
+            selection=dg.AssetSelection.assets(definition).downstream().materializable()
+            - dg.AssetSelection.checks(*freshness),
+            config={"ops": {definition.op.name: {"config": {"replay": True}}}},
+            description=(
+                "Reads the quarantined records of the partition, or of the partition range, again, after a fix. What "
+                "can be used now is added to the days and stands in audit.replayed_records; the rest stays. "
+                "replay_dataset and replay_reason_code in the config choose some of them."
+            ),
+        )
+        for definition in raw
+    ]

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
+MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 
@@ -115,6 +116,17 @@ class Settings(BaseSettings):
         description="The repository on GitHub or GitLab that links in the UI open; empty opens files of this machine.",
     )
     code_git_branch: str = Field(default="main", description="The branch of it.")
+    raw_retention_days: NumberPerSource = Field(
+        default=PerSource(0),
+        description="Days after which the raw data of a day are removed, which the tables cannot be rebuilt without; "
+        "0 keeps them.",
+    )
+    quarantine_retention_days: int = Field(
+        default=365, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
+    )
+    run_retention_days: int = Field(
+        default=90, ge=0, description="Days after which runs that nothing rests on are removed; 0 keeps them."
+    )
     extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
     duckdb_memory_limit: str = Field(
         default="2GB",
@@ -158,10 +170,22 @@ class Settings(BaseSettings):
 
     @field_validator("alert_time_zone", "schedule_time_zone")
     @classmethod
-    def _is_a_time_zone(cls, name: str) -> str:
+    def _is_a_time_zone(cls, name: str, field: ValidationInfo) -> str:
         if name not in available_timezones():
-            raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin")
+            setting = (field.field_name or "").upper()
+            raise ValueError(f"{setting}={name!r} is no time zone; expected a name such as Europe/Berlin")
         return name
+
+    @field_validator("raw_retention_days")
+    @classmethod
+    def _keep_what_runs_read(cls, days: PerSource) -> PerSource:
+        shortest = min((number for number in (days.default, *days.by_source.values()) if number), default=None)
+        if shortest is not None and shortest < MIN_RAW_RETENTION_DAYS:
+            raise ValueError(
+                f"expected 0 or at least {MIN_RAW_RETENTION_DAYS} days, found {shortest:g}: daily runs read trailing "
+                "days again, late records reach back further"
+            )
+        return days
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:

@@ -3,6 +3,8 @@
 Belongs here: when an area is published. Not here: how (see `transform/publish.py`).
 """
 
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -42,15 +44,24 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
     def published_area(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[Any]:
+        published = settings.published_warehouse_path
+        started = time.monotonic()
         with trying_again(settings, context):
             rows = publish_schemas(
-                settings.warehouse_path, settings.published_warehouse_path, (area, "audit"), Lake(settings.lake_uri)
+                settings.warehouse_path,
+                published,
+                (area, "audit"),
+                Lake(settings.lake_uri),
+                run_id=context.run.run_id,
             )
         return dg.MaterializeResult(
             metadata={
-                "path": dg.MetadataValue.path(settings.published_warehouse_path),
+                "path": dg.MetadataValue.path(published),
                 "dagster/row_count": sum(rows.values()),
                 "rows": rows,
+                "published_at": dg.MetadataValue.timestamp(datetime.now(UTC)),
+                "seconds": round(time.monotonic() - started, 2),
+                "bytes": published.stat().st_size,
             }
         )
 

@@ -3,7 +3,7 @@
 Belongs here: which checks judge a load. Not here: how lines are read (see `extract/lingokids.py`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,11 +16,13 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.raw_replay import replay_quarantine
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
@@ -28,7 +30,8 @@ from engagement_assets.lake.datasets import (
     Dataset,
 )
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load import Load, open_load
+from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.partitions import daily_partitions, window_of
 from engagement_assets.settings import Settings
 
@@ -58,6 +61,18 @@ def _events_asset(settings: Settings) -> dg.AssetsDefinition:
         window = window_of(context)
         if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, "lingokids_events", [dataset], window=window, reason=reason)
+            return
+        if config.replay:
+            yield from replay_quarantine(
+                context,
+                settings,
+                config,
+                "lingokids_events",
+                [dataset],
+                window=window,
+                read=lambda load, records: _reread_events(load, records, window, context.log.info),
+                traits=SourceTraits(has_pseudonyms=settings.pseudonym_key is not None),
+            )
             return
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/lingokids_events.json")
@@ -105,6 +120,18 @@ def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[...,
         if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, load_name, [dataset], window=None, reason=reason)
             return
+        if config.replay:
+            yield from replay_quarantine(
+                context,
+                settings,
+                config,
+                load_name,
+                [dataset],
+                window=None,
+                read=lambda load, records: _reread_snapshots(load, records, dataset, extract, context.log.info),
+                traits=SourceTraits(has_pseudonyms=settings.pseudonym_key is not None),
+            )
+            return
         with (
             trying_again(settings, context),
             open_load(
@@ -128,3 +155,45 @@ def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[...,
             yield from publish_or_hold(context, load, [dataset], verdicts, None, settings=settings)
 
     return raw_snapshot
+
+
+def _reread_events(
+    load: Load, records: Sequence[QuarantinedRecord], window: DayWindow, progress: Callable[[str], None]
+) -> Reread:
+    folder = load.workdir / "records"
+    keys = write_lines(records, folder, lingokids.EVENTS_PREFIX, ".jsonl")
+    index = FileIndex()
+    extraction = lingokids.extract_events(
+        load.connection,
+        Landing(str(folder)),
+        window,
+        load.workdir,
+        index=index,
+        # Where there is a key, the texts hold pseudonyms already.
+        pseudonym_key=None,
+        extracted_at=load.started_at,
+        known_undated_days={keys[record.number]: record.day for record in records},
+        progress=progress,
+    )
+    return Reread(keys, extraction, index.without_days(window))
+
+
+def _reread_snapshots(
+    load: Load,
+    records: Sequence[QuarantinedRecord],
+    dataset: Dataset,
+    extract: Callable[..., Extraction],
+    progress: Callable[[str], None],
+) -> Reread:
+    folder = load.workdir / "records"
+    prefix = {LINGOKIDS_USERS: lingokids.USERS_PREFIX, LINGOKIDS_ACTIVITIES: lingokids.ACTIVITIES_PREFIX}[dataset]
+    keys = write_lines(records, folder, prefix, ".jsonl")
+    extraction = extract(
+        load.connection,
+        Landing(str(folder)),
+        load.workdir,
+        pseudonym_key=None,
+        extracted_at=load.started_at,
+        progress=progress,
+    )
+    return Reread(keys, extraction)

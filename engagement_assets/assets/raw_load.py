@@ -18,7 +18,14 @@ from engagement_assets.checks.raw_door import reconciles, rejected_share, schema
 from engagement_assets.checks.verdict import DAYS_IN_TEXT, Verdict, check_spec
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, RAW_DATASETS, Dataset
+from engagement_assets.lake.datasets import (
+    HELD_COLUMNS,
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    RAW_DATASETS,
+    REPLAY_COLUMNS,
+    Dataset,
+)
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
@@ -40,6 +47,12 @@ class LoadConfig(dg.Config):
         default=None,
         description="Given: nothing is read; the held days of the window are put into the lake, for this reason.",
     )
+    replay: bool = Field(
+        default=False,
+        description="The quarantined records of the window are read again, in place of the source.",
+    )
+    replay_dataset: str = Field(default="", description="Replay the records of this dataset alone, such as events.")
+    replay_reason_code: str = Field(default="", description="Replay records with this reason alone.")
 
 
 def raw_spec(
@@ -90,6 +103,7 @@ def record_specs() -> list[dg.AssetSpec]:
         )
         for name, columns, description in (
             ("loads", LOAD_COLUMNS, "One row per load, dataset and day, which each load writes beside its data."),
+            ("replayed", REPLAY_COLUMNS, "One row per record that left the quarantine, which each replay writes."),
             ("rejected", QUARANTINE_COLUMNS, "One row per record that could not be used, which each load writes."),
             (
                 "held",

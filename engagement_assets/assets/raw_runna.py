@@ -3,7 +3,7 @@
 Belongs here: which checks judge a batch. Not here: how a file is read (see `extract/runna.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,18 +16,22 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.raw_replay import replay_quarantine
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.catalog import HAS_NOT_SHRUNK
 from engagement_assets.checks.raw_door import has_not_shrunk
 from engagement_assets.extract import runna
+from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_documents
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
     RUNNA_WORKOUT_STEPS,
 )
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load import Load, open_load
+from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.partitions import daily_partitions, window_of
 from engagement_assets.settings import Settings
 
@@ -51,6 +55,18 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
         window = window_of(context)
         if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, "runna", DATASETS, window=window, reason=reason)
+            return
+        if config.replay:
+            yield from replay_quarantine(
+                context,
+                settings,
+                config,
+                "runna",
+                DATASETS,
+                window=window,
+                read=lambda load, records: _reread(load, records, window, settings, context.log.info),
+                traits=SourceTraits(by_file=True),
+            )
             return
         with (
             trying_again(settings, context),
@@ -83,3 +99,24 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
             yield from publish_or_hold(context, load, DATASETS, verdicts, window, settings=settings)
 
     return raw_runna
+
+
+def _reread(
+    load: Load,
+    records: Sequence[QuarantinedRecord],
+    window: DayWindow,
+    settings: Settings,
+    progress: Callable[[str], None],
+) -> Reread:
+    folder = load.workdir / "records"
+    keys = write_documents(records, Landing(settings.landing_uri), folder, runna.BATCHES_PREFIX, ".json")
+    extraction = runna.extract(
+        load.connection,
+        Landing(str(folder)),
+        window,
+        load.workdir,
+        extracted_at=load.started_at,
+        processes=settings.extract_processes,
+        progress=progress,
+    )
+    return Reread(keys, extraction)

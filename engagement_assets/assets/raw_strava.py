@@ -4,7 +4,7 @@ Belongs here: which days are read, which checks judge them, what a limit that is
 how the service is read (see `extract/strava.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.raw_replay import replay_quarantine
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.catalog import (
     FEW_RECORDS_ARE_GONE,
@@ -27,15 +28,18 @@ from engagement_assets.checks.catalog import (
     STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
 )
 from engagement_assets.checks.raw_door import few_records_are_gone, has_no_duplicate_ids
+from engagement_assets.checks.verdict import Verdict
 from engagement_assets.checks.volume import rows_of_load
 from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
 from engagement_assets.extract import strava
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.page_store import PageStore
+from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
 from engagement_assets.extract.strava_api import StravaApi
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load import Load, open_load
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
@@ -84,10 +88,56 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
                 context, settings, "strava", DATASETS, window=window_of(context), reason=reason
             )
             return
+        if config.replay:
+            yield from _replay(context, config, settings)
+            return
         with trying_again(settings, context), api_clients.strava(context.log.info) as api:
             yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
 
     return raw_strava
+
+
+def _replay(
+    context: dg.AssetExecutionContext, config: LoadConfig, settings: Settings
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    window = window_of(context)
+
+    def reread(load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
+        pages = as_pages(records)
+        reading = strava.extract(
+            load.connection,
+            [page for _, page in pages.values()],
+            window,
+            load.workdir,
+            # What is published has not gone because it is on none of these pages.
+            published=rows_of([], STRAVA_ACTIVITIES.columns),
+            extracted_at=load.started_at,
+            progress=context.log.info,
+        )
+        return Reread({number: page.name for number, (_, page) in pages.items()}, reading.extraction)
+
+    yield from replay_quarantine(
+        context,
+        settings,
+        config,
+        "strava",
+        DATASETS,
+        window=window,
+        read=reread,
+        further_verdicts=lambda load: [_no_duplicates(load, _published_around(load, window))],
+    )
+
+
+def _published_around(load: Load, window: DayWindow) -> str:
+    """The activities that the lake holds of the window; what was moved over midnight stands on the day beside it."""
+    return load.published_rows(
+        STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
+    )
+
+
+def _no_duplicates(load: Load, published: str) -> Verdict:
+    not_deleted = f"(select * from {published} where deleted_at is null)"
+    return has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted)
 
 
 def _load(
@@ -103,10 +153,7 @@ def _load(
         memory_limit=settings.duckdb_memory_limit,
         started_at=api.http.clock.now(),
     ) as load:
-        # What was moved over midnight stands on the day before or after.
-        published = load.published_rows(
-            STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
-        )
+        published = _published_around(load, window)
         pages = PageStore(lake.pages_folder("strava"), context.run.run_id)
         reading = strava.extract(
             load.connection,
@@ -118,10 +165,9 @@ def _load(
             progress=context.log.info,
         )
         load.write_aside(reading.extraction, reading.window)
-        not_deleted = f"(select * from {published} where deleted_at is null)"
         verdicts = [
             *standard_verdicts(load, DATASETS, settings, rows_of_load),
-            has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted),
+            _no_duplicates(load, published),
             *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
         ]
         verdicts.append(

@@ -4,7 +4,7 @@ Belongs here: which dates are read and which checks judge them. Not here: how th
 `extract/user_events.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,15 +17,18 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.raw_replay import replay_quarantine
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.catalog import FEW_RECORDS_ARE_GONE
 from engagement_assets.checks.raw_door import few_records_are_gone
 from engagement_assets.extract import user_events
+from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.page_store import PageStore
+from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
 from engagement_assets.extract.user_events_api import UserEventsApi
 from engagement_assets.lake.datasets import USER_EVENTS
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load import Load, open_load
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
@@ -50,6 +53,18 @@ def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
         if (reason := config.release_reason) is not None:
             yield from release_held_days(
                 context, settings, "user_events", [USER_EVENTS], window=window_of(context), reason=reason
+            )
+            return
+        if config.replay:
+            window = window_of(context)
+            yield from replay_quarantine(
+                context,
+                settings,
+                config,
+                "user_events",
+                [USER_EVENTS],
+                window=window,
+                read=lambda load, records: _reread(load, records, window, settings, context.log.info),
             )
             return
         with trying_again(settings, context), api_clients.user_events(context.log.info) as api:
@@ -94,3 +109,23 @@ def _load(
             yield from publish_or_hold(context, load, [USER_EVENTS], verdicts, days, settings=settings, figures=figures)
         finally:
             pages.clear()
+
+
+def _reread(
+    load: Load,
+    records: Sequence[QuarantinedRecord],
+    window: DayWindow,
+    settings: Settings,
+    progress: Callable[[str], None],
+) -> Reread:
+    pages = as_pages(records)
+    extraction = user_events.extract(
+        load.connection,
+        pages.values(),
+        window,
+        load.workdir,
+        identity=settings.user_event_identity,
+        extracted_at=load.started_at,
+        progress=progress,
+    )
+    return Reread({number: page.name for number, (_, page) in pages.items()}, extraction)

@@ -24,6 +24,7 @@ from engagement_assets.definitions import build_defs
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS
+from engagement_assets.lake.replay import Choice
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
@@ -64,11 +65,13 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     *,
     allow_shrink: bool = False,
     release_reason: str = "",
+    replay: Choice | None = None,
     clock: Clock | None = None,
 ) -> RangeRun:
     """Materialize `selection` (Dagster's syntax) for the days of `window`, as one run.
 
     With a `release_reason` the selected raw assets read nothing: they put the held days of the window into the lake.
+    With `replay` they read these quarantined records of the window again, in place of their sources.
     An area whose tables are all selected is published too. Where a source fails, the tables over all sources are built
     in a second run.
 
@@ -85,8 +88,13 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     _tell_what_ended(alerting, defs)
-    release = _release_config(defs, keys, release_reason) if release_reason else {}
-    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), release)]
+    run_config = {}
+    if release_reason:
+        run_config = _raw_config(defs, keys, {"release_reason": release_reason})
+    elif replay:
+        chosen = {"replay_dataset": replay.dataset, "replay_reason_code": replay.reason_code}
+        run_config = _raw_config(defs, keys, {"replay": True, **chosen})
+    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), run_config)]
     left_out = _cross_source_keys_left_out(defs, keys, results[0]) | _report_left_out(keys, results[0])
     if left_out:
         print("something failed: what is made of all sources is built from what the sources' tables hold now")
@@ -100,11 +108,11 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     )
 
 
-def _release_config(defs: dg.Definitions, keys: set[dg.AssetKey], reason: str) -> dict[str, Any]:
-    """The config of the selected raw assets under which they release."""
+def _raw_config(defs: dg.Definitions, keys: set[dg.AssetKey], values: dict[str, Any]) -> dict[str, Any]:
+    """The config that gives these values to the selected raw assets."""
     graph = defs.resolve_asset_graph()
     raw = {graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")}
-    return {"ops": {name: {"config": {"release_reason": reason}} for name in sorted(raw)}}
+    return {"ops": {name: {"config": values} for name in sorted(raw)}}
 
 
 def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and how

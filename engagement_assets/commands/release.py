@@ -8,19 +8,14 @@ import argparse
 import sys
 from datetime import timedelta
 
-import duckdb
-
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA
 from engagement_assets.commands.backfill import day_argument
+from engagement_assets.commands.downstream import and_downstream, datasets_meant
 from engagement_assets.commands.range_run import failure_lines, run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.per_source import SOURCES
 from engagement_assets.settings import Settings
-
-TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
 
 def main() -> int:
@@ -34,9 +29,8 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = Settings()
     try:
-        selection = _selection(arguments.source, arguments.dataset, has_day=arguments.first is not None)
-        if not _has_tables_over_all_sources(settings):
-            selection = f"({selection}) and not ({TABLES_OVER_ALL_SOURCES})"
+        datasets = datasets_meant(arguments.source, arguments.dataset, has_day=arguments.first is not None)
+        selection = and_downstream(settings, datasets)
         first = arguments.first or settings.start_date
         window = DayWindow(first, (arguments.last or first) + timedelta(days=1))
         with with_services(settings) as with_sandbox:
@@ -55,34 +49,6 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a sentence, since it is kept in audit.ingestion_loads")
     return text.strip()
-
-
-def _has_tables_over_all_sources(settings: Settings) -> bool:
-    """Whether they are built here: who loads some of the sources only has none, and cannot build them."""
-    if not settings.warehouse_path.exists():
-        return False
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        found = connection.execute(
-            "select count(*) from information_schema.tables where table_schema = $schema",
-            {"schema": CROSS_SOURCE_AREA.name},
-        ).fetchone()
-    return bool(found and found[0])
-
-
-def _selection(source: str, dataset: str | None, *, has_day: bool) -> str:
-    """The raw assets that hold the days, and what is downstream of them, in Dagster's syntax.
-
-    Raises:
-        ValueError: the source has no such dataset, or a day is given for one without days, or none for one with days.
-    """
-    known = {item.name: item for item in RAW_DATASETS if item.source == source}
-    if dataset is not None and dataset not in known:
-        raise ValueError(f"{source} has no dataset {dataset!r}, expected one of {', '.join(known)}")
-    meant = [item for item in known.values() if item.partitioned == has_day and dataset in (None, item.name)]
-    if not meant:
-        needed = "has no days: leave DAY out" if has_day else "has days: name one, DAY=2024-01-31"
-        raise ValueError(f"{source if dataset is None else f'{source}/{dataset}'} {needed}")
-    return " or ".join(f'key:"{item.key}"+' for item in meant)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From the records of a service's pages to the extraction that is handed over.
 
-Belongs here: rows on disk page by page, so that memory does not grow with the window; which of several records with one
+Belongs here: rows on disk by the thousand, so that memory does not grow; which of several records with one
 identity stays; the counts. Not here: what a record means and which days count (the source's own module).
 """
 
@@ -21,6 +21,8 @@ from engagement_assets.extract.extraction import Extraction
 from engagement_assets.lake.datasets import Dataset
 
 MAX_RAW_TEXT = 100_000
+
+_ROWS_IN_MEMORY = 1_000
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "BIGINT": pa.int64(),
@@ -113,10 +115,14 @@ class ApiRows:
         )
 
     def end_page(self, page: str, days: Sequence[date], size: int) -> None:
-        """Write the page's rows to disk; it counts as read for each of `days`, its bytes for the first."""
+        """Count the page as read for each of `days`, its bytes for the first; many rows go to disk."""
         self._paths.append(page)
         self._pages.update(days)
         self._bytes[days[0]] += size
+        if len(self._rows) + len(self._rejected) >= _ROWS_IN_MEMORY:
+            self._write_parts()
+
+    def _write_parts(self) -> None:
         if self._rows:
             path = self.workdir / f"{self.name}-{len(self._parts):06d}.parquet"
             pq.write_table(_table({**self.dataset.columns, "position": "BIGINT", "day": "DATE"}, self._rows), path)
@@ -130,6 +136,7 @@ class ApiRows:
 
     def finish(self, days: Sequence[date], winner_order: str, *, unique_within_day: bool) -> None:
         """Make the tables, with counts for `days`; `winner_order` puts the winner of one identity's records first."""
+        self._write_parts()
         columns = [*self.dataset.columns, "position", "day"]
         types = {**self.dataset.columns, "position": "BIGINT", "day": "DATE"}
         (identity,) = self.dataset.identity

@@ -73,8 +73,9 @@ class CsvRecords:
       rejected.
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
-    - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, reason_code, message`, all
-      lines that are no records; `day` is still NULL where the line does not say it.
+    - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, header, reason_code, message`,
+      all lines that are no records; `day` is still NULL where the line does not say it, and `header`
+      where the line could not be read or stands under none.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -213,7 +214,7 @@ class CsvRecords:
             create or replace temp table {self.name}_rejected as
             select
                 odd.file_id, odd.day, odd.line_bytes, found.position,
-                left(odd.line, {MAX_RAW_TEXT}) as raw_text,
+                left(odd.line, {MAX_RAW_TEXT}) as raw_text, headers.header_line as header,
                 odd.verdict.reason_code as reason_code, odd.verdict.message as message
             from (
                 select distinct on (file_id, line) * from {self.name}_lines
@@ -223,8 +224,9 @@ class CsvRecords:
                 on odd.file_id = found.file_id
                 and odd.line_hash = found.line_hash
                 and odd.line = found.line
-            union all
-            select file_id, cast(null as date), line_bytes, position, raw_text, reason_code, message
+            inner join {self.name}_headers as headers on odd.file_id = headers.file_id
+            union all by name
+            select file_id, line_bytes, position, raw_text, reason_code, message
             from ({self.prepared.sick_lines_sql()})
             """
         )

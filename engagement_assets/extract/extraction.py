@@ -33,7 +33,9 @@ class Extraction:
     `accepted` maps a dataset key to a query giving that dataset's columns (see `lake/datasets.py`) and `day`, one
     row per identity: duplicates within the load are already removed. For a dataset without days, `day` is absent.
     `rejected` gives `dataset, day, source_path, position, raw_text, reason_code, message` (`position` is the line or
-    the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file).
+    the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where they say
+    something `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text
+    are pseudonyms).
     `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
     the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
     `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).

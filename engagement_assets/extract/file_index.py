@@ -16,6 +16,7 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.landing import LandingFile
 
 _FORMAT = 1
@@ -83,6 +84,13 @@ class FileIndex:
         known = self.files.get(file.key)
         is_same = known is not None and (known.size, known.version) == (file.size, file.version)
         return known if is_same else None
+
+    def without_days(self, window: DayWindow) -> frozenset[str]:
+        """The files all of whose records count on days outside of the window."""
+        days = window.days()
+        return frozenset(
+            key for key, item in self.files.items() if item.days.isdisjoint(days) and not item.has_homeless
+        )
 
     def record(self, file: LandingFile, days: Collection[date], *, has_homeless: bool) -> None:
         """Remember what a file holds."""

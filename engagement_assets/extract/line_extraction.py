@@ -100,8 +100,8 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
     return Extraction(
         accepted={dataset.key: _accepted(reader, dataset, personal, extracted_at)},
         rejected=(
-            f"select '{dataset.key}' as dataset, day, source_path, position, raw_text, "
-            f"reason_code, message from {name}_quarantine"
+            f"select '{dataset.key}' as dataset, * exclude (file_id, line_bytes)"
+            f"{', true as has_pseudonyms' if pseudonym_key else ''} from {name}_quarantine"
         ),
         counts=f"select * from {name}_counts",
         unknown_fields=f"""
@@ -176,7 +176,7 @@ def _place(
         placed as (
             select * replace (coalesce(rejected.day, homes.home) as day)
             from rejected
-            inner join {name}_homes as homes on rejected.file_id = homes.file_id
+            inner join {name}_homes as homes using (file_id)
         )
 
         select placed.* exclude (home, key)

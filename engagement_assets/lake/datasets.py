@@ -40,6 +40,12 @@ class Dataset:
         """The dataset's name within its source, `activities` for `raw_runna/activities`."""
         return self.key.partition("/")[2]
 
+    @property
+    def load_name(self) -> str:
+        """What it is loaded as: services and Runna bring their datasets together, others come each by itself."""
+        together = self.source in {"runna", "strava", "user_events"}
+        return self.source if together else f"{self.source}_{self.name}"
+
 
 RUNNA_ACTIVITIES = Dataset(
     key="raw_runna/activities",
@@ -372,7 +378,8 @@ RAW_DATASETS: tuple[Dataset, ...] = (
     MOBILE_EVENTS,
 )
 
-# What one rejected record looks like in the quarantine; `day` is the partition it is counted in.
+# What one rejected record looks like in the quarantine; `day` is the partition it is counted in. `header` is the line
+# that names the values of a CSV row; `has_pseudonyms` says that personal ids in the raw text are pseudonyms.
 QUARANTINE_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
         "source": "VARCHAR",
@@ -380,10 +387,31 @@ QUARANTINE_COLUMNS: Mapping[str, str] = MappingProxyType(
         "source_path": "VARCHAR",
         "position": "BIGINT",
         "raw_text": "VARCHAR",
+        "header": "VARCHAR",
+        "has_pseudonyms": "BOOLEAN",
         "reason_code": "VARCHAR",
         "message": "VARCHAR",
         "run_id": "VARCHAR",
         "quarantined_at": "TIMESTAMP",
+        "first_quarantined_at": "TIMESTAMP",
+    }
+)
+
+# What became of one record that left the quarantine by a replay, which is itself a load.
+REPLAY_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "load_id": "VARCHAR",
+        "run_id": "VARCHAR",
+        "source": "VARCHAR",
+        "dataset": "VARCHAR",
+        "partition_date": "DATE",
+        "source_path": "VARCHAR",
+        "position": "BIGINT",
+        "reason_code": "VARCHAR",
+        "became": "VARCHAR",
+        "accepted_on": "DATE",
+        "first_quarantined_at": "TIMESTAMP",
+        "replayed_at": "TIMESTAMP",
     }
 )
 

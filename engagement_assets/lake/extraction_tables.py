@@ -10,8 +10,8 @@ from datetime import date
 import duckdb
 
 from engagement_assets.extract.extraction import Extraction
-from engagement_assets.lake.datasets import Dataset
-from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.datasets import QUARANTINE_COLUMNS, Dataset
+from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 
 # A dataset without days comes without a day.
@@ -34,16 +34,47 @@ def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, 
             source_path,
             position,
             raw_text,
+            header,
+            coalesce(has_pseudonyms, false) as has_pseudonyms,
             reason_code,
             message,
             {sql_text(run_id)} as run_id,
-            {now} as quarantined_at
-        from ({extraction.rejected})
+            {now} as quarantined_at,
+            {now} as first_quarantined_at
+        from (
+            select null::varchar as header, null::boolean as has_pseudonyms where false
+            union all by name
+            select * from ({extraction.rejected})
+        )
         """
     )
     connection.execute(
         "create temp table load_files_read as select unnest($files::varchar[]) as source_path",
         {"files": list(extraction.files_read)},
+    )
+
+
+def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, known: Sequence[str]) -> None:
+    """Give the rejected records the times at which the quarantine files `known` have them first.
+
+    A record is known by its file and its text; that of a service by its text, since each run names its pages anew.
+    """
+    record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
+    connection.execute(
+        f"""
+        update load_rejects
+        set first_quarantined_at = known.first_time
+        from (
+            select {record}, min(first_quarantined_at) as first_time
+            from {rows_of(known, QUARANTINE_COLUMNS)}
+            group by all
+        ) as known
+        where
+            dataset_key = '{dataset.key}'
+            and load_rejects.day = known.day
+            and (known.file is null or load_rejects.source_path = known.file)
+            and load_rejects.raw_text is not distinct from known.raw_text
+        """
     )
 
 

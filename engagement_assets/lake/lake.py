@@ -6,8 +6,10 @@ writes (see `lake/load.py`) or what the columns mean (see `lake/datasets.py`).
 Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes a day:
 
     raw_<source>/<dataset>/day=YYYY-MM-DD/data.parquet              what dbt reads
+    raw_<source>/<dataset>/day=YYYY-MM-DD/pruned.json               in its place where retention has removed it
     records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
     records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
+    records/replayed/day=<day of the replay>/<load>.parquet         a row per record that left the quarantine by it
     records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
     held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
     index/<name>                        which landing file holds which days
@@ -21,9 +23,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -36,6 +38,7 @@ from engagement_assets.lake.datasets import (
     LOAD_COLUMNS,
     QUARANTINE_COLUMNS,
     RAW_DATASETS,
+    REPLAY_COLUMNS,
     Dataset,
 )
 from engagement_assets.lake.day_files import FILE_NAME, write_empty_file
@@ -93,6 +96,10 @@ class Lake:
         """The file of one day of a raw dataset."""
         return f"{dataset.key}/day={day.isoformat()}/{FILE_NAME}"
 
+    def pruned_key(self, dataset: Dataset, day: date) -> str:
+        """What lies in place of a day that retention has removed."""
+        return f"{dataset.key}/day={day.isoformat()}/pruned.json"
+
     def quarantine_key(self, dataset: Dataset, day: date) -> str:
         """The rejected records of one day of a raw dataset; there is no file without any."""
         name = dataset.key.replace("/", ".")
@@ -106,6 +113,11 @@ class Lake:
         """What is written down of a day of the load called `name` while it is held: the day is, if this is there."""
         return f"records/held/day={day.isoformat()}/{name}.parquet"
 
+    def all_held_days(self) -> set[date]:
+        """The days that are held, of whatever load."""
+        keys = self._filesystem.glob(f"{self._root}/records/held/day=*/*.parquet")
+        return {date.fromisoformat(str(key).split("day=")[-1][:10]) for key in keys} - {WHOLE_DATASET_DAY}
+
     def held_days(self, name: str) -> list[date]:
         """The days of the load called `name` that are held, oldest first."""
         return sorted(self._days_with(f"records/held/day=*/{name}.parquet"))
@@ -114,6 +126,11 @@ class Lake:
         """Where DuckDB finds all rejected records of a dataset."""
         name = dataset.key.replace("/", ".")
         return list(self._days_with(f"records/rejected/day=*/{name}.parquet").values())
+
+    def quarantine_keys(self, dataset: Dataset) -> list[str]:
+        """The keys of these files."""
+        name = dataset.key.replace("/", ".")
+        return [self.quarantine_key(dataset, day) for day in self._days_with(f"records/rejected/day=*/{name}.parquet")]
 
     def pages_folder(self, name: str) -> Path:
         """Where the load called `name` keeps pages of a service until it is published; always on this machine."""
@@ -125,6 +142,10 @@ class Lake:
     def loads_key(self, name: str, day: date) -> str:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
+
+    def replays_key(self, name: str, day: date) -> str:
+        """What left the quarantine by replays of the load called `name` on one day."""
+        return f"records/replayed/day={day.isoformat()}/{name}.parquet"
 
     def loads_files(self, name: str, since: date = date.min) -> list[str]:
         """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""
@@ -144,6 +165,10 @@ class Lake:
         names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
         days = {date.fromisoformat(name[4:]) for name in names if name.startswith("day=")}
         return sorted(days - {WHOLE_DATASET_DAY})
+
+    def size(self, key: str) -> int:
+        """The bytes of a key."""
+        return int(self._filesystem.size(f"{self._root}/{key}"))
 
     def fetch(self, key: str, path: Path) -> None:
         """Copy a key of the lake to a file on this machine."""
@@ -171,7 +196,8 @@ class Lake:
     def create_missing_datasets(self) -> None:
         """Put an empty file beside every dataset's days: DuckDB can neither read nor type no file."""
         folders = {item.key: item.columns for item in RAW_DATASETS}
-        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
+        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/replayed": REPLAY_COLUMNS}
+        folders |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
         # Not the name of a day's file: a load may be writing the first one at this moment.
         keys = {f"{folder}/day={WHOLE_DATASET_DAY}/empty.parquet": columns for folder, columns in folders.items()}
         if all(self.exists(key) for key in keys):
@@ -240,6 +266,32 @@ class Lake:
                     self._finish_commit(journal.stem)
             except Timeout:
                 continue  # its owner is alive and finishes it
+
+    @contextmanager
+    def abandoned(self, before: datetime) -> Iterator[list[Path]]:
+        """What loads that were killed have left aside before a moment, while nobody can be at work with it.
+
+        What belongs to a commit that is to be finished is not among it.
+        """
+        found = []
+        with ExitStack() as locks:
+            for folder in self._folders_of_loads():
+                if datetime.fromtimestamp(folder.stat().st_mtime, UTC) >= before:
+                    continue
+                try:
+                    locks.enter_context(self._lock(folder.name).acquire(timeout=0))
+                except Timeout:
+                    continue  # its owner is alive
+                if folder.exists() and not self._journal(folder.name).exists():
+                    found.append(folder)
+            yield found
+
+    def _folders_of_loads(self) -> list[Path]:
+        """Where loads keep what they have not published, below `.aside` and `.pages`."""
+        if not self.is_local:
+            return []
+        parents = (Path(self._root) / ".aside", Path(self._root) / ".pages")
+        return sorted(folder for parent in parents if parent.is_dir() for folder in parent.iterdir())
 
     def commit(self, name: str, changes: Sequence[FileChange]) -> None:
         """Make all changes visible, or after a kill at any moment either none or, on the next use, all.

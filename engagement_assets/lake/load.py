@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from engagement_assets.lake.day_files import (
     write_empty_file,
 )
 from engagement_assets.lake.event_log_days import not_read_now, rows_with_known_ones, same_record
-from engagement_assets.lake.extraction_tables import keep_counts, keep_rejects, refuse_strays
+from engagement_assets.lake.extraction_tables import keep_counts, keep_first_times, keep_rejects, refuse_strays
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
 from engagement_assets.lake.load_records import (
     DayCounts,
@@ -44,6 +44,10 @@ from engagement_assets.lake.load_records import (
 )
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
+
+
+class PrunedDayError(ValueError):
+    """A day is to be loaded that retention has removed."""
 
 
 @dataclass
@@ -98,17 +102,51 @@ class Load:
 
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
+            PrunedDayError: a day was removed when it was old enough.
         """
-        self._days = window.days() if window else [WHOLE_DATASET_DAY]
-        self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
-        keep_rejects(self.connection, extraction, self.run_id, self._now)
-        keep_counts(self.connection, extraction)
-        refuse_strays(self.connection, self._datasets, self._days)
+        self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
+        self._refuse_pruned_days()
         for dataset in self._datasets:
             keep = dataset.append_only and not forget
             take_over = keep and take_over_held
             self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep, take_over_held=take_over)
             self._write_rejected(dataset, keep=keep, take_over_held=take_over)
+
+    def add_aside(self, extraction: Extraction, days: Sequence[date]) -> None:
+        """Write days aside that keep what is published of them, with the rows that the extraction adds.
+
+        Of two rows for one record the new one stays. The quarantine is that of the extraction.
+
+        Raises:
+            ValueError: the extraction holds records of a day or a dataset that it does not load.
+        """
+        self._take(extraction, days)
+        for dataset in self._datasets:
+            # A document that is read again replaces all that was published of it.
+            kept_by = dataset if dataset.append_only else replace(dataset, identity=dataset.identity[:1])
+            self._write_accepted(kept_by, extraction.accepted[dataset.key], keep=True, take_over_held=False)
+            self._write_rejected(dataset, keep=False, take_over_held=False)
+
+    def _take(self, extraction: Extraction, days: Sequence[date]) -> None:
+        self._days = list(days)
+        self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
+        keep_rejects(self.connection, extraction, self.run_id, self._now)
+        keep_counts(self.connection, extraction)
+        refuse_strays(self.connection, self._datasets, self._days)
+        for dataset in self._datasets:
+            known = self._present(dataset, self.lake.quarantine_key) + self._present(dataset, self._held_quarantine_key)
+            keep_first_times(self.connection, dataset, known)
+
+    def _refuse_pruned_days(self) -> None:
+        for dataset in self._datasets:
+            pruned = [day for day in self._days if self.lake.exists(self.lake.pruned_key(dataset, day))]
+            if pruned:
+                mark = self.lake.location(self.lake.pruned_key(dataset, pruned[0]))
+                raise PrunedDayError(
+                    f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the "
+                    "tables still hold it, and what the landing zone has now may be less. Leave the day out of the "
+                    f"range; to load it all the same, remove {mark}"
+                )
 
     def published_rows(self, dataset: Dataset, window: DayWindow) -> str:
         """The rows of the window's days that the lake holds now, as SQL for a table."""
@@ -222,6 +260,18 @@ class Load:
         changes.append(self.record_of_load(records))
         self.lake.commit(self.name, changes)
 
+    def publish_additions(self, trace: FileChange) -> None:
+        """Make visible what `add_aside` has written, with `trace`, in one commit; what is held of these days stays."""
+        changes: list[FileChange] = []
+        for day in self._days:
+            for dataset in self._datasets:
+                changes.append(FileChange(self.lake.day_key(dataset, day), self.aside_path(dataset, day)))
+                changes.append(FileChange(self.lake.quarantine_key(dataset, day), self._rejected_path(dataset, day)))
+        records = [
+            {**record, "status": "replayed"} for record in day_records(self.counts(), self.unknown_fields(), held={})
+        ]
+        self.lake.commit(self.name, [*changes, trace, self.record_of_load(records)])
+
     def _write_accepted(self, dataset: Dataset, accepted: str, *, keep: bool, take_over_held: bool) -> None:
         rows = accepted
         if not dataset.partitioned:
@@ -247,7 +297,7 @@ class Load:
         if take_over_held:
             # What is held of a day has taken over what was published of it.
             held_days = [day for day in self._days if self.lake.exists(self._held_day_key(dataset, day))]
-            held = self._present(dataset, lambda item, day: self.lake.held_key(self.lake.quarantine_key(item, day)))
+            held = self._present(dataset, self._held_quarantine_key)
             superseded = {self.lake.location(self.lake.quarantine_key(dataset, day)) for day in held_days}
             known = [file for file in known if file not in superseded] + held
         columns = ", ".join(QUARANTINE_COLUMNS)
@@ -267,6 +317,9 @@ class Load:
 
     def _held_day_key(self, dataset: Dataset, day: date) -> str:
         return self.lake.held_key(self.lake.day_key(dataset, day))
+
+    def _held_quarantine_key(self, dataset: Dataset, day: date) -> str:
+        return self.lake.held_key(self.lake.quarantine_key(dataset, day))
 
     def _rejected_folder(self, dataset: Dataset) -> Path:
         return self._aside / "rejected" / dataset.key

@@ -4,6 +4,8 @@ Belongs here: copying an area's schemas and the swap. Not here: when it happens 
 """
 
 import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,15 +16,32 @@ from engagement_assets.lake.lake import Lake
 # Written so that shells and drivers of DuckDB 1.x open it too.
 STORAGE_VERSION = "v1.0.0"
 
+PUBLISHED_TABLES_DESCRIPTION = "One row per table of this copy: how many rows it has, and how old they are."
+# Of each column its type and what it means.
+PUBLISHED_TABLES_COLUMNS = {
+    "schema_name": ("VARCHAR", "The schema of the table."),
+    "table_name": ("VARCHAR", "The table."),
+    "row_count": ("BIGINT", "How many rows it has."),
+    "published_at": ("TIMESTAMP", "When the table was put into this copy (UTC), after its checks had passed."),
+    "run_id": ("VARCHAR", "The Dagster run that did so."),
+}
 
-def publish_schemas(
-    warehouse: Path, published: Path, schemas: tuple[str, ...], lake: Lake | None = None
+
+def publish_schemas(  # noqa: PLR0913 - what is published, and what is written down of it
+    warehouse: Path,
+    published: Path,
+    schemas: tuple[str, ...],
+    lake: Lake | None = None,
+    *,
+    run_id: str | None = None,
+    now: datetime | None = None,
 ) -> dict[str, int]:
     """Replace `schemas` in the published copy by those of the warehouse, and leave its other schemas as they are.
 
     The new copy is written beside the old one and renamed over it: a reader sees the old or the new, whole, and one
     that holds the old open goes on reading it. Views are published as tables, since they read the `lake`, which need
-    not be on this machine.
+    not be on this machine. `audit.published_tables` in the copy tells how many rows each table has, and since when:
+    `now` (UTC), and the run `run_id`.
 
     Returns:
         Rows per published table, `schema.table`.
@@ -45,6 +64,7 @@ def publish_schemas(
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
         connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
         connection.execute("begin")
+        _remember_other_schemas(connection, schemas)
         for schema in schemas:
             connection.execute(f"drop schema if exists published.{schema} cascade")
             connection.execute(f"create schema published.{schema}")
@@ -55,12 +75,44 @@ def publish_schemas(
                 ).fetchone()
                 rows[f"{schema}.{name}"] = created[0] if created else 0
                 _copy_comments(connection, schema, name)
+        _write_published_tables(connection, rows, run_id, (now or datetime.now(UTC)).astimezone(UTC))
         connection.execute("commit")
         connection.execute("detach published")
     # The log of somebody who wrote into the old copy: it must not be replayed into the new one.
     _log_of(published).unlink(missing_ok=True)
     draft.replace(published)
     return rows
+
+
+def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:
+    """Make `others`: what the copy says of the tables that it keeps."""
+    columns = ", ".join(f"null::{kind} as {name}" for name, (kind, _) in PUBLISHED_TABLES_COLUMNS.items())
+    connection.execute(f"create temp table others as select {columns} where false")
+    known = connection.execute(
+        "select 1 from information_schema.tables where table_catalog = 'published' "
+        "and table_schema = 'audit' and table_name = 'published_tables'"
+    ).fetchone()
+    if known:
+        connection.execute(
+            "insert into others select * from published.audit.published_tables "
+            "where schema_name not in (select unnest($schemas::varchar[]))",
+            {"schemas": list(schemas)},
+        )
+
+
+def _write_published_tables(
+    connection: duckdb.DuckDBPyConnection, rows: Mapping[str, int], run_id: str | None, now: datetime
+) -> None:
+    connection.execute("create schema if not exists published.audit")
+    connection.execute("create or replace table published.audit.published_tables as from others")
+    connection.executemany(
+        "insert into published.audit.published_tables values (?, ?, ?, ?, ?)",
+        [(*table.split(".", 1), count, now.replace(tzinfo=None), run_id) for table, count in rows.items()],
+    )
+    table = "published.audit.published_tables"
+    connection.execute(f"comment on table {table} is {sql_text(PUBLISHED_TABLES_DESCRIPTION)}")
+    for name, (_, description) in PUBLISHED_TABLES_COLUMNS.items():
+        connection.execute(f"comment on column {table}.{name} is {sql_text(description)}")
 
 
 def _log_of(database: Path) -> Path:

@@ -20,8 +20,8 @@ from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
-from engagement_assets.commands.range_run import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.lake.lake import Lake
+from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.report.build import Report, write_report
 from engagement_assets.report.evidence import AlertState, CheckState, Evidence
 from engagement_assets.report.suppression import Suppression

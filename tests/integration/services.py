@@ -74,8 +74,10 @@ class Services:
             },
         )
 
-    def load(self, first: date, last: date | None = None, **changes: Any) -> dg.ExecuteInProcessResult:
-        """Materialize the raw assets of both services for days inclusive, and no model."""
+    def load(
+        self, first: date, last: date | None = None, config: dict[str, Any] | None = None, **changes: Any
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize the raw assets of both services for days inclusive, under `config`, and no model."""
         self._let_time_pass()
         settings = self.settings(**changes)
         tags = range_tags(DayWindow(first, (last or first) + timedelta(days=1)))
@@ -85,6 +87,7 @@ class Services:
                 instance=instance,
                 resources={"settings": settings, "api_clients": ApiClients(settings, self.clock)},
                 tags=tags,
+                run_config={"ops": {name: {"config": config or {}} for name in ("raw_strava", "raw_user_events")}},
                 raise_on_error=False,
             )
 

@@ -44,13 +44,18 @@ def repository() -> dg.RepositoryDefinition:
 
 def test_there_is_one_for_all_one_per_source_and_a_weekly_one(repository: dg.RepositoryDefinition) -> None:
     found = {item.name: (item.cron_schedule, item.execution_timezone) for item in repository.schedule_defs}
-    weekly = {"weekly_engagement_metrics_schedule": ("0 5 * * 1", "Europe/Berlin")}
-    assert found == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | weekly
+    others = {
+        "weekly_engagement_metrics_schedule": ("0 5 * * 1", "Europe/Berlin"),
+        "retention_schedule": ("30 2 * * *", "UTC"),
+    }
+    assert found == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | others
 
 
 def test_everything_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
     assert {item.default_status for item in repository.schedule_defs} == {STOPPED}
-    assert {item.default_status for item in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
+    # Nobody should have to ask for alerts.
+    on = {item.name for item in repository.sensor_defs if item.default_status == dg.DefaultSensorStatus.RUNNING}
+    assert on == {"alert_sensor"}
 
 
 def test_switched_on_from_the_start_are_those_that_do_not_do_a_thing_twice() -> None:
@@ -99,7 +104,7 @@ def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:
 
 def test_a_source_that_cannot_be_loaded_has_no_schedule() -> None:
     names = {item.name for item in _repository(strava_client_id="").schedule_defs}
-    assert names == (DAILY - {"daily_strava_schedule"}) | {"weekly_engagement_metrics_schedule"}
+    assert DAILY - names == {"daily_strava_schedule"}
 
 
 def test_a_time_zone_that_is_none_is_refused() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.extract import api_extraction
 from engagement_assets.extract.api_extraction import MAX_RAW_TEXT, ApiRows
 from engagement_assets.extract.api_records import BadValueError
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, USER_EVENTS
@@ -125,7 +126,10 @@ def test_a_rejected_record_is_cut_to_what_the_quarantine_holds(rows: ApiRows) ->
     assert len(finished(rows).rejected[0]["raw_text"]) == MAX_RAW_TEXT
 
 
-def test_neither_rows_nor_rejects_stay_in_memory_after_their_page(rows: ApiRows, tmp_path: Path) -> None:
+def test_neither_many_rows_nor_rejects_stay_in_memory_after_their_page(
+    rows: ApiRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_extraction, "_ROWS_IN_MEMORY", 2)
     rows.accept("page", 0, DAY_1, event("a"), {})
     rows.reject("page", 1, DAY_1, "x", WRONG)
     rows.end_page("page", [DAY_1], 1)

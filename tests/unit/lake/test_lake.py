@@ -15,6 +15,7 @@ from engagement_assets.lake.datasets import (
     LOAD_COLUMNS,
     QUARANTINE_COLUMNS,
     RAW_DATASETS,
+    REPLAY_COLUMNS,
     RUNNA_ACTIVITY_LAPS,
 )
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake, LakeBusyError
@@ -105,7 +106,8 @@ def test_days_are_those_with_a_folder_and_nothing_else(lake: Lake) -> None:
 def test_missing_datasets_can_be_read_and_have_no_rows(lake: Lake) -> None:
     lake.create_missing_datasets()
     expected = {item.key: item.columns for item in RAW_DATASETS}
-    expected |= {"records/rejected": QUARANTINE_COLUMNS, "records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
+    expected |= {"records/rejected": QUARANTINE_COLUMNS, "records/replayed": REPLAY_COLUMNS}
+    expected |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
     with duckdb.connect() as connection:
         for folder, columns in expected.items():
             pattern = lake.location(f"{folder}/*/*.parquet")
@@ -124,7 +126,7 @@ def test_creating_missing_datasets_leaves_what_is_there(lake: Lake) -> None:
     before = {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))}
     lake.create_missing_datasets()
     assert {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))} == before
-    assert len(before) == len(RAW_DATASETS) + 4
+    assert len(before) == len(RAW_DATASETS) + 5
 
 
 def test_exclusive_yields_an_empty_folder_that_goes(lake: Lake) -> None:

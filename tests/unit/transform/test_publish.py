@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def _tables(path: Path) -> list[str]:
         for (name,) in _read(
             path,
             "select table_schema || '.' || table_name from information_schema.tables "
-            "where table_type = 'BASE TABLE' order by all",
+            "where table_type = 'BASE TABLE' and table_name <> 'published_tables' order by all",
         )
     ]
 
@@ -84,12 +85,16 @@ def test_tables_and_views_of_the_schemas_are_published_as_tables(warehouse: Path
 
 def test_descriptions_go_with_their_tables_and_columns(warehouse: Path, published: Path) -> None:
     publish_schemas(warehouse, published, ("learning", "audit"))
-    assert _read(published, "select table_name, comment from duckdb_tables() order by all") == [
+    mine = "select table_name, comment from duckdb_tables() where table_name <> 'published_tables' order by all"
+    assert _read(published, mine) == [
         ("loads", "One row per load"),
         ("order", None),
         ("plays", 'One row per play; it\'s the "fact"'),
     ]
-    described = "select column_name, comment from duckdb_columns() where comment is not null order by all"
+    described = (
+        "select column_name, comment from duckdb_columns() "
+        "where comment is not null and table_name <> 'published_tables' order by all"
+    )
     assert _read(published, described) == [
         ("load_id", "The load"),
         ("play_id", "The play's id"),
@@ -103,6 +108,20 @@ def test_other_schemas_of_the_copy_stay(warehouse: Path, published: Path) -> Non
     publish_schemas(warehouse, published, ("learning",))
     assert _read(published, "select run_id from training.runs") == [("r",)]
     assert _read(published, "select count(*) from learning.plays") == [(4,)]
+
+
+def test_the_copy_tells_how_many_rows_each_table_has_and_since_when(warehouse: Path, published: Path) -> None:
+    first, second = datetime(2024, 3, 1, 4, tzinfo=UTC), datetime(2024, 3, 2, 4, tzinfo=UTC)
+    publish_schemas(warehouse, published, ("training", "learning"), run_id="run-1", now=first)
+    _run(warehouse, 'delete from learning.plays; drop table learning."order"')
+    publish_schemas(warehouse, published, ("learning", "audit"), run_id="run-2", now=second)
+    assert _read(published, "select * from audit.published_tables order by all") == [
+        ("audit", "loads", 0, second.replace(tzinfo=None), "run-2"),
+        ("learning", "plays", 0, second.replace(tzinfo=None), "run-2"),
+        ("training", "runs", 1, first.replace(tzinfo=None), "run-1"),
+    ]
+    undescribed = "select column_name from duckdb_columns() where table_name = 'published_tables' and comment is null"
+    assert _read(published, undescribed) == []
 
 
 def test_dropped_and_renamed_tables_leave_the_copy(warehouse: Path, published: Path) -> None:

@@ -1,0 +1,173 @@
+"""Replaying quarantined records, as a run of the raw asset that takes them from the quarantine.
+
+Belongs here: which days can be replayed, what judges them, what Dagster is told. Not here: what becomes of the records
+(see `lake/replay.py`), or how they are read (each source's raw asset names its own extractor).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from engagement_assets.assets.raw_load import LoadConfig, history_of
+from engagement_assets.assets.retries import trying_again
+from engagement_assets.checks import evidence
+from engagement_assets.checks.catalog import Severity
+from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
+from engagement_assets.checks.verdict import Verdict
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.extraction_tables import reject_reasons
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.load import Load, open_load
+from engagement_assets.lake.replay import Choice, Replay, SourceTraits
+from engagement_assets.settings import Settings
+
+
+def _no_verdicts(_: Load) -> Sequence[Verdict]:
+    return ()
+
+
+def replay_quarantine(  # noqa: PLR0913 - which records of what, and how they are read
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    config: LoadConfig,
+    load_name: str,
+    datasets: Sequence[Dataset],
+    *,
+    window: DayWindow | None,
+    read: Callable[[Load, Sequence[QuarantinedRecord]], Reread],
+    traits: SourceTraits | None = None,
+    further_verdicts: Callable[[Load], Sequence[Verdict]] = _no_verdicts,
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Put the window's quarantined records through the extractor and the checks of the source again.
+
+    What comes through is added to the published days in one commit; if a check halts, nothing is, and the step fails.
+    A day is judged as it would be with what is added to it; a check of what a source has lost passes and says so, since
+    a replay only adds.
+
+    Args:
+        context: The run's.
+        settings: The deployment's.
+        config: Which records are meant.
+        load_name: What the datasets are loaded as.
+        datasets: What is loaded together under this name.
+        window: The days; None for a dataset without days.
+        read: Runs the source's extractor over records of the quarantine.
+        traits: What these records are like.
+        further_verdicts: The source's own checks, of what lies aside.
+
+    Raises:
+        dagster.Failure: a day was never loaded, or is held.
+    """
+    days = window.days() if window else [WHOLE_DATASET_DAY]
+    lake = Lake(settings.lake_uri)
+    with (
+        trying_again(settings, context),
+        open_load(lake, load_name, run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit) as load,
+    ):
+        _refuse_days_that_cannot_be_replayed(load, datasets, days)
+        choice = Choice(config.replay_dataset, config.replay_reason_code)
+        replay = Replay(load, datasets, days, choice, traits or SourceTraits())
+        load.workdir.joinpath("records").mkdir()
+        reread = read(load, replay.records())
+        changed = replay.take(reread)
+        figures = replay.figures()
+        verdicts: list[Verdict] = []
+        results: list[dg.AssetCheckResult] = []
+        if changed:
+            load.add_aside(replay.extraction(reread, changed), changed)
+            verdicts = [
+                verdict.with_severity(settings.check_severities.of(verdict.dataset.source, verdict.claim.name))
+                for verdict in (*_verdicts(load, datasets, settings), *further_verdicts(load))
+            ]
+            results = [verdict.result(load, held={}) for verdict in verdicts]
+        halting = any(verdict.halting_days for verdict in verdicts)
+        if changed and not halting:
+            load.publish_additions(replay.trace())
+    told = "a check halts" if halting else "nothing came through" if not changed else "replayed"
+    for dataset in datasets:
+        counts = figures[dataset.key]
+        context.log.info(
+            f"{dataset.key}: {told}; of {counts['in_quarantine_before']:,} records in quarantine "
+            f"{counts['put_through']:,} were put through, {counts['left_quarantine']:,} can be used now, "
+            f"{counts['became_accepted']:,} of them as new rows"
+        )
+        own = [result for result in results if result.asset_key == dg.AssetKey(dataset.key.split("/"))]
+        if halting:
+            yield from own
+            continue
+        yield dg.MaterializeResult(
+            asset_key=dataset.key.split("/"),
+            metadata={**counts, "replayed_days": [str(day) for day in changed if day != WHOLE_DATASET_DAY]},
+            check_results=[*own, *_not_judged(context, dataset, own, changed, told)],
+        )
+
+
+def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset], days: Sequence[Any]) -> None:
+    never = [day for day in days if not load.lake.exists(load.lake.day_key(datasets[0], day))]
+    if never:
+        named = ", ".join(str(day) for day in never[:5] if day != WHOLE_DATASET_DAY) or "the dataset"
+        raise dg.Failure(
+            f"{named} of {load.name} was never loaded, expected days that were: name a range without it",
+            allow_retries=False,
+        )
+    held = sorted(set(load.lake.held_days(load.name)) & set(days))
+    if held:
+        named = ", ".join(str(day) for day in held[:5] if day != WHOLE_DATASET_DAY) or "the dataset"
+        raise dg.Failure(
+            f"{named} of {load.name} is held, and its quarantine with it; release or mend it first, or name a range "
+            "without it",
+            allow_retries=False,
+        )
+
+
+def _verdicts(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[Verdict]:
+    """The standard checks; shares are judged as they are for the whole day, with all that stays in quarantine."""
+    known, unknown, reasons = history_of(load).unknown_fields, load.unknown_fields(), reject_reasons(load.connection)
+    for dataset in datasets:
+        counts = [day for day in load.counts() if day.dataset == dataset.key]
+        whole = [
+            replace(day, records_read=day.rows_aside + day.quarantined, accepted=day.rows_aside, duplicates=0)
+            for day in counts
+        ]
+        yield reconciles(dataset, counts)
+        # The share only falls by a replay: too large a one is no reason against it.
+        yield rejected_share(load, dataset, whole, settings).with_severity(Severity.WARN)
+        yield schema_drift(
+            dataset,
+            whole,
+            unknown.get(dataset.key, {}),
+            known.get(dataset.key, frozenset()),
+            reasons.get(dataset.key, {}),
+        )
+
+
+def _not_judged(
+    context: dg.AssetExecutionContext,
+    dataset: Dataset,
+    judged: Sequence[dg.AssetCheckResult],
+    days: Sequence[Any],
+    told: str,
+) -> list[dg.AssetCheckResult]:
+    """The checks that have nothing to say of a replay: each passes and says so."""
+    asset_key = dg.AssetKey(dataset.key.split("/"))
+    names = {result.check_name for result in judged}
+    span = (
+        {evidence.FIRST_DAY_JUDGED: days[0].isoformat(), evidence.LAST_DAY_JUDGED: days[-1].isoformat()}
+        if days and dataset.partitioned
+        else {}
+    )
+    return [
+        dg.AssetCheckResult(
+            passed=True,
+            asset_key=asset_key,
+            check_name=check.name,
+            description=f"not judged: {told}",
+            metadata={evidence.FAILING_DAYS: [], **span},
+        )
+        for check in sorted(context.selected_asset_check_keys)
+        if check.asset_key == asset_key and check.name not in names
+    ]

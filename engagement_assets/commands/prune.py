@@ -1,0 +1,38 @@
+"""`make prune [DRY_RUN=1]`: removes what is older than the settings say, or tells what would be removed.
+
+Belongs here: the command's arguments. Not here: what is removed (see `retention.py` beside this folder).
+"""
+
+import argparse
+import sys
+
+import dagster as dg
+
+from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.definitions import build_defs
+from engagement_assets.extract.http_api import Clock
+from engagement_assets.lake.lake import LakeBusyError
+from engagement_assets.retention import prune_all
+from engagement_assets.settings import Settings
+
+
+def main() -> int:
+    """Run the command; 0 when it is done, 1 when a load was in the way."""
+    parser = argparse.ArgumentParser(description="Remove what is older than the settings say.")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
+    arguments = parser.parse_args()
+    settings = Settings()
+    prepare_dagster_home(settings)
+    graph = build_defs(settings).resolve_asset_graph()
+    with dg.DagsterInstance.get() as instance:
+        try:
+            for item in prune_all(settings, instance, graph, now=Clock().now(), dry_run=arguments.dry_run):
+                print(item.sentence(dry_run=arguments.dry_run))
+        except LakeBusyError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

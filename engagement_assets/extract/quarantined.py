@@ -1,0 +1,112 @@
+"""Quarantined records as input: written where the extractors look for files and pages.
+
+Belongs here: what a record of the quarantine must be like to be read as if it had just arrived. Not here: which records
+are put through again and what becomes of them (see `lake/replay.py`), or what they mean (each source's module).
+
+Each record gets a file or a page of its own, so that what was read tells which record it was. Names sort like the paths
+in which the records arrived, which decides between two of one identity.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.landing import Landing, LandingFile
+from engagement_assets.extract.page_store import Page
+
+
+@dataclass(frozen=True)
+class QuarantinedRecord:
+    """A record of the quarantine: where it was found, and its text, which is None where only its file has it.
+
+    `number` is its place among the records of one replay, in the order of their paths.
+    """
+
+    number: int
+    day: date
+    source_path: str
+    raw_text: str | None
+    header: str | None
+
+
+@dataclass(frozen=True)
+class Reread:
+    """What an extractor made of records: under which path it met each of them, by number, and what it found.
+
+    Of the paths in `elsewhere` no record belongs to the days that were asked for.
+    """
+
+    paths: Mapping[int, str]
+    extraction: Extraction
+    elsewhere: frozenset[str] = field(default=frozenset())
+
+
+def write_lines(records: Iterable[QuarantinedRecord], folder: Path, prefix: str, suffix: str) -> dict[int, str]:
+    """Write one file per record below `folder`, a landing zone: the header, if there is one, and the line.
+
+    Returns:
+        The record's number → its file's key.
+    """
+    (folder / prefix).mkdir(parents=True)
+    keys = {}
+    for record in records:
+        if record.raw_text is None:
+            continue
+        key = f"{prefix}/{_name(record)}{suffix}"
+        lines = [line for line in (record.header, record.raw_text) if line is not None]
+        (folder / key).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        keys[record.number] = key
+    return keys
+
+
+def write_documents(
+    records: Iterable[QuarantinedRecord], landing: Landing, folder: Path, prefix: str, suffix: str
+) -> dict[int, str]:
+    """Write the files that records are from, below `folder`, a landing zone with a folder per day.
+
+    A file is taken from the landing zone while it is there, and made of the record's text when it has gone. A part of a
+    document cannot be read without the rest: its record must come without a text.
+
+    Returns:
+        The record's number → its file's key; records without a file are left out.
+    """
+    found: dict[date, dict[str, LandingFile]] = {}
+    written: dict[str, str] = {}
+    (folder / prefix).mkdir(parents=True)
+    keys = {}
+    for record in records:
+        key = written.get(record.source_path) or f"{prefix}/{record.day}/{_name(record)}{suffix}"
+        if record.source_path not in written:
+            if record.day not in found:
+                files = landing.files(f"{prefix}/{record.day}", (suffix,))
+                found[record.day] = {file.key: file for file in files if not file.refused}
+            file = found[record.day].get(record.source_path)
+            if file is None and record.raw_text is None:
+                continue
+            target = folder / key
+            target.parent.mkdir(exist_ok=True)
+            if file is not None:
+                shutil.copyfile(landing.local_path(file, folder / "from"), target)
+            elif record.raw_text is not None:
+                target.write_text(record.raw_text, encoding="utf-8", newline="")
+            written[record.source_path] = key
+        keys[record.number] = key
+    return keys
+
+
+def as_pages(records: Iterable[QuarantinedRecord]) -> dict[int, tuple[date, Page]]:
+    """One page per record, with the day in which it is counted, by the record's number."""
+    return {
+        record.number: (record.day, Page(_name(record), [json.loads(record.raw_text)], len(record.raw_text)))
+        for record in records
+        if record.raw_text is not None
+    }
+
+
+def _name(record: QuarantinedRecord) -> str:
+    # Seven digits are never taken for a date, which a path may hold.
+    return f"q{record.number:07d}"

@@ -1,0 +1,121 @@
+"""What the lake keeps no longer than it is told to.
+
+Belongs here: finding and removing old days, old quarantined records and what killed loads have left. Not here: when
+that is done (see `retention.py` beside this folder), or Dagster's own records (see `run_history.py` there).
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+from engagement_assets.lake.datasets import QUARANTINE_COLUMNS, RAW_DATASETS, Dataset
+from engagement_assets.lake.day_files import rows_of, sql_text
+from engagement_assets.lake.lake import FileChange, Lake
+
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was removed, or would be: how many of what, their bytes, and the first ones by name."""
+
+    what: str
+    count: int
+    bytes: int
+    names: tuple[str, ...] = ()
+
+    def sentence(self, *, dry_run: bool) -> str:
+        """For a person."""
+        named = f": {', '.join(self.names)}{' …' if self.count > len(self.names) else ''}" if self.names else ""
+        return f"{self.what}: {self.count:,} {'would go' if dry_run else 'gone'}, {self.bytes:,} bytes{named}"
+
+
+def pruned(what: str, sizes: dict[str, int]) -> Pruned:
+    """The summary of things by name and size."""
+    return Pruned(what, len(sizes), sum(sizes.values()), tuple(sorted(sizes)[:NAMES_SHOWN]))
+
+
+def prune_raw_days(
+    lake: Lake, dataset: Dataset, before: date, is_built: Callable[[date], bool], *, dry_run: bool
+) -> Pruned:
+    """Remove the days before `before` from which the tables were built; each leaves a mark in its place.
+
+    A day whose newest content is not in the tables yet stays; so does one that is held, of whatever source.
+    """
+    held = lake.all_held_days()
+    days = [
+        day
+        for day in lake.days(dataset)
+        if day < before and day not in held and lake.exists(lake.day_key(dataset, day)) and is_built(day)
+    ]
+    sizes = {lake.day_key(dataset, day): lake.size(lake.day_key(dataset, day)) for day in days}
+    if days and not dry_run:
+        with lake.exclusive(dataset.load_name) as aside:
+            changes: list[FileChange] = []
+            for day in days:
+                mark = aside / f"{day}.json"
+                mark.write_text(json.dumps({"bytes": sizes[lake.day_key(dataset, day)]}), encoding="utf-8")
+                changes += [
+                    FileChange(lake.pruned_key(dataset, day), mark),
+                    FileChange(lake.day_key(dataset, day), None),
+                ]
+            lake.commit(dataset.load_name, changes)
+    return pruned(f"days of {dataset.key}", sizes)
+
+
+def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
+    """Remove the records that were quarantined first before `before` (UTC), whatever day they count on.
+
+    Held days keep theirs. The count is of records, the bytes are of the files that change.
+    """
+    old = f"first_quarantined_at < timestamp '{before.replace(tzinfo=None).isoformat(sep=' ')}'"
+    records = 0
+    sizes: dict[str, int] = {}
+    for load_name in sorted({dataset.load_name for dataset in RAW_DATASETS}):
+        with lake.exclusive(load_name) as aside, lake.connect("512MB", aside / "spill") as connection:
+            changes: list[FileChange] = []
+            for key in (
+                key for item in RAW_DATASETS if item.load_name == load_name for key in lake.quarantine_keys(item)
+            ):
+                rows = rows_of([lake.location(key)], QUARANTINE_COLUMNS)
+                ((going, all_rows),) = connection.execute(
+                    f"select count(*) filter (where {old}), count(*) from {rows}"
+                ).fetchall()
+                if not going:
+                    continue
+                records += going
+                sizes[key] = lake.size(key)
+                written = None
+                if going < all_rows:
+                    written = aside / f"{len(changes)}.parquet"
+                    connection.execute(
+                        f"copy (select {', '.join(QUARANTINE_COLUMNS)} from {rows} where not {old}) "
+                        f"to {sql_text(str(written))} (format parquet)"
+                    )
+                changes.append(FileChange(key, written))
+            if changes and not dry_run:
+                lake.commit(load_name, changes)
+    return replace(pruned("quarantined records", sizes), count=records)
+
+
+def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: bool) -> Pruned:
+    """Remove what killed loads have left aside, and killed publications beside the published copy."""
+    drafts = [
+        path for path in published.parent.glob(f".{published.name}.draft*") if path.stat().st_mtime < before.timestamp()
+    ]
+    with lake.abandoned(before) as folders:
+        sizes = {str(path): _bytes_of(path) for path in (*folders, *drafts)}
+        if not dry_run:
+            for folder in folders:
+                shutil.rmtree(folder)
+            for draft in drafts:
+                draft.unlink()
+    return pruned("leftovers of killed runs", sizes)
+
+
+def _bytes_of(path: Path) -> int:
+    files: Sequence[Path] = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
+    return sum(file.stat().st_size for file in files)

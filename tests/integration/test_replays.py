@@ -1,0 +1,410 @@
+"""Quarantined records are put through the door again after a fix: what is then there is what a clean load gives."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
+from engagement_assets.assets.raw_mobile import raw_mobile_assets
+from engagement_assets.assets.raw_runna import raw_runna_assets
+from engagement_assets.commands.range_run import run_range
+from engagement_assets.extract import json_records, mobile, runna_documents, runna_parts, strava, user_events
+from engagement_assets.extract.api_records import BadValueError, text
+from engagement_assets.extract.runna_documents import UnusableRecordError
+from engagement_assets.lake.datasets import (
+    LINGOKIDS_EVENTS,
+    LINGOKIDS_USERS,
+    MOBILE_EVENTS,
+    RAW_DATASETS,
+    RUNNA_ACTIVITIES,
+    RUNNA_ACTIVITY_LAPS,
+    RUNNA_WORKOUT_STEPS,
+    Dataset,
+)
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.replay import Choice
+from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
+from engagement_assets.per_source import PerSource
+from engagement_assets.resources import ApiClients
+from engagement_assets.sandbox.sample_data import write_sample_landing
+from engagement_assets.settings import Settings
+from tests.integration.deployment import Deployment, differences
+from tests.integration.services import FIRST_DAY, services
+from tests.lake_loads import parquet_rows, quarantined, records, window
+from tests.unit.extract.lingokids_loads import event, write_events
+from tests.unit.extract.mobile_loads import HEADER, row, write_file
+
+pytestmark = pytest.mark.integration
+
+DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+PLACES = ("dataset", "source_path", "position", "reason_code")
+RUNNA = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
+
+
+class RawLoads:
+    """A lake, and runs of raw assets alone."""
+
+    def __init__(self, folder: Path, landing: Path, assets: Callable[[Settings], Any], **settings: Any) -> None:
+        self.lake = Lake(str(folder / "lake"))
+        self._assets = assets
+        self._settings = Settings(
+            _env_file=None,
+            landing_uri=str(landing),
+            lake_uri=self.lake.uri,
+            start_date=DAY_1,
+            # So many are rejected here on purpose.
+            rejected_share_halt=PerSource(1.0),
+            **settings,
+        )
+
+    def run(self, first: date = DAY_1, last: date = DAY_3, **config: Any) -> dg.ExecuteInProcessResult:
+        """Load days inclusive, all raw assets under the same config."""
+        assets = self._assets(self._settings)
+        definitions = assets if isinstance(assets, list) else [assets]
+        with dg.DagsterInstance.ephemeral() as instance:
+            return dg.materialize(
+                definitions,
+                instance=instance,
+                resources={"settings": self._settings, "api_clients": ApiClients(self._settings)},
+                tags={RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()},
+                run_config={"ops": {item.op.name: {"config": config} for item in definitions}},
+                raise_on_error=False,
+            )
+
+    def rows(self, *datasets: Dataset) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of datasets, without the times of loading."""
+        return {
+            item.key: parquet_rows(
+                Path(self.lake.uri),
+                f"{item.key}/*/data.parquet",
+                "day",
+                *(name for name in item.columns if name != "extracted_at"),
+            )
+            for item in datasets
+        }
+
+    def trace(self, *columns: str) -> list[tuple[Any, ...]]:
+        """What left the quarantine."""
+        return parquet_rows(Path(self.lake.uri), "records/replayed/*/*.parquet", *columns)
+
+    def content(self) -> dict[str, bytes]:
+        """Every file that readers see."""
+        root = Path(self.lake.uri)
+        return {str(path): path.read_bytes() for path in sorted(root.glob("r*/**/*.parquet"))}
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    path = tmp_path / "landing"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def fix() -> Iterator[pytest.MonkeyPatch]:
+    """Makes rules too strict; to undo it is the fix."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [str(item.step_failure_data.user_failure_data) for item in result.all_events if item.is_step_failure]
+
+
+def test_after_a_fix_the_tables_are_those_of_a_clean_load(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+) -> None:
+    write_sample_landing(landing, start=DAY_1, days=3, runna_activities_per_day=1, lingokids_events_per_day=40)
+    mended = Deployment(tmp_path / "mended", landing=landing)
+    mended.settings = mended.settings.model_copy(update={"rejected_share_halt": PerSource(1.0)})
+    fix.setattr(json_records, "MAX_SECONDS", 60)
+    assert mended.run(DAY_1, DAY_3, "+group:learning").failures == ()
+    ((strict,),) = mended.query("select count(*) from audit.rejected_records")
+    fix.undo()
+    # The quarantine has what it takes: the files may go.
+    kept = tmp_path / "kept"
+    shutil.copytree(landing, kept)
+    shutil.rmtree(landing / "lingokids" / "events")
+
+    replayed = run_range(mended.settings, window(DAY_1, DAY_3), "+group:learning", replay=Choice())
+
+    assert replayed.failures == ()
+    clean = Deployment(tmp_path / "clean", landing=kept)
+    assert clean.run(DAY_1, DAY_3, "+group:learning").failures == ()
+    assert differences(mended.tables(), clean.tables()) == {}
+    columns = "source, dataset, partition_date, source_path, position, raw_text, reason_code, message"
+    still_bad = f"select {columns} from audit.rejected_records order by all"
+    assert mended.query(still_bad) == clean.query(still_bad)
+    ((left,),) = mended.query("select count(*) from audit.replayed_records")
+    assert left == strict - len(mended.query(still_bad)) > 0
+    assert mended.query(
+        "select distinct records_read = accepted + quarantined + duplicates from audit.ingestion_loads "
+        "where status = 'replayed'"
+    ) == [(True,)]
+
+
+def _mobile_landing(landing: Path) -> None:
+    named, unnamed = row("u1", "2024-01-01 10:00:00"), row("u2", "2024-01-01 11:00:00", event_name="")
+    # Under another header, whose columns stand in another order.
+    turned = ";".join(reversed(HEADER.split(";")))
+    of_turned = ";".join(reversed(row("u3", "2024-01-02 12:00:00", event_name="").split(";")))
+    write_file(landing, "2024-01-01.csv", HEADER, named, unnamed, unnamed, row("u4", "no time"), turned, of_turned)
+    write_file(landing, "2024-01-03.csv", HEADER, row("u5", "2024-01-03 09:00:00", event_name=""), "too;few")
+
+
+def _let_events_be_unnamed(patch: pytest.MonkeyPatch) -> None:
+    columns = tuple(
+        replace(column, required=False) if column.name == "event_name" else column for column in mobile.COLUMNS
+    )
+    patch.setattr(mobile, "COLUMNS", columns)
+
+
+def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+) -> None:
+    _mobile_landing(landing)
+    loads = RawLoads(tmp_path / "mended", landing, raw_mobile_assets)
+    assert loads.run().success
+    first_times = quarantined(loads.lake, "source_path", "position", "first_quarantined_at")
+    shutil.rmtree(landing / "mobile_events")
+    _let_events_be_unnamed(fix)
+
+    assert loads.run(replay=True, replay_reason_code="missing_event_name").success
+
+    _mobile_landing(landing)
+    clean = RawLoads(tmp_path / "clean", landing, raw_mobile_assets)
+    assert clean.run().success
+    assert loads.rows(MOBILE_EVENTS) == clean.rows(MOBILE_EVENTS)
+    assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
+    places = ("source_path", "position", "raw_text", "header", "reason_code", "message")
+    assert quarantined(loads.lake, *places) == quarantined(clean.lake, *places)
+    since = quarantined(loads.lake, "source_path", "position", "first_quarantined_at")
+    assert len(since) == 2
+    assert set(since) < set(first_times)
+    assert loads.trace("partition_date", "source_path", "position", "became", "accepted_on") == [
+        # Of two that are one event the later line stays, as always.
+        (DAY_1, "mobile_events/2024-01-01.csv", 3, "duplicate", None),
+        (DAY_1, "mobile_events/2024-01-01.csv", 4, "accepted", DAY_1),
+        (DAY_2, "mobile_events/2024-01-01.csv", 7, "accepted", DAY_2),
+        (DAY_3, "mobile_events/2024-01-03.csv", 2, "accepted", DAY_3),
+    ]
+    counts = ("partition_date", "records_read", "accepted", "quarantined", "duplicates")
+    replays = [item[1:] for item in records(loads.lake, "status", *counts) if item[0] == "replayed"]
+    assert replays == [(DAY_1, 3, 1, 1, 1), (DAY_2, 1, 1, 0, 0), (DAY_3, 2, 1, 1, 0)]
+
+
+def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
+    _mobile_landing(landing)
+    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    assert loads.run().success
+    _let_events_be_unnamed(fix)
+    assert loads.run(replay=True).success
+    before = loads.content()
+    again = loads.run(replay=True)
+    assert again.success
+    assert {check.passed for check in again.get_asset_check_evaluations()} == {True}
+    assert loads.content() == before
+
+
+def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
+    _mobile_landing(landing)
+    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    assert loads.run().success
+    _let_events_be_unnamed(fix)
+    before = loads.content()
+
+    def before_the_journal(*_: object) -> None:
+        raise OSError("killed")
+
+    def after_the_journal(lake: Lake, name: str) -> None:
+        if Path(lake.location(f".journal/{name}.json")).exists():
+            raise OSError("killed")
+
+    for step, killed, is_visible in (
+        ("commit", before_the_journal, False),
+        ("_finish_commit", after_the_journal, True),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lake, step, killed)
+            assert not loads.run(replay=True).success
+        assert loads.content() == before
+        loads.lake.finish_commits()
+        assert (loads.content() != before) is is_visible
+    assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
+    assert len(loads.trace("position")) == 4
+    assert len(quarantined(loads.lake, "position")) == 2
+
+
+def test_what_a_check_halts_stays_in_quarantine_and_the_lake_as_it_was(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+) -> None:
+    _mobile_landing(landing)
+    loads = RawLoads(tmp_path, landing, raw_mobile_assets, check_severities="mobile.rejected_share=halt")
+    first = RawLoads(tmp_path, landing, raw_mobile_assets)
+    assert first.run().success
+    before = loads.content()
+    _let_events_be_unnamed(fix)
+    result = loads.run(replay=True)
+    assert not result.success
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [(check.check_name, check.severity) for check in failed] == [("rejected_share", dg.AssetCheckSeverity.ERROR)]
+    assert loads.content() == before
+
+
+def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, landing: Path) -> None:
+    write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00"), "too;few")
+    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    assert loads.run(DAY_1, DAY_1).success
+    (failure,) = _failures(loads.run(DAY_1, DAY_2, replay=True))
+    assert "2024-01-02 of mobile_events was never loaded, expected days that were" in failure
+    holding = RawLoads(tmp_path, landing, raw_mobile_assets, check_severities="rejected_share=halt")
+    assert not holding.run(DAY_1, DAY_1).success
+    (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
+    assert "2024-01-01 of mobile_events is held, and its quarantine with it; release or mend it first" in failure
+
+
+def _let_days_be_written_as_here(patch: pytest.MonkeyPatch) -> None:
+    known = json_records.instant_sql
+    patch.setattr(
+        json_records, "instant_sql", lambda text: f"coalesce({known(text)}, try_strptime({text}, '%d.%m.%Y %H:%M'))"
+    )
+
+
+def test_a_record_of_another_day_waits_until_that_day_is_in_the_range(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+) -> None:
+    write_events(
+        landing, "2024-01-01.jsonl", event("e1", "2024-01-01 10:00:00"), event("e2", occurred_at="02.01.2024 11:00")
+    )
+    loads = RawLoads(tmp_path, landing, raw_lingokids_assets)
+    assert loads.run().success
+    _let_days_be_written_as_here(fix)
+    before = loads.content()
+    assert loads.run(DAY_1, DAY_1, replay=True).success
+    assert loads.content() == before
+    assert loads.run(DAY_1, DAY_2, replay=True).success
+    assert [found[0] for found in loads.rows(LINGOKIDS_EVENTS)[LINGOKIDS_EVENTS.key]] == [DAY_1, DAY_2]
+    assert quarantined(loads.lake, "position") == []
+    assert loads.trace("partition_date", "position", "accepted_on") == [(DAY_1, 2, DAY_2)]
+
+
+def test_pseudonyms_stay_what_they_are_and_ids_in_clear_stay_out(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+) -> None:
+    long = event("e1", "2024-01-01 10:00:00", data={"activity_id": "a", "duration": 100})
+    write_events(landing, "2024-01-01.jsonl", long, event("e2", "2024-01-01 11:00:00"))
+    fix.setattr(json_records, "MAX_SECONDS", 60)
+    in_clear = RawLoads(tmp_path / "in_clear", landing, raw_lingokids_assets)
+    keyed = RawLoads(tmp_path / "keyed", landing, raw_lingokids_assets, pseudonym_key="a key")
+    assert in_clear.run(DAY_1, DAY_1).success
+    assert keyed.run(DAY_1, DAY_1).success
+    fix.undo()
+    assert keyed.run(DAY_1, DAY_1, replay=True).success
+    ids = [(found[4], found[5]) for found in keyed.rows(LINGOKIDS_EVENTS)[LINGOKIDS_EVENTS.key]]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    # The key came later than this record.
+    late_key = RawLoads(tmp_path / "in_clear", landing, raw_lingokids_assets, pseudonym_key="a key")
+    before = late_key.content()
+    assert late_key.run(DAY_1, DAY_1, replay=True).success
+    assert late_key.content() == before
+
+
+def test_an_old_snapshot_does_not_replace_a_newer_one(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
+    users = landing / "lingokids" / "users"
+    users.mkdir(parents=True)
+    lines = {
+        "2024-01-01.jsonl": [("u1", "ES", "01.01.2024 10:00"), ("u2", "GB", "01.01.2024 10:00")],
+        "2024-01-02.jsonl": [("u1", "PT", "2024-01-01 10:00:00")],
+    }
+    for name, found in lines.items():
+        texts = [
+            json.dumps({"user_id": user, "country_code": country, "registration_at": at}) for user, country, at in found
+        ]
+        (users / name).write_text("\n".join([*texts, ""]), encoding="utf-8")
+    loads = RawLoads(tmp_path, landing, raw_lingokids_assets)
+    assert loads.run(DAY_1, DAY_1).success
+    _let_days_be_written_as_here(fix)
+    assert loads.run(DAY_1, DAY_1, replay=True, replay_dataset="users").success
+    rows = parquet_rows(Path(loads.lake.uri), f"{LINGOKIDS_USERS.key}/*/data.parquet", "user_id", "country_code")
+    assert rows == [("u1", "PT"), ("u2", "GB")]
+    assert loads.trace("position", "became", "accepted_on") == [(1, "duplicate", None), (2, "accepted", None)]
+
+
+def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_file(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+) -> None:
+    write_sample_landing(landing, start=DAY_1, days=1, runna_activities_per_day=6, lingokids_events_per_day=1)
+    batch = landing / "runna" / "activities" / str(DAY_1)
+    whole = json.loads((FIXTURES / "runna" / "activity.json").read_text(encoding="utf-8"))
+    (batch / "whole.json").write_text(json.dumps(whole | {"activityId": "whole"}), encoding="utf-8")
+    read = runna_parts.read_activity
+
+    def refuse(data: bytes, file: int) -> Any:
+        if b'"whole"' in data:
+            raise UnusableRecordError("not_json", "expected another writer")
+        return read(data, file)
+
+    fix.setattr(runna_documents, "MAX_STEPS", 4)
+    fix.setattr(runna_parts, "read_activity", refuse)
+    loads = RawLoads(tmp_path / "mended", landing, raw_runna_assets)
+    assert loads.run(DAY_1, DAY_1).success
+    fix.undo()
+    parts = {
+        path
+        for dataset, path, *_ in [found[1:] for found in quarantined(loads.lake, *PLACES)]
+        if dataset == "workout_steps"
+    }
+    kept, gone = sorted(parts)[:2]
+    kept_file, gone_file = ((landing / path).read_bytes() for path in (kept, gone))
+    clean = RawLoads(tmp_path / "clean", landing, raw_runna_assets)
+    assert clean.run(DAY_1, DAY_1).success
+    shutil.rmtree(batch)
+    batch.mkdir()
+    (landing / kept).write_bytes(kept_file)
+    assert gone_file
+
+    assert loads.run(DAY_1, DAY_1, replay=True).success
+
+    found, expected = (item.rows(*RUNNA) for item in (loads, clean))
+    for key, rows in expected.items():
+        assert [item for item in found[key] if kept in item or "runna/activities/2024-01-01/whole.json" in item] == [
+            item for item in rows if kept in item or "runna/activities/2024-01-01/whole.json" in item
+        ]
+    left = {path for _, path, *_ in loads.trace("dataset", "source_path")}
+    assert left == {kept, "runna/activities/2024-01-01/whole.json"}
+    assert gone in {path for _, path in quarantined(loads.lake, "source_path")}
+
+
+def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: pytest.MonkeyPatch) -> None:
+    def fussy(value: object) -> str:
+        if "Run" in str(value):
+            raise BadValueError("too_usual", "another name", value)
+        return text(value)
+
+    fields = tuple(replace(item, convert=fussy) if item.path == "name" else item for item in strava.ACTIVITY.fields)
+    last = date(2024, 1, 5)
+    rows = "raw_strava/activities", "raw_strava/activity_kudos", "raw_user_events/events"
+    with services(tmp_path / "mended") as mended, services(tmp_path / "clean") as clean:
+        assert clean.load(FIRST_DAY, last).success
+        fix.setattr(strava, "ACTIVITY", replace(strava.ACTIVITY, fields=fields))
+        fix.setattr(user_events, "MAX_DEVICE_ID", 35)
+        assert mended.load(FIRST_DAY, last, rejected_share_halt=PerSource(1.0)).success
+        fix.undo()
+        asked = len(mended.apis.strava.requests), len(mended.apis.user_events.requests)
+        assert mended.load(FIRST_DAY, last, config={"replay": True}).success
+        assert (len(mended.apis.strava.requests), len(mended.apis.user_events.requests)) == asked
+        for dataset in RAW_DATASETS:
+            if dataset.key in rows:
+                columns = ", ".join(name for name in dataset.columns if name != "extracted_at")
+                assert mended.lake_rows(dataset.key, columns) == clean.lake_rows(dataset.key, columns)
+        trace = dict(mended.lake_rows("records/replayed", "source, count(*)", "became = 'accepted' group by all"))
+        assert min(trace["strava"], trace["user_events"]) > 0

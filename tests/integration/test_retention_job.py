@@ -1,0 +1,135 @@
+"""The retention job on a real instance: it removes what the settings say and tells it; a dry run only tells."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.extract.http_api import Clock
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.lake.lake import Lake
+from engagement_assets.partitions import daily_partitions
+from engagement_assets.per_source import PerSource
+from engagement_assets.resources import ApiClients
+from engagement_assets.retention import RETENTION, retention_job, retention_schedule
+from engagement_assets.settings import Settings
+from tests.lake_loads import DAY_1, DAY_2, DAY_3, Reject, event, events, publish, published, quarantined, window
+
+pytestmark = pytest.mark.integration
+
+DAYS = daily_partitions(date(2024, 3, 1))
+NOW = datetime(2025, 6, 10, tzinfo=UTC)
+
+
+@dg.asset(key=LINGOKIDS_EVENTS.key.split("/"), partitions_def=DAYS)
+def raw_events() -> None: ...
+
+
+@dg.asset(deps=[raw_events])
+def staging() -> None: ...
+
+
+@dg.asset(deps=[staging], partitions_def=DAYS)
+def events_by_day() -> None: ...
+
+
+class Graph:
+    """A lake with three days of one dataset, and an instance that knows what was loaded and built."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, **settings: Any) -> None:
+        self.lake = Lake(str(folder / "lake"))
+        found = events(
+            *(event(str(day), day) for day in (DAY_1, DAY_2, DAY_3)),
+            rejects=[Reject(LINGOKIDS_EVENTS, DAY_1, "events/bad")],
+        )
+        publish(self.lake, found, window(DAY_1, DAY_3), 1, name=LINGOKIDS_EVENTS.load_name)
+        self.instance = instance
+        self.settings = Settings(
+            _env_file=None,
+            landing_uri=str(folder),
+            lake_uri=self.lake.uri,
+            published_warehouse_path=folder / "published.duckdb",
+            **settings,
+        )
+
+    def materialize(self, asset: dg.AssetsDefinition, day: date) -> str:
+        return dg.materialize([asset], instance=self.instance, partition_key=day.isoformat()).run_id
+
+    def prune(self, *, dry_run: bool = False) -> dict[str, Any]:
+        """Run the job; what it told."""
+        made: dg.Definitions
+        made = dg.Definitions(
+            assets=[raw_events, staging, events_by_day],
+            jobs=[retention_job(lambda: made)],
+            resources={"settings": self.settings, "api_clients": ApiClients(self.settings, Clock(lambda: NOW))},
+        )
+        result = made.resolve_job_def(RETENTION).execute_in_process(
+            instance=self.instance, run_config={"ops": {"prune": {"config": {"dry_run": dry_run}}}}
+        )
+        (output,) = [item for item in result.all_events if item.is_successful_output]
+        return {name: value.value for name, value in output.step_output_data.metadata.items()}
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    for name in ("DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    prepare_dagster_home(Settings(_env_file=None, dagster_home=tmp_path / "home"))
+    with dg.DagsterInstance.get() as found:
+        yield found
+
+
+def test_days_go_that_the_tables_were_built_from(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    graph = Graph(tmp_path, instance, raw_retention_days="0, lingokids=400")
+    for day in (DAY_1, DAY_2):
+        graph.materialize(raw_events, day)
+        graph.materialize(events_by_day, day)
+    # Loaded again, and not built again; the third day was never built.
+    graph.materialize(raw_events, DAY_2)
+    graph.materialize(raw_events, DAY_3)
+
+    would = graph.prune(dry_run=True)
+    assert (would["dry_run"], would["removed"]) == (True, 2)
+    assert "| days of raw_lingokids/events | 1 |" in would["table"]
+    assert "| quarantined records | 1 |" in would["table"]
+    assert len(published(graph.lake, LINGOKIDS_EVENTS, "event_id")) == 3
+    assert len(quarantined(graph.lake, "source_path")) == 1
+
+    did = graph.prune()
+    assert did["dry_run"] is False
+    assert did["table"].splitlines()[2:4] == would["table"].splitlines()[2:4]
+    assert quarantined(graph.lake, "source_path") == []
+    assert [day for day, _ in published(graph.lake, LINGOKIDS_EVENTS, "event_id")] == [DAY_2, DAY_3]
+
+
+def test_raw_days_stay_by_default_and_what_has_no_limit_stays(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    graph = Graph(tmp_path, instance, run_retention_days=0, quarantine_retention_days=0)
+    run = graph.materialize(events_by_day, DAY_1)
+    graph.materialize(events_by_day, DAY_1)
+    told = graph.prune()
+    assert "days of" not in told["table"]
+    assert [line.split(" | ")[0] for line in told["table"].splitlines()[2:]] == ["| leftovers of killed runs"]
+    assert len(published(graph.lake, LINGOKIDS_EVENTS, "event_id")) == 3
+    assert quarantined(graph.lake, "source_path") != []
+    assert instance.get_run_by_id(run) is not None
+
+
+def test_the_schedule_is_off_until_somebody_switches_it_on() -> None:
+    schedule = retention_schedule(retention_job(dg.Definitions))
+    assert (schedule.name, schedule.cron_schedule) == ("retention_schedule", "30 2 * * *")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+@pytest.mark.parametrize("days", ["30", "0, mobile=89"])
+def test_a_limit_that_daily_runs_reach_back_over_is_refused(days: str) -> None:
+    with pytest.raises(ValueError, match="expected 0 or at least 90 days, found"):
+        Settings(_env_file=None, raw_retention_days=days)
+    assert Settings(_env_file=None, raw_retention_days="0, mobile=90").raw_retention_days == PerSource(
+        0, {"mobile": 90}
+    )
+    assert timedelta(days=90) > timedelta(days=Settings(_env_file=None).strava_trailing_days)

@@ -1,0 +1,91 @@
+"""`make replay`: which run it asks for, and what it refuses."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engagement_assets.commands import replay
+from engagement_assets.commands.range_run import RangeRun
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.replay import Choice
+from tests.lake_loads import DAY_1, DAY_2, DAY_3, Reject, event, events, publish, window
+
+RANGE = ["--from", "2024-02-01", "--to", "2024-03-31"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
+    """The runs that the command asks for; none is made. The quarantine has records of the second and third day."""
+    asked: list[Any] = []
+
+    def run_range(_settings: object, window: DayWindow, selection: str, *, replay: Choice) -> RangeRun:
+        asked.append((window, selection.partition(" and not ")[0], replay))
+        return RangeRun("run", (), (), ())
+
+    monkeypatch.setattr(replay, "run_range", run_range)
+    monkeypatch.setenv("LANDING_URI", str(tmp_path))
+    monkeypatch.setenv("LAKE_URI", str(tmp_path / "lake"))
+    monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "warehouse.duckdb"))
+    monkeypatch.setenv("PUBLISHED_WAREHOUSE_PATH", str(tmp_path / "published.duckdb"))
+    rejects = [Reject(LINGOKIDS_EVENTS, day, f"events/{day}") for day in (DAY_2, DAY_3)]
+    publish(Lake(str(tmp_path / "lake")), events(event("a", DAY_1), rejects=rejects), window(DAY_1, DAY_3), 1)
+    return asked
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["replay", *arguments])
+    return replay.main()
+
+
+def test_the_run_covers_the_days_of_the_range_that_have_records(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run(monkeypatch, "--source", "lingokids", *RANGE, "--reason", "not_json") == 0
+    days = DayWindow(DAY_2, date(2024, 3, 4))
+    assert asked == [(days, '(key:"raw_lingokids/events"+)', Choice(reason_code="not_json"))]
+
+
+def test_a_dataset_without_days_needs_no_range(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(monkeypatch, "--source", "lingokids", "--dataset", "users") == 0
+    assert [(selection, choice) for _, selection, choice in asked] == [
+        ('(key:"raw_lingokids/users"+)', Choice(dataset="users"))
+    ]
+
+
+def test_without_records_there_is_nothing_to_run(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, "--source", "mobile", *RANGE) == 0
+    assert "nothing to replay: the quarantine holds no record of this" in capsys.readouterr().out
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--source", "runna"], "runna has days: name one"),
+        (
+            ["--source", "runna", "--dataset", "users", *RANGE],
+            "runna has no dataset 'users', expected one of activities",
+        ),
+        (["--source", "lingokids", "--dataset", "users", *RANGE], "lingokids/users has no days"),
+        (
+            ["--source", "runna", "--from", "2024-01-02", "--to", "2024-01-01"],
+            "the first day must not lie after the last",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    arguments: list[str],
+    told: str,
+    asked: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run(monkeypatch, *arguments) == 2
+    assert told in capsys.readouterr().err
+    assert asked == []

@@ -1,0 +1,145 @@
+"""What the lake keeps no longer than it is told to: each rule removes what it should and keeps the rest."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import PrunedDayError
+from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
+from tests.lake_loads import (
+    DAY_1,
+    DAY_2,
+    DAY_3,
+    FIRST_LOAD,
+    Reject,
+    event,
+    events,
+    parquet_rows,
+    publish,
+    published,
+    quarantined,
+    window,
+)
+
+NAME = LINGOKIDS_EVENTS.load_name
+THREE_DAYS = events(event("a", DAY_1), event("b", DAY_2), event("c", DAY_3))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def _files(lake: Lake) -> dict[str, bytes]:
+    root = Path(lake.uri)
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.glob("r*/**/*") if path.is_file()}
+
+
+def _is_built(day: date) -> bool:
+    return day != DAY_2
+
+
+def test_old_days_go_once_the_tables_have_them_and_leave_a_mark(lake: Lake) -> None:
+    publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
+    before = _files(lake)
+    told = prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, _is_built, dry_run=True)
+    assert _files(lake) == before
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, _is_built, dry_run=False) == told
+    key = f"raw_lingokids/events/day={DAY_1}"
+    assert (told.count, told.bytes, told.names) == (1, len(before[f"{key}/data.parquet"]), (f"{key}/data.parquet",))
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_2, "b"), (DAY_3, "c")]
+    assert f"{key}/pruned.json" in _files(lake)
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, _is_built, dry_run=False).count == 0
+
+
+def test_a_held_day_stays(lake: Lake) -> None:
+    publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
+    publish(lake, events(event("d", DAY_1)), window(DAY_1), 2, name=NAME, held={DAY_1: ["reconciles"]})
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda _: True, dry_run=False).count == 1
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a"), (DAY_3, "c")]
+
+
+def test_a_day_that_was_removed_is_not_replaced_by_less_until_its_mark_is_gone(lake: Lake) -> None:
+    publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
+    prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_2, _is_built, dry_run=False)
+    late = events(event("late", DAY_1))
+    with pytest.raises(PrunedDayError, match=r"2024-03-01 .* was removed by RAW_RETENTION_DAYS.*remove .*pruned.json"):
+        publish(lake, late, window(DAY_1), 2, name=NAME)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_2, "b"), (DAY_3, "c")]
+    Path(lake.location(lake.pruned_key(LINGOKIDS_EVENTS, DAY_1))).unlink()
+    publish(lake, late, window(DAY_1), 3, name=NAME)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id")[0] == (DAY_1, "late")
+
+
+def _quarantine(lake: Lake, number: int, *places: tuple[date, str]) -> None:
+    rejects = [Reject(LINGOKIDS_EVENTS, day, path) for day, path in places]
+    days = sorted(day for day, _ in places)
+    publish(
+        lake,
+        events(rejects=rejects, files_read=tuple(path for _, path in places)),
+        window(days[0], days[-1]),
+        number,
+        name=NAME,
+    )
+
+
+def test_quarantined_records_go_by_the_time_when_they_were_quarantined_first(lake: Lake) -> None:
+    _quarantine(lake, 0, (DAY_1, "events/old"), (DAY_2, "events/old too"))
+    _quarantine(lake, 10, (DAY_2, "events/new"))
+    moment = FIRST_LOAD + timedelta(seconds=5)
+    before = _files(lake)
+    told = prune_quarantine(lake, moment, dry_run=True)
+    assert _files(lake) == before
+    assert prune_quarantine(lake, moment, dry_run=False) == told
+    assert told.count == 2
+    assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
+    assert prune_quarantine(lake, moment, dry_run=False).count == 0
+
+
+def test_a_record_that_is_read_again_keeps_its_first_time(lake: Lake) -> None:
+    _quarantine(lake, 0, (DAY_1, "file"))
+    _quarantine(lake, 10, (DAY_1, "file"))
+    first = FIRST_LOAD.replace(tzinfo=None)
+    assert quarantined(lake, "first_quarantined_at", "quarantined_at") == [
+        (DAY_1, first, first + timedelta(seconds=10))
+    ]
+
+
+def _leave(path: Path, age: timedelta) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("left", encoding="utf-8")
+    moment = datetime.now(UTC).timestamp() - age.total_seconds()
+    for item in (path, path.parent):
+        os.utime(item, (moment, moment))
+
+
+def test_leftovers_go_when_nobody_can_be_at_work_with_them(lake: Lake, tmp_path: Path) -> None:
+    copy = tmp_path / "copies" / "published.duckdb"
+    old, young = timedelta(days=2), timedelta(hours=1)
+    root = Path(lake.uri)
+    for name, age in {"killed": old, "to_be_finished": old, "at_work": old, "just_begun": young}.items():
+        _leave(root / ".aside" / name / "part", age)
+    (root / ".journal").mkdir()
+    (root / ".journal" / "to_be_finished.json").write_text("[]", encoding="utf-8")
+    _leave(tmp_path / "copies" / ".published.duckdb.draft", old)
+    _leave(copy, old)
+    before = datetime.now(UTC) - timedelta(days=1)
+    with lake.exclusive("at_work"):
+        told = prune_abandoned(lake, copy, before, dry_run=True)
+        assert (told.count, told.bytes) == (2, 8)
+        assert prune_abandoned(lake, copy, before, dry_run=False) == told
+    left = sorted(path.name for path in (root / ".aside").iterdir())
+    assert left == ["just_begun", "to_be_finished"]
+    assert [path.name for path in copy.parent.iterdir()] == ["published.duckdb"]
+
+
+def test_every_dataset_is_pruned_under_the_name_that_it_is_loaded_as(lake: Lake) -> None:
+    assert sorted({dataset.load_name for dataset in RAW_DATASETS}) == [
+        *("lingokids_activities", "lingokids_events", "lingokids_users"),
+        *("mobile_events", "runna", "strava", "user_events"),
+    ]
+    assert parquet_rows(Path(lake.uri), "*", "1") == []
