@@ -81,7 +81,7 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
             retention,
             *freshness_job(freshness),
         ],
-        schedules=[*schedules(settings, sets), retention_schedule(retention)],
+        schedules=[*schedules(settings, sets), retention_schedule(settings, retention)],
         sensors=[
             alert_sensor(settings),
             landing_sensor(settings, sets, jobs_of_sources),

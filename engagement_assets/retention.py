@@ -110,13 +110,13 @@ def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition
     return retention
 
 
-def retention_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
-    """Once a day, at a quiet hour; off until somebody switches it on."""
+def retention_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Once a day, at a quiet hour; off until somebody switches it on, whatever is said of the other schedules."""
     return dg.ScheduleDefinition(
-        name=f"{RETENTION}_daily",
+        name=f"{RETENTION}_schedule",
         job=job,
         cron_schedule="30 2 * * *",
-        execution_timezone="UTC",
+        execution_timezone=settings.schedule_time_zone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Removes once a day what is older than the settings say.",
     )

@@ -13,12 +13,19 @@ from engagement_assets.lake.lake import Lake
 
 
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
-    """Day → when its last load began (UTC), whether the day was then published or held."""
+    """Day → when its last load began (UTC), whether the day was then published or held.
+
+    A replay and a release read no landing files: what has landed before them need not have been read.
+    """
     with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
         rows = connection.execute(
             f"""
             select partition_date, max(loaded_at) from {rows_of(lake.loads_files(load_name), LOAD_COLUMNS)}
-            where dataset = $dataset and partition_date is not null
+            where
+                dataset = $dataset
+                and partition_date is not null
+                and status <> 'replayed'
+                and release_reason is null
             group by partition_date
             """,
             {"dataset": dataset.name},

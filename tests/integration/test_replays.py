@@ -30,7 +30,7 @@ from engagement_assets.lake.datasets import (
 )
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
-from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
+from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
@@ -74,7 +74,7 @@ class RawLoads:
                 definitions,
                 instance=instance,
                 resources={"settings": self._settings, "api_clients": ApiClients(self._settings)},
-                tags={RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()},
+                tags=range_tags(window(first, last)),
                 run_config={"ops": {item.op.name: {"config": config} for item in definitions}},
                 raise_on_error=False,
             )

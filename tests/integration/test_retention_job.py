@@ -120,8 +120,9 @@ def test_raw_days_stay_by_default_and_what_has_no_limit_stays(tmp_path: Path, in
 
 
 def test_the_schedule_is_off_until_somebody_switches_it_on() -> None:
-    schedule = retention_schedule(retention_job(dg.Definitions))
-    assert (schedule.name, schedule.cron_schedule) == ("retention_schedule", "30 2 * * *")
+    settings = Settings(_env_file=None, schedules_on=True, schedule_time_zone="Europe/Berlin")
+    schedule = retention_schedule(settings, retention_job(dg.Definitions))
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * *", "Europe/Berlin")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 

@@ -1,0 +1,29 @@
+"""When days were last read from their files."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.lake.held_days import release
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load_times import loaded_at
+from engagement_assets.lake.replay import Choice, Replay, SourceTraits
+from tests.lake_loads import DAY_1, DAY_2, FIRST_LOAD, Reject, event, events, load_time, publish, window
+
+
+def test_releases_and_replays_read_no_files(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    name = LINGOKIDS_EVENTS.load_name
+    found = events(event("a", DAY_1), event("b", DAY_2), rejects=[Reject(LINGOKIDS_EVENTS, DAY_2, "events/f")])
+    publish(lake, found, window(DAY_1, DAY_2), 1, name=name, held={DAY_1: ["reconciles"]})
+    with open_load(lake, name, run_id="release", started_at=load_time(2)) as load:
+        assert release(load, [LINGOKIDS_EVENTS], [DAY_1], "it is right") == [DAY_1]
+    with open_load(lake, name, run_id="replay", started_at=load_time(3)) as load:
+        replay = Replay(load, [LINGOKIDS_EVENTS], [DAY_2], Choice(), SourceTraits())
+        replay.records()
+        load.add_aside(events(event("c", DAY_2)).extraction(load.started_at), [DAY_2])
+        load.connection.execute("create temp table replay_left as select *, day as accepted_on from replay_records")
+        load.publish_additions(replay.trace())
+    first = FIRST_LOAD + timedelta(seconds=1)
+    assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: first, DAY_2: first}
