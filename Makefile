@@ -34,7 +34,7 @@ release: install ## Let held days through: SOURCE=runna DAY=… [TO=…] REASON=
 		$(if $(DAY),--day '$(DAY)') $(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)')
 
 test: install ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: install ## ruff, mypy, sqlfluff
 	$(BIN)/ruff format --check .

@@ -1,22 +1,83 @@
 """Jobs: which assets run together.
 
-Belongs here: selections and their names. Not here: when they run (schedules) or what an asset does.
+Belongs here: selections and their names. Not here: when they run (`schedules.py`, `sensors/`) or what an asset does.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA, CROSS_SOURCE_STEP
+from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+SourceJobs: TypeAlias = "Sequence[UnresolvedAssetJobDefinition]"
 
 DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
 FRESHNESS = "freshness"
 PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA.name])
+AUDIT_STEP = "audit"
+
+
+@dataclass(frozen=True)
+class SourceSet:
+    """What one source's day is made of: its raw data, its area's models, the published copy of the area.
+
+    `raw` and `windowed` are the partitioned assets, without and with the models; `models` is everything but the raw
+    data.
+    """
+
+    source: str
+    area: Area
+    raw: tuple[dg.AssetKey, ...]
+    windowed: tuple[dg.AssetKey, ...]
+    unpartitioned_raw: tuple[dg.AssetKey, ...]
+    models: tuple[dg.AssetKey, ...]
+
+    @property
+    def job_name(self) -> str:
+        """The job that runs them."""
+        return f"daily_{self.source}"
+
+    @property
+    def own(self) -> tuple[dg.AssetKey, ...]:
+        """Those that no other source's job makes."""
+        return tuple(key for key in self.keys if key.path[0] != AUDIT_STEP)
+
+    @property
+    def keys(self) -> tuple[dg.AssetKey, ...]:
+        """All of them."""
+        return (*self.raw, *self.unpartitioned_raw, *self.models)
+
+
+def source_sets(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[SourceSet]:
+    """The sources that can be loaded; one whose settings are missing is left out."""
+    definitions = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition) and asset.is_executable]
+    sets = []
+    for area in AREAS:
+        raw = [item for item in definitions if {key.path[0] for key in item.keys} == {f"raw_{area.source}"}]
+        steps = [item for item in definitions if item.op.name.startswith(f"{area.name}_") or item.op.name == AUDIT_STEP]
+        if area.source is None or not raw:
+            continue
+        sets.append(
+            SourceSet(
+                area.source,
+                area,
+                raw=_keys(item for item in raw if item.partitions_def),
+                unpartitioned_raw=_keys(item for item in raw if not item.partitions_def),
+                windowed=_keys(item for item in steps if item.partitions_def),
+                models=(*_keys(steps), dg.AssetKey(["published", area.name])),
+            )
+        )
+    return sets
+
+
+def _keys(definitions: Iterable[dg.AssetsDefinition]) -> tuple[dg.AssetKey, ...]:
+    return tuple(sorted(key for definition in definitions for key in definition.keys))
 
 
 def daily_engagement_job(freshness: Sequence[dg.AssetChecksDefinition]) -> "UnresolvedAssetJobDefinition":
@@ -29,6 +90,18 @@ def daily_engagement_job(freshness: Sequence[dg.AssetChecksDefinition]) -> "Unre
         selection=dg.AssetSelection.all() - dg.AssetSelection.checks(*freshness),
         description="Every source's day: raw data, models, checks and the published copy.",
     )
+
+
+def source_jobs(sets: Sequence[SourceSet]) -> SourceJobs:
+    """One job per source, which no other source can hold up; a backfill of it is one run."""
+    return [
+        dg.define_asset_job(
+            item.job_name,
+            selection=dg.AssetSelection.assets(*item.keys),
+            description=f"The day of one source, {item.source}: raw data, models, checks, the published copy.",
+        )
+        for item in sets
+    ]
 
 
 def weekly_engagement_metrics_job(models: list[dg.AssetsDefinition]) -> "UnresolvedAssetJobDefinition":

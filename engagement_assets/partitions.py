@@ -3,16 +3,33 @@
 Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`, `jobs.py`).
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import dagster as dg
 
 from engagement_assets.extract.extraction import DayWindow
 
+# A run that has both is one over all days between them, the last one included.
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
 
 def daily_partitions(start_date: date) -> dg.DailyPartitionsDefinition:
     """UTC days from `start_date` on; the current day is included, since landing files arrive during the day."""
     return dg.DailyPartitionsDefinition(start_date=start_date.isoformat(), timezone="UTC", end_offset=1)
+
+
+def range_tags(window: DayWindow) -> dict[str, str]:
+    """What makes a run one over all days of the window."""
+    return {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
+
+
+def window_of_tags(tags: Mapping[str, str]) -> DayWindow:
+    """The window of a run that `range_tags` made."""
+    return DayWindow(
+        date.fromisoformat(tags[RANGE_START_TAG]), date.fromisoformat(tags[RANGE_END_TAG]) + timedelta(days=1)
+    )
 
 
 def with_trailing_days(window: DayWindow, days: int, start_date: date) -> DayWindow:

@@ -8,14 +8,16 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,
-        description="Key of the pseudonyms of child and device ids; unset keeps the ids.",
+        description="Key of the pseudonyms of child and device ids (unset keeps them) and failing rows (masks them).",
     )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
@@ -70,7 +72,25 @@ class Settings(BaseSettings):
         description="What tells two user events apart: event (ids, or device, time, type and path) or device_and_time.",
     )
     api_retry_delay_s: int = Field(
-        default=60, ge=0, description="Seconds until a run tries a service again that did not answer."
+        default=60,
+        ge=0,
+        description="Seconds until a step is tried again whose service did not answer, or that found a lock held; "
+        "twice as long before the third try.",
+    )
+    schedules_on: bool = Field(
+        default=False,
+        description="Schedules and sensors are on from the start; else each is switched on in the UI.",
+    )
+    schedule_time_zone: str = Field(default="UTC", description="The time zone of SCHEDULE_HOUR, by its IANA name.")
+    schedule_hour: int = Field(default=4, ge=0, le=23, description="The hour at which schedules run, local time.")
+    catch_up_days: int = Field(
+        default=14, ge=1, description="How many days back missing and stale days are run without anyone asking."
+    )
+    catch_up_attempts: int = Field(
+        default=3, ge=1, description="Runs that may fail for a day before it is left to a person."
+    )
+    landing_settle_s: int = Field(
+        default=60, ge=0, description="Seconds that a landing file must rest before a sensor asks for its day."
     )
     check_severities: SeverityPerCheck = Field(
         default=Severities(),
@@ -99,6 +119,34 @@ class Settings(BaseSettings):
         default="100MB",
         description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
     )
+
+    alert_urls: SecretStr | None = Field(
+        default=None,
+        description="Where alerts go beside console and file; URLs, parted by spaces or commas.",
+    )
+    alert_webhook_secret: SecretStr | None = Field(default=None, description="Signs what goes to a webhook.")
+    alert_interval_s: int = Field(default=30, ge=1, description="Seconds between two looks of the alert sensor.")
+    alert_repeat_hours: float = Field(
+        default=24, gt=0, description="Hours until a failure that goes on is told of again."
+    )
+    alert_quiet_hours: str = Field(
+        default="",
+        pattern=rf"^({CLOCK}-{CLOCK})?$",
+        description="HH:MM-HH:MM in which warnings wait; errors go out at any hour.",
+    )
+    alert_warning_digest_at: str = Field(
+        default="", pattern=rf"^({CLOCK})?$", description="HH:MM of the one message a day for warnings."
+    )
+    alert_time_zone: str = Field(default="UTC", description="The time zone of both.")
+    dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
+    runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
+
+    @field_validator("alert_time_zone", "schedule_time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no time zone; expected a name such as Europe/Berlin")
+        return name
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:
@@ -129,5 +177,5 @@ class Settings(BaseSettings):
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:
-        """The pseudonym key in clear, for the extractors only."""
+        """The pseudonym key in clear, for the extractors and for failing rows that checks show."""
         return self.pseudonym_key.get_secret_value() if self.pseudonym_key else None

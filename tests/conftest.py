@@ -1,1 +1,35 @@
-"""Fixtures that several test rooms share."""
+"""Fixtures that several test rooms share, and the table of alerts that were sent and received."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+_ALERT_CASE = "alert case"
+
+
+@pytest.fixture
+def record_alert_case(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Keep a line of the table of alerts, which stands at the end of the output."""
+
+    def record(
+        case: str, *, transitions: int, messages: int, received: Mapping[str, int], distinct: Mapping[str, int]
+    ) -> None:
+        shown = [" ".join(f"{name} {count}" for name, count in counts.items()) for counts in (received, distinct)]
+        record_property(_ALERT_CASE, f"{case:<92}{transitions:>12}{messages:>10}   {shown[0]:<26}{shown[1]}")
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of alerts, of whichever tests have sent any; the last two columns count up over a test."""
+    lines = [
+        line
+        for report in terminalreporter.getreports("passed")
+        for name, line in report.user_properties
+        if name == _ALERT_CASE and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("alerts")
+        terminalreporter.write_line(f"{'case':<92}{'transitions':>12}{'messages':>10}   {'deliveries':<26}by key")
+        for line in lines:
+            terminalreporter.write_line(line)

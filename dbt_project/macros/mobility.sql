@@ -24,6 +24,15 @@
     date_sub('millisecond', {{ start }}, {{ end }})
 {%- endmacro %}
 
+{#- The newest value that is not NULL, as a window function. -#}
+{% macro last_known(expression) -%}
+    {{ return(adapter.dispatch('last_known')(expression)) }}
+{%- endmacro %}
+
+{% macro duckdb__last_known(expression) -%}
+    last_value({{ expression }} ignore nulls)
+{%- endmacro %}
+
 {#- The id of a session, from the id of its first event. -#}
 {% macro mobile_session_id(first_event_id) -%}
     md5('session of ' || {{ first_event_id }})

@@ -13,12 +13,14 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import DbtBuild
+from engagement_assets.transform.data_tests import check_description
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
@@ -86,9 +88,41 @@ def _step_of(node: Mapping[str, Any]) -> str:
     )
 
 
+class ProjectTranslator(DagsterDbtTranslator):
+    """Names, groups and owners come from the dbt project; what differs is said here.
+
+    A check says what its test claims, and why it matters. Models of a day's raw data are made of this day: between the
+    two lies a view, which has no days. Dagster finds the days of a backfill of selected assets along the partitioned
+    ones: without this it would leave the models out, and say that all is done.
+    """
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The test as a check of `asset_spec`, None where it is another asset's."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=check_description(manifest["nodes"][unique_id]))
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """The spec of a dbt node."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id)
+        if node is None or WINDOWED not in node["tags"]:
+            return spec
+        views = [parent for parent in node["depends_on"]["nodes"] if parent.startswith("model.")]
+        sources = {
+            source
+            for view in views
+            for source in manifest["nodes"][view]["depends_on"]["nodes"]
+            if source.startswith("source.")
+        }
+        raw = [self.get_asset_spec(manifest, source, project).key for source in sorted(sources)]
+        return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
+
+
 def translator() -> DagsterDbtTranslator:
-    """Names, groups and owners come from the dbt project; only the settings differ from the default."""
-    return DagsterDbtTranslator(
+    """The one translator of all steps."""
+    return ProjectTranslator(
         DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
     )
 
@@ -100,15 +134,18 @@ def _step(manifest: Mapping[str, Any], name: str, select: str, start_date: date 
         name=name,
         dagster_dbt_translator=translator(),
         partitions_def=daily_partitions(start_date) if start_date else None,
-        backfill_policy=dg.BackfillPolicy.single_run() if start_date else None,
+        # Also without partitions: the command line takes a range for assets of one policy only.
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
     )
     def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
-        build = DbtBuild(manifest, translator(), settings.warehouse_path, Lake(settings.lake_uri), {})
+        lake = Lake(settings.lake_uri)
+        build = DbtBuild(manifest, translator(), settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
         window = None
         if start_date:
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
             window = with_trailing_days(window_of(context), days, start_date)
-        yield from build.stream(context, window)
+        with trying_again(settings, context):
+            yield from build.stream(context, window)
 
     return models

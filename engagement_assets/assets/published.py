@@ -9,6 +9,7 @@ import dagster as dg
 
 from engagement_assets.assets.dbt_models import AREAS, WAREHOUSE_POOL
 from engagement_assets.assets.raw_load import OWNERS
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.transform.publish import publish_schemas
@@ -30,16 +31,20 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
         group_name="published",
         owners=OWNERS,
         kinds={"duckdb"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
         description=(
             f"The schema `{area}`, and `audit` beside it, in the copy of the warehouse that people and tools read. "
             "It changes only after all checks of the area that block have passed."
         ),
     )
-    def published_area(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[Any]:
-        rows = publish_schemas(
-            settings.warehouse_path, settings.published_warehouse_path, (area, "audit"), Lake(settings.lake_uri)
-        )
+    def published_area(
+        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult[Any]:
+        with trying_again(settings, context):
+            rows = publish_schemas(
+                settings.warehouse_path, settings.published_warehouse_path, (area, "audit"), Lake(settings.lake_uri)
+            )
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(settings.published_warehouse_path),

@@ -16,6 +16,7 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.file_index import FileIndex
@@ -61,9 +62,12 @@ def _events_asset(settings: Settings) -> dg.AssetsDefinition:
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/lingokids_events.json")
         index = FileIndex.load(index_uri)
-        with open_load(
-            lake, "lingokids_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                lake, "lingokids_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
+            ) as load,
+        ):
             extraction = lingokids.extract_events(
                 load.connection,
                 Landing(settings.landing_uri),
@@ -92,6 +96,7 @@ def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[...,
         name=name,
         specs=[raw_spec(dataset, None, settings)],
         check_specs=door_check_specs([dataset]),
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=name,
     )
     def raw_snapshot(
@@ -100,12 +105,15 @@ def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[...,
         if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, load_name, [dataset], window=None, reason=reason)
             return
-        with open_load(
-            Lake(settings.lake_uri),
-            load_name,
-            run_id=context.run.run_id,
-            memory_limit=settings.duckdb_memory_limit,
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                Lake(settings.lake_uri),
+                load_name,
+                run_id=context.run.run_id,
+                memory_limit=settings.duckdb_memory_limit,
+            ) as load,
+        ):
             extraction = extract(
                 load.connection,
                 Landing(settings.landing_uri),

@@ -5,7 +5,6 @@ standard ones (one module per source beside this one), or letting a held day go 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,7 +17,6 @@ from engagement_assets.checks.raw_door import reconciles, rejected_share, schema
 from engagement_assets.checks.verdict import Verdict, check_spec
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import ApiError, ApiUnavailableError
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
@@ -181,17 +179,6 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
             context.log_event(
                 dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
             )
-
-
-@contextmanager
-def trying_again(settings: Settings) -> Iterator[None]:
-    """Let Dagster try the step twice more when a service does not answer; what will not heal fails at once."""
-    try:
-        yield
-    except ApiUnavailableError as error:
-        raise dg.RetryRequested(max_retries=2, seconds_to_wait=settings.api_retry_delay_s) from error
-    except ApiError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:

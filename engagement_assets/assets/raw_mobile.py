@@ -16,6 +16,7 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.extract import mobile
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
@@ -47,9 +48,12 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
         lake = Lake(settings.lake_uri)
         index_uri = lake.location("index/mobile_events.json")
         index = FileIndex.load(index_uri)
-        with open_load(
-            lake, "mobile_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                lake, "mobile_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
+            ) as load,
+        ):
             extraction = mobile.extract_events(
                 load.connection,
                 Landing(settings.landing_uri),

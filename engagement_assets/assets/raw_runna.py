@@ -16,6 +16,7 @@ from engagement_assets.assets.raw_load import (
     standard_verdicts,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.catalog import HAS_NOT_SHRUNK
 from engagement_assets.checks.raw_door import has_not_shrunk
 from engagement_assets.extract import runna
@@ -51,12 +52,15 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
         if (reason := config.release_reason) is not None:
             yield from release_held_days(context, settings, "runna", DATASETS, window=window, reason=reason)
             return
-        with open_load(
-            Lake(settings.lake_uri),
-            "runna",
-            run_id=context.run.run_id,
-            memory_limit=settings.runna_memory_limit,
-        ) as load:
+        with (
+            trying_again(settings, context),
+            open_load(
+                Lake(settings.lake_uri),
+                "runna",
+                run_id=context.run.run_id,
+                memory_limit=settings.runna_memory_limit,
+            ) as load,
+        ):
             extraction = runna.extract(
                 load.connection,
                 Landing(settings.landing_uri),

@@ -16,9 +16,9 @@ from engagement_assets.assets.raw_load import (
     publish_or_hold,
     raw_spec,
     standard_verdicts,
-    trying_again,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.catalog import (
     FEW_RECORDS_ARE_GONE,
     STRAVA_CHECKS,
@@ -84,7 +84,7 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
                 context, settings, "strava", DATASETS, window=window_of(context), reason=reason
             )
             return
-        with trying_again(settings), api_clients.strava(context.log.info) as api:
+        with trying_again(settings, context), api_clients.strava(context.log.info) as api:
             yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
 
     return raw_strava

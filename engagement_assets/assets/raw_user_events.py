@@ -15,9 +15,9 @@ from engagement_assets.assets.raw_load import (
     publish_or_hold,
     raw_spec,
     standard_verdicts,
-    trying_again,
 )
 from engagement_assets.assets.raw_release import release_held_days
+from engagement_assets.assets.retries import trying_again
 from engagement_assets.checks.catalog import FEW_RECORDS_ARE_GONE
 from engagement_assets.checks.raw_door import few_records_are_gone
 from engagement_assets.extract import user_events
@@ -52,7 +52,7 @@ def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
                 context, settings, "user_events", [USER_EVENTS], window=window_of(context), reason=reason
             )
             return
-        with trying_again(settings), api_clients.user_events(context.log.info) as api:
+        with trying_again(settings, context), api_clients.user_events(context.log.info) as api:
             yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
 
     return raw_user_events

@@ -6,7 +6,8 @@ A check writes those that it has something to say to; its sentence for people is
 
 # Days (ISO dates, a list) that failed, where the check judges days.
 FAILING_DAYS = "failing_days"
-# The first and the last day (ISO dates) that were judged: a day between them that is not among the failing ones passed.
+# The first and last day (ISO dates, inclusive) that were judged, which need not be those of the run: a daily run reads
+# trailing days again. A day between them that is not among the failing ones passed.
 FIRST_DAY_JUDGED = "first_day_judged"
 LAST_DAY_JUDGED = "last_day_judged"
 # Days (ISO dates, a list) that are held for this check.

@@ -1,4 +1,4 @@
-"""`make demo`: sample data, the whole graph over its days in one run, a summary.
+"""`make demo`: sample data, the whole graph over its days in one run, a summary, then a bad day and its alert.
 
 Belongs here: the demo's days and its words. Not here: the sample data (see `sandbox/`).
 """
@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from engagement_assets.commands.alert_demo import show_alerts
 from engagement_assets.commands.range_run import failure_lines, run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
@@ -20,16 +21,21 @@ def main() -> int:
     """Run the demo; 0 when everything passed."""
     settings = Settings(landing_uri="")
     started = time.monotonic()
-    print(f"1/2  Writing {DEMO_DAYS} days of sample data to {settings.landing_uri}")
+    print(f"1/3  Writing {DEMO_DAYS} days of sample data to {settings.landing_uri}")
     write_sample_landing(Path(settings.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)
     window = DayWindow(DEMO_FIRST_DAY, DEMO_FIRST_DAY + timedelta(days=DEMO_DAYS))
-    print(f"2/2  Materializing {window.start} to {window.days()[-1]} in one run")
+    print(f"2/3  Materializing {window.start} to {window.days()[-1]} in one run")
     with with_services(settings) as with_sandbox:
         run = run_range(with_sandbox, window)
-    print_summary(settings, run)
-    if not run.success:
-        print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
-        return 1
+        print_summary(settings, run)
+        if not run.success:
+            print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
+            return 1
+        print("\n3/3  A day goes bad, and is mended")
+        bad, mended = show_alerts(with_sandbox)
+        if bad.success or not mended.success:
+            print("\nFAILED: the bad day passed, or the mended one did not", file=sys.stderr)
+            return 1
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Next:\n"
         "  make dev                                        look at the graph on http://127.0.0.1:3000\n"

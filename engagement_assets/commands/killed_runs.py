@@ -1,7 +1,7 @@
 """Runs of this machine's shell that were killed: noticed by the next one, so that their pools are free again.
 
-Belongs here: the lock that a living run holds, and what is done about a dead one. Not here: runs that Dagster's own
-launcher started, which the daemon's run monitoring looks after.
+Belongs here: the lock that a living run holds, and what is done about a dead one. Not here: runs that the daemon
+started, which its run monitoring looks after (`run_launcher.py`).
 """
 
 from collections.abc import Iterator
@@ -42,6 +42,18 @@ def mark_killed_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[s
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             killed.append(run.run_id)
     return killed
+
+
+def is_killed(dagster_home: Path, run_id: str) -> bool:
+    """Whether this is a run of a shell whose process has died."""
+    path = _folder(dagster_home) / f"{run_id}.lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def _folder(dagster_home: Path) -> Path:

@@ -15,6 +15,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
+from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
@@ -22,11 +23,12 @@ from engagement_assets.definitions import build_defs
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS
+from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
+# Longer than a round of the alert sensor takes.
+ALERTS_WAIT_S = 60
 
 
 class SelectionError(ValueError):
@@ -78,15 +80,17 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     prepare_dagster_home(settings)
     # Whether today's data is there is not the question of a run over days that somebody names.
     settings = settings.model_copy(update={"freshness_hours": PerSource(0)})
+    alerting = Alerting.of(settings)
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
-    tags = {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
+    _tell_what_ended(alerting, defs)
     release = _release_config(defs, keys, release_reason) if release_reason else {}
-    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, tags, release)]
+    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), release)]
     cross_source_keys = _cross_source_keys_left_out(defs, keys, results[0])
     if cross_source_keys:
         print("a source failed: the tables over all sources are built from what the sources' tables hold now")
         results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, cross_source_keys, {}, {}))
+    _tell_what_ended(alerting, defs)
     return RangeRun(
         results[0].run_id,
         tuple(failure for result in results for failure in _failures(result)),
@@ -122,6 +126,15 @@ def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and 
             tags=tags,
             raise_on_error=False,
         )
+
+
+def _tell_what_ended(alerting: Alerting, defs: dg.Definitions) -> None:
+    """Send the alerts of runs that have ended: there need not be a daemon that does it."""
+    with dg.DagsterInstance.get() as instance:
+        try:
+            alerting.work(instance, defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
+        except AlertsBusyError as busy:
+            print(f"alerts are left to the alert sensor: {busy}")
 
 
 def _cross_source_keys_left_out(

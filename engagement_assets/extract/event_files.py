@@ -14,6 +14,9 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 
+# A window in which nothing happens: what is read for it are lines without a day.
+NO_DAYS = DayWindow(date(1, 1, 1), date(1, 1, 2))
+
 _DATE_IN_PATH = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
 
 

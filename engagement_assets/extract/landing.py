@@ -7,8 +7,8 @@ Belongs here: listing landing files safely and bringing them within reach of a l
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,12 +22,15 @@ class LandingFile:
 
     `key` is its path below the zone, parted by `/`; `size` is in bytes; `version` changes when the content does (the
     modification time, or what the object store says instead). `refused` says why the file must not be opened, if so.
+    `arrived_at` (UTC) is when it came to lie there as it is: a file that is moved or copied may keep an older time of
+    modification. None where the object store does not say.
     """
 
     key: str
     size: int
     version: str
     refused: str | None = None
+    arrived_at: datetime | None = field(default=None, compare=False)
 
 
 class Landing:
@@ -119,7 +122,8 @@ class Landing:
         if refused is None and not stat.S_ISREG(found.st_mode):
             refused = "it is a pipe, a socket or a device, not a file"
         key = Path(entry.path).relative_to(self._root).as_posix()
-        return LandingFile(key, found.st_size, str(found.st_mtime_ns), refused)
+        arrived_at = datetime.fromtimestamp(found.st_ctime, UTC)
+        return LandingFile(key, found.st_size, str(found.st_mtime_ns), refused, arrived_at)
 
     def _remote_files(self, prefix: str) -> Iterator[LandingFile]:
         found: dict[str, dict[str, Any]] = self._filesystem.find(f"{self._root}/{prefix}", detail=True)
@@ -131,7 +135,7 @@ class Landing:
             refused = None
             if ".." in parts or "" in parts:
                 refused = "the key holds '..' or an empty name and could lead to another file"
-            yield LandingFile(key, int(info["size"]), _version(info), refused)
+            yield LandingFile(key, int(info["size"]), _version(info), refused, _arrived_at(info))
 
 
 def _folders_from(root: Path, prefix: str) -> Iterator[Path]:
@@ -159,3 +163,14 @@ def _version(info: dict[str, Any]) -> str:
         if value:
             return value.isoformat() if isinstance(value, datetime) else str(value)
     return str(info["size"])
+
+
+def _arrived_at(info: dict[str, Any]) -> datetime | None:
+    """When a remote object was written, as a time or as seconds since 1970."""
+    for name in ("LastModified", "mtime", "created"):
+        found = info.get(name)
+        if isinstance(found, datetime):
+            return found.astimezone(UTC)
+        if isinstance(found, float | int):
+            return datetime.fromtimestamp(found, UTC)
+    return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.event_files import files_of_days, homes_of, learn_days, list_landing_files
+from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
 from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.json_records import Field, Kind, RecordShape
@@ -139,6 +139,20 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
+
+
+def learn_event_days(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    files: Sequence[LandingFile],
+    workdir: Path,
+    index: FileIndex,
+) -> None:
+    """Look through event files for their days alone, and enter these into the index."""
+    prepared = _prepare(landing, files, workdir / "events", MAX_LINE_BYTES)
+    reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id")
+    reader.read_lines(NO_DAYS)
+    learn_days(files, reader.days_of_files, index)
 
 
 def extract_users(  # noqa: PLR0913 - as extract_events

@@ -9,7 +9,7 @@ in whatever files, orders of columns and spellings of a time it comes. The day i
 these values, so an event is on one day only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,10 +17,10 @@ import duckdb
 
 from engagement_assets.extract.csv_headers import cut_at_headers
 from engagement_assets.extract.csv_records import CsvColumn, CsvRecords
-from engagement_assets.extract.event_files import files_of_days, homes_of, learn_days, list_landing_files
+from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
 from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.line_extraction import extraction_of
 from engagement_assets.extract.line_files import CSV_LINE, prepare_files
 from engagement_assets.lake.datasets import MOBILE_EVENTS
@@ -85,12 +85,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         f"{MOBILE_EVENTS.key}: reading {len(files):,} of {len(readable):,} files "
         f"({sum(file.size for file in files):,} bytes) for {window.start} to {days[-1]}"
     )
-    folder = workdir / "mobile_events"
-    folder.mkdir(exist_ok=True)
-    sources = ((file.key, landing.local_path(file, folder)) for file in files)
-    prepared = prepare_files(sources, folder, max_line_bytes, CSV_LINE)
-    parts = cut_at_headers(prepared, [column.name for column in COLUMNS], folder)
-    reader = CsvRecords(connection, "mobile_events", COLUMNS, "created_at", parts, "event_id")
+    reader = _reader(connection, landing, files, workdir, max_line_bytes)
     reader.read_lines(window)
     learn_days(files, reader.days_of_files, index)
     homes = homes_of(files, index, window, known_undated_days)
@@ -100,10 +95,38 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         winner_order="records._extra desc nulls last, files.source_path desc",
         days=days,
         homes=[
-            *(homes[origin] for origin in parts.origins),
+            *(homes[origin] for origin in reader.parts.origins),
             *homes_of(refused, index, window, known_undated_days),
         ],
         refused=refused,
         pseudonym_key=None,
         extracted_at=extracted_at,
     )
+
+
+def learn_event_days(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    files: Sequence[LandingFile],
+    workdir: Path,
+    index: FileIndex,
+) -> None:
+    """Look through event files for their days alone, and enter these into the index."""
+    reader = _reader(connection, landing, files, workdir, MAX_ROW_BYTES)
+    reader.read_lines(NO_DAYS)
+    learn_days(files, reader.days_of_files, index)
+
+
+def _reader(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    files: Sequence[LandingFile],
+    workdir: Path,
+    max_line_bytes: int,
+) -> CsvRecords:
+    folder = workdir / "mobile_events"
+    folder.mkdir(exist_ok=True)
+    sources = ((file.key, landing.local_path(file, folder)) for file in files)
+    prepared = prepare_files(sources, folder, max_line_bytes, CSV_LINE)
+    parts = cut_at_headers(prepared, [column.name for column in COLUMNS], folder)
+    return CsvRecords(connection, "mobile_events", COLUMNS, "created_at", parts, "event_id")

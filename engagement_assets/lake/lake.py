@@ -121,7 +121,7 @@ class Lake:
         """The records of the loads called `name` that ran on one day."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
 
-    def loads_files(self, name: str, since: date) -> list[str]:
+    def loads_files(self, name: str, since: date = date.min) -> list[str]:
         """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""
         found = self._days_with(f"records/loads/day=*/{name}.parquet")
         return [location for day, location in found.items() if day >= since]

@@ -9,7 +9,7 @@ A dbt command takes about ten seconds to start, a call in process one (docs/deci
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,39 +19,54 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
+from engagement_assets.checks.evidence import FAILING_KEYS
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
+from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
 from engagement_assets.transform.project import dbt_arguments, parsed_manifest, warehouse_environment
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
 
 
+class WarehouseLockedError(RuntimeError):
+    """Another process has the warehouse open."""
+
+
+def is_held_lock(error: BaseException) -> bool:
+    """Whether DuckDB could not open a file because another process has it open."""
+    return "Could not set lock" in str(error)
+
+
 @dataclass(frozen=True)
 class DbtBuild:
-    """Builds models into one warehouse from one lake."""
+    """Builds models into one warehouse from one lake; `pseudonym_key` is for the failing rows that checks show."""
 
     manifest: Mapping[str, Any]
     translator: DagsterDbtTranslator
     warehouse_path: Path
     lake: Lake
     variables: Mapping[str, str | int]
+    pseudonym_key: str | None = field(repr=False)
 
     def stream(self, context: dg.AssetExecutionContext, window: DayWindow | None) -> Iterator[Any]:
         """Build what the context selects, and yield its materializations and check results.
 
         Raises:
             dagster.Failure: a model or a blocking test failed; the description names each, with its message.
+            WarehouseLockedError: another process has the warehouse open.
         """
         self.lake.finish_commits()
         self.lake.create_missing_datasets()
-        results, failures = self._invoke(context, self._selection(context), window)
+        results, failures, failed_tests = self._invoke(context, self._selection(context), window)
         row_counts = self._row_counts(results)
+        evidence = self._evidence(context, failed_tests)
         for message in results:
             for event in message.to_default_asset_events(
                 manifest=self.manifest, dagster_dbt_translator=self.translator, context=context
             ):
-                yield _with_row_count(event, row_counts.get(_unique_id(message)))
+                unique_id = _unique_id(message)
+                yield _with_evidence(_with_row_count(event, row_counts.get(unique_id)), evidence.get(unique_id))
         if failures:
             raise dg.Failure(
                 description=f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures),
@@ -97,7 +112,7 @@ class DbtBuild:
 
     def _invoke(
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
-    ) -> tuple[list[DbtCoreCliEventMessage], list[str]]:
+    ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
         from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
@@ -146,17 +161,58 @@ class DbtBuild:
                 cleanup_connections()
                 DuckDBConnectionManager.close_all_connections()
         if outcome.exception is not None:
+            if is_held_lock(outcome.exception):
+                raise WarehouseLockedError(str(outcome.exception)) from outcome.exception
             raise dg.Failure(
                 description=f"dbt stopped: {outcome.exception}", allow_retries=False
             ) from outcome.exception
+        node_results = list(cast(Any, outcome.result) or ())
         failures = [
             f"  {result.node.name}: {result.status}: {result.message}"
-            for result in cast(Any, outcome.result) or ()
+            for result in node_results
             if result.status in FAILED
         ]
         if not outcome.success and not failures:
             failures = ["  dbt reports a failure and names no node"]
-        return results, failures
+        failed_tests = {
+            result.node.unique_id: FailedTest(
+                node=self.manifest["nodes"][result.node.unique_id],
+                status=str(result.status),
+                failing_rows=result.failures or 0,
+                message=result.message or "",
+                sql=readable_sql(result.node.compiled_code or "", result.node.database),
+            )
+            for result in node_results
+            if result.node.resource_type == "test" and result.status in {*FAILED, "warn"}
+        }
+        return results, failures, failed_tests
+
+    def _evidence(
+        self, context: dg.AssetExecutionContext, failed_tests: Mapping[str, FailedTest]
+    ) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Per failed test what failed, in one sentence, and the metadata that shows it; dbt has let the file go."""
+        told: dict[str, tuple[str, dict[str, Any]]] = {}
+        if not failed_tests:
+            return told
+        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            self.lake.lend_file_system(connection)
+            for unique_id, test in failed_tests.items():
+                check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+                if check is None:
+                    continue  # no check of any asset: dbt's own message is all that there is to tell
+                table = ".".join(check.asset_key.path)
+                metadata = test.evidence()
+                if test.has_verdict:
+                    try:
+                        metadata[FAILING_KEYS] = failing_keys(
+                            connection, test, self.manifest, table, self.pseudonym_key
+                        )
+                    except duckdb.Error as error:
+                        # The verdict stands without them.
+                        context.log.warning(f"{check.name}: its failing rows cannot be read: {error}")
+                told[unique_id] = (test.sentence(table), metadata)
+        return told
 
     def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
         """Rows of each table that was built; views are left out, since counting them would run them."""
@@ -200,3 +256,17 @@ def _with_row_count(event: Any, row_count: int | None) -> Any:
     if row_count is None or not isinstance(event, dg.Output):
         return event
     return event.with_metadata({**event.metadata, "dagster/row_count": row_count})
+
+
+def _with_evidence(event: Any, evidence: tuple[str, dict[str, Any]] | None) -> Any:
+    if evidence is None or not isinstance(event, dg.AssetCheckResult):
+        return event
+    description, metadata = evidence
+    return dg.AssetCheckResult(
+        passed=event.passed,
+        asset_key=event.asset_key,
+        check_name=event.check_name,
+        severity=event.severity,
+        description=description,
+        metadata={**event.metadata, **metadata},
+    )

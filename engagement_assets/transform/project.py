@@ -22,6 +22,9 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 TARGET_DIR = DBT_PROJECT_DIR / "target"
 SOURCE_FOLDERS = ("models", "macros", "seeds", "tests")
 
+# Runs beside each other parse into the same folder; one instance, so that it can be taken twice by one caller.
+_PARSE_LOCK = FileLock(TARGET_DIR / "parse.lock")
+
 
 class DbtProjectError(RuntimeError):
     """The dbt project cannot be parsed."""
@@ -43,15 +46,16 @@ def dbt_arguments(target_dir: Path) -> list[str]:
 
 
 def manifest() -> dict[str, Any]:
-    """The manifest as a mapping, parsed anew only when a dbt file has changed since the last time."""
-    TARGET_DIR.mkdir(exist_ok=True)
-    with FileLock(TARGET_DIR / "parse.lock"):
+    """The manifest as a mapping, parsed anew, and whole, only when a dbt file has changed since the last time."""
+    with _parsing_alone():
         fingerprint_file = TARGET_DIR / "fingerprint"
         fingerprint = _fingerprint()
         manifest_file = TARGET_DIR / "manifest.json"
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
+            # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
+            (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
             parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
         content: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
@@ -70,11 +74,18 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     # dbt takes two seconds to import: only those who run or parse models pay for it.
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    with warehouse_environment(Path(f"{database}.duckdb")):
+    with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
         outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR)])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
     return outcome.result
+
+
+@contextmanager
+def _parsing_alone() -> Iterator[None]:
+    TARGET_DIR.mkdir(exist_ok=True)
+    with _PARSE_LOCK:
+        yield
 
 
 @contextmanager

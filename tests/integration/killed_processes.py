@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +15,9 @@ from typing import Any
 
 # A fork of a process that has imported all this and opened nothing: a child starts in milliseconds.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.lake_loads", "engagement_assets.transform.publish", "pandas"])
+_PROCESSES.set_forkserver_preload(
+    ["tests.lake_loads", "engagement_assets.transform.publish", "tests.integration.alert_location", "pandas"]
+)
 
 _STEPS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir"})
 
@@ -26,6 +29,21 @@ def killed_before_step(number: int, work: Callable[..., None], *arguments: Any) 
     child.join()
     assert child.exitcode in (0, -signal.SIGKILL), child.exitcode
     return child.exitcode != 0
+
+
+def killed_before_statement(number: int, work: Callable[..., None], *arguments: Any) -> str | None:
+    """Do the work in a child that is killed before its SQLite statement of that number; None when it had fewer.
+
+    Counted are the statements of the project's own connections, in whichever thread, of equal ones in a row the first;
+    the statement is returned.
+    """
+    told, telling = _PROCESSES.Pipe(duplex=False)
+    child = _PROCESSES.Process(target=_work_until_statement, args=(number, telling, work, arguments))
+    child.start()
+    telling.close()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL), child.exitcode
+    return str(told.recv()) if child.exitcode else None
 
 
 def killed_at_random(draw: random.Random, within_s: float, work: Callable[..., None], *arguments: Any) -> bool:
@@ -67,4 +85,27 @@ def _work_until_step(number: int, work: Callable[..., None], arguments: tuple[An
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(kill_before)
+    work(*arguments)
+
+
+def _work_until_statement(number: int, telling: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    statements = 0
+    before = ""
+    connect = sqlite3.connect
+
+    def kill_before(statement: str) -> None:
+        nonlocal statements, before
+        kind = statement[:20]
+        statements += kind != before and "create " not in statement  # tables are there before the work
+        before = kind
+        if statements == number:
+            telling.send(statement)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_trace_callback(kill_before)
+        return connection
+
+    sqlite3.connect = watched
     work(*arguments)

@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.commands.range_run import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.lake.datasets import MOBILE_EVENTS
 from engagement_assets.lake.lake import Lake
+from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 from tests.lake_loads import parquet_rows

@@ -17,12 +17,13 @@ import duckdb
 
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
-from engagement_assets.commands.range_run import RANGE_END_TAG, RANGE_START_TAG, RangeRun, run_range
+from engagement_assets.commands.range_run import RangeRun, run_range
 from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.extract.strava_api import StravaApi
 from engagement_assets.extract.user_events_api import UserEventsApi
+from engagement_assets.partitions import range_tags
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.api_servers import SandboxApis, SandboxCredentials, SandboxUrls, make_apis, serve_apis
 from engagement_assets.settings import Settings
@@ -76,7 +77,7 @@ class Services:
         """Materialize the raw assets of both services for days inclusive, and no model."""
         self._let_time_pass()
         settings = self.settings(**changes)
-        tags = {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: (last or first).isoformat()}
+        tags = range_tags(DayWindow(first, (last or first) + timedelta(days=1)))
         with dg.DagsterInstance.ephemeral() as instance:
             return dg.materialize(
                 [raw_strava_assets(settings), raw_user_events_assets(settings)],

@@ -113,8 +113,8 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
                 "update weekly_retention set source = 'lingo' where source = 'lingokids'",
             ],
             [
-                "accepted_values_weekly_engagement_source__runna__strava__user_events__mobile__lingokids",
                 "assert_every_unit_is_in_its_week_once",
+                "weekly_engagement_is_of_known_sources",
             ],
         ),
         (

@@ -1,5 +1,6 @@
 """Landing files get pruned: nothing that was loaded goes, unless somebody says so; the other source goes on."""
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -64,6 +65,9 @@ def test_a_batch_that_lost_files_is_held_and_the_other_source_goes_on(deployment
         ("raw_runna/activities", "has_not_shrunk")
     ]
     assert "2024-01-02" in str(failed[0].description)
+    (alert,) = (deployment.settings.dagster_home / "alerts" / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [(item["state"], item["name"], item["partitions"]) for item in json.loads(alert)["items"]]
+    assert told == [("opened", "has_not_shrunk", ["2024-01-02"])]
     after = deployment.tables()
     training = {table: rows for table, rows in before.items() if table.startswith("training.")}
     assert differences({table: after[table] for table in training}, training) == {}

@@ -42,6 +42,9 @@ def test_the_data_tests_pass_on_sound_tables_and_tell_which_are_not(
         connection.execute("insert into workout_step_speeds from workout_step_speeds limit 1")
         connection.execute("delete from bdg__workout_to_steps where step_index = 1")
         connection.execute("update bdg__workout_to_steps set pace_slow_m_per_s = 9")
+        connection.execute("update activity_pace_adherence set faster_lap_count = faster_lap_count + 1")
+        connection.execute("update user_pace_adherence set no_speed_lap_count = no_speed_lap_count + 1")
+        connection.execute("update fct__activities set activity_date = batch_date + interval 2 day")
         connection.execute("delete from fct__activities where activity_id = 'a'")
 
     assert sorted(warehouse.failing_tests(select)) == [
@@ -50,7 +53,10 @@ def test_the_data_tests_pass_on_sound_tables_and_tell_which_are_not(
         "assert_every_activity_is_in_the_fact_once",
         "assert_laps_are_judged_and_summed_once",
         "assert_step_counts_are_those_of_the_bridge",
+        "laps_of_a_user_add_up",
+        "laps_of_an_activity_add_up",
         "no_activity_covers_more_than_its_steps_or_laps",
+        "no_activity_was_recorded_after_it_landed",
         "pace_targets_are_in_order",
         "unique_user_pace_adherence_user_id",
         "users_have_one_speed_per_step",

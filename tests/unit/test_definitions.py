@@ -99,6 +99,7 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "audit/ingestion_loads",
         "audit/rejected_records",
         "audit/held_days",
+        "audit/alerts",
         "published/training",
         "published/learning",
         "published/strava",
@@ -181,6 +182,8 @@ def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> No
     assert raw == {name: name for name in raw}
     # Whether a source is fresh is told from the lake.
     assert pools.pop("is_fresh") is None
+    # The alerts have a file of their own.
+    assert pools.pop("audit_alerts") is None
     assert {pool for name, pool in pools.items() if name not in raw} == {"warehouse"}
 
 
@@ -262,3 +265,46 @@ def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
         if key.path[0] in {"training", "learning", "strava", "product", "mobility", "engagement"}
     }
     assert marts - names == set()
+
+
+def test_the_days_of_windowed_models_are_found_along_partitioned_assets(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    raw = {dg.AssetKey(name.split("/")) for name in RAW_PARTITIONED}
+    windowed = {node.key for node in graph.asset_nodes if node.is_partitioned} - raw
+    assert len(windowed) >= 13
+    reached: set[dg.AssetKey] = set(raw)
+    while new := {key for key in windowed - reached if graph.get(key).parent_keys & reached}:
+        reached |= new
+    assert windowed - reached == set()
+
+
+def test_each_source_has_a_job_of_its_own_raw_data_models_and_published_copy(defs: dg.Definitions) -> None:
+    jobs = {
+        name: {key.to_user_string() for key in defs.resolve_job_def(name).asset_layer.selected_asset_keys}
+        for name in ("daily_runna", "daily_lingokids", "daily_strava", "daily_user_events", "daily_mobile")
+    }
+    assert {
+        "raw_lingokids/events",
+        "raw_lingokids/users",
+        "staging/stg_lingokids__events",
+        "learning/fct__activity_exits",
+        "learning/engagement_daily",
+        "learning/top_activities",
+        "published/learning",
+        "audit/ingestion_loads",
+    } <= jobs["daily_lingokids"]
+    shared = [left & right for first, left in jobs.items() for second, right in jobs.items() if first < second]
+    assert set().union(*shared) == {"audit/held_days", "audit/ingestion_loads", "audit/rejected_records"}
+    cross_source = defs.resolve_job_def("weekly_engagement_metrics").asset_layer.selected_asset_keys
+    assert set().union(*jobs.values()).isdisjoint(key.to_user_string() for key in cross_source)
+
+
+def test_a_backfill_of_a_job_is_one_run(defs: dg.Definitions) -> None:
+    for name in ("daily_engagement", "daily_runna", "daily_lingokids", "daily_strava", "daily_mobile"):
+        assert defs.resolve_job_def(name).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_plain_dagster_takes_a_range_for_any_selection(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    policies = {graph.get(key).backfill_policy for key in graph.executable_asset_keys}
+    assert policies == {dg.BackfillPolicy.single_run()}

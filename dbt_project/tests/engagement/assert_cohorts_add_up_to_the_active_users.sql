@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'weekly_retention'}}}) }}
-
--- The same users in both tables: the cohorts of a week add up to its active users, and the cohort
--- that begins with it is its new users. Error: one of the tables counts others.
+-- The same users in both tables: the cohorts of a week add up to its active users, and the
+-- cohort that begins with it is its new users.
 with
 
 weeks as (

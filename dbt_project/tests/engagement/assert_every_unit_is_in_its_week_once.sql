@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'weekly_engagement'}}}) }}
-
--- Guards the weeks against units lost or doubled on the way: weeks not rebuilt, rows left behind.
--- Error: every number of the week would be wrong. Units dated after the newest load are in no week.
+-- Guards the weeks against units lost or doubled on the way: weeks not rebuilt, rows left
+-- behind. Units dated after the newest load are in no week.
 {% set facts = {
     'runna': ('fct__activities', 'activity_date', 'moving_time_ms', 'true'),
     'strava': (

@@ -1,8 +1,6 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'weekly_engagement'}}}) }}
-
--- Nobody gets lost between two weeks, and no week is missing between two others: the users of the
--- week before are those who return and those who churn. Before the first week there was nobody.
--- Error: the growth of a source would not add up.
+-- Nobody gets lost between two weeks, and no week is missing between two others: the users of
+-- the week before are those who return and those who churn. Before the first week there was
+-- nobody.
 with
 
 weeks as (

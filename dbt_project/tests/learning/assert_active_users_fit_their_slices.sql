@@ -1,6 +1,5 @@
--- Guards the distinct counts: everybody who played is in at least one value of each dimension, so
--- that all users are at least the largest value's and at most the sum over the values.
--- Error: one of the counts would be wrong.
+-- Guards the distinct counts: everybody who played is in at least one value of each dimension,
+-- so that all users are at least the largest value's and at most the sum over the values.
 with
 
 slices as (

@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__activity_exits'}}}) }}
-
--- Guards the fact against events lost or doubled on the way: joins that fan out, days not rebuilt.
--- Error: every number of the area would be wrong. Gives the days on which the counts differ.
+-- Guards the fact against events lost or doubled on the way: joins that fan out, days not
+-- rebuilt. Gives the days on which the counts differ.
 with
 
 days_read as (

@@ -1,8 +1,5 @@
-{{ config(severity = 'warn') }}
-
--- Tells of a snapshot of users that is missing or old: at most one play in twenty may be of a user
--- whom no snapshot has (none is in the January 2021 sample). Warn: the plays are counted all the
--- same, as `unknown`, and they find their status as soon as the snapshot comes.
+-- Tells of a snapshot of users that is missing or old: at most one play in twenty may be of a
+-- user whom no snapshot has (none is in the January 2021 sample).
 select
     count(*) as plays,
     count(*) filter (where subscription_status = 'unknown') as plays_of_unknown_users

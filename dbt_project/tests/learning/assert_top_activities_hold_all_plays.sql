@@ -1,7 +1,4 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'top_activities'}}}) }}
-
 -- Guards the ranking: the activities of each grain add up to all plays and all time.
--- Error: an activity would be missing from the ranks, or be ranked by another one's plays.
 with
 
 all_plays as (

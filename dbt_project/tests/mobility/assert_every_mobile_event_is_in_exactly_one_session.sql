@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'bdg__mobile_session_to_events'}}}) }}
-
--- Guards the bridge against events lost or doubled on the way: days not rebuilt, sessions that were
--- replaced and stayed. Error: every number of the area would be wrong.
+-- Guards the bridge against events lost or doubled on the way: days not rebuilt, sessions that
+-- were replaced and stayed.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
     ~ " where change_number = (select max(change_number) from " ~ ref('int_mobile_days_changed') ~ ")" %}

@@ -1,8 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'bdg__mobile_session_to_events'}}}) }}
-
 -- Guards the cut itself: of neighbouring events of one user and device, those in one session are
 -- less than the gap apart, and those in two sessions at least the gap.
--- Error: sessions would be too long or too short, and the conversion with them.
 with
 
 bridge as (

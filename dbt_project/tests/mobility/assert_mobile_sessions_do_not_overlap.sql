@@ -1,8 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__mobile_sessions'}}}) }}
-
 -- Guards the fact against sessions that a rebuild should have joined or removed: of one user and
 -- device, a session starts no sooner than the gap after all before it have ended.
--- Error: one visit would be counted as several.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 

@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__mobile_sessions'}}}) }}
-
--- Guards the counts of the fact: its sessions together have as many events as there are, and each
--- as many as the bridge has for it. Error: events would be lost, or counted twice.
+-- Guards the counts of the fact: its sessions together have as many events as there are, and
+-- each as many as the bridge has for it.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 

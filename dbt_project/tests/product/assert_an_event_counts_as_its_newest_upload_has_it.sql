@@ -1,8 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__user_events'}}}) }}
-
 -- Guards the choice between versions: an event that the service listed under several days counts
 -- under the day of its newest upload.
--- Error: the event would count for another week, user or corporation than it last said.
 with
 
 events as (

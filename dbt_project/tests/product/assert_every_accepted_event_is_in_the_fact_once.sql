@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__user_events'}}}) }}
-
 -- Guards the fact against events lost or doubled on the way: days not rebuilt, events taken for
--- versions of another one. Error: every number of the area would be wrong.
+-- versions of another one.
 with
 
 events_accepted as (

@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'strava_kudos_history'}}}) }}
-
--- Every observation that the lake holds, under whatever day, is one row of the history. Error: a
--- change would be dated to the wrong observation. Gives the observations whose counts differ.
+-- Every observation that the lake holds, under whatever day, is one row of the history. Gives
+-- the observations whose counts differ.
 with
 
 observed as (

@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'strava_monthly_summary'}}}) }}
-
--- The months add up to the runs of the fact, deleted ones apart. Error: the summaries of months and
--- years would be wrong. Gives the months whose figures differ.
+-- The months add up to the runs of the fact, deleted ones apart. Gives the months whose figures
+-- differ.
 with
 
 runs as (

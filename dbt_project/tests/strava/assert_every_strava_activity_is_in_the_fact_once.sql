@@ -1,8 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__strava_activities'}}}) }}
-
--- Every activity that the lake accepted, under whatever day, is one row of the fact. Error:
--- activities that are missing, or twice, are missing from or twice in every figure of the area.
--- Gives the activities whose counts differ.
+-- Every activity that the lake accepted, under whatever day, is one row of the fact. Gives the
+-- activities whose counts differ.
 with
 
 accepted as (

@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'strava_kudos_by_workout_type'}}}) }}
-
--- Weeks and workout types add up to the same runs and kudos as the fact, deleted ones apart. Error:
--- a run would be missing from one of the tables, or be counted twice. Gives the tables that differ.
+-- Weeks and workout types add up to the same runs and kudos as the fact, deleted ones apart.
+-- Gives the tables that differ.
 with
 
 expected as (

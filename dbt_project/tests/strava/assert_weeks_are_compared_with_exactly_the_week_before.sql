@@ -1,5 +1,5 @@
--- A week has the kudos of the week before beside it, of the same workout type, and no week between
--- two others is missing. Error: a change in percent would be against another week.
+-- A week has the kudos of the week before beside it, of the same workout type, and no week
+-- between two others is missing.
 with
 
 weeks as (

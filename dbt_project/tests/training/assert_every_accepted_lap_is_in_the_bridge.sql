@@ -1,8 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'bdg__activity_to_laps'}}}) }}
-
 -- The extraction counted the laps that it accepted of each file; the bridge holds as many of the
--- activity's newest file. The activities of the newest change are judged. Error: distances and
--- times would be sums of some laps only.
+-- activity's newest file. The activities of the newest change are judged.
 with
 
 activities as (

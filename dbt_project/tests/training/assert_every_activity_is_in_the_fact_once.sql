@@ -1,7 +1,4 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'fct__activities'}}}) }}
-
--- Every activity that the lake holds, in whatever batch, is one row of the fact. Error: activities
--- that are missing, or twice, are missing from or twice in every figure of the area.
+-- Every activity that the lake holds, in whatever batch, is one row of the fact.
 with
 
 facts as (

@@ -1,7 +1,5 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'user_pace_adherence'}}}) }}
-
 -- All laps are judged once, and all of them are in the sums per activity and per user, with the
--- time for which they were compared. Error: the averages would weigh some laps twice or not at all.
+-- time for which they were compared.
 with
 
 laps as (

@@ -1,6 +1,4 @@
-{{ config(meta = {'dagster': {'ref': {'name': 'dim__workouts'}}}) }}
-
--- Error: activities are completed when they cover the steps that are counted here.
+-- The steps that the dimension counts for its workouts are as many as the bridge holds.
 with
 
 counted as (

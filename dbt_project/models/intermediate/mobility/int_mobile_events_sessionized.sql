@@ -110,13 +110,15 @@ events as (
 
 ),
 
-gaps_measured as (
+neighbours_found as (
 
     select
         *,
+        row_number() over (
+            partition by anonymous_id, device_id order by {{ mobile_event_order() }}
+        ) as position_of_user,
         lag(created_at) over (
-            partition by anonymous_id, device_id
-            order by {{ mobile_event_order() }}
+            partition by anonymous_id, device_id order by {{ mobile_event_order() }}
         ) as previous_created_at
 
     from events
@@ -128,46 +130,31 @@ starts_marked as (
     select
         *,
         case
-            when created_at < previous_created_at + {{ gap }} then 0
-            else 1
-        end as is_start
+            when created_at < previous_created_at + {{ gap }} then null
+            else position_of_user
+        end as start_position
 
-    from gaps_measured
+    from neighbours_found
 
 ),
 
-starts_counted as (
+-- The newest start so far is the event's own session; each window more would cost a sort of all.
+starts_carried as (
 
     select
         *,
-        sum(is_start) over (
-            partition by anonymous_id, device_id
-            order by {{ mobile_event_order() }}
-            rows between unbounded preceding and current row
-        ) as session_count
+        max(start_position) over until_here as session_start_position,
+        {{ last_known('case when start_position is not null then event_id end') }}
+            over until_here as first_event_id,
+        {{ last_known('case when start_position is not null then event_date end') }}
+            over until_here as session_date
 
     from starts_marked
-
-),
-
-events_numbered as (
-
-    select
-        *,
-        row_number() over (
-            partition by anonymous_id, device_id, session_count
-            order by {{ mobile_event_order() }}
-        ) as position,
-        first_value(event_id) over (
-            partition by anonymous_id, device_id, session_count
-            order by {{ mobile_event_order() }}
-        ) as first_event_id,
-        first_value(event_date) over (
-            partition by anonymous_id, device_id, session_count
-            order by {{ mobile_event_order() }}
-        ) as session_date
-
-    from starts_counted
+    window until_here as (
+        partition by anonymous_id, device_id
+        order by position_of_user
+        rows between unbounded preceding and current row
+    )
 
 ),
 
@@ -176,7 +163,7 @@ events_sessionized as (
     select
         {{ mobile_session_id('first_event_id') }} as session_id,
         session_date,
-        position,
+        position_of_user - session_start_position + 1 as position,
         event_id,
         anonymous_id,
         device_id,
@@ -188,7 +175,7 @@ events_sessionized as (
         created_at,
         received_at
 
-    from events_numbered
+    from starts_carried
 
 ),
 

@@ -1,0 +1,69 @@
+"""Emptying the outbox: each channel gets its messages, in order, until it has taken them.
+
+Belongs here: when a message is tried again. Not here: how a channel sends (`channels.py`).
+
+Channels are worked on side by side, each with its own state per message: one that is down delays no other.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from engagement_assets.alerts.channels import Channel, ChannelError, MessageRefusedError
+from engagement_assets.alerts.store import AlertStore
+
+# A round ends before the daemon gives up on its sensor (60 s); the rest waits for the next one.
+LONGEST_ROUND = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How long a channel is left alone after its n-th failure: doubling, with jitter, up to a limit."""
+
+    first: timedelta = timedelta(seconds=10)
+    longest: timedelta = timedelta(minutes=10)
+    draw: Callable[[], float] = random.random
+
+    def wait(self, attempts: int, error: ChannelError) -> timedelta:
+        """Until the next try; a channel that says how long to wait is given that long."""
+        doubled = self.first * float(2 ** min(attempts, 20))
+        jittered = min(doubled, self.longest) * (0.5 + self.draw() / 2)
+        return max(jittered, error.retry_after)
+
+
+def deliver(
+    store_path: Path, channels: Sequence[Channel], backoff: Backoff, now: Callable[[], datetime]
+) -> tuple[int, int]:
+    """Send what is due on each channel; messages that were taken, and failed tries."""
+    with ThreadPoolExecutor(max_workers=len(channels)) as pool:
+        counts = list(pool.map(lambda channel: _empty(store_path, channel, backoff, now), channels))
+    return sum(sent for sent, _ in counts), sum(failed for _, failed in counts)
+
+
+def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[], datetime]) -> tuple[int, int]:
+    sent = failed = 0
+    with closing(AlertStore(store_path)) as store:
+        until = now() + LONGEST_ROUND
+        for delivery in store.outbox(channel.name, now()):
+            is_early = delivery.next_at > now()
+            if is_early and delivery.is_refused:
+                continue
+            if is_early or now() > until:
+                break  # nothing overtakes a message that waits for the channel to come back
+            try:
+                channel.send(delivery.message)
+            except ChannelError as error:
+                failed += 1
+                is_refused = isinstance(error, MessageRefusedError)
+                next_at = now() + backoff.wait(delivery.attempts, error)
+                store.mark_failed(delivery, channel.name, next_at, str(error), is_refused=is_refused)
+                if not is_refused:
+                    break
+            else:
+                sent += 1
+                store.mark_delivered(delivery, channel.name, now())
+    return sent, failed

@@ -1,0 +1,111 @@
+"""What the asset graph knows about something that fails: owners, what stands on it, how it is run again.
+
+Belongs here: reading Dagster's graph, and the links and commands that follow from names. Not here: what is said with
+it (`messages.py`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
+
+# What people query are the other schemas; these stand between.
+INTERNAL_SCHEMAS = ("staging", "intermediate", "published")
+# Metadata by which dagster-dbt marks a dbt test; such a test judges its table as a whole, whatever days a run is for.
+DBT_TEST_METADATA = "dagster_dbt/unique_id"
+_DBT_TESTS_ENTRY = "dbt-tests"
+_FAILED_RUNS_ENTRY = "a-run-failed"
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where a person goes on: the Dagster UI and the runbook."""
+
+    ui_url: str
+    runbook_url: str
+
+    def run(self, run_id: str) -> str | None:
+        """The page of a run; an evaluation that belongs to no run has none."""
+        return f"{self.ui_url.rstrip('/')}/runs/{quote(run_id, safe='')}" if run_id else None
+
+    def asset(self, asset: str) -> str | None:
+        """The page of an asset with its checks; a step has none."""
+        return f"{self.ui_url.rstrip('/')}/assets/{quote(asset)}?view=checks" if asset else None
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The graph of the deployment, and where its pages are."""
+
+    graph: AssetGraph
+    links: Links
+
+    def owners(self, subject: Subject) -> list[str]:
+        """The teams and people that an asset, or the assets of a step, belong to."""
+        return sorted({owner for key in self._assets(subject) for owner in self.graph.get(key).owners})
+
+    def tables_downstream(self, subject: Subject) -> list[str]:
+        """The tables for people that are made of what fails, directly or not."""
+        found: set[dg.AssetKey] = set()
+        front = set(self._assets(subject))
+        while front:
+            front = {child for key in front for child in self.graph.get(key).child_keys} - found
+            found |= front
+        return sorted(key.to_user_string() for key in found if key.path[0] not in INTERNAL_SCHEMAS)
+
+    def is_partitioned(self, asset: dg.AssetKey) -> bool:
+        """Whether an asset has days; one that the graph does not know (any more) has none."""
+        return self.graph.has(asset) and self.graph.get(asset).is_partitioned
+
+    def step_is_partitioned(self, step: str) -> bool:
+        """Whether a step makes an asset that has days."""
+        return any(self.graph.get(key).is_partitioned for key in self._assets_of_step.get(step, ()))
+
+    def judges_the_whole(self, check: dg.AssetCheckKey) -> bool:
+        """Whether a check that names no days stands for its asset as a whole, not for the days of its run."""
+        if not self.is_partitioned(check.asset_key):
+            return True
+        return self.graph.has(check) and DBT_TEST_METADATA in self.graph.get(check).metadata
+
+    def runbook_entry(self, subject: Subject) -> str:
+        """Where the runbook says what to do."""
+        if subject.kind in {Kind.STEP, Kind.RUN}:
+            return f"{self.links.runbook_url}#{_FAILED_RUNS_ENTRY}"
+        check = dg.AssetCheckKey(dg.AssetKey.from_user_string(subject.asset), subject.name)
+        is_dbt_test = self.graph.has(check) and DBT_TEST_METADATA in self.graph.get(check).metadata
+        return f"{self.links.runbook_url}#{_DBT_TESTS_ENTRY if is_dbt_test else quote(subject.name)}"
+
+    def command(self, incidents: Sequence[Incident]) -> str:
+        """The command that runs the failing days again, with all that is made of them."""
+        days = sorted({day for incident in incidents for day in days_of(incident)})
+        if not days:
+            days = sorted({incident.opened_at.date().isoformat() for incident in incidents})
+        assets = sorted({key.to_user_string() for incident in incidents for key in self._assets(incident.subject)})
+        everything = not assets or any(incident.subject.kind == Kind.RUN for incident in incidents)
+        selection = "*" if everything else " or ".join(f'key:"{asset}"+' for asset in assets)
+        return f"make backfill FROM={days[0]} TO={days[-1]} SELECT='{selection}'"
+
+    def _assets(self, subject: Subject) -> Iterable[dg.AssetKey]:
+        if subject.asset:
+            key = dg.AssetKey.from_user_string(subject.asset)
+            return [key] if self.graph.has(key) else []
+        return self._assets_of_step.get(subject.name, ()) if subject.kind == Kind.STEP else ()
+
+    @cached_property
+    def _assets_of_step(self) -> dict[str, list[dg.AssetKey]]:
+        return {
+            definition.node_def.name: list(definition.keys)
+            for definition in self.graph.assets_defs
+            if definition.is_executable
+        }
+
+
+def days_of(incident: Incident) -> list[str]:
+    """The days that fail, or else the first and last day of the run that found an asset as a whole to fail."""
+    named = [day for day in incident.failing_days if day != WHOLE]
+    return named or sorted(set(incident.finding.run_days or ()))

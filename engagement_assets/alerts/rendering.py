@@ -1,0 +1,135 @@
+"""What a message looks like: as plain text, and as Slack's blocks.
+
+Belongs here: layout, escaping, limits of a place. Not here: what a message says (`messages.py`).
+
+Sentences, keys and names come from data: whatever they hold, they are shown as text.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from engagement_assets.alerts.incidents import Change
+from engagement_assets.alerts.messages import Item, Message, duration
+
+_SHOWN_PARTITIONS = 10
+_SHOWN_TABLES = 6
+# Slack refuses a message that is over any of these.
+SLACK_BLOCKS = 50
+SLACK_SECTION = 3_000
+SLACK_HEADER = 150
+SLACK_TEXT = 3_000
+_BLOCKED = "yes: what is made of it was not built, and keeps its last good content"
+_NOT_BLOCKED = "no: what is made of it was built"
+_CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
+
+
+def as_text(message: Message) -> str:
+    """The message for a terminal or a plain e-mail."""
+    lines = [f"ALERT  {message.title}"]
+    if message.is_digest:
+        lines += [f"  {line}" for line in _count_lines(message)]
+        lines += [f"  - {_digest_line(item)}" for item in message.items]
+        lines += [f"  {'run again':<11} {message.rerun}"]
+    else:
+        for item in message.items:
+            lines += [f"  {_headline(item)}", f"    {item.sentence}"]
+            lines += [f"    {name:<11} {value}" for name, value in _fields(item)]
+    if message.checks_not_run:
+        lines.append(f"  {_not_run_line(message.checks_not_run)}")
+    return "\n".join(lines)
+
+
+def as_slack(message: Message) -> dict[str, Any]:
+    """The message as the body of a post to a Slack incoming webhook: a header and one section per check."""
+    sections: list[str] = []
+    if message.is_digest:
+        sections.append("\n".join(slack_text(line) for line in _count_lines(message)))
+        sections += [f"• {slack_text(_digest_line(item))}" for item in message.items]
+        sections.append(f"*run again*  {_code(message.rerun)}")
+    else:
+        for item in message.items:
+            fields = [f"*{name}*  {_slack_value(name, value)}" for name, value in _fields(item)]
+            sections.append("\n".join([f"*{slack_text(_headline(item))}*", slack_text(item.sentence), *fields]))
+    if message.checks_not_run:
+        sections.append(slack_text(_not_run_line(message.checks_not_run)))
+    header = {"type": "header", "text": {"type": "plain_text", "text": cut(message.title, SLACK_HEADER)}}
+    blocks = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": cut(section, SLACK_SECTION)}} for section in sections
+    ]
+    return {"text": cut(slack_text(message.title), SLACK_TEXT), "blocks": [header, *blocks][:SLACK_BLOCKS]}
+
+
+def slack_text(text: str) -> str:
+    """Text of which Slack makes no mention and no link; at worst it makes a word bold."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def cut(text: str, longest: int) -> str:
+    """At most so many characters, and no half of an escaped sign at the end."""
+    if len(text) <= longest:
+        return text
+    return _CUT_ENTITY.sub("", text[: longest - 1]) + "…"
+
+
+def _code(text: str) -> str:
+    return f"`{slack_text(text.replace('`', ''))}`"
+
+
+def _slack_value(name: str, value: str) -> str:
+    return _code(value) if name == "run again" else slack_text(value)
+
+
+def _headline(item: Item) -> str:
+    where = f"{item.asset} · {item.name}" if item.asset else f"{item.kind} {item.name}"
+    return f"{item.state.upper()} · {item.severity.upper()} · {where}"
+
+
+def _fields(item: Item) -> list[tuple[str, str]]:
+    """Name and value of what there is to say, in the order in which a person asks."""
+    fields: list[tuple[str, str | None]] = [("partitions", _first(item.partitions, _SHOWN_PARTITIONS) or None)]
+    since = f"{item.since:%Y-%m-%d %H:%M} UTC, seen failing {_times(item.times_failed)}"
+    if item.state == Change.RESOLVED:
+        lasted = duration(timedelta(seconds=item.lasted_s or 0))
+        fields += [("since", since), ("lasted", lasted)]
+    else:
+        fields += [
+            ("observed", item.observed),
+            ("expected", item.expected),
+            ("failing rows", None if item.failing_rows is None else f"{item.failing_rows:,}"),
+            ("since", since),
+            ("blocked", _BLOCKED if item.blocked else _NOT_BLOCKED),
+            ("owners", ", ".join(item.owners) or None),
+            ("affects", _first(item.tables_downstream, _SHOWN_TABLES) or None),
+            ("run again", item.rerun),
+            ("runbook", item.runbook),
+        ]
+    fields += [("run", item.run_url), ("asset", item.asset_url)]
+    return [(name, value) for name, value in fields if value is not None]
+
+
+def _count_lines(message: Message) -> list[str]:
+    return [
+        f"by {name}: " + ", ".join(f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_PARTITIONS])
+        for name, counts in message.counts.items()
+    ]
+
+
+def _digest_line(item: Item) -> str:
+    partitions = f" · {_first(item.partitions, _SHOWN_PARTITIONS)}" if item.partitions else ""
+    lasted = "" if item.lasted_s is None else f" · lasted {duration(timedelta(seconds=item.lasted_s))}"
+    return f"{_headline(item)}{partitions}{lasted} · {item.sentence[:200]}"
+
+
+def _not_run_line(checks_not_run: dict[str, int]) -> str:
+    assets = [f"{asset} ({count})" for asset, count in checks_not_run.items()]
+    return f"{sum(checks_not_run.values())} planned checks never ran: {_first(assets, _SHOWN_TABLES)}"
+
+
+def _first(values: list[str], shown: int) -> str:
+    more = f" and {len(values) - shown} more" if len(values) > shown else ""
+    return ", ".join(values[:shown]) + more
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,43 @@
+"""The demo's bad day: landing files go missing, an alert opens, they come back, the alert resolves.
+
+Belongs here: which day goes bad and how. Not here: what notices it (`checks/`) and who tells of it (`alerts/`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.settings import Settings
+
+BAD_DAY = date(2024, 1, 17)
+# The raw data and all that is made of them, as the alert's own command says.
+SELECTION = 'key:"raw_runna/activities"+'
+
+
+def show_alerts(settings: Settings) -> tuple[RangeRun, RangeRun]:
+    """Run the bad day, then the mended one; both runs tell on the console what came of them."""
+    window = DayWindow(BAD_DAY, BAD_DAY + timedelta(days=1))
+    with files_gone(Path(settings.landing_uri) / "runna" / "activities" / BAD_DAY.isoformat()) as gone:
+        print(f"     {gone} activity files of {BAD_DAY} go missing, and the day is run again:\n")
+        bad = run_range(settings, window, SELECTION)
+    print("     The files are back, and the day is run again:\n")
+    return bad, run_range(settings, window, SELECTION)
+
+
+@contextmanager
+def files_gone(folder: Path) -> Iterator[int]:
+    """Every second file of a folder is somewhere else for a while; how many."""
+    elsewhere = folder.with_name(f".{folder.name}.gone")
+    elsewhere.mkdir(exist_ok=True)
+    gone = sorted(folder.glob("*.json"))[::2]
+    for path in gone:
+        path.rename(elsewhere / path.name)
+    try:
+        yield len(gone)
+    finally:
+        for path in elsewhere.iterdir():
+            path.rename(folder / path.name)
+        elsewhere.rmdir()

@@ -1,0 +1,26 @@
+"""When the days of a dataset were last loaded, from the records of the loads.
+
+Belongs here: reading that one column. Not here: writing the records (`lake/load.py`) or judging their age.
+"""
+
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from engagement_assets.lake.datasets import LOAD_COLUMNS, Dataset
+from engagement_assets.lake.day_files import rows_of
+from engagement_assets.lake.lake import Lake
+
+
+def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
+    """Day → when its last load began (UTC), whether the day was then published or held."""
+    with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
+        rows = connection.execute(
+            f"""
+            select partition_date, max(loaded_at) from {rows_of(lake.loads_files(load_name), LOAD_COLUMNS)}
+            where dataset = $dataset and partition_date is not null
+            group by partition_date
+            """,
+            {"dataset": dataset.name},
+        ).fetchall()
+    return {day: moment.replace(tzinfo=UTC) for day, moment in rows}

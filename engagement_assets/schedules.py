@@ -1,0 +1,58 @@
+"""Schedules: the day that has ended, every day at one hour.
+
+Belongs here: what a tick requests. Not here: days that no tick has loaded (`sensors/catch_up.py`), or when days are due
+(`timetable.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS, SourceSet
+from engagement_assets.settings import Settings
+from engagement_assets.timetable import Timetable
+
+
+def schedules(settings: Settings, sets: Sequence[SourceSet]) -> list[dg.ScheduleDefinition]:
+    """One for all sources, one per source for those who want it, and the weekly one.
+
+    A schedule per source is never on from the start: its days are those of `daily_engagement`.
+    """
+    from_the_start = dg.DefaultScheduleStatus.RUNNING if settings.schedules_on else dg.DefaultScheduleStatus.STOPPED
+    return [
+        _daily(DAILY_ENGAGEMENT, settings, from_the_start),
+        *(_daily(item.job_name, settings, dg.DefaultScheduleStatus.STOPPED) for item in sets),
+        dg.ScheduleDefinition(
+            name=f"{WEEKLY_ENGAGEMENT_METRICS}_schedule",
+            job_name=WEEKLY_ENGAGEMENT_METRICS,
+            # The run of Sunday's data begins at the same hour; the sensor `cross_source_tables` follows when it ends.
+            cron_schedule=f"0 {settings.schedule_hour} * * 1",
+            execution_timezone=settings.schedule_time_zone,
+            default_status=from_the_start,
+            description="On Mondays: the weekly tables over all sources, also when no source has sent anything new.",
+        ),
+    ]
+
+
+def _daily(job_name: str, settings: Settings, default_status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    timetable = Timetable.of(settings)
+
+    @dg.schedule(
+        name=f"{job_name}_schedule",
+        job_name=job_name,
+        cron_schedule=f"0 {settings.schedule_hour} * * *",
+        execution_timezone=settings.schedule_time_zone,
+        default_status=default_status,
+        description=(
+            "Every day: the UTC day that has ended. Of ticks that were missed Dagster runs the newest; the days of the "
+            "others are left to the sensor `catch_up`."
+        ),
+    )
+    def daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        days = [day for day in timetable.days_of_tick(context.scheduled_execution_time) if day >= settings.start_date]
+        if not days:
+            yield dg.SkipReason(f"no UTC day from {settings.start_date} on has ended since the tick before")
+        for day in days:
+            yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+
+    return daily

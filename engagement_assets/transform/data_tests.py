@@ -1,0 +1,176 @@
+"""What a dbt test claims, and the evidence where it does not hold: rows, their keys, the SQL that shows them.
+
+Belongs here: a test's sentences for people, and reading the rows of one that failed. Not here: running dbt (see
+`transform/build.py`), or the tests themselves, their severities and reasons (YAML in `dbt_project/`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from engagement_assets.checks.evidence import (
+    BLOCKED,
+    EXPECTED,
+    FAILING_ROWS,
+    FAILING_ROWS_SQL,
+    OBSERVED,
+)
+from engagement_assets.extract.pseudonyms import pseudonym
+from engagement_assets.lake.datasets import RAW_DATASETS
+
+MAX_KEYS = 5
+MAX_CHARACTERS = 100
+PSEUDONYM_CHARACTERS = 12
+# What stands for a personal value where no key is set.
+MASKED = "(personal)"
+# Under these names dbt's own tests give back the column that they test.
+TESTED_COLUMN_NAMES = ("unique_field", "value_field", "from_field")
+# What the tests claim that dbt names by itself, `unique_<table>_<column>`.
+DBT_CLAIMS = {"unique": "is unique", "not_null": "is never NULL"}
+
+PERSONAL_COLUMNS = frozenset(column for dataset in RAW_DATASETS for column in dataset.personal_columns)
+
+# The test came to no verdict: its SQL is wrong, or a table is missing.
+NO_VERDICT = ("error", "runtime error")
+
+
+@dataclass(frozen=True)
+class FailedTest:
+    """A dbt test that did not pass: `node` is the manifest's, `sql` shows the rows, empty where dbt came to none."""
+
+    node: Mapping[str, Any]
+    status: str
+    failing_rows: int
+    message: str
+    sql: str
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether the test found rows, and not only that it cannot be run."""
+        return self.status not in NO_VERDICT
+
+    def sentence(self, table: str) -> str:
+        """What failed about `schema.table`, and why it matters."""
+        if not self.has_verdict:
+            return f"{table}: it could not be tested that {claim(self.node)}: {self.message}"
+        return f"{table}: {_rows(self.failing_rows)} against “{claim(self.node)}”. {_reason(self.node)}"
+
+    def evidence(self) -> dict[str, Any]:
+        """The part of the evidence that dbt's own result tells, by the names of `checks/evidence.py`."""
+        found: dict[str, Any] = {BLOCKED: self.status != "warn"}
+        if self.sql:
+            found[FAILING_ROWS_SQL] = self.sql
+        if self.has_verdict:
+            found |= {
+                FAILING_ROWS: self.failing_rows,
+                OBSERVED: _rows(self.failing_rows),
+                EXPECTED: _expected(self.node),
+            }
+        return found
+
+
+def readable_sql(compiled: str, database: str) -> str:
+    """A test's SQL without blank lines and the database's name, which is another one in a copy of the warehouse."""
+    lines = (line.rstrip() for line in compiled.replace(f'"{database}".', "").splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def claim(node: Mapping[str, Any]) -> str:
+    """What a test claims, in words: `laps are in the bridge once`, `activity_id is unique`."""
+    kind = (node.get("test_metadata") or {}).get("name")
+    if kind in DBT_CLAIMS and node["name"].startswith(f"{kind}_"):
+        return f"{node['column_name']} {DBT_CLAIMS[kind]}"
+    return str(node["name"]).removeprefix("assert_").replace("_", " ")
+
+
+def check_description(node: Mapping[str, Any]) -> str:
+    """What a test claims, what its failure does, and why."""
+    does = "blocks" if node["config"]["severity"].lower() == "error" else "warns"
+    claimed = claim(node)
+    claimed = claimed if claimed.startswith(node.get("column_name") or " ") else claimed[0].upper() + claimed[1:]
+    return f"{claimed}. A failure {does}: {_reason(node)}"
+
+
+def failing_keys(
+    connection: duckdb.DuckDBPyConnection,
+    test: FailedTest,
+    manifest: Mapping[str, Any],
+    table: str,
+    pseudonym_key: str | None,
+) -> list[dict[str, Any]]:
+    """Up to five different failing rows of `schema.table`, in order, by what tells them apart and what is wrong.
+
+    Those are the columns of the table's grain, the column that is tested, and what the test has worked out itself.
+    Personal values are pseudonyms under the key, or masked without one.
+
+    Raises:
+        duckdb.Error: the rows cannot be read (any more).
+    """
+    rows = connection.sql(test.sql)
+    names = _shown_columns(test.node, rows.columns, manifest, table)
+    shown = rows.select(*(duckdb.ColumnExpression(name) for name in names)).distinct().order("all").limit(MAX_KEYS)
+    tested = test.node.get("column_name")
+    titles = [tested if tested and name in TESTED_COLUMN_NAMES else name for name in names]
+    return [
+        {
+            title: _plain(value, pseudonym_key, personal=is_personal(title))
+            for title, value in zip(titles, row, strict=True)
+        }
+        for row in shown.fetchall()
+    ]
+
+
+def grain(manifest: Mapping[str, Any], unique_id: str) -> tuple[str, ...]:
+    """The columns that tell the rows of a model apart, as its test of uniqueness names them; empty without one."""
+    for node in manifest["nodes"].values():
+        metadata = node.get("test_metadata")
+        if metadata and node["attached_node"] == unique_id:
+            if metadata["name"] == "unique":
+                return (node["column_name"],)
+            if metadata["name"] == "unique_combination":
+                return tuple(metadata["kwargs"]["columns"])
+    return ()
+
+
+def is_personal(column: str) -> bool:
+    """Whether a column says who somebody is: one of the raw datasets' personal columns, also as `previous_user_id`."""
+    return any(column == name or column.endswith(f"_{name}") for name in PERSONAL_COLUMNS)
+
+
+def _shown_columns(
+    node: Mapping[str, Any], found: Sequence[str], manifest: Mapping[str, Any], table: str
+) -> Sequence[str]:
+    models = (item for item in manifest["nodes"].values() if f"{item['config'].get('schema')}.{item['name']}" == table)
+    model = next(models)
+    wanted = {*grain(manifest, model["unique_id"]), node.get("column_name")}
+    return [name for name in found if name in wanted or name not in model["columns"]] or found
+
+
+def _plain(value: Any, pseudonym_key: str | None, *, personal: bool) -> Any:
+    """A value as JSON has it, short enough to be read in a message."""
+    if value is None:
+        return None
+    if personal:
+        return pseudonym(pseudonym_key, str(value))[:PSEUDONYM_CHARACTERS] if pseudonym_key else MASKED
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = str(value)
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+
+
+def _expected(node: Mapping[str, Any]) -> str:
+    metadata = node.get("test_metadata") or {}
+    if metadata.get("name") == "accepted_values":
+        return f"{node['column_name']} is one of {', '.join(map(str, metadata['kwargs']['values']))}"
+    return "no failing row"
+
+
+def _reason(node: Mapping[str, Any]) -> str:
+    return " ".join(node["description"].split())
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} failing row" if count == 1 else f"{count:,} failing rows"

@@ -1,0 +1,315 @@
+"""What the alerts read from a real Dagster instance: runs of every kind, in whichever order they end."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster import AssetCheckEvaluation, AssetCheckSeverity
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+
+from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting, AlertsBusyError, Round
+from engagement_assets.alerts.channels import FileChannel
+from engagement_assets.alerts.heartbeat import signs_of_life
+from engagement_assets.alerts.lineage import Links
+from engagement_assets.alerts.timing import Timing
+from engagement_assets.checks import evidence
+from tests.integration.alert_location import ASSETS, BREAKS_TAG, EVENTS, NOTES, RANGE_TAGS, TABLE, Fails, raw_notes, run
+
+pytestmark = pytest.mark.integration
+
+ONE, TWO = "2024-01-01", "2024-01-02"
+GRAPH = dg.Definitions(assets=[*ASSETS, raw_notes]).resolve_asset_graph()
+
+
+class Reader:
+    """The alerts of a test, with a clock of its own and the file as their only channel."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, timing: Timing = Timing()) -> None:  # noqa: B008
+        self.instance = instance
+        self.later = timedelta()
+        folder.mkdir(parents=True)
+        self.path = folder / "alerts.jsonl"
+        self.alerting = Alerting(
+            folder, Links("http://ui", "runbook.md"), timing, [FileChannel(self.path)], now=self.now
+        )
+        self.work()
+
+    def now(self) -> datetime:
+        """The real time, moved on by what the test wants."""
+        return datetime.now(UTC) + self.later
+
+    def work(self, worker: str = SENSOR) -> Round:
+        """One round."""
+        return self.alerting.work(self.instance, GRAPH, worker)
+
+    def told(self) -> list[list[tuple[Any, ...]]]:
+        """State, name and partitions of each message since the last time, after a round."""
+        seen = len(self.messages())
+        self.work()
+        return [
+            [(item["state"], item["name"], tuple(item["partitions"])) for item in message["items"]]
+            for message in self.messages()[seen:]
+        ]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """All messages so far."""
+        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def reader(tmp_path: Path, instance: dg.DagsterInstance) -> Reader:
+    return Reader(tmp_path / "alerts", instance)
+
+
+def _report(instance: dg.DagsterInstance, check: str, *, passed: bool, **metadata: Any) -> None:
+    instance.report_runless_asset_event(
+        AssetCheckEvaluation(asset_key=EVENTS, check_name=check, passed=passed, metadata=metadata)
+    )
+
+
+def test_a_blocking_failure_is_told_once_though_its_step_and_run_fail_too(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    run(instance, ONE, TWO, adds_up=Fails())
+    assert reader.told() == [[("opened", "adds_up", (f"{ONE} to {TWO}",))]]
+    assert reader.messages()[0]["items"][0]["blocked"]
+    run(instance, ONE, TWO)
+    assert reader.told() == [[("resolved", "adds_up", (f"{ONE} to {TWO}",))]]
+
+
+def test_a_step_that_fails_without_a_check_is_told_once_with_the_checks_that_never_ran(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    run(instance, ONE, tags={BREAKS_TAG: "no space left"})
+    run(instance, ONE, tags={BREAKS_TAG: "no space left"})
+    assert reader.told() == [[("opened", "toy_table", (ONE,))]]
+    (message,) = reader.messages()
+    assert message["items"][0]["sentence"] == "RuntimeError: no space left"
+    assert message["checks_not_run"] == {"toy/table": 1}
+    run(instance, TWO)
+    assert reader.told() == [[("resolved", "toy_table", (ONE,))]]
+
+
+def test_a_run_that_is_killed_is_told_once_and_resolved_by_one_that_comes_to_its_end(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    job = dg.define_asset_job("nightly", selection=[NOTES])
+    nightly = dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("nightly")
+    killed = instance.create_run_for_job(nightly, tags=dict.fromkeys(RANGE_TAGS, ONE))
+    assert reader.told() == []
+    instance.report_run_failed(killed, "the process of this run was killed")
+    (told,) = reader.told()
+    assert told == [("opened", "nightly", (ONE,))]
+    assert reader.messages()[0]["items"][0]["sentence"].endswith("the process of this run was killed")
+    nightly.execute_in_process(instance=instance, partition_key=TWO)
+    assert reader.told() == []
+    nightly.execute_in_process(instance=instance, partition_key=ONE)
+    assert reader.told() == [[("resolved", "nightly", (ONE,))]]
+
+
+def test_a_cancelled_run_tells_which_checks_never_ran_and_is_no_failure_itself(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    job = dg.define_asset_job("nightly", selection=[NOTES])
+    nightly = dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("nightly")
+    cancelled = instance.create_run_for_job(nightly)
+    instance.report_run_canceled(cancelled)
+    assert reader.told() == [[]]
+    (message,) = reader.messages()
+    assert (message["title"], message["checks_not_run"]) == (
+        "WARN opened: 1 planned checks never ran",
+        {"raw_toy/notes": 1},
+    )
+
+
+def test_evaluations_that_belong_to_no_run_are_read_once(instance: dg.DagsterInstance, reader: Reader) -> None:
+    _report(instance, "holds_00", passed=False)
+    _report(instance, "holds_01", passed=True)
+    assert reader.told() == [[("opened", "holds_00", ())]]
+    assert reader.told() == []
+    reader.later = timedelta(minutes=6)
+    assert reader.told() == []
+    _report(instance, "holds_00", passed=True)
+    assert reader.told() == [[("resolved", "holds_00", ())]]
+
+
+def test_a_check_tells_which_days_it_judged_beyond_those_of_its_run(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    days = {evidence.FIRST_DAY_JUDGED: "2024-01-01", evidence.LAST_DAY_JUDGED: "2024-01-31"}
+    _report(instance, "holds_00", passed=False, **{evidence.FAILING_DAYS: ["2024-01-15"]}, **days)
+    assert reader.told() == [[("opened", "holds_00", ("2024-01-15",))]]
+    later = {evidence.FIRST_DAY_JUDGED: "2024-01-16", evidence.LAST_DAY_JUDGED: "2024-02-15"}
+    _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **later)
+    assert reader.told() == []
+    _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **days)
+    assert reader.told() == [[("resolved", "holds_00", ("2024-01-15",))]]
+
+
+def test_a_run_that_ends_late_does_not_bring_back_what_another_has_mended_since(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    """Its check ran first; the run then went on with other things."""
+    job = dg.define_asset_job("slow", selection=[NOTES])
+    slow_job = dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("slow")
+    slow = instance.create_run_for_job(slow_job, tags=dict.fromkeys(RANGE_TAGS, ONE))
+    evaluation = AssetCheckEvaluation(
+        asset_key=NOTES, check_name="are_legible", passed=False, metadata={evidence.FAILING_DAYS: [ONE]}
+    )
+    instance.report_dagster_event(
+        dg.DagsterEvent(dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "slow", event_specific_data=evaluation),
+        slow.run_id,
+    )
+    run(instance, ONE, assets=[raw_notes])
+    assert reader.told() == []
+    instance.report_run_canceled(slow)
+    assert (reader.work().runs_read, reader.messages()) == (1, [])
+
+
+def test_a_backfill_waits_for_its_last_run_unless_it_takes_long(instance: dg.DagsterInstance, reader: Reader) -> None:
+    backfill = PartitionBackfill("b", BulkActionStatus.REQUESTED, False, {}, 0.0, asset_selection=[NOTES])
+    instance.add_backfill(backfill)
+    tags = {"dagster/backfill": "b"}
+    run(instance, ONE, assets=[raw_notes], tags=tags, are_legible=Fails(days=(ONE,)))
+    assert reader.told() == []
+    reader.later = timedelta(hours=1)
+    assert reader.told() == [[("opened", "are_legible", (ONE,))]]
+    reader.later = timedelta()
+    run(instance, TWO, assets=[raw_notes], tags=tags, are_legible=Fails(days=(TWO,)))
+    assert reader.told() == []
+    instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
+    assert reader.told() == [[("still failing", "are_legible", (ONE, TWO))]]
+
+
+def test_a_thousand_results_in_a_burst_are_all_told(
+    instance: dg.DagsterInstance, reader: Reader, record_alert_case: Any
+) -> None:
+    for number in range(1_000):
+        _report(instance, f"burst_{number}", passed=number % 4 != 0)
+        if number == 400:
+            reader.work()
+    reader.work()
+    counted = [message["counts"]["state"] for message in reader.messages()]
+    assert counted == [{"opened": 101}, {"opened": 149}]
+    assert len({message["key"] for message in reader.messages()}) == 2
+    record_alert_case(
+        "1,000 check results in a burst, 250 of them failures, read in two rounds",
+        transitions=250,
+        messages=2,
+        received={"file": 2},
+        distinct={"file": 2},
+    )
+
+
+def test_the_first_round_looks_back_a_day(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    run(instance, ONE, holds_00=Fails(days=(ONE,)))
+    reader = Reader(tmp_path / "today", instance)
+    assert [message["title"] for message in reader.messages()] == ["ERROR opened: raw_toy/events holds_00"]
+
+
+def test_a_run_that_is_deleted_before_it_was_read_is_forgotten(instance: dg.DagsterInstance, reader: Reader) -> None:
+    job = dg.define_asset_job("nightly", selection=[NOTES])
+    started = instance.create_run_for_job(dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("nightly"))
+    reader.work()
+    instance.delete_run(started.run_id)
+    reader.work()
+    run(instance, ONE, holds_00=Fails(days=(ONE,)))
+    assert reader.told() == [[("opened", "holds_00", (ONE,))]]
+
+
+def test_warnings_wait_for_the_digest_of_the_day_and_errors_do_not(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    digest_at = (datetime.now(UTC) + timedelta(hours=2)).time()
+    reader = Reader(tmp_path / "alerts", instance, Timing(digest_at=digest_at))
+    run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
+    run(instance, ONE, holds_01=Fails("ERROR", (ONE,)))
+    assert reader.told() == [[("opened", "holds_01", (ONE,))]]
+    reader.later = timedelta(hours=2, minutes=1)
+    assert reader.told() == [[("opened", "holds_00", (ONE,)), ("resolved", "holds_00", (ONE,))]]
+    reader.later = timedelta(hours=24)
+    assert reader.told() == [[("still failing", "holds_01", (ONE,))]]
+    assert reader.told() == []
+
+
+def test_warnings_wait_for_the_end_of_the_quiet_hours_and_errors_do_not(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    begun, over = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=3)
+    reader = Reader(tmp_path / "alerts", instance, Timing(quiet_from=begun.time(), quiet_until=over.time()))
+    run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
+    run(instance, TWO, holds_01=Fails("ERROR", (TWO,)))
+    assert reader.told() == [[("opened", "holds_01", (TWO,))]]
+    reader.later = timedelta(hours=3)
+    assert reader.told() == [[("opened", "holds_00", (ONE,))]]
+
+
+def test_the_check_of_the_alerts_passes_while_they_work_and_tells_when_they_have_stopped(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    def troubles(*, daemon_expected: bool) -> list[str]:
+        return signs_of_life(reader.alerting, instance, reader.now(), daemon_expected=daemon_expected).troubles
+
+    assert troubles(daemon_expected=True) == []
+    run(instance, ONE)
+    assert troubles(daemon_expected=True) == []
+    reader.later = timedelta(minutes=16)
+    silent, unread = troubles(daemon_expected=True)
+    assert silent.startswith("the alert sensor last worked 16 min")
+    assert unread.startswith("1 runs ended and nobody has read their checks")
+    reader.work(SHELL)
+    assert troubles(daemon_expected=False) == []
+
+    reader.path.mkdir()  # a channel that cannot be written
+    run(instance, ONE, adds_up=Fails())
+    reader.work()
+    assert troubles(daemon_expected=True) == []
+    reader.later = timedelta(minutes=90)
+    reader.work()
+    (undelivered,) = troubles(daemon_expected=True)
+    assert undelivered.startswith("1 messages are not delivered, the first to file since")
+
+
+def test_where_nobody_ever_asked_for_alerts_only_a_launched_run_misses_them(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    run(instance, ONE)
+    never = Alerting(tmp_path / "never", Links("", ""), Timing(), [])
+    now = datetime.now(UTC) + timedelta(days=1)
+    assert signs_of_life(never, instance, now, daemon_expected=False).troubles == []
+    assert signs_of_life(never, instance, now, daemon_expected=True).troubles == [
+        "the alert sensor has never worked; switch it on in the Dagster UI"
+    ]
+
+
+def test_two_processes_do_not_do_the_same_work(instance: dg.DagsterInstance, reader: Reader) -> None:
+    class Again(FileChannel):
+        def send(self, _message: object) -> None:
+            with pytest.raises(AlertsBusyError):
+                reader.work()
+            self.tried = True
+
+    channel = Again(reader.path)
+    run(instance, ONE, adds_up=Fails())
+    Alerting(reader.alerting.folder, Links("", ""), Timing(), [channel]).work(instance, GRAPH, SHELL)
+    assert channel.tried
+
+
+def test_the_severity_of_a_warning_is_told(instance: dg.DagsterInstance, reader: Reader) -> None:
+    evaluation = AssetCheckEvaluation(
+        asset_key=TABLE, check_name="adds_up", passed=False, severity=AssetCheckSeverity.WARN
+    )
+    instance.report_runless_asset_event(evaluation)
+    reader.work()
+    (message,) = reader.messages()
+    assert (message["severity"], message["items"][0]["blocked"]) == ("warn", False)

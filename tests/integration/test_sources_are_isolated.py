@@ -1,0 +1,120 @@
+"""Sources that are down, held or failing: the tables of all others are those of a run that nothing disturbed."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+from pydantic import SecretStr
+
+from engagement_assets.commands.range_run import RangeRun
+from engagement_assets.extract import lingokids, mobile
+from engagement_assets.sandbox.sample_data import write_sample_landing
+from tests.integration.deployment import TIMES_OF_LOADING
+from tests.integration.services import FIRST_DAY, Services, services
+
+pytestmark = pytest.mark.integration
+
+LAST_DAY = date(2024, 1, 3)
+AREAS = ("training", "learning", "mobility", "strava", "product")
+# Five attempts, three times.
+REQUESTS_OF_A_FAILING_RUN = 15
+Tables = dict[str, list[tuple[Any, ...]]]
+
+
+class Scene:
+    """Deployments over the same sources: each begins where the first one, with Runna's days alone, has ended."""
+
+    def __init__(self, running: Services) -> None:
+        self.running = running
+        assert self.run("base", "+group:training").failures == ()
+
+    def run(self, name: str, selection: str = "*", **changes: Any) -> RangeRun:
+        """Run all days in the deployment called `name`."""
+        folder = self.running.folder / name
+        paths = {"lake_uri": str(folder / "lake"), "dagster_home": folder / "dagster_home"}
+        paths |= {key: folder / f"{key}.duckdb" for key in ("warehouse_path", "published_warehouse_path")}
+        if name != "base":
+            shutil.copytree(self.running.folder / "base", folder)
+        return self.running.run(FIRST_DAY, LAST_DAY, selection, **{**paths, **changes})
+
+    def tables(self, name: str) -> dict[str, Tables]:
+        """Area → the rows of its published tables, without the times of loading."""
+        found: dict[str, Tables] = {}
+        with duckdb.connect(
+            str(self.running.folder / name / "published_warehouse_path.duckdb"), read_only=True
+        ) as copy:
+            columns = copy.execute(
+                "select table_schema, table_name, list(column_name order by ordinal_position) "
+                "from information_schema.columns where table_schema in $areas group by all",
+                {"areas": AREAS},
+            ).fetchall()
+            for area, table, names in columns:
+                kept = ", ".join(column for column in names if column not in TIMES_OF_LOADING)
+                rows = copy.execute(f"select {kept} from {area}.{table} order by all").fetchall()
+                found.setdefault(area, {})[table] = rows
+        return found
+
+
+def _failed_steps(run: RangeRun) -> set[str]:
+    return {failure.partition(":")[0] for failure in run.failures}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("isolation")
+    write_sample_landing(
+        folder / "landing",
+        start=FIRST_DAY,
+        days=3,
+        runna_activities_per_day=6,
+        lingokids_events_per_day=30,
+        mobile_events_per_day=30,
+    )
+    with services(folder, activities_per_day=2, events_per_day=20) as running:
+        yield Scene(running)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(scene: Scene) -> dict[str, Tables]:
+    assert scene.run("undisturbed").failures == ()
+    tables = scene.tables("undisturbed")
+    assert set(tables) == set(AREAS)
+    assert all(any(rows for rows in area.values()) for area in tables.values())
+    return tables
+
+
+def _fail(*_: Any, **__: Any) -> None:
+    raise RuntimeError("the disk says no")
+
+
+def test_the_others_go_on_when_runna_is_held_strava_is_down_and_mobile_fails(
+    scene: Scene, undisturbed: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mobile, "extract_events", _fail)
+    scene.running.apis.strava.faults.next("unavailable", times=REQUESTS_OF_A_FAILING_RUN)
+    batch = scene.running.folder / "landing/runna/activities/2024-01-02"
+    aside = batch.rename(scene.running.folder / "pruned")
+    try:
+        run = scene.run("runna_strava_mobile")
+    finally:
+        aside.rename(batch)
+    assert _failed_steps(run) == {"raw_runna", "raw_strava", "raw_mobile_events"}
+    tables = scene.tables("runna_strava_mobile")
+    for area in ("learning", "product"):
+        assert tables[area] == undisturbed[area], area
+    assert tables["training"] == scene.tables("base")["training"]
+
+
+def test_the_others_go_on_when_lingokids_fails_and_user_events_refuses(
+    scene: Scene, undisturbed: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lingokids, "extract_events", _fail)
+    run = scene.run("lingokids_user_events", user_events_api_token=SecretStr("revoked"))
+    assert _failed_steps(run) == {"raw_lingokids_events", "raw_user_events"}
+    tables = scene.tables("lingokids_user_events")
+    assert {"learning", "product"}.isdisjoint(tables)
+    for area in ("training", "strava", "mobility"):
+        assert tables[area] == undisturbed[area], area

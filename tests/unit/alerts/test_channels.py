@@ -1,0 +1,154 @@
+"""Channels: which URL is for which, what a server's answer means, and that nobody sees a secret."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from engagement_assets.alerts.channels import (
+    AppriseChannel,
+    Channel,
+    ChannelError,
+    FileChannel,
+    MessageRefusedError,
+    SlackChannel,
+    WebhookChannel,
+    channels_of,
+)
+from engagement_assets.alerts.delivery import Backoff
+from engagement_assets.settings import Settings
+from tests.integration.alert_receiver import WEBHOOK_SECRET, Receiver, receiver
+from tests.unit.alerts.alert_outcomes import message
+
+SECRET = "T0/B0/a-very-secret-token"
+
+
+@pytest.fixture
+def there() -> Iterator[Receiver]:
+    with receiver() as listening:
+        yield listening
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that anybody logs, however unimportant."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(1)
+    yield text
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def _channels(urls: str, folder: Path = Path(), secret: str | None = WEBHOOK_SECRET) -> list[Channel]:
+    settings = Settings(_env_file=None, alert_urls=urls, alert_webhook_secret=secret)
+    return channels_of(settings, folder)
+
+
+def test_without_urls_there_are_console_and_file() -> None:
+    assert [channel.name for channel in channels_of(Settings(_env_file=None), Path())] == ["console", "file"]
+
+
+def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
+    urls = (
+        f"https://hooks.slack.com/services/{SECRET}, webhook+https://example.com/a,b "
+        "ntfy://topic\nmailto://user:pass@example.com?to=a@example.com,b@example.com"
+    )
+    _, _, *found = _channels(urls)
+    assert [type(channel) for channel in found] == [SlackChannel, WebhookChannel, AppriseChannel, AppriseChannel]
+    assert [channel.name.split("-")[0] for channel in found] == ["slack", "webhook", "ntfy", "mailto"]
+    assert [channel.name for channel in found] == [channel.name for channel in _channels(urls)[2:]]
+
+
+@pytest.mark.parametrize(
+    ("urls", "secret", "told"),
+    [
+        (f"ntfy://topic https://example.com/{SECRET}", None, "URL number 2 of ALERT_URLS"),
+        (f"nonsense://{SECRET}", None, "URL number 1 of ALERT_URLS"),
+        (f"webhook+https://example.com/{SECRET}", None, "ALERT_WEBHOOK_SECRET"),
+        (f"slack+http://host:port/{SECRET}", None, "not well-formed"),
+    ],
+)
+def test_a_url_that_no_channel_understands_is_refused_without_showing_it(
+    urls: str, secret: str | None, told: str, log: io.StringIO
+) -> None:
+    with pytest.raises(ValueError, match=told) as refused:
+        _channels(urls, secret=secret)
+    assert SECRET not in f"{refused.value!r} {refused.value.__cause__!r} {log.getvalue()}"
+
+
+def test_slack_and_webhook_take_a_message_with_its_key(there: Receiver) -> None:
+    for channel in _channels(there.urls)[2:]:
+        channel.send(message())
+    (slack, key, blocks), (webhook, same_key, body) = there.taken
+    assert (slack, webhook, key, same_key) == ("slack", "webhook", "key-1", "key-1")
+    assert blocks["text"] == "ERROR opened: raw_toy/events holds"
+    assert (body["key"], body["items"][0]["name"]) == ("key-1", "holds")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, MessageRefusedError), (404, ChannelError), (429, ChannelError), (503, ChannelError)]
+)
+def test_an_answer_tells_a_refused_message_from_a_channel_that_is_down(
+    there: Receiver, status: int, kind: type[ChannelError]
+) -> None:
+    there.statuses["slack"] = status
+    with pytest.raises(ChannelError, match=f"answered with status {status}") as failed:
+        _channels(there.urls)[2].send(message())
+    assert type(failed.value) is kind
+
+
+def test_a_channel_that_says_how_long_to_wait_is_left_alone_so_long(there: Receiver) -> None:
+    there.statuses["slack"] = 429
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    for told, least, most in (
+        ("120", 120, 120),
+        (in_a_minute, 55, 60),
+        ("soon", 0, 0),
+        ("99999999999", 21_600, 21_600),
+    ):
+        there.headers["Retry-After"] = told
+        with pytest.raises(ChannelError) as failed:
+            _channels(there.urls)[2].send(message())
+        assert least <= failed.value.retry_after.total_seconds() <= most
+        assert Backoff().wait(0, failed.value) >= failed.value.retry_after
+
+
+def test_no_secret_is_logged_or_raised(there: Receiver, log: io.StringIO) -> None:
+    there.statuses["slack"] = 500
+    down = _channels(f"slack+http://127.0.0.1:{there.port}/slack/{SECRET}")[2]
+    nobody = _channels(f"slack+http://127.0.0.1:1/slack/{SECRET}")[2]
+    by_apprise = _channels(f"json://user:{SECRET.replace('/', '-')}@127.0.0.1:1/{SECRET}")[2]
+    for channel in (down, nobody, by_apprise):
+        with pytest.raises(ChannelError) as failed:
+            channel.send(message())
+        told = f"{failed.value!r} {failed.value.__cause__!r} {channel.name} {channel!r}"
+        assert "secret" not in told
+    there.statuses.clear()
+    down.send(message())
+    assert "secret" not in log.getvalue()
+
+
+def test_the_file_holds_a_line_per_message(tmp_path: Path) -> None:
+    channel = FileChannel(tmp_path / "alerts.jsonl")
+    channel.send(message())
+    channel.send(message())
+    lines = (tmp_path / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["key-1", "key-1"]
+    with pytest.raises(ChannelError, match="cannot be written"):
+        FileChannel(tmp_path / "nowhere" / "alerts.jsonl").send(message())
+
+
+def test_the_wait_doubles_with_jitter_up_to_a_limit() -> None:
+    backoff = Backoff(draw=lambda: 1.0)
+    waits = [backoff.wait(attempts, ChannelError("down")).total_seconds() for attempts in (0, 1, 2, 50)]
+    assert waits == [10, 20, 40, 600]
+    assert Backoff(draw=lambda: 0.0).wait(1, ChannelError("down")).total_seconds() == 10

@@ -1,0 +1,98 @@
+"""How messages look: hostile text stays text, and Slack's limits hold."""
+
+import json
+
+import msgspec
+import pytest
+
+from engagement_assets.alerts.incidents import Change, Severity
+from engagement_assets.alerts.rendering import (
+    SLACK_BLOCKS,
+    SLACK_HEADER,
+    SLACK_SECTION,
+    as_slack,
+    as_text,
+    cut,
+    slack_text,
+)
+from tests.unit.alerts.alert_outcomes import CHECK, FINDING, message, transition
+
+HOSTILE = "<!channel> <https://evil.example|click> & <@U123>"
+
+
+def _finding(sentence: str) -> object:
+    return msgspec.structs.replace(FINDING, sentence=sentence)
+
+
+def test_the_text_of_a_failure() -> None:
+    assert as_text(message()).splitlines() == [
+        "ALERT  ERROR opened: raw_toy/events holds",
+        "  OPENED · ERROR · raw_toy/events · holds",
+        "    3 rows are wrong",
+        "    partitions  2024-01-02",
+        "    observed    3",
+        "    expected    0",
+        "    failing rows 3",
+        "    since       2024-03-01 12:00 UTC, seen failing once",
+        "    blocked     yes: what is made of it was not built, and keeps its last good content",
+        "    owners      team:toys",
+        "    affects     toy/table",
+        "    run again   make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'",
+        "    runbook     https://wiki.example/runbook.md#holds",
+        "    run         https://dagster.example/runs/run-1",
+        "    asset       https://dagster.example/assets/raw_toy/events?view=checks",
+    ]
+
+
+def test_the_text_of_a_resolve_says_how_long_it_lasted() -> None:
+    lines = as_text(message(transition(Change.RESOLVED))).splitlines()
+    assert "    lasted      2 h 5 min" in lines
+    assert not any("run again" in line for line in lines)
+
+
+def test_the_text_of_a_digest_counts_and_names_ten() -> None:
+    days = {f"2024-01-{day:02}": Severity.ERROR for day in range(1, 13)}
+    lines = as_text(message(transition(failing_days=days))).splitlines()
+    assert lines[0] == "ALERT  ERROR opened: raw_toy/events holds"
+    assert lines[1:4] == ["  by state: opened 12", "  by severity: error 12", "  by asset: raw_toy/events 12"]
+    assert "2024-01-10 and 2 more" in lines[4]
+    assert "FROM=2024-01-01 TO=2024-01-12" in lines[5]
+
+
+def test_slack_gets_a_header_and_a_section_per_check() -> None:
+    body = as_slack(message(transition(), transition(subject=msgspec.structs.replace(CHECK, name="other"))))
+    assert [block["type"] for block in body["blocks"]] == ["header", "section", "section"]
+    assert body["text"] == "ERROR: 2 opened"
+    assert (
+        "`make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'`"
+        in body["blocks"][1]["text"]["text"]
+    )
+
+
+def test_hostile_text_mentions_and_links_nothing_in_slack() -> None:
+    shown = json.dumps(as_slack(message(transition(finding=_finding(HOSTILE)))))
+    assert "<!channel>" not in shown
+    assert "<https://evil" not in shown
+    assert "&lt;!channel&gt;" in shown
+    assert slack_text(HOSTILE).startswith("&lt;!channel&gt; &lt;https://evil.example|click&gt; &amp; ")
+
+
+@pytest.mark.parametrize("sign", ["<", "&", "x", "*"])
+def test_the_longest_message_keeps_within_the_limits_of_slack(sign: str) -> None:
+    long = sign * 5_000
+    transitions = [
+        transition(subject=msgspec.structs.replace(CHECK, name=f"{long}{number}"), finding=_finding(long))
+        for number in range(60)
+    ]
+    for told in (message(*transitions), message(*transitions[:10])):
+        body = as_slack(told)
+        assert len(body["blocks"]) <= SLACK_BLOCKS
+        assert len(body["blocks"][0]["text"]["text"]) <= SLACK_HEADER
+        assert max(len(block["text"]["text"]) for block in body["blocks"][1:]) <= SLACK_SECTION
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("ab", "ab"), ("abcdef", "abcd…"), ("ab&amp;c", "ab…"), ("a&lt;bcd", "a…")]
+)
+def test_a_cut_leaves_no_half_of_an_escaped_sign(text: str, expected: str) -> None:
+    assert cut(text, 5) == expected

@@ -1,0 +1,107 @@
+"""Schedules: the day that has ended, at an hour of a time zone; off until somebody switches them on."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+
+from engagement_assets.commands.dev import _demo_profile
+from engagement_assets.definitions import build_defs
+from engagement_assets.settings import Settings
+
+SOURCES = ("runna", "lingokids", "mobile", "strava", "user_events")
+DAILY = {"daily_engagement_schedule", *(f"daily_{source}_schedule" for source in SOURCES)}
+STOPPED, RUNNING = dg.DefaultScheduleStatus.STOPPED, dg.DefaultScheduleStatus.RUNNING
+
+
+def _settings(**values: object) -> Settings:
+    services = {
+        "strava_client_id": "1",
+        "strava_client_secret": "a secret",
+        "strava_refresh_token": "a token",
+        "user_events_api_url": "http://127.0.0.1/events",
+        "user_events_api_token": "a token",
+    }
+    return Settings(_env_file=None, **{"landing_uri": "/nowhere", "start_date": date(2024, 1, 1), **services, **values})
+
+
+def _repository(**values: object) -> dg.RepositoryDefinition:
+    return build_defs(_settings(**values)).get_repository_def()
+
+
+def _tick(repository: dg.RepositoryDefinition, name: str, at: datetime) -> ScheduleExecutionData:
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, repository_def=repository)
+        return repository.get_schedule_def(name).evaluate_tick(context)
+
+
+@pytest.fixture(scope="module")
+def repository() -> dg.RepositoryDefinition:
+    return _repository(schedule_hour=5, schedule_time_zone="Europe/Berlin")
+
+
+def test_there_is_one_for_all_one_per_source_and_a_weekly_one(repository: dg.RepositoryDefinition) -> None:
+    found = {item.name: (item.cron_schedule, item.execution_timezone) for item in repository.schedule_defs}
+    weekly = {"weekly_engagement_metrics_schedule": ("0 5 * * 1", "Europe/Berlin")}
+    assert found == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | weekly
+
+
+def test_everything_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
+    assert {item.default_status for item in repository.schedule_defs} == {STOPPED}
+    assert {item.default_status for item in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
+
+
+def test_switched_on_from_the_start_are_those_that_do_not_do_a_thing_twice() -> None:
+    repository = _repository(schedules_on=True)
+    on = {item.name for item in repository.schedule_defs if item.default_status == RUNNING}
+    assert on == {"daily_engagement_schedule", "weekly_engagement_metrics_schedule"}
+    sensors = {item.name: item.default_status for item in repository.sensor_defs}
+    for name in ("landing_files", "catch_up", "late_data", "cross_source_tables"):
+        assert sensors[name] == dg.DefaultSensorStatus.RUNNING
+
+
+def test_make_dev_switches_them_on_for_sample_data_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("LANDING_URI", "SCHEDULES_ON"):
+        monkeypatch.delenv(name, raising=False)
+    assert _demo_profile(Settings()).schedules_on
+    assert not _demo_profile(Settings(landing_uri=str(tmp_path))).schedules_on
+    monkeypatch.setenv("SCHEDULES_ON", "false")
+    assert not _demo_profile(Settings()).schedules_on
+
+
+def test_a_tick_requests_the_utc_day_that_has_ended(repository: dg.RepositoryDefinition) -> None:
+    for name in DAILY:
+        found = _tick(repository, name, datetime(2024, 3, 4, 4, tzinfo=UTC))
+        (request,) = found.run_requests or []
+        assert (request.partition_key, request.run_key) == ("2024-03-03", "2024-03-03")
+        assert request.tags["dagster/partition"] == "2024-03-03"
+
+
+def test_the_weekly_tick_requests_the_tables_over_all_sources(repository: dg.RepositoryDefinition) -> None:
+    found = _tick(repository, "weekly_engagement_metrics_schedule", datetime(2024, 3, 4, 4, tzinfo=UTC))
+    assert len(found.run_requests or []) == 1
+
+
+def test_a_tick_before_the_first_partition_requests_nothing() -> None:
+    found = _tick(_repository(schedule_hour=4), "daily_engagement_schedule", datetime(2024, 1, 1, 4, tzinfo=UTC))
+    assert found.run_requests == []
+    assert found.skip_message == "no UTC day from 2024-01-01 on has ended since the tick before"
+
+
+def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:
+    repository = _repository(schedule_hour=0, schedule_time_zone="Europe/London")
+    found = _tick(repository, "daily_engagement_schedule", datetime(2024, 10, 28, 0, tzinfo=UTC))
+    assert [request.partition_key for request in found.run_requests or []] == ["2024-10-26", "2024-10-27"]
+
+
+def test_a_source_that_cannot_be_loaded_has_no_schedule() -> None:
+    names = {item.name for item in _repository(strava_client_id="").schedule_defs}
+    assert names == (DAILY - {"daily_strava_schedule"}) | {"weekly_engagement_metrics_schedule"}
+
+
+def test_a_time_zone_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"SCHEDULE_TIME_ZONE='Mars/Olympus' is no time zone; expected a name such as"):
+        _settings(schedule_time_zone="Mars/Olympus")
