@@ -77,9 +77,9 @@ def load_sources(folder: Path, manifest: Manifest) -> Loaded:
         with dg.DagsterInstance.ephemeral() as instance:
             dg.materialize(
                 [
-                    raw_runna_assets(FIRST_DAY),
-                    *raw_lingokids_assets(FIRST_DAY),
-                    raw_mobile_assets(FIRST_DAY),
+                    raw_runna_assets(settings),
+                    *raw_lingokids_assets(settings),
+                    raw_mobile_assets(settings),
                     raw_strava_assets(settings),
                     raw_user_events_assets(settings),
                 ],
