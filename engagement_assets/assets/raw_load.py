@@ -211,7 +211,6 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
             metadata[dataset.key][evidence.HELD_DAYS] = still_held
             yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)
             continue
-        yield from results
         if held:
             context.log_event(
                 dg.AssetObservation(
@@ -228,6 +227,8 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
             context.log_event(
                 dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
             )
+        # Dagster takes logged events with what is yielded next, and drops those that a failure finds waiting.
+        yield from results
     if held:
         raise dg.Failure(description=_held_sentences(verdicts), allow_retries=False)
 
