@@ -43,6 +43,13 @@ from engagement_assets.transform.project import column_lineage, manifest
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
     """The graph of one deployment; tests call it with settings and a clock of their own."""
+    with warnings.catch_warnings():
+        # Backfill policies and links to the code, which Dagster calls beta each time that one is named.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _build_defs(settings, clock)
+
+
+def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     clients = ApiClients(settings, clock or Clock())
     dbt_project = manifest()
     lineage = column_lineage(dbt_project)
@@ -118,17 +125,15 @@ def with_links_to_code(
 
     The links open files of this machine, or of the repository that the settings name.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        linked = [*dg.with_source_code_references(assets), *models]
-        if not settings.code_git_url:
-            return linked
-        return dg.link_code_references_to_git(
-            linked,
-            git_url=settings.code_git_url,
-            git_branch=settings.code_git_branch,
-            file_path_mapping=dg.AnchorBasedFilePathMapping(PROJECT_ROOT / "pyproject.toml", "pyproject.toml"),
-        )
+    linked = [*dg.with_source_code_references(assets), *models]
+    if not settings.code_git_url:
+        return linked
+    return dg.link_code_references_to_git(
+        linked,
+        git_url=settings.code_git_url,
+        git_branch=settings.code_git_branch,
+        file_path_mapping=dg.AnchorBasedFilePathMapping(PROJECT_ROOT / "pyproject.toml", "pyproject.toml"),
+    )
 
 
 @dg.definitions
