@@ -3,25 +3,24 @@
 Belongs here: selections and their names. Not here: when they run (`schedules.py`, `sensors/`) or what an asset does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
+from engagement_assets.assets.dbt_models import AREAS, AUDIT, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-SourceJobs: TypeAlias = "Sequence[UnresolvedAssetJobDefinition]"
+AssetJobs: TypeAlias = "Sequence[UnresolvedAssetJobDefinition]"
 
 DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
 FRESHNESS = "freshness"
 PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA.name])
-AUDIT_STEP = "audit"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class SourceSet:
     @property
     def own(self) -> tuple[dg.AssetKey, ...]:
         """Those that no other source's job makes."""
-        return tuple(key for key in self.keys if key.path[0] != AUDIT_STEP)
+        return tuple(key for key in self.keys if key.path[0] != AUDIT)
 
     @property
     def keys(self) -> tuple[dg.AssetKey, ...]:
@@ -61,7 +60,7 @@ def source_sets(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[So
     sets = []
     for area in AREAS:
         raw = [item for item in definitions if {key.path[0] for key in item.keys} == {f"raw_{area.source}"}]
-        steps = [item for item in definitions if item.op.name.startswith(f"{area.name}_") or item.op.name == AUDIT_STEP]
+        steps = [item for item in definitions if item.op.name.startswith(f"{area.name}_") or item.op.name == AUDIT]
         if area.source is None or not raw:
             continue
         sets.append(
@@ -93,7 +92,7 @@ def daily_engagement_job(freshness: Sequence[dg.AssetChecksDefinition]) -> "Unre
     )
 
 
-def source_jobs(sets: Sequence[SourceSet]) -> SourceJobs:
+def source_jobs(sets: Sequence[SourceSet]) -> AssetJobs:
     """One job per source, which no other source can hold up; a backfill of it is one run."""
     return [
         dg.define_asset_job(
@@ -128,41 +127,47 @@ def freshness_job(freshness: Sequence[dg.AssetChecksDefinition]) -> list["Unreso
     ]
 
 
-def release_jobs(
-    raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]
-) -> list["UnresolvedAssetJobDefinition"]:
+def release_jobs(raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]) -> AssetJobs:
     """Per load a job that puts held days into the lake and rebuilds what is downstream of them."""
-    return [
-        dg.define_asset_job(
-            definition.op.name.replace("raw_", "release_", 1),
-            selection=dg.AssetSelection.assets(definition).downstream().materializable()
-            - dg.AssetSelection.checks(*freshness),
-            # For the launchpad: to be filled in, since a release without a reason fails.
-            config={"ops": {definition.op.name: {"config": {"release_reason": ""}}}},
-            description=(
-                "Puts the held days of the partition, or of the partition range, into the lake although they failed, "
-                "and rebuilds what is downstream of them. Say why in the config: it is kept in audit.ingestion_loads."
-            ),
-        )
-        for definition in raw
-    ]
+    return _jobs_of_loads(
+        "release_",
+        raw,
+        freshness,
+        # For the launchpad: to be filled in, since a release without a reason fails.
+        {"release_reason": ""},
+        "Puts the held days of the partition, or of the partition range, into the lake although they failed, "
+        "and rebuilds what is downstream of them. Say why in the config: it is kept in audit.ingestion_loads.",
+    )
 
 
-def replay_jobs(
-    raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]
-) -> list["UnresolvedAssetJobDefinition"]:
+def replay_jobs(raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]) -> AssetJobs:
     """Per load a job that puts quarantined records through the door again and rebuilds what is downstream of them."""
+    return _jobs_of_loads(
+        "replay_",
+        raw,
+        freshness,
+        {"replay": True},
+        "Reads the quarantined records of the partition, or of the partition range, again, after a fix. What "
+        "can be used now is added to the days and stands in audit.replayed_records; the rest stays. "
+        "replay_dataset and replay_reason_code in the config choose some of them.",
+    )
+
+
+def _jobs_of_loads(
+    prefix: str,
+    raw: Sequence[dg.AssetsDefinition],
+    freshness: Sequence[dg.AssetChecksDefinition],
+    config: Mapping[str, Any],
+    description: str,
+) -> AssetJobs:
+    """A job per load, with this config for it and all that is downstream."""
     return [
         dg.define_asset_job(
-            definition.op.name.replace("raw_", "replay_", 1),
+            definition.op.name.replace("raw_", prefix, 1),
             selection=dg.AssetSelection.assets(definition).downstream().materializable()
             - dg.AssetSelection.checks(*freshness),
-            config={"ops": {definition.op.name: {"config": {"replay": True}}}},
-            description=(
-                "Reads the quarantined records of the partition, or of the partition range, again, after a fix. What "
-                "can be used now is added to the days and stands in audit.replayed_records; the rest stays. "
-                "replay_dataset and replay_reason_code in the config choose some of them."
-            ),
+            config={"ops": {definition.op.name: {"config": dict(config)}}},
+            description=description,
         )
         for definition in raw
     ]

@@ -7,7 +7,7 @@ import argparse
 import sys
 from datetime import date, timedelta
 
-from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
@@ -31,10 +31,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print_summary(settings, run)
-    if not run.success:
-        print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
-        return 1
-    return 0
+    return 0 if run.success else 1
 
 
 def day_argument(text: str) -> date:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from engagement_assets.commands.alert_demo import show_alerts
-from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
@@ -30,7 +30,6 @@ def main() -> int:
         run = run_range(with_sandbox, window)
         print_summary(settings, run)
         if not run.success:
-            print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
             return 1
         print("\n3/3  A day goes bad, and is mended")
         bad, mended = show_alerts(with_sandbox)

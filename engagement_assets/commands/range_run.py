@@ -6,7 +6,6 @@ Belongs here: what `make demo` and `make backfill` share. Not here: what either 
 import logging
 import sys
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -254,8 +253,3 @@ def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     handler.setFormatter(_ProgressFormatter())
     logger.handlers = [handler]
     return logger
-
-
-def failure_lines(failures: Iterable[str]) -> str:
-    """Failures as an indented list."""
-    return "\n".join(f"  - {failure}" for failure in failures)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.downstream import and_downstream, datasets_meant
-from engagement_assets.commands.range_run import failure_lines, run_range
+from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
@@ -46,10 +46,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print_summary(settings, run)
-    if not run.success:
-        print(f"\nFAILED\n{failure_lines(run.failures)}", file=sys.stderr)
-        return 1
-    return 0
+    return 0 if run.success else 1
 
 
 def _days_with_records(

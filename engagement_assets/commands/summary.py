@@ -3,6 +3,8 @@
 Belongs here: figures read from the published warehouse. Not here: figures of a table's meaning (the marts).
 """
 
+import sys
+
 import duckdb
 
 from engagement_assets.assets.dbt_models import AREAS
@@ -11,7 +13,7 @@ from engagement_assets.settings import Settings
 
 
 def print_summary(settings: Settings, run: RangeRun) -> None:
-    """Per source what was read and what became of it, rows per table, checks, and where the published copy is."""
+    """Per source what was read and what became of it, rows per table, checks, where the published copy is, failures."""
     published = settings.published_warehouse_path
     if published.exists():
         with duckdb.connect(str(published), read_only=True) as connection:
@@ -26,6 +28,8 @@ def print_summary(settings: Settings, run: RangeRun) -> None:
         print(f"Not published: {area}, since the selection leaves out some of its tables")
     if published.exists():
         print(f"Published   {published}")
+    if not run.success:
+        print("\nFAILED\n" + "\n".join(f"  - {failure}" for failure in run.failures), file=sys.stderr)
 
 
 def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from engagement_assets.checks.evidence import EXPECTED, FAILING_DAYS, OBSERVED
-from engagement_assets.jobs import SourceJobs, SourceSet
+from engagement_assets.jobs import AssetJobs, SourceSet
 from engagement_assets.sensors.runs import Plan, RunsUnderWay, plan
 from engagement_assets.settings import Settings
 from engagement_assets.timetable import Timetable
@@ -27,7 +27,7 @@ INTERVAL_S = 60
 Wanted = Callable[[dg.DagsterInstance, SourceSet, datetime], Mapping[date, int]]
 
 
-def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: SourceJobs) -> dg.SensorDefinition:
+def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
     """Requests days whose raw data is missing, such as those of a weekend with the machine off."""
     timetable = Timetable.of(settings)
 
@@ -49,7 +49,7 @@ def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: SourceJ
     )
 
 
-def late_data_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: SourceJobs) -> dg.SensorDefinition:
+def late_data_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
     """Requests the models of days whose raw data was loaded after they were built."""
 
     def stale(instance: dg.DagsterInstance, item: SourceSet, _: datetime) -> dict[date, int]:
@@ -112,7 +112,7 @@ def _sensor(  # noqa: PLR0913 - what the two sensors differ in
     description: str,
     settings: Settings,
     sets: Sequence[SourceSet],
-    jobs: SourceJobs,
+    jobs: AssetJobs,
     *,
     wanted: Wanted,
     selection_of: Callable[[SourceSet], Sequence[dg.AssetKey] | None],

@@ -18,7 +18,7 @@ from engagement_assets.extract import lingokids, mobile, runna
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.touched_days import LearnDays, days_of_batches, days_of_event_files
-from engagement_assets.jobs import SourceJobs, SourceSet
+from engagement_assets.jobs import AssetJobs, SourceSet
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES, Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
@@ -33,7 +33,7 @@ INTERVAL_S = 30
 MAX_REQUESTS = 10
 
 
-def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: SourceJobs) -> dg.SensorDefinition:
+def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
     """Requests the days that files touch which arrived after these days were loaded."""
 
     @dg.sensor(
