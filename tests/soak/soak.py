@@ -158,9 +158,14 @@ class Soak:
 
     def _killed(self, order: RunOrder, lines: int) -> str:
         """A run that is killed at a moment drawn from all of its progress, as it was told the last time."""
-        at_line = self._draw.randint(1, lines * 9 // 10)
-        end = self._process(order, at_line, self._draw.uniform(0, 0.2))
-        assert end.killed, f"the run of {order.last} told {len(end.lines)} lines and was to be killed at {at_line}"
+        at_line = lines
+        end = RunEnd(killed=False)
+        while not end.killed:
+            # What is read of a run can be behind it: one that has ended before it was killed is killed earlier.
+            assert end.failures == (), end.failures
+            assert at_line > 1, f"the run of {order.last} could not be killed"
+            at_line = self._draw.randint(1, at_line * 9 // 10)
+            end = self._process(order, at_line, self._draw.uniform(0, 0.2))
         tenth = at_line * 10 // lines
         kind = f"kill -9 of the run, {tenth}0 to {tenth}9 % of its way"
         self.injections.injected[kind] += 1
