@@ -29,6 +29,7 @@ from engagement_assets.lake.datasets import (
     LINGOKIDS_USERS,
     Dataset,
 )
+from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
@@ -91,7 +92,7 @@ def _events_asset(settings: Settings) -> dg.AssetsDefinition:
                 index=index,
                 pseudonym_key=settings.pseudonym_key_text,
                 extracted_at=load.started_at,
-                known_undated_days=load.quarantined_days(dataset),
+                known_undated_days=quarantined_days(load, dataset),
                 progress=context.log.info,
             )
             forget = config.allow_shrink or settings.allow_shrink

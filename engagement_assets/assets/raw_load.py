@@ -18,18 +18,12 @@ from engagement_assets.checks.raw_door import reconciles, rejected_share, schema
 from engagement_assets.checks.verdict import DAYS_IN_TEXT, Verdict, check_spec
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import (
-    HELD_COLUMNS,
-    LOAD_COLUMNS,
-    QUARANTINE_COLUMNS,
-    RAW_DATASETS,
-    REPLAY_COLUMNS,
-    Dataset,
-)
+from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
+from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from engagement_assets.settings import Settings
 
 OWNERS = ["team:engagement-data"]

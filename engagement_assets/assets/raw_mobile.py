@@ -24,6 +24,7 @@ from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
 from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
@@ -77,7 +78,7 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
                 load.workdir,
                 index=index,
                 extracted_at=load.started_at,
-                known_undated_days=load.quarantined_days(dataset),
+                known_undated_days=quarantined_days(load, dataset),
                 progress=context.log.info,
             )
             forget = config.allow_shrink or settings.allow_shrink

@@ -38,6 +38,7 @@ from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_
 from engagement_assets.extract.strava_api import StravaApi
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.day_files import rows_of
+from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
@@ -130,8 +131,8 @@ def _replay(
 
 def _published_around(load: Load, window: DayWindow) -> str:
     """The activities that the lake holds of the window; what was moved over midnight stands on the day beside it."""
-    return load.published_rows(
-        STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
+    return published_rows(
+        load, STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
     )
 
 

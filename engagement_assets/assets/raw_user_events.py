@@ -27,6 +27,7 @@ from engagement_assets.extract.page_store import PageStore
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
 from engagement_assets.extract.user_events_api import UserEventsApi
 from engagement_assets.lake.datasets import USER_EVENTS
+from engagement_assets.lake.known_records import records_missing
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
@@ -99,7 +100,7 @@ def _load(
         load.write_aside(extraction, window)
         verdicts = [
             *standard_verdicts(load, [USER_EVENTS], settings),
-            few_records_are_gone(USER_EVENTS, load.records_missing(USER_EVENTS), allow_shrink=allow_shrink),
+            few_records_are_gone(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=allow_shrink),
         ]
         figures = {
             "requests_made": api.http.requests_made,

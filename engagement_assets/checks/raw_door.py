@@ -21,6 +21,7 @@ from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.extraction_tables import reject_places, reject_reasons
+from engagement_assets.lake.known_records import records_whose_files_are_gone
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts
@@ -65,7 +66,7 @@ def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *,
 
     A renamed file does no harm, a record that arrives in another file counts as there.
     """
-    lost = {} if allow_shrink else load.records_whose_files_are_gone(dataset, files_read)
+    lost = {} if allow_shrink else records_whose_files_are_gone(load, dataset, files_read)
     findings = {
         day: Finding(
             f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {example}; the published day is "

@@ -1,7 +1,7 @@
 """The raw datasets of the lake: their keys, columns and types.
 
-Belongs here: what each Parquet file under `raw_<source>/<dataset>/` holds, and what quarantine and load records hold.
-Not here: how a source is read (see `extract/`) or how a day is written (see `lake/lake.py`).
+Belongs here: what each Parquet file under `raw_<source>/<dataset>/` holds. Not here: what the records of loads hold
+(see `lake/record_columns.py`), how a source is read (see `extract/`) or how a day is written (see `lake/lake.py`).
 
 Types are the ones that every engine reads: BIGINT, DOUBLE, VARCHAR, BOOLEAN, DATE, TIMESTAMP (UTC, microseconds).
 The meaning of the columns follows the sources' own documents, summarised in `docs/data_dictionary.md`.
@@ -376,88 +376,4 @@ RAW_DATASETS: tuple[Dataset, ...] = (
     STRAVA_ACTIVITY_KUDOS,
     USER_EVENTS,
     MOBILE_EVENTS,
-)
-
-# What one rejected record looks like in the quarantine; `day` is the partition it is counted in. `header` is the line
-# that names the values of a CSV row; `has_pseudonyms` says that personal ids in the raw text are pseudonyms.
-QUARANTINE_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "source_path": "VARCHAR",
-        "position": "BIGINT",
-        "raw_text": "VARCHAR",
-        "header": "VARCHAR",
-        "has_pseudonyms": "BOOLEAN",
-        "reason_code": "VARCHAR",
-        "message": "VARCHAR",
-        "run_id": "VARCHAR",
-        "quarantined_at": "TIMESTAMP",
-        "first_quarantined_at": "TIMESTAMP",
-    }
-)
-
-# What became of one record that left the quarantine by a replay, which is itself a load.
-REPLAY_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "load_id": "VARCHAR",
-        "run_id": "VARCHAR",
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "partition_date": "DATE",
-        "source_path": "VARCHAR",
-        "position": "BIGINT",
-        "reason_code": "VARCHAR",
-        "became": "VARCHAR",
-        "accepted_on": "DATE",
-        "first_quarantined_at": "TIMESTAMP",
-        "replayed_at": "TIMESTAMP",
-    }
-)
-
-# The record of one load: one row per load, dataset and day; `partition_date` is NULL for a dataset without days, and
-# `release_reason` is NULL unless the load put a held day into the lake.
-LOAD_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "load_id": "VARCHAR",
-        "run_id": "VARCHAR",
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "partition_date": "DATE",
-        "status": "VARCHAR",
-        "failed_checks": "VARCHAR",
-        "unknown_fields": "VARCHAR",
-        "files": "BIGINT",
-        "bytes": "BIGINT",
-        "records_read": "BIGINT",
-        "accepted": "BIGINT",
-        "quarantined": "BIGINT",
-        "duplicates": "BIGINT",
-        "rows_in_day": "BIGINT",
-        "seconds": "DOUBLE",
-        "loaded_at": "TIMESTAMP",
-        "release_reason": "VARCHAR",
-    }
-)
-
-# What is held of one day of one dataset, from the load that held it until the day is published; `day` is the held day.
-HELD_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "load_id": "VARCHAR",
-        "run_id": "VARCHAR",
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "failed_checks": "VARCHAR",
-        "reason": "VARCHAR",
-        "unknown_fields": "VARCHAR",
-        "files": "BIGINT",
-        "bytes": "BIGINT",
-        "records_read": "BIGINT",
-        "accepted": "BIGINT",
-        "quarantined": "BIGINT",
-        "duplicates": "BIGINT",
-        "rows_in_day": "BIGINT",
-        "held_at": "TIMESTAMP",
-        "held_since": "TIMESTAMP",
-    }
 )

@@ -10,9 +10,10 @@ from datetime import date
 import duckdb
 
 from engagement_assets.extract.extraction import Extraction
-from engagement_assets.lake.datasets import QUARANTINE_COLUMNS, Dataset
+from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 
 # A dataset without days comes without a day.
 _DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}') as day"

@@ -33,15 +33,9 @@ import fsspec
 from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
-from engagement_assets.lake.datasets import (
-    HELD_COLUMNS,
-    LOAD_COLUMNS,
-    QUARANTINE_COLUMNS,
-    RAW_DATASETS,
-    REPLAY_COLUMNS,
-    Dataset,
-)
+from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import FILE_NAME, write_empty_file
+from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 
 # A dataset without daily partitions lies in one folder with this day, so that all are read alike.
 WHOLE_DATASET_DAY = date(1970, 1, 1)

@@ -3,12 +3,12 @@
 Belongs here: turning an extraction into the days of the lake, the quarantine and the record of the
 load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/raw_door.py`),
 how files are written by day (`lake/day_files.py`), where they lie (`lake/lake.py`), what is read again of the records
-(`lake/load_records.py`).
+(`lake/load_records.py`) or of the days that are known (`lake/known_records.py`).
 """
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -17,20 +17,14 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.extract.extraction import DayWindow, Extraction
-from engagement_assets.lake.datasets import (
-    HELD_COLUMNS,
-    LOAD_COLUMNS,
-    QUARANTINE_COLUMNS,
-    RAW_DATASETS,
-    Dataset,
-)
+from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import (
     day_file,
     rows_of,
     write_days,
     write_empty_file,
 )
-from engagement_assets.lake.event_log_days import not_read_now, rows_with_known_ones, same_record
+from engagement_assets.lake.event_log_days import not_read_now, rows_with_known_ones
 from engagement_assets.lake.extraction_tables import keep_counts, keep_first_times, keep_rejects, refuse_strays
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
 from engagement_assets.lake.load_records import (
@@ -42,6 +36,7 @@ from engagement_assets.lake.load_records import (
     keep_records,
     write_records,
 )
+from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
@@ -148,19 +143,6 @@ class Load:
                     f"range; to load it all the same, remove {mark}"
                 )
 
-    def published_rows(self, dataset: Dataset, window: DayWindow) -> str:
-        """The rows of the window's days that the lake holds now, as SQL for a table."""
-        keys = (self.lake.day_key(dataset, day) for day in window.days())
-        return rows_of([self.lake.location(key) for key in keys if self.lake.exists(key)], dataset.columns)
-
-    def quarantined_days(self, dataset: Dataset) -> dict[str, date]:
-        """Landing file → the first day in which the quarantine holds a record of it."""
-        files = self.lake.quarantine_files(dataset)
-        rows = self.connection.execute(
-            f"select source_path, min(day) from {rows_of(files, QUARANTINE_COLUMNS)} group by all"
-        ).fetchall()
-        return dict(rows)
-
     def counts(self) -> list[DayCounts]:
         """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
         return [
@@ -186,49 +168,6 @@ class Load:
         query = f"select {', '.join(shown)} from {self.rows_aside(dataset)} {first}"
         frame = self.connection.execute(query).df()
         return str(frame.to_markdown(index=False))
-
-    def records_whose_files_are_gone(
-        self, dataset: Dataset, files_read: Collection[str]
-    ) -> dict[date, tuple[int, int, str]]:
-        """Per day the published records that are not aside and whose files were not found now.
-
-        Returns:
-            day → (records, files, the first of these files).
-        """
-        published = rows_of(self._present(dataset, self.lake.day_key), dataset.columns)
-        rows = self.connection.execute(
-            f"""
-            select day, count(*), count(distinct source_path), min(source_path)
-            from {published} as published
-            where
-                source_path not in (select unnest($files::varchar[]))
-                and not exists (
-                    select 1 from {self.rows_aside(dataset)} as aside
-                    where {same_record(dataset, "aside", "published")}
-                )
-            group by day
-            """,
-            {"files": list(files_read)},
-        ).fetchall()
-        return {day: (records, files, example) for day, records, files, example in rows}
-
-    def records_missing(self, dataset: Dataset) -> dict[date, tuple[int, int]]:
-        """Per day with published records: how many there are, and how many of them are not aside."""
-        published = rows_of(self._present(dataset, self.lake.day_key), dataset.columns)
-        rows = self.connection.execute(
-            f"""
-            select
-                day,
-                count(*),
-                count(*) filter (where not exists (
-                    select 1 from {self.rows_aside(dataset)} as aside
-                    where {same_record(dataset, "aside", "published")}
-                ))
-            from {published} as published
-            group by day
-            """
-        ).fetchall()
-        return {day: (known, missing) for day, known, missing in rows}
 
     def aside_path(self, dataset: Dataset, day: date) -> Path:
         """The file aside of one day."""

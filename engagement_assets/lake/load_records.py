@@ -12,9 +12,10 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.lake.datasets import HELD_COLUMNS, LOAD_COLUMNS, RAW_DATASETS, Dataset
+from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS
 
 Record = Mapping[str, Any]
 _FIELD_SEPARATOR = ", "

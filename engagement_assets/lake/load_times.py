@@ -7,9 +7,10 @@ import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from engagement_assets.lake.datasets import LOAD_COLUMNS, Dataset
+from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.record_columns import LOAD_COLUMNS
 
 
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:

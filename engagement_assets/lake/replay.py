@@ -15,12 +15,13 @@ from datetime import date
 
 from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
-from engagement_assets.lake.datasets import QUARANTINE_COLUMNS, REPLAY_COLUMNS, Dataset
+from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import write_records
+from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS, REPLAY_COLUMNS
 
 # Texts are cut after 64 KiB at the least, and a character may have been cut in two.
 _WHOLE_BELOW_BYTES = 64 * 1024 - 4

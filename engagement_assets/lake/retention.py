@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from engagement_assets.lake.datasets import QUARANTINE_COLUMNS, RAW_DATASETS, Dataset
+from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import FileChange, Lake
+from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 
 NAMES_SHOWN = 5
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from engagement_assets.lake.datasets import (
     LINGOKIDS_EVENTS,
-    LOAD_COLUMNS,
     MOBILE_EVENTS,
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
@@ -19,6 +18,7 @@ from engagement_assets.lake.datasets import (
     USER_EVENTS,
     Dataset,
 )
+from engagement_assets.lake.record_columns import LOAD_COLUMNS
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
 ENGAGEMENT = "+path:models/marts/engagement"

@@ -13,6 +13,7 @@ from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.mobile import COLUMNS, extract_events
 from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import DayCounts, open_load
 from engagement_assets.sandbox.mobile_sample import mobile_files
@@ -49,7 +50,7 @@ class _Loader:
                 load.workdir,
                 index=index,
                 extracted_at=load.started_at,
-                known_undated_days=load.quarantined_days(MOBILE_EVENTS),
+                known_undated_days=quarantined_days(load, MOBILE_EVENTS),
                 progress=lambda _: None,
             )
             load.write_aside(extraction, window)

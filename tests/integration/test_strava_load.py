@@ -16,6 +16,7 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import ApiLimitReachedError, ApiRefusedError, ApiUnavailableError
 from engagement_assets.extract.page_store import PageStore
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.sandbox.strava_service import RateLimits
@@ -41,7 +42,7 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaReadin
         pages = PageStore(lake.pages_folder("strava"), run)
         reading = strava.extract(
             at_work.connection, strava.read_pages(api, pages, WINDOW, 2), WINDOW, at_work.workdir,
-            published=at_work.published_rows(STRAVA_ACTIVITIES, WINDOW), extracted_at=at_work.started_at,
+            published=published_rows(at_work, STRAVA_ACTIVITIES, WINDOW), extracted_at=at_work.started_at,
             progress=running.lines.append,
         )  # fmt: skip
         at_work.write_aside(reading.extraction, reading.window)

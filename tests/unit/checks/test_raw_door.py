@@ -24,6 +24,7 @@ from engagement_assets.checks.raw_door import (
 )
 from engagement_assets.checks.verdict import Verdict
 from engagement_assets.lake.datasets import RUNNA_ACTIVITIES, STRAVA_ACTIVITIES
+from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.load_records import DayCounts
@@ -245,7 +246,7 @@ def _duplicates(lake: Lake, published: list[dict[str, Any]], found: list[dict[st
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         write(load, Found({STRAVA_ACTIVITIES: found}), window(DAY_2))
         neighbours = (
-            f"(select * from {load.published_rows(STRAVA_ACTIVITIES, window(DAY_1, DAY_3))} where deleted_at is null)"
+            f"(select * from {published_rows(load, STRAVA_ACTIVITIES, window(DAY_1, DAY_3))} where deleted_at is null)"
         )
         return has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, neighbours)
 

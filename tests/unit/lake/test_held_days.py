@@ -11,6 +11,7 @@ from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
 )
+from engagement_assets.lake.known_records import records_whose_files_are_gone
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from tests.lake_loads import (
@@ -169,7 +170,7 @@ def _gone(lake: Lake, published_rows: list[Row], rows_now: list[Row], files_read
     publish(lake, Found({RUNNA_ACTIVITIES: published_rows}), window(DAY_1, DAY_3), 1)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         write(load, Found({RUNNA_ACTIVITIES: rows_now}), window(DAY_1, DAY_3))
-        return load.records_whose_files_are_gone(RUNNA_ACTIVITIES, files_read)
+        return records_whose_files_are_gone(load, RUNNA_ACTIVITIES, files_read)
 
 
 def _activity(activity_id: str | None, day: date, source_path: str) -> Row:
@@ -208,4 +209,4 @@ def test_a_record_that_moved_to_another_day_is_gone_from_its_day(lake: Lake) -> 
 def test_nothing_is_gone_from_days_that_were_never_published(lake: Lake) -> None:
     with open_load(lake, "source", run_id="run") as load:
         write(load, Found({RUNNA_ACTIVITIES: []}), window(DAY_1, DAY_3))
-        assert load.records_whose_files_are_gone(RUNNA_ACTIVITIES, ()) == {}
+        assert records_whose_files_are_gone(load, RUNNA_ACTIVITIES, ()) == {}

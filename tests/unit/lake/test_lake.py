@@ -8,17 +8,9 @@ import pytest
 from filelock import FileLock
 
 from engagement_assets.lake import lake as lake_module
-from engagement_assets.lake.datasets import (
-    HELD_COLUMNS,
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    LOAD_COLUMNS,
-    QUARANTINE_COLUMNS,
-    RAW_DATASETS,
-    REPLAY_COLUMNS,
-    RUNNA_ACTIVITY_LAPS,
-)
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RAW_DATASETS, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake, LakeBusyError
+from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from tests.lake_loads import DAY_1, DAY_2, files_below
 
 

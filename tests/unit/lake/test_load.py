@@ -17,6 +17,7 @@ from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITY_LAPS,
     Dataset,
 )
+from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeFullError
 from engagement_assets.lake.load import DayCounts, open_load
 from tests.lake_loads import (
@@ -222,12 +223,12 @@ def test_rejects_of_a_replaced_day_are_those_of_the_last_load(lake: Lake) -> Non
 
 def test_the_quarantine_tells_the_first_day_of_each_file(lake: Lake) -> None:
     with open_load(lake, "source", run_id="run") as load:
-        assert load.quarantined_days(LINGOKIDS_EVENTS) == {}
+        assert quarantined_days(load, LINGOKIDS_EVENTS) == {}
     rejects = [_event_reject(DAY_2, "1", 1), _event_reject(DAY_1, "1", 2), _event_reject(DAY_3, "it's", 1)]
     publish(lake, events(rejects=[*rejects]), window(DAY_1, DAY_3), 1)
     publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "other.json")]), window(DAY_1), 2)
     with open_load(lake, "source", run_id="run") as load:
-        assert load.quarantined_days(LINGOKIDS_EVENTS) == {"1": DAY_1, "it's": DAY_3}
+        assert quarantined_days(load, LINGOKIDS_EVENTS) == {"1": DAY_1, "it's": DAY_3}
 
 
 @pytest.mark.parametrize(

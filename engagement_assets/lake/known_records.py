@@ -1,0 +1,79 @@
+"""What the lake knows of the days that a load is about to replace: their rows, and which of them would be gone.
+
+Belongs here: reading published days beside those that lie aside. Not here: how days are written aside
+(`lake/load.py`), or whether a loss holds a day (`checks/raw_door.py`).
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import date
+
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.day_files import rows_of
+from engagement_assets.lake.event_log_days import same_record
+from engagement_assets.lake.load import Load
+from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
+
+
+def published_rows(load: Load, dataset: Dataset, window: DayWindow) -> str:
+    """The rows of the window's days that the lake holds now, as SQL for a table."""
+    return _published(load, dataset, window.days())
+
+
+def quarantined_days(load: Load, dataset: Dataset) -> dict[str, date]:
+    """Landing file → the first day in which the quarantine holds a record of it."""
+    files = load.lake.quarantine_files(dataset)
+    rows = load.connection.execute(
+        f"select source_path, min(day) from {rows_of(files, QUARANTINE_COLUMNS)} group by all"
+    ).fetchall()
+    return dict(rows)
+
+
+def records_whose_files_are_gone(
+    load: Load, dataset: Dataset, files_read: Collection[str]
+) -> dict[date, tuple[int, int, str]]:
+    """Per day the published records that are not aside and whose files were not found now.
+
+    Returns:
+        day → (records, files, the first of these files).
+    """
+    published = _published(load, dataset, load.days)
+    rows = load.connection.execute(
+        f"""
+        select day, count(*), count(distinct source_path), min(source_path)
+        from {published} as published
+        where
+            source_path not in (select unnest($files::varchar[]))
+            and not exists (
+                select 1 from {load.rows_aside(dataset)} as aside
+                where {same_record(dataset, "aside", "published")}
+            )
+        group by day
+        """,
+        {"files": list(files_read)},
+    ).fetchall()
+    return {day: (records, files, example) for day, records, files, example in rows}
+
+
+def records_missing(load: Load, dataset: Dataset) -> dict[date, tuple[int, int]]:
+    """Per day with published records: how many there are, and how many of them are not aside."""
+    published = _published(load, dataset, load.days)
+    rows = load.connection.execute(
+        f"""
+        select
+            day,
+            count(*),
+            count(*) filter (where not exists (
+                select 1 from {load.rows_aside(dataset)} as aside
+                where {same_record(dataset, "aside", "published")}
+            ))
+        from {published} as published
+        group by day
+        """
+    ).fetchall()
+    return {day: (known, missing) for day, known, missing in rows}
+
+
+def _published(load: Load, dataset: Dataset, days: Iterable[date]) -> str:
+    keys = (load.lake.day_key(dataset, day) for day in days)
+    return rows_of([load.lake.location(key) for key in keys if load.lake.exists(key)], dataset.columns)
