@@ -20,6 +20,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import MOBILE_EVENTS
 from engagement_assets.lake.day_files import day_file, write_days
 from engagement_assets.lake.lake import Lake
@@ -71,7 +72,7 @@ def write_lake(lake: Path, sessions: int) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"create temp view events as {EVENTS.replace('$sessions', str(sessions))}")
         write_days(connection, "from events", MOBILE_EVENTS.columns, YEAR.days(), folder)
-    Lake(str(lake)).create_missing_datasets()
+    make_files_alike(Lake(str(lake)))
 
 
 def add_late_events(lake: Path, number: int) -> None:

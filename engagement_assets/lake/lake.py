@@ -1,12 +1,14 @@
 """The lake: where every dataset's days lie, and how a set of files becomes visible.
 
 Belongs here: paths, the commit of a load and its recovery after a kill. Not here: what a load
-writes (see `lake/load.py`) or what the columns mean (see `lake/datasets.py`).
+writes (see `lake/load.py`), what the columns mean (see `lake/datasets.py`) or how files get columns that are new (see
+`lake/columns_of_files.py`).
 
 Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes a day:
 
     raw_<source>/<dataset>/day=YYYY-MM-DD/data.parquet              what dbt reads
     raw_<source>/<dataset>/day=YYYY-MM-DD/pruned.json               in its place where retention has removed it
+    <folder of days>/day=1970-01-01/empty-<columns>.parquet         without rows: all of the folder has these columns
     records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
     records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
     records/replayed/day=<day of the replay>/<load>.parquet         a row per record that left the quarantine by it
@@ -33,9 +35,8 @@ import fsspec
 from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
-from engagement_assets.lake.day_files import FILE_NAME, write_empty_file
-from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.day_files import FILE_NAME
 
 # A dataset without daily partitions lies in one folder with this day, so that all are read alike.
 WHOLE_DATASET_DAY = date(1970, 1, 1)
@@ -109,8 +110,8 @@ class Lake:
 
     def all_held_days(self) -> set[date]:
         """The days that are held, of whatever load."""
-        keys = self._filesystem.glob(f"{self._root}/records/held/day=*/*.parquet")
-        return {date.fromisoformat(str(key).split("day=")[-1][:10]) for key in keys} - {WHOLE_DATASET_DAY}
+        keys = self.keys("records/held/day=*/*.parquet")
+        return {date.fromisoformat(key.split("day=")[-1][:10]) for key in keys} - {WHOLE_DATASET_DAY}
 
     def held_days(self, name: str) -> list[date]:
         """The days of the load called `name` that are held, oldest first."""
@@ -168,10 +169,14 @@ class Lake:
         """Copy a key of the lake to a file on this machine."""
         self._filesystem.get_file(f"{self._root}/{key}", str(path))
 
+    def keys(self, pattern: str) -> list[str]:
+        """The keys that match, in order."""
+        found = self._filesystem.glob(f"{self._root}/{pattern}")
+        return sorted(str(path).removeprefix(f"{self._root}/") for path in found)
+
     def _days_with(self, pattern: str) -> dict[date, str]:
         """Day → where DuckDB finds it, of the keys that match, oldest first; `pattern` has one file a day."""
-        keys = [str(path).removeprefix(f"{self._root}/") for path in self._filesystem.glob(f"{self._root}/{pattern}")]
-        return {date.fromisoformat(key.split("day=")[1][:10]): self.location(key) for key in sorted(keys)}
+        return {date.fromisoformat(key.split("day=")[1][:10]): self.location(key) for key in self.keys(pattern)}
 
     def connect(self, memory_limit: str, temporary_folder: Path) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
@@ -186,26 +191,6 @@ class Lake:
         """Let a connection read a lake that is not on this machine."""
         if not self.is_local:
             connection.register_filesystem(self._filesystem)
-
-    def create_missing_datasets(self) -> None:
-        """Put an empty file beside every dataset's days: DuckDB can neither read nor type no file."""
-        folders = {item.key: item.columns for item in RAW_DATASETS}
-        folders |= {"records/rejected": QUARANTINE_COLUMNS, "records/replayed": REPLAY_COLUMNS}
-        folders |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
-        # Not the name of a day's file: a load may be writing the first one at this moment.
-        keys = {f"{folder}/day={WHOLE_DATASET_DAY}/empty.parquet": columns for folder, columns in folders.items()}
-        if all(self.exists(key) for key in keys):
-            return
-        with (
-            self.exclusive("empty_datasets") as aside,
-            duckdb.connect() as connection,
-        ):
-            changes = []
-            for number, (key, columns) in enumerate(keys.items()):
-                path = aside / f"{number}.parquet"
-                write_empty_file(connection, columns, path)
-                changes.append(FileChange(key, path))
-            self.commit("empty_datasets", changes)
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[Path]:

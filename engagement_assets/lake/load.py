@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import (
     day_file,
@@ -384,7 +385,9 @@ def open_load(
 
     Raises:
         LakeBusyError: another process is at this load, and did not end in time.
+        UnknownColumnsError: a newer version of this project wrote the lake.
     """
+    make_files_alike(lake)
     with (
         lake.exclusive(name) as aside,
         lake.connect(memory_limit, aside / "spill") as connection,

@@ -21,6 +21,7 @@ from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
 from engagement_assets.checks.evidence import FAILING_KEYS
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
 from engagement_assets.transform.project import close_connections, dbt_arguments, parsed_manifest, warehouse_environment
@@ -57,7 +58,7 @@ class DbtBuild:
             WarehouseLockedError: another process has the warehouse open.
         """
         self.lake.finish_commits()
-        self.lake.create_missing_datasets()
+        make_files_alike(self.lake)
         results, failures, failed_tests = self._invoke(context, self._selection(context), window)
         row_counts = self._row_counts(results)
         evidence = self._evidence(context, failed_tests)

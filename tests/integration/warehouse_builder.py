@@ -15,6 +15,7 @@ from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 
@@ -47,7 +48,7 @@ class WarehouseBuilder:
         self.warehouse_path = folder / WAREHOUSE_FILE_NAME
         self.lake_folder = lake_folder or folder / "lake"
         self._lake = Lake(str(self.lake_folder))
-        self._lake.create_missing_datasets()
+        make_files_alike(self._lake)
 
     def write_day(self, dataset: Dataset, day: date | str, rows: Sequence[Row]) -> None:
         """Replace a day of a dataset by `rows`; columns that a row does not name are NULL."""

@@ -3,14 +3,12 @@
 import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 from filelock import FileLock
 
 from engagement_assets.lake import lake as lake_module
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RAW_DATASETS, RUNNA_ACTIVITY_LAPS
+from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake, LakeBusyError
-from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from tests.lake_loads import DAY_1, DAY_2, files_below
 
 
@@ -93,32 +91,6 @@ def test_days_are_those_with_a_folder_and_nothing_else(lake: Lake) -> None:
     for name in (f"day={DAY_2}", f"day={DAY_1}", f"day={WHOLE_DATASET_DAY}", ".DS_Store", "notes"):
         (folder / name).mkdir(parents=True)
     assert lake.days(LINGOKIDS_EVENTS) == [DAY_1, DAY_2]
-
-
-def test_missing_datasets_can_be_read_and_have_no_rows(lake: Lake) -> None:
-    lake.create_missing_datasets()
-    expected = {item.key: item.columns for item in RAW_DATASETS}
-    expected |= {"records/rejected": QUARANTINE_COLUMNS, "records/replayed": REPLAY_COLUMNS}
-    expected |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
-    with duckdb.connect() as connection:
-        for folder, columns in expected.items():
-            pattern = lake.location(f"{folder}/*/*.parquet")
-            rows = connection.execute("select * from read_parquet($pattern)", {"pattern": pattern})
-            found = {name: str(kind) for name, kind, *_ in rows.description or ()}
-            assert found == {**columns, "day": "DATE"}
-            assert rows.fetchall() == []
-
-
-def test_creating_missing_datasets_leaves_what_is_there(lake: Lake) -> None:
-    key = lake.day_key(LINGOKIDS_USERS, WHOLE_DATASET_DAY)
-    (_root(lake) / key).parent.mkdir(parents=True)
-    (_root(lake) / key).write_text("the first load of users")
-    lake.create_missing_datasets()
-    assert (_root(lake) / key).read_text() == "the first load of users"
-    before = {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))}
-    lake.create_missing_datasets()
-    assert {path: (_root(lake) / path).stat().st_mtime_ns for path in files_below(_root(lake))} == before
-    assert len(before) == len(RAW_DATASETS) + 5
 
 
 def test_exclusive_yields_an_empty_folder_that_goes(lake: Lake) -> None:

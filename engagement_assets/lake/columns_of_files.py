@@ -1,0 +1,97 @@
+"""Every file of a folder of days has the columns that this version knows, whatever version wrote it.
+
+Belongs here: the mark that says so, and giving old files the columns that were added since. Not here: which columns
+there are (see `lake/datasets.py` and `lake/record_columns.py`).
+
+A reader of many files takes the columns of one of them for those of all. To compare them in every query would open
+each file of the history; so all are made alike once, and the mark's name holds which columns that was for.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import duckdb
+
+from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.lake.day_files import sql_text, write_empty_file
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
+from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
+
+_LOAD = "columns_of_files"
+_COLUMNS_OF_FOLDERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {dataset.key: dataset.columns for dataset in RAW_DATASETS}
+    | {
+        "records/rejected": QUARANTINE_COLUMNS,
+        "records/replayed": REPLAY_COLUMNS,
+        "records/loads": LOAD_COLUMNS,
+        "records/held": HELD_COLUMNS,
+    }
+)
+
+
+class UnknownColumnsError(ValueError):
+    """A file of the lake has columns that this version cannot have written."""
+
+
+def make_files_alike(lake: Lake) -> None:
+    """Add to every file the columns that it lacks, NULL in all rows, and put a file without rows into every folder.
+
+    DuckDB can neither read nor type a folder without any file. Costs a look per folder once all is as it should be.
+
+    Raises:
+        UnknownColumnsError: a file has a column, or a column's type, of a newer version.
+    """
+    if all(lake.exists(_mark(folder)) for folder in _COLUMNS_OF_FOLDERS):
+        return
+    with lake.exclusive(_LOAD) as aside, lake.connect("1GB", aside / "spill") as connection:
+        for folder in _COLUMNS_OF_FOLDERS:
+            # Asked again: another process may have held the lock to do just this.
+            if not lake.exists(_mark(folder)):
+                lake.commit(_LOAD, _changes(lake, connection, folder, aside))
+
+
+def _mark(folder: str) -> str:
+    """The key of the file without rows; not the name of a day's file, which a load may be writing at this moment."""
+    columns = json.dumps(list(_COLUMNS_OF_FOLDERS[folder].items()))
+    digest = hashlib.sha256(columns.encode()).hexdigest()[:8]
+    return f"{folder}/day={WHOLE_DATASET_DAY}/empty-{digest}.parquet"
+
+
+def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, aside: Path) -> list[FileChange]:
+    """The files of a folder that lack columns, written anew; then the mark, in place of those of other versions."""
+    columns = _COLUMNS_OF_FOLDERS[folder]
+    marks = lake.keys(f"{folder}/day={WHOLE_DATASET_DAY}/empty*.parquet")
+    files = [*lake.keys(f"{folder}/day=*/*.parquet"), *lake.keys(f"held/{folder}/day=*/*.parquet")]
+    changes = []
+    for key in files:
+        if key in marks:
+            continue
+        file = f"read_parquet({sql_text(lake.location(key))}, hive_partitioning = false)"
+        found = {row[0]: row[1] for row in connection.execute(f"describe select * from {file}").fetchall()}
+        if list(found.items()) == list(columns.items()):
+            continue
+        _refuse_unknown(lake.location(key), found, columns)
+        path = aside / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        selected = ", ".join(
+            name if name in found else f"cast(null as {kind}) as {name}" for name, kind in columns.items()
+        )
+        connection.execute(f"copy (select {selected} from {file}) to {sql_text(str(path))} (format parquet)")
+        changes.append(FileChange(key, path))
+    mark = aside / _mark(folder)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_empty_file(connection, columns, mark)
+    return [*changes, *(FileChange(key, None) for key in marks), FileChange(_mark(folder), mark)]
+
+
+def _refuse_unknown(location: str, found: Mapping[str, str], columns: Mapping[str, str]) -> None:
+    unknown = {name: kind for name, kind in found.items() if columns.get(name) != kind}
+    if unknown:
+        expected = {name: columns.get(name, "no such column") for name in unknown}
+        raise UnknownColumnsError(
+            f"{location} has the columns {unknown}, expected {expected}: a newer version of this project wrote it. "
+            "Install that version, or set LAKE_URI to a new folder and backfill it"
+        )
