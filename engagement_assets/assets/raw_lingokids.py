@@ -3,198 +3,107 @@
 Belongs here: which checks judge a load. Not here: how lines are read (see `extract/lingokids.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import (
-    LoadConfig,
-    door_check_specs,
-    publish_or_hold,
-    raw_spec,
-    standard_verdicts,
-)
-from engagement_assets.assets.raw_release import release_held_days
-from engagement_assets.assets.raw_replay import replay_quarantine
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
-from engagement_assets.lake.datasets import (
-    LINGOKIDS_ACTIVITIES,
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    Dataset,
-)
+from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
 from engagement_assets.lake.known_records import quarantined_days
-from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import Load, open_load
+from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
-from engagement_assets.partitions import daily_partitions, window_of
 from engagement_assets.settings import Settings
 
 
 def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """Events, partitioned by the day on which they occurred; users and activities, whole."""
-    return [
-        _events_asset(settings),
-        _snapshot_asset(settings, LINGOKIDS_USERS, lingokids.extract_users),
-        _snapshot_asset(settings, LINGOKIDS_ACTIVITIES, lingokids.extract_activities),
-    ]
-
-
-def _events_asset(settings: Settings) -> dg.AssetsDefinition:
-    dataset = LINGOKIDS_EVENTS
-
-    @dg.multi_asset(
-        name="raw_lingokids_events",
-        specs=[raw_spec(dataset, daily_partitions(settings.start_date), settings)],
-        check_specs=door_check_specs([dataset]),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="raw_lingokids_events",
+    traits = SourceTraits(has_pseudonyms=settings.pseudonym_key is not None)
+    events = RawSource(
+        load_name="lingokids_events",
+        datasets=[LINGOKIDS_EVENTS],
+        load=_load_events,
+        reread=_reread_events,
+        traits=traits,
     )
-    def raw_lingokids_events(
-        context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        window = window_of(context)
-        if (reason := config.release_reason) is not None:
-            yield from release_held_days(context, settings, "lingokids_events", [dataset], window=window, reason=reason)
-            return
-        if config.replay:
-            yield from replay_quarantine(
-                context,
-                settings,
-                config,
-                "lingokids_events",
-                [dataset],
-                window=window,
-                read=lambda load, records: _reread_events(load, records, window, context.log.info),
-                traits=SourceTraits(has_pseudonyms=settings.pseudonym_key is not None),
-            )
-            return
-        lake = Lake(settings.lake_uri)
-        index_uri = lake.location("index/lingokids_events.json")
-        index = FileIndex.load(index_uri)
-        with (
-            trying_again(settings, context),
-            open_load(
-                lake, "lingokids_events", run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit
-            ) as load,
-        ):
-            extraction = lingokids.extract_events(
-                load.connection,
-                Landing(settings.landing_uri),
-                window,
-                load.workdir,
-                index=index,
-                pseudonym_key=settings.pseudonym_key_text,
-                extracted_at=load.started_at,
-                known_undated_days=quarantined_days(load, dataset),
-                progress=context.log.info,
-            )
-            forget = config.allow_shrink or settings.allow_shrink
-            load.write_aside(extraction, window, forget=forget, take_over_held=True)
-            verdicts = standard_verdicts(load, [dataset], settings)
-            yield from publish_or_hold(context, load, [dataset], verdicts, window, settings=settings)
-        index.save(index_uri)
-
-    return raw_lingokids_events
+    users = _snapshot(LINGOKIDS_USERS, lingokids.extract_users, lingokids.USERS_PREFIX, traits)
+    activities = _snapshot(LINGOKIDS_ACTIVITIES, lingokids.extract_activities, lingokids.ACTIVITIES_PREFIX, traits)
+    return [raw_asset(source, settings) for source in (events, users, activities)]
 
 
-def _snapshot_asset(settings: Settings, dataset: Dataset, extract: Callable[..., Extraction]) -> dg.AssetsDefinition:
-    name = dataset.key.replace("/", "_")
-    load_name = name.removeprefix("raw_")
-
-    @dg.multi_asset(
-        name=name,
-        specs=[raw_spec(dataset, None, settings)],
-        check_specs=door_check_specs([dataset]),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool=name,
-    )
-    def raw_snapshot(
-        context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        if (reason := config.release_reason) is not None:
-            yield from release_held_days(context, settings, load_name, [dataset], window=None, reason=reason)
-            return
-        if config.replay:
-            yield from replay_quarantine(
-                context,
-                settings,
-                config,
-                load_name,
-                [dataset],
-                window=None,
-                read=lambda load, records: _reread_snapshots(load, records, dataset, extract, context.log.info),
-                traits=SourceTraits(has_pseudonyms=settings.pseudonym_key is not None),
-            )
-            return
-        with (
-            trying_again(settings, context),
-            open_load(
-                Lake(settings.lake_uri),
-                load_name,
-                run_id=context.run.run_id,
-                memory_limit=settings.duckdb_memory_limit,
-            ) as load,
-        ):
-            extraction = extract(
-                load.connection,
-                Landing(settings.landing_uri),
-                load.workdir,
-                pseudonym_key=settings.pseudonym_key_text,
-                extracted_at=load.started_at,
-                progress=context.log.info,
-            )
-            forget = config.allow_shrink or settings.allow_shrink
-            load.write_aside(extraction, None, forget=forget, take_over_held=True)
-            verdicts = standard_verdicts(load, [dataset], settings)
-            yield from publish_or_hold(context, load, [dataset], verdicts, None, settings=settings)
-
-    return raw_snapshot
+def _load_events(run: RawRun) -> RawResults:
+    index_uri = run.lake.location("index/lingokids_events.json")
+    index = FileIndex.load(index_uri)
+    with run.open_load() as load:
+        extraction = lingokids.extract_events(
+            load.connection,
+            Landing(run.settings.landing_uri),
+            run.window,
+            load.workdir,
+            index=index,
+            pseudonym_key=run.settings.pseudonym_key_text,
+            extracted_at=load.started_at,
+            known_undated_days=quarantined_days(load, LINGOKIDS_EVENTS),
+            progress=run.progress,
+        )
+        load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
+        verdicts = standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings)
+        yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], verdicts, run.window, settings=run.settings)
+    index.save(index_uri)
 
 
-def _reread_events(
-    load: Load, records: Sequence[QuarantinedRecord], window: DayWindow, progress: Callable[[str], None]
-) -> Reread:
+def _reread_events(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     folder = load.workdir / "records"
     keys = write_lines(records, folder, lingokids.EVENTS_PREFIX, ".jsonl")
     index = FileIndex()
     extraction = lingokids.extract_events(
         load.connection,
         Landing(str(folder)),
-        window,
+        run.window,
         load.workdir,
         index=index,
         # Where there is a key, the texts hold pseudonyms already.
         pseudonym_key=None,
         extracted_at=load.started_at,
         known_undated_days={keys[record.number]: record.day for record in records},
-        progress=progress,
+        progress=run.progress,
     )
-    return Reread(keys, extraction, index.without_days(window))
+    return Reread(keys, extraction, index.without_days(run.window))
 
 
-def _reread_snapshots(
-    load: Load,
-    records: Sequence[QuarantinedRecord],
-    dataset: Dataset,
-    extract: Callable[..., Extraction],
-    progress: Callable[[str], None],
-) -> Reread:
-    folder = load.workdir / "records"
-    prefix = {LINGOKIDS_USERS: lingokids.USERS_PREFIX, LINGOKIDS_ACTIVITIES: lingokids.ACTIVITIES_PREFIX}[dataset]
-    keys = write_lines(records, folder, prefix, ".jsonl")
-    extraction = extract(
-        load.connection,
-        Landing(str(folder)),
-        load.workdir,
-        pseudonym_key=None,
-        extracted_at=load.started_at,
-        progress=progress,
-    )
-    return Reread(keys, extraction)
+def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str, traits: SourceTraits) -> RawSource:
+    """A dataset of full snapshots, whose days are those of no record."""
+
+    def load_snapshots(run: RawRun) -> RawResults:
+        with run.open_load() as load:
+            extraction = extract(
+                load.connection,
+                Landing(run.settings.landing_uri),
+                load.workdir,
+                pseudonym_key=run.settings.pseudonym_key_text,
+                extracted_at=load.started_at,
+                progress=run.progress,
+            )
+            load.write_aside(extraction, None, forget=run.allow_shrink, take_over_held=True)
+            verdicts = standard_verdicts(load, [dataset], run.settings)
+            yield from publish_or_hold(run.context, load, [dataset], verdicts, None, settings=run.settings)
+
+    def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
+        folder = load.workdir / "records"
+        keys = write_lines(records, folder, prefix, ".jsonl")
+        extraction = extract(
+            load.connection,
+            Landing(str(folder)),
+            load.workdir,
+            pseudonym_key=None,
+            extracted_at=load.started_at,
+            progress=run.progress,
+        )
+        return Reread(keys, extraction)
+
+    return RawSource(load_name=dataset.load_name, datasets=[dataset], load=load_snapshots, reread=reread, traits=traits)

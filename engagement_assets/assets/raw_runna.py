@@ -3,36 +3,20 @@
 Belongs here: which checks judge a batch. Not here: how a file is read (see `extract/runna.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import (
-    LoadConfig,
-    door_check_specs,
-    publish_or_hold,
-    raw_spec,
-    standard_verdicts,
-)
-from engagement_assets.assets.raw_release import release_held_days
-from engagement_assets.assets.raw_replay import replay_quarantine
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.checks.catalog import HAS_NOT_SHRUNK
 from engagement_assets.checks.raw_door import has_not_shrunk
 from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_documents
-from engagement_assets.lake.datasets import (
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-)
-from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import Load, open_load
+from engagement_assets.lake.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
-from engagement_assets.partitions import daily_partitions, window_of
 from engagement_assets.settings import Settings
 
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
@@ -40,83 +24,46 @@ DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 
 def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
     """The three Runna datasets as one step, partitioned by batch date."""
-    partitions = daily_partitions(settings.start_date)
-
-    @dg.multi_asset(
-        name="raw_runna",
-        specs=[raw_spec(dataset, partitions, settings) for dataset in DATASETS],
-        check_specs=door_check_specs(DATASETS, (HAS_NOT_SHRUNK, RUNNA_ACTIVITIES)),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="raw_runna",
+    source = RawSource(
+        load_name="runna",
+        datasets=DATASETS,
+        load=_load,
+        reread=_reread,
+        traits=SourceTraits(by_file=True),
+        checks=[(HAS_NOT_SHRUNK, RUNNA_ACTIVITIES)],
     )
-    def raw_runna(
-        context: dg.AssetExecutionContext, config: LoadConfig, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        window = window_of(context)
-        if (reason := config.release_reason) is not None:
-            yield from release_held_days(context, settings, "runna", DATASETS, window=window, reason=reason)
-            return
-        if config.replay:
-            yield from replay_quarantine(
-                context,
-                settings,
-                config,
-                "runna",
-                DATASETS,
-                window=window,
-                read=lambda load, records: _reread(load, records, window, settings, context.log.info),
-                traits=SourceTraits(by_file=True),
-            )
-            return
-        with (
-            trying_again(settings, context),
-            open_load(
-                Lake(settings.lake_uri),
-                "runna",
-                run_id=context.run.run_id,
-                memory_limit=settings.runna_memory_limit,
-            ) as load,
-        ):
-            extraction = runna.extract(
-                load.connection,
-                Landing(settings.landing_uri),
-                window,
-                load.workdir,
-                extracted_at=load.started_at,
-                processes=settings.extract_processes,
-                progress=context.log.info,
-            )
-            load.write_aside(extraction, window)
-            verdicts = standard_verdicts(load, DATASETS, settings)
-            verdicts.append(
-                has_not_shrunk(
-                    load,
-                    RUNNA_ACTIVITIES,
-                    extraction.files_read,
-                    allow_shrink=config.allow_shrink or settings.allow_shrink,
-                )
-            )
-            yield from publish_or_hold(context, load, DATASETS, verdicts, window, settings=settings)
-
-    return raw_runna
+    return raw_asset(source, settings)
 
 
-def _reread(
-    load: Load,
-    records: Sequence[QuarantinedRecord],
-    window: DayWindow,
-    settings: Settings,
-    progress: Callable[[str], None],
-) -> Reread:
+def _load(run: RawRun) -> RawResults:
+    with run.open_load(memory_limit=run.settings.runna_memory_limit) as load:
+        extraction = runna.extract(
+            load.connection,
+            Landing(run.settings.landing_uri),
+            run.window,
+            load.workdir,
+            extracted_at=load.started_at,
+            processes=run.settings.extract_processes,
+            progress=run.progress,
+        )
+        load.write_aside(extraction, run.window)
+        verdicts = [
+            *standard_verdicts(load, DATASETS, run.settings),
+            has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
+        ]
+        yield from publish_or_hold(run.context, load, DATASETS, verdicts, run.window, settings=run.settings)
+
+
+def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     folder = load.workdir / "records"
-    keys = write_documents(records, Landing(settings.landing_uri), folder, runna.BATCHES_PREFIX, ".json")
+    keys = write_documents(records, Landing(run.settings.landing_uri), folder, runna.BATCHES_PREFIX, ".json")
     extraction = runna.extract(
         load.connection,
         Landing(str(folder)),
-        window,
+        run.window,
         load.workdir,
         extracted_at=load.started_at,
-        processes=settings.extract_processes,
-        progress=progress,
+        processes=run.settings.extract_processes,
+        progress=run.progress,
     )
     return Reread(keys, extraction)

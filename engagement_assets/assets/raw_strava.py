@@ -4,22 +4,13 @@ Belongs here: which days are read, which checks judge them, what a limit that is
 how the service is read (see `extract/strava.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import (
-    LoadConfig,
-    door_check_specs,
-    publish_or_hold,
-    raw_spec,
-    standard_verdicts,
-)
-from engagement_assets.assets.raw_release import release_held_days
-from engagement_assets.assets.raw_replay import replay_quarantine
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.checks.catalog import (
     FEW_RECORDS_ARE_GONE,
     STRAVA_CHECKS,
@@ -39,9 +30,8 @@ from engagement_assets.extract.strava_api import StravaApi
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
-from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import Load, open_load
-from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
+from engagement_assets.lake.load import Load
+from engagement_assets.partitions import with_trailing_days
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 
@@ -67,66 +57,31 @@ WEEKLY_STATISTICS = (
 
 def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
     """The two Strava datasets as one step, partitioned by the day on which an activity began."""
-    partitions = daily_partitions(settings.start_date)
-
-    @dg.multi_asset(
-        name="raw_strava",
-        specs=[raw_spec(dataset, partitions, settings) for dataset in DATASETS],
-        check_specs=door_check_specs(
-            DATASETS, *((claim, STRAVA_ACTIVITIES) for claim in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS))
-        ),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="raw_strava",
+    source = RawSource(
+        load_name="strava",
+        datasets=DATASETS,
+        load=_load,
+        reread=_reread,
+        checks=[(claim, STRAVA_ACTIVITIES) for claim in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
+        verdicts_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
+        resources=frozenset({"api_clients"}),
     )
-    def raw_strava(
-        context: dg.AssetExecutionContext,
-        config: LoadConfig,
-        settings: dg.ResourceParam[Settings],
-        api_clients: dg.ResourceParam[ApiClients],
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        if (reason := config.release_reason) is not None:
-            yield from release_held_days(
-                context, settings, "strava", DATASETS, window=window_of(context), reason=reason
-            )
-            return
-        if config.replay:
-            yield from _replay(context, config, settings)
-            return
-        with trying_again(settings, context), api_clients.strava(context.log.info) as api:
-            yield from _load(context, settings, api, allow_shrink=config.allow_shrink or settings.allow_shrink)
-
-    return raw_strava
+    return raw_asset(source, settings)
 
 
-def _replay(
-    context: dg.AssetExecutionContext, config: LoadConfig, settings: Settings
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    window = window_of(context)
-
-    def reread(load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
-        pages = as_pages(records)
-        reading = strava.extract(
-            load.connection,
-            [page for _, page in pages.values()],
-            window,
-            load.workdir,
-            # What is published has not gone because it is on none of these pages.
-            published=rows_of([], STRAVA_ACTIVITIES.columns),
-            extracted_at=load.started_at,
-            progress=context.log.info,
-        )
-        return Reread({number: page.name for number, (_, page) in pages.items()}, reading.extraction)
-
-    yield from replay_quarantine(
-        context,
-        settings,
-        config,
-        "strava",
-        DATASETS,
-        window=window,
-        read=reread,
-        further_verdicts=lambda load: [_no_duplicates(load, _published_around(load, window))],
+def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
+    pages = as_pages(records)
+    reading = strava.extract(
+        load.connection,
+        [page for _, page in pages.values()],
+        run.window,
+        load.workdir,
+        # What is published has not gone because it is on none of these pages.
+        published=rows_of([], STRAVA_ACTIVITIES.columns),
+        extracted_at=load.started_at,
+        progress=run.progress,
     )
+    return Reread({number: page.name for number, (_, page) in pages.items()}, reading.extraction)
 
 
 def _published_around(load: Load, window: DayWindow) -> str:
@@ -141,21 +96,18 @@ def _no_duplicates(load: Load, published: str) -> Verdict:
     return has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted)
 
 
-def _load(
-    context: dg.AssetExecutionContext, settings: Settings, api: StravaApi, *, allow_shrink: bool
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    days = window_of(context)
+def _load(run: RawRun) -> RawResults:
+    clients: ApiClients = run.context.resources.api_clients
+    with clients.strava(run.progress) as api:
+        yield from _load_from(run, api)
+
+
+def _load_from(run: RawRun, api: StravaApi) -> RawResults:
+    days, settings = run.window, run.settings
     window = with_trailing_days(days, settings.strava_trailing_days, settings.start_date)
-    lake = Lake(settings.lake_uri)
-    with open_load(
-        lake,
-        "strava",
-        run_id=context.run.run_id,
-        memory_limit=settings.duckdb_memory_limit,
-        started_at=api.http.clock.now(),
-    ) as load:
+    with run.open_load(started_at=api.http.clock.now()) as load:
         published = _published_around(load, window)
-        pages = PageStore(lake.pages_folder("strava"), context.run.run_id)
+        pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
         reading = strava.extract(
             load.connection,
             strava.read_pages(api, pages, window, settings.strava_place_decimals),
@@ -163,7 +115,7 @@ def _load(
             load.workdir,
             published=published,
             extracted_at=load.started_at,
-            progress=context.log.info,
+            progress=run.progress,
         )
         load.write_aside(reading.extraction, reading.window)
         verdicts = [
@@ -176,7 +128,7 @@ def _load(
                 STRAVA_ACTIVITIES,
                 reading.missing,
                 as_a_whole=reading.window.days(),
-                allow_shrink=allow_shrink,
+                allow_shrink=run.allow_shrink,
             )
         )
         figures = {"requests_made": api.http.requests_made}
@@ -185,7 +137,7 @@ def _load(
             figures |= {"requests_left_15_minutes": budget.short_left, "requests_left_today": budget.daily_left}
         try:
             yield from publish_or_hold(
-                context,
+                run.context,
                 load,
                 DATASETS,
                 verdicts,

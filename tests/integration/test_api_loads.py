@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from engagement_assets.definitions import build_defs
+from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, USER_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.sandbox.strava_service import RateLimits
 from tests.integration.services import FIRST_DAY, Services, services
@@ -91,8 +92,8 @@ def epoch(year: int, month: int, day: int) -> int:
 
 def test_an_empty_day_is_read_and_empty_and_another_is_not_read(good_day: Services) -> None:
     good_day.load(date(2024, 1, 5), date(2024, 1, 7))  # the service has nothing for 2024-01-06
-    folder = good_day.folder / "lake" / "raw_user_events" / "events"
-    assert sorted(path.name for path in folder.iterdir()) == ["day=2024-01-05", "day=2024-01-06", "day=2024-01-07"]
+    lake = Lake(str(good_day.folder / "lake"))
+    assert lake.days(USER_EVENTS) == [date(2024, 1, 5), date(2024, 1, 6), date(2024, 1, 7)]
     counts = good_day.lake_rows(
         "records/loads", "partition_date, records_read, accepted", "source = 'user_events' and records_read = 0"
     )
@@ -107,7 +108,7 @@ def test_a_service_that_is_down_does_not_stop_the_other(good_day: Services) -> N
     assert "Strava did not answer" in failures(result)["raw_strava"]
     assert len(good_day.apis.strava.requests) == 15  # five attempts, three times
     assert materialized_days(result, "raw_user_events/events") == [f"2024-01-0{day}" for day in range(1, 6)]
-    assert not (good_day.folder / "lake" / "raw_strava").exists()
+    assert Lake(str(good_day.folder / "lake")).days(STRAVA_ACTIVITIES) == []
 
 
 def test_a_retry_of_the_run_asks_for_no_page_twice(tmp_path: Path) -> None:
