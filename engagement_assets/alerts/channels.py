@@ -76,6 +76,9 @@ def channels_of(settings: Settings, folder: Path) -> list[Channel]:
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
     text = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
     urls = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
+    for place, url in enumerate(urls, start=1):
+        if re.search(r"\s", url):
+            raise ValueError(f"URL number {place} of ALERT_URLS has a blank in it; each URL begins with its scheme")
     secret = settings.alert_webhook_secret.get_secret_value() if settings.alert_webhook_secret else ""
     channels += [_channel(url, place, secret) for place, url in enumerate(urls, start=1)]
     return channels
@@ -101,8 +104,12 @@ class ConsoleChannel:
 
     def send(self, message: Message) -> None:
         """Write the message as text."""
-        sys.stdout.write(f"\n{as_text(message)}\n\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"\n{as_text(message)}\n\n")
+            sys.stdout.flush()
+        except (OSError, ValueError) as error:
+            # Closed, full, or of an encoding without these signs: no reason for the other channels to wait.
+            raise ChannelError(f"standard output has not taken the message: {error}") from error
 
 
 class FileChannel:
@@ -135,6 +142,8 @@ class _HttpChannel:
             self._url = httpx.URL(url)
         except httpx.InvalidURL:
             raise ValueError(f"a URL of ALERT_URLS for {self.kind} is not well-formed") from None
+        if not self._url.host:
+            raise ValueError(f"a URL of ALERT_URLS for {self.kind} names no host")
         self._secrets = [str(self._url), self._url.path.strip("/") or str(self._url)]
         self.name = f"{self.kind}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
         # httpx logs each request with its URL.

@@ -14,6 +14,7 @@ from engagement_assets.alerts.channels import (
     AppriseChannel,
     Channel,
     ChannelError,
+    ConsoleChannel,
     FileChannel,
     MessageRefusedError,
     SlackChannel,
@@ -75,6 +76,8 @@ def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
         (f"nonsense://{SECRET}", None, "URL number 1 of ALERT_URLS"),
         (f"webhook+https://example.com/{SECRET}", None, "ALERT_WEBHOOK_SECRET"),
         (f"slack+http://host:port/{SECRET}", None, "not well-formed"),
+        (f"slack+https:///{SECRET}", None, "names no host"),
+        (f"ntfy://topic, hooks.slack.com/services/{SECRET}", None, "URL number 1 of ALERT_URLS has a blank in it"),
     ],
 )
 def test_a_url_that_no_channel_understands_is_refused_without_showing_it(
@@ -145,6 +148,20 @@ def test_the_file_holds_a_line_per_message(tmp_path: Path) -> None:
     assert [json.loads(line)["key"] for line in lines] == ["key-1", "key-1"]
     with pytest.raises(ChannelError, match="cannot be written"):
         FileChannel(tmp_path / "nowhere" / "alerts.jsonl").send(message())
+
+
+def test_a_console_that_takes_nothing_is_a_channel_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    closed = io.StringIO()
+    closed.close()
+    for stdout in (ascii_only, closed):
+        monkeypatch.setattr("sys.stdout", stdout)
+        with pytest.raises(ChannelError, match="standard output has not taken the message"):
+            ConsoleChannel().send(message())
+    took = io.StringIO()
+    monkeypatch.setattr("sys.stdout", took)
+    ConsoleChannel().send(message())
+    assert "ALERT  ERROR opened: raw_toy/events holds" in took.getvalue()
 
 
 def test_the_wait_doubles_with_jitter_up_to_a_limit() -> None:
