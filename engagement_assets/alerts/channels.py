@@ -75,7 +75,8 @@ def channels_of(settings: Settings, folder: Path) -> list[Channel]:
     """
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
     text = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
-    urls = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
+    named = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
+    urls = list(dict.fromkeys(named))
     for place, url in enumerate(urls, start=1):
         if re.search(r"\s", url):
             raise ValueError(f"URL number {place} of ALERT_URLS has a blank in it; each URL begins with its scheme")
@@ -124,7 +125,11 @@ class FileChannel:
     def send(self, message: Message) -> None:
         """Append the message, and have it on the disk."""
         try:
-            with self._path.open("ab") as file:
+            with self._path.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        file.write(b"\n")  # a full disk has cut the last line off: it spoils no other
                 file.write(msgspec.json.encode(message) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

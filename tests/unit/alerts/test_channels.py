@@ -69,6 +69,10 @@ def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
     assert [channel.name for channel in found] == [channel.name for channel in _channels(urls)[2:]]
 
 
+def test_a_url_that_is_named_twice_is_one_channel() -> None:
+    assert len(_channels("ntfy://topic, ntfy://other ntfy://topic")[2:]) == 2
+
+
 @pytest.mark.parametrize(
     ("urls", "secret", "told"),
     [
@@ -95,6 +99,14 @@ def test_slack_and_webhook_take_a_message_with_its_key(there: Receiver) -> None:
     assert (slack, webhook, key, same_key) == ("slack", "webhook", "key-1", "key-1")
     assert blocks["text"] == "ERROR opened: raw_toy/events holds"
     assert (body["key"], body["items"][0]["name"]) == ("key-1", "holds")
+
+
+def test_apprise_hands_a_message_on_as_text(there: Receiver) -> None:
+    _channels(f"json://127.0.0.1:{there.port}/apprise")[2].send(message())
+    ((channel, _, body),) = there.taken
+    assert (channel, body["type"]) == ("apprise", "failure")
+    assert "ERROR opened: raw_toy/events holds" in body["title"]
+    assert "run again    make backfill FROM=2024-01-02 TO=2024-01-02" in body["message"]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +158,10 @@ def test_the_file_holds_a_line_per_message(tmp_path: Path) -> None:
     channel.send(message())
     lines = (tmp_path / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["key"] for line in lines] == ["key-1", "key-1"]
+    (tmp_path / "alerts.jsonl").write_bytes(b'{"cut o')
+    channel.send(message())
+    cut_off, whole = (tmp_path / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (cut_off, json.loads(whole)["key"]) == ('{"cut o', "key-1")
     with pytest.raises(ChannelError, match="cannot be written"):
         FileChannel(tmp_path / "nowhere" / "alerts.jsonl").send(message())
 
