@@ -11,7 +11,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -23,8 +23,10 @@ import grpc
 from dagster._cli.api import grpc_command
 from dagster._daemon import sensor
 from dagster._daemon.cli import run_command
+from sqlalchemy import Engine, event
 
 from engagement_assets.alerts.alerting import Alerting
+from engagement_assets.alerts.delivery import Backoff
 from engagement_assets.settings import Settings
 from tests.integration.alert_location import environment
 from tests.integration.killed_processes import PROCESSES
@@ -38,6 +40,20 @@ _WRITES = ("insert", "update", "delete", "begin", "commit")
 _WHOSE = re.compile(r"(?:channel = |into facts values \()'(\w+)")
 
 
+@contextmanager
+def hasty_dagster() -> Iterator[None]:
+    """Dagster's SQLite files do not wait for the disk: here processes are killed, and no power is lost."""
+
+    def hasten(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("pragma synchronous = off")
+
+    event.listen(Engine, "connect", hasten)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", hasten)
+
+
 @dataclass(frozen=True)
 class AlertDaemon:
     """The two processes, at work."""
@@ -48,7 +64,9 @@ class AlertDaemon:
 
     def kill(self) -> None:
         """End both as a loss of power would."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # they are dead already, or no group yet
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.join()
 
     def died_before(self) -> str:
@@ -80,8 +98,7 @@ def daemon(
         try:
             yield at_work
         finally:
-            if process.is_alive():
-                at_work.kill()
+            at_work.kill()
 
 
 def _work(
@@ -97,11 +114,16 @@ def _work(
     with log.open("ab") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    if os.fork() == 0:
-        _put_clock_ahead(clock_ahead)
-        if survived is not None:
-            _die_before_a_step(survived, telling)
-        grpc_command.main(["--socket", socket, "--module-name", "tests.integration.alert_location"])
+    with hasty_dagster():
+        if os.fork() == 0:
+            _change_alerting(clock_ahead)
+            if survived is not None:
+                _die_before_a_step(survived, telling)
+            grpc_command.main(["--socket", socket, "--module-name", "tests.integration.alert_location"])
+        _run_daemon(socket)
+
+
+def _run_daemon(socket: str) -> None:
     impatient = [(f"grpc.{name}_reconnect_backoff_ms", 50) for name in ("initial", "min", "max")]
     with grpc.insecure_channel(f"unix:{socket}", options=impatient) as code_server:
         grpc.channel_ready_future(code_server).result(timeout=PATIENCE_S)
@@ -109,9 +131,11 @@ def _work(
     run_command.main(["--grpc-socket", socket])
 
 
-def _put_clock_ahead(by: timedelta) -> None:
+def _change_alerting(clock_ahead: timedelta) -> None:
+    """The clock, and how long a channel that was down is left alone at first: a second in place of ten."""
     of = Alerting.of
-    Alerting.of = lambda settings: replace(of(settings), now=lambda: datetime.now(UTC) + by)
+    changes = {"now": lambda: datetime.now(UTC) + clock_ahead, "backoff": Backoff(first=timedelta(seconds=1))}
+    Alerting.of = lambda settings: replace(of(settings), **changes)
 
 
 def _die_before_a_step(survived: Collection[str], telling: Connection) -> None:
