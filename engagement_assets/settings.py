@@ -4,13 +4,14 @@ Belongs here: one field per variable, with its unit, default and meaning. Not he
 Each variable is listed in `.env.example`; a test compares the two.
 """
 
+import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.user_events import EventIdentity
@@ -18,7 +19,7 @@ from engagement_assets.per_source import PerSource, Severities, read_per_source,
 
 MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
@@ -148,12 +149,9 @@ class Settings(BaseSettings):
     )
     alert_quiet_hours: str = Field(
         default="",
-        pattern=rf"^({CLOCK}-{CLOCK})?$",
         description="HH:MM-HH:MM in which warnings wait; errors go out at any hour.",
     )
-    alert_warning_digest_at: str = Field(
-        default="", pattern=rf"^({CLOCK})?$", description="HH:MM of the one message a day for warnings."
-    )
+    alert_warning_digest_at: str = Field(default="", description="HH:MM of the one message a day for warnings.")
     alert_time_zone: str = Field(default="UTC", description="The time zone of both.")
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
@@ -170,11 +168,25 @@ class Settings(BaseSettings):
 
     @field_validator("alert_time_zone", "schedule_time_zone")
     @classmethod
-    def _is_a_time_zone(cls, name: str, field: ValidationInfo) -> str:
+    def _is_a_time_zone(cls, name: str) -> str:
         if name not in available_timezones():
-            setting = (field.field_name or "").upper()
-            raise ValueError(f"{setting}={name!r} is no time zone; expected a name such as Europe/Berlin")
+            raise ValueError(f"expected the name of a time zone, such as Europe/Berlin, found {name!r}")
         return name
+
+    @field_validator("alert_quiet_hours")
+    @classmethod
+    def _are_two_times(cls, text: str) -> str:
+        start, _, end = text.partition("-")
+        if text and not (_CLOCK.fullmatch(start) and _CLOCK.fullmatch(end) and start != end):
+            raise ValueError(f"expected two different times, such as 22:00-07:00, found {text!r}")
+        return text
+
+    @field_validator("alert_warning_digest_at")
+    @classmethod
+    def _is_a_time(cls, text: str) -> str:
+        if text and not _CLOCK.fullmatch(text):
+            raise ValueError(f"expected a time of the day, such as 08:00, found {text!r}")
+        return text
 
     @field_validator("raw_retention_days")
     @classmethod

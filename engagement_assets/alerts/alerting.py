@@ -20,7 +20,7 @@ from engagement_assets.alerts.incidents import Change, Kind, Outcome, Severity, 
 from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.alerts.messages import compose, severity_of
 from engagement_assets.alerts.run_results import Results, unread_results, watch_new_runs
-from engagement_assets.alerts.store import AlertStore
+from engagement_assets.alerts.store import STORE_FILE, AlertStore, alert_store
 from engagement_assets.alerts.timing import Timing
 from engagement_assets.settings import Settings
 
@@ -74,22 +74,19 @@ class Alerting:
     @property
     def store_path(self) -> Path:
         """The file of the store."""
-        return self.folder / "alerts.sqlite"
+        return self.folder / STORE_FILE
 
     def work(self, instance: dg.DagsterInstance, graph: AssetGraph, worker: str, wait_s: float = 0) -> Round:
         """Do one round; `worker` is who asks for it, `wait_s` how long to wait for another process.
 
         Raises:
             AlertsBusyError: another process was at it all this time.
+            AlertStoreError: the store cannot be used.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder / "alerts.lock", timeout=wait_s):
-                store = AlertStore(self.store_path)
-                try:
-                    return self._work(store, instance, Lineage(graph, self.links), worker)
-                finally:
-                    store.close()
+            with FileLock(self.folder / "alerts.lock", timeout=wait_s), alert_store(self.store_path) as store:
+                return self._work(store, instance, Lineage(graph, self.links), worker)
         except Timeout as error:
             raise AlertsBusyError(f"another process holds {error.lock_file}") from error
 

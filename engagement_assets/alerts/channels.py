@@ -75,7 +75,11 @@ def channels_of(settings: Settings, folder: Path) -> list[Channel]:
     """
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
     text = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
-    urls = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
+    named = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
+    urls = list(dict.fromkeys(named))
+    for place, url in enumerate(urls, start=1):
+        if re.search(r"\s", url):
+            raise ValueError(f"URL number {place} of ALERT_URLS has a blank in it; each URL begins with its scheme")
     secret = settings.alert_webhook_secret.get_secret_value() if settings.alert_webhook_secret else ""
     channels += [_channel(url, place, secret) for place, url in enumerate(urls, start=1)]
     return channels
@@ -101,8 +105,12 @@ class ConsoleChannel:
 
     def send(self, message: Message) -> None:
         """Write the message as text."""
-        sys.stdout.write(f"\n{as_text(message)}\n\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"\n{as_text(message)}\n\n")
+            sys.stdout.flush()
+        except (OSError, ValueError) as error:
+            # Closed, full, or of an encoding without these signs: no reason for the other channels to wait.
+            raise ChannelError(f"standard output has not taken the message: {error}") from error
 
 
 class FileChannel:
@@ -117,7 +125,11 @@ class FileChannel:
     def send(self, message: Message) -> None:
         """Append the message, and have it on the disk."""
         try:
-            with self._path.open("ab") as file:
+            with self._path.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        file.write(b"\n")  # a full disk has cut the last line off: it spoils no other
                 file.write(msgspec.json.encode(message) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -135,6 +147,8 @@ class _HttpChannel:
             self._url = httpx.URL(url)
         except httpx.InvalidURL:
             raise ValueError(f"a URL of ALERT_URLS for {self.kind} is not well-formed") from None
+        if not self._url.host:
+            raise ValueError(f"a URL of ALERT_URLS for {self.kind} names no host")
         self._secrets = [str(self._url), self._url.path.strip("/") or str(self._url)]
         self.name = f"{self.kind}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
         # httpx logs each request with its URL.

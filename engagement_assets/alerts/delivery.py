@@ -8,13 +8,12 @@ Channels are worked on side by side, each with its own state per message: one th
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from engagement_assets.alerts.channels import Channel, ChannelError, MessageRefusedError
-from engagement_assets.alerts.store import AlertStore
+from engagement_assets.alerts.store import alert_store
 
 # A round ends before the daemon gives up on its sensor (60 s); the rest waits for the next one.
 LONGEST_ROUND = timedelta(seconds=20)
@@ -46,7 +45,7 @@ def deliver(
 
 def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[], datetime]) -> tuple[int, int]:
     sent = failed = 0
-    with closing(AlertStore(store_path)) as store:
+    with alert_store(store_path) as store:
         until = now() + LONGEST_ROUND
         for delivery in store.outbox(channel.name, now()):
             is_early = delivery.next_at > now()

@@ -9,7 +9,6 @@ daemon has ever run passes.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ import dagster as dg
 from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
 from engagement_assets.alerts.messages import duration
 from engagement_assets.alerts.run_results import ended_and_unread_since
-from engagement_assets.alerts.store import AlertStore
+from engagement_assets.alerts.store import AlertStoreError, alert_store
 from engagement_assets.assets.dbt_models import AUDIT, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.checks import evidence
@@ -46,8 +45,12 @@ class SignsOfLife:
 def signs_of_life(
     alerting: Alerting, instance: dg.DagsterInstance, now: datetime, *, daemon_expected: bool
 ) -> SignsOfLife:
-    """Look at the store; `daemon_expected` tells that the sensor should be at work."""
-    with closing(AlertStore(alerting.store_path)) as store:
+    """Look at the store; `daemon_expected` tells that the sensor should be at work.
+
+    Raises:
+        AlertStoreError: there is no looking at it.
+    """
+    with alert_store(alerting.store_path) as store:
         sensor, shell = store.last_beat(SENSOR), store.last_beat(SHELL)
         troubles = []
         if daemon_expected and sensor is None:
@@ -100,21 +103,28 @@ def alerts_asset() -> dg.AssetsDefinition:
         # Only a run that the daemon launched has an origin; in a shell there need not be any daemon.
         launched = context.run.remote_job_origin is not None
         now = datetime.now(UTC)
-        signs = signs_of_life(Alerting.of(settings), context.instance, now, daemon_expected=launched)
-        metadata: dict[str, Any] = {
-            "sensor_worked_at": _shown(signs.sensor_worked_at),
-            "shell_worked_at": _shown(signs.shell_worked_at),
-            "failing_now": signs.failing_now,
-            "undelivered_messages": signs.undelivered,
-        }
+        metadata: dict[str, Any] = {}
+        try:
+            signs = signs_of_life(Alerting.of(settings), context.instance, now, daemon_expected=launched)
+        except AlertStoreError as error:
+            troubles, observed = [str(error)], "a store that cannot be used"
+        else:
+            troubles = signs.troubles
+            observed = f"{len(troubles)} troubles, {signs.undelivered} messages waiting"
+            metadata = {
+                "sensor_worked_at": _shown(signs.sensor_worked_at),
+                "shell_worked_at": _shown(signs.shell_worked_at),
+                "failing_now": signs.failing_now,
+                "undelivered_messages": signs.undelivered,
+            }
         result = dg.AssetCheckResult(
             check_name=ALERTS_ARE_DELIVERED,
-            passed=not signs.troubles,
+            passed=not troubles,
             severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(signs.troubles) or None,
+            description="; ".join(troubles) or None,
             metadata={
                 **metadata,
-                evidence.OBSERVED: f"{len(signs.troubles)} troubles, {signs.undelivered} messages waiting",
+                evidence.OBSERVED: observed,
                 evidence.EXPECTED: (
                     f"every run read within {duration(SILENT_AFTER)} of its end, every message delivered within "
                     f"{duration(UNDELIVERED_AFTER)}"

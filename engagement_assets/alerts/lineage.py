@@ -14,8 +14,8 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
 
-# What people query are the other schemas; these stand between.
-INTERNAL_SCHEMAS = ("staging", "intermediate", "published")
+# What people query are the other schemas. The first three stand between; the others tell of loads, of this one too.
+INTERNAL_SCHEMAS = ("staging", "intermediate", "published", "records", "audit")
 # Metadata by which dagster-dbt marks a dbt test; such a test judges its table as a whole, whatever days a run is for.
 DBT_TEST_METADATA = "dagster_dbt/unique_id"
 _DBT_TESTS_ENTRY = "dbt-tests"

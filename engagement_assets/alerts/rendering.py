@@ -12,6 +12,7 @@ from typing import Any
 from engagement_assets.alerts.incidents import Change
 from engagement_assets.alerts.messages import Item, Message, duration
 
+_NAME_WIDTH = len("failing rows")
 _SHOWN_PARTITIONS = 10
 _SHOWN_TABLES = 6
 # Slack refuses a message that is over any of these.
@@ -30,11 +31,11 @@ def as_text(message: Message) -> str:
     if message.is_digest:
         lines += [f"  {line}" for line in _count_lines(message)]
         lines += [f"  - {_digest_line(item)}" for item in message.items]
-        lines += [f"  {'run again':<11} {message.rerun}"]
+        lines += [f"  {'run again':<{_NAME_WIDTH}} {message.rerun}"]
     else:
         for item in message.items:
-            lines += [f"  {_headline(item)}", f"    {item.sentence}"]
-            lines += [f"    {name:<11} {value}" for name, value in _fields(item)]
+            lines += [f"  {_headline(item)}", f"    {_sentence(item)}"]
+            lines += [f"    {name:<{_NAME_WIDTH}} {value}" for name, value in _fields(item)]
     if message.checks_not_run:
         lines.append(f"  {_not_run_line(message.checks_not_run)}")
     return "\n".join(lines)
@@ -50,7 +51,7 @@ def as_slack(message: Message) -> dict[str, Any]:
     else:
         for item in message.items:
             fields = [f"*{name}*  {_slack_value(name, value)}" for name, value in _fields(item)]
-            sections.append("\n".join([f"*{slack_text(_headline(item))}*", slack_text(item.sentence), *fields]))
+            sections.append("\n".join([f"*{slack_text(_headline(item))}*", slack_text(_sentence(item)), *fields]))
     if message.checks_not_run:
         sections.append(slack_text(_not_run_line(message.checks_not_run)))
     header = {"type": "header", "text": {"type": "plain_text", "text": cut(message.title, SLACK_HEADER)}}
@@ -83,6 +84,11 @@ def _slack_value(name: str, value: str) -> str:
 def _headline(item: Item) -> str:
     where = f"{item.asset} · {item.name}" if item.asset else f"{item.kind} {item.name}"
     return f"{item.state.upper()} · {item.severity.upper()} · {where}"
+
+
+def _sentence(item: Item) -> str:
+    """What failed; of what is over as something of the past, since it may ask for something to be done."""
+    return f"it was: {item.sentence}" if item.state == Change.RESOLVED else item.sentence
 
 
 def _fields(item: Item) -> list[tuple[str, str]]:
@@ -118,7 +124,7 @@ def _count_lines(message: Message) -> list[str]:
 def _digest_line(item: Item) -> str:
     partitions = f" · {_first(item.partitions, _SHOWN_PARTITIONS)}" if item.partitions else ""
     lasted = "" if item.lasted_s is None else f" · lasted {duration(timedelta(seconds=item.lasted_s))}"
-    return f"{_headline(item)}{partitions}{lasted} · {item.sentence[:200]}"
+    return f"{_headline(item)}{partitions}{lasted} · {_sentence(item)[:200]}"
 
 
 def _not_run_line(checks_not_run: dict[str, int]) -> str:

@@ -5,11 +5,14 @@ Belongs here: tables, and transactions over them. Not here: what is decided (`in
 A run is marked as read in the transaction that writes its incidents and its messages, and a message is marked as
 delivered after it was sent. So a kill between any two steps loses nothing, and at worst sends a message again, with the
 same key.
+
+The file knows the version of its tables (`user_version`). A change of the tables, or of what the bodies hold, is one
+more entry of `_UPGRADES`, never a change of an entry that has been out.
 """
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,15 +23,23 @@ import msgspec
 from engagement_assets.alerts.incidents import Incident, Outcome, Subject, Transition
 from engagement_assets.alerts.messages import Message
 
+STORE_FILE = "alerts.sqlite"
 # Ids of runs are looked at again this far back: with a storage other than SQLite they become visible out of order.
 RUN_OVERLAP = 100
 # As long as this a run may go on after an evaluation that another run has made again since.
 EVALUATIONS_KEPT = timedelta(days=7)
 DELIVERED_KEPT = timedelta(days=90)
-# What waits for a channel that no setting names any more.
+# What waits for a channel that no setting names any more, or that refuses it.
 ABANDONED_AFTER = timedelta(days=7)
+# As long as this another process may write.
+LOCKED_S = 30
+_BEGIN_ANEW = (
+    "move the file aside: the alerts then begin anew with the runs of the last day, and tell again of what fails"
+)
 
-_SCHEMA = """
+# What takes a file from each version to the next. Files from before there were versions have the tables and say 0.
+_UPGRADES = (
+    """
 create table if not exists facts (name text primary key, value text not null) without rowid;
 create table if not exists runs (
     run_id text primary key, storage_id integer not null, backfill_id text not null, read_at text
@@ -51,8 +62,32 @@ create table if not exists deliveries (
     number integer not null, channel text not null, attempts integer not null, next_at text not null,
     is_refused integer not null, delivered_at text, error text, primary key (number, channel)
 ) without rowid;
-create index if not exists deliveries_due on deliveries (channel, number) where delivered_at is null;
-"""
+create index if not exists deliveries_due on deliveries (channel, number) where delivered_at is null
+""",
+)
+
+
+class AlertStoreError(RuntimeError):
+    """The store cannot be used; the text says why, and what to do."""
+
+
+@contextmanager
+def alert_store(path: Path) -> Iterator["AlertStore"]:
+    """The store, open until the block ends.
+
+    Raises:
+        AlertStoreError: the file is locked, damaged, no store at all, or of a newer version of the project.
+    """
+    try:
+        with closing(AlertStore(path)) as store:
+            yield store
+    except sqlite3.OperationalError as error:
+        raise AlertStoreError(
+            f"{path} cannot be used: {error}. If it is locked, close the program that writes to it; if the disk is "
+            "full, make room"
+        ) from error
+    except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+        raise AlertStoreError(f"{path} is no store of alerts, or damaged: {error}. To go on, {_BEGIN_ANEW}") from error
 
 
 @dataclass(frozen=True)
@@ -78,11 +113,38 @@ class AlertStore:
     """The file, open; several processes may have it, one writes at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, and make it when it is not there."""
+        """Open the file, make it when it is not there, and bring its tables up to date.
+
+        Raises:
+            AlertStoreError: a newer version of the project has written it.
+            sqlite3.DatabaseError: it is locked, damaged or something else.
+        """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-        self._connection.executescript(_SCHEMA)
+        self._connection = sqlite3.connect(path, timeout=LOCKED_S, isolation_level=None)
+        try:
+            self._upgrade()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _upgrade(self) -> None:
+        if self._version() == len(_UPGRADES):
+            return
+        with self.transaction():
+            version = self._version()
+            if version > len(_UPGRADES):
+                raise AlertStoreError(
+                    f"{self.path} has version {version} of the alerts' tables, and this version of the project knows "
+                    f"them up to {len(_UPGRADES)}: go back to the version that wrote it, or {_BEGIN_ANEW}"
+                )
+            for upgrade in _UPGRADES[version:]:
+                for statement in upgrade.split(";"):
+                    self._connection.execute(statement)
+            self._connection.execute(f"pragma user_version = {len(_UPGRADES)}")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("pragma user_version").fetchone()[0])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -233,6 +295,11 @@ class AlertStore:
             for number, body, attempts, next_at, is_refused in rows
         ]
 
+    def messages(self) -> list[Message]:
+        """Every message that is kept, sent or not, oldest first."""
+        rows = self._connection.execute("select body from messages order by number").fetchall()
+        return [msgspec.json.decode(body, type=Message) for (body,) in rows]
+
     def mark_delivered(self, delivery: Delivery, channel: str, now: datetime) -> None:
         """The channel has taken the message."""
         self._connection.execute(
@@ -286,15 +353,15 @@ class AlertStore:
         delete("delete from runs where read_at is not null and storage_id < ?", (newest_run - RUN_OVERLAP,))
         abandoned = [
             (number, channel)
-            for number, channel in delete(
+            for number, channel, is_refused in delete(
                 """
-                select deliveries.number, deliveries.channel
+                select deliveries.number, deliveries.channel, deliveries.is_refused
                 from deliveries inner join messages on deliveries.number = messages.number
                 where deliveries.delivered_at is null and messages.not_before < ?
                 """,
                 (_text(now - ABANDONED_AFTER),),
             ).fetchall()
-            if channel not in channels
+            if is_refused or channel not in channels
         ]
         self._connection.executemany("delete from deliveries where number = ? and channel = ?", abandoned)
         delete(

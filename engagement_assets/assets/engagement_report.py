@@ -10,10 +10,12 @@ from typing import Any
 
 import dagster as dg
 
+from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.alerts.history import alert_states
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.report.build import DOCS_FILE, Report, write_report
-from engagement_assets.report.evidence import Evidence, alert_states, check_states
+from engagement_assets.report.evidence import Evidence, check_states
 from engagement_assets.report.pictures import pictures_of
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.settings import Settings
@@ -80,10 +82,9 @@ def written_report(settings: Settings, instance: dg.DagsterInstance, check_keys:
 
     Raises:
         FileNotFoundError: nothing has been published yet.
+        AlertStoreError: the store of alerts cannot be used.
     """
-    evidence = Evidence(
-        check_states(instance, check_keys), alert_states(settings.dagster_home / "alerts" / "alerts.sqlite")
-    )
+    evidence = Evidence(check_states(instance, check_keys), alert_states(alerts_folder(settings)))
     return write_report(
         settings.published_warehouse_path,
         settings.report_dir,

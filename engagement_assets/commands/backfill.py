@@ -7,11 +7,11 @@ import argparse
 import sys
 from datetime import date, timedelta
 
+from engagement_assets.commands.own_settings import own_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.settings import Settings
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--select", default="*", help="assets, in Dagster's selection syntax")
     parser.add_argument("--allow-shrink", action="store_true", help="let days whose landing files are gone shrink")
     arguments = parser.parse_args()
-    settings = Settings()
+    settings = own_settings()
     try:
         window = DayWindow(arguments.first, arguments.last + timedelta(days=1))
         with with_services(settings) as with_sandbox:

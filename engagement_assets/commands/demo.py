@@ -9,18 +9,18 @@ from datetime import timedelta
 from pathlib import Path
 
 from engagement_assets.commands.alert_demo import show_alerts
+from engagement_assets.commands.own_settings import own_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.report.build import REPORT_FILE
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.settings import Settings
 
 
 def main() -> int:
     """Run the demo; 0 when everything passed."""
-    settings = Settings(landing_uri="")
+    settings = own_settings(landing_uri="")
     started = time.monotonic()
     print(f"1/3  Writing {DEMO_DAYS} days of sample data to {settings.landing_uri}")
     write_sample_landing(Path(settings.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.commands.own_settings import own_settings
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import PROJECT_ROOT, Settings
@@ -20,7 +21,7 @@ from engagement_assets.settings import PROJECT_ROOT, Settings
 
 def main() -> int:
     """Run `dagster dev`, bound to the loopback address, until it is ended."""
-    own = Settings()
+    own = own_settings()
     prepare_dagster_home(own)
     dagster = Path(sys.executable).with_name("dagster")
     port = os.environ.get("PORT", "3000")

@@ -9,11 +9,11 @@ import sys
 import dagster as dg
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.commands.own_settings import own_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.lake.lake import LakeBusyError
 from engagement_assets.retention import prune_all
-from engagement_assets.settings import Settings
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Remove what is older than the settings say.")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
     arguments = parser.parse_args()
-    settings = Settings()
+    settings = own_settings()
     prepare_dagster_home(settings)
     graph = build_defs(settings).resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:

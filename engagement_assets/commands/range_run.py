@@ -15,6 +15,7 @@ import dagster as dg
 from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
 from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
+from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.commands.dagster_home import prepare_dagster_home
@@ -143,6 +144,9 @@ def _tell_what_ended(alerting: Alerting, defs: dg.Definitions) -> None:
             alerting.work(instance, defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
         except AlertsBusyError as busy:
             print(f"alerts are left to the alert sensor: {busy}")
+        except AlertStoreError as error:
+            # Data is loaded all the same; the check `alerts_are_delivered` says it, too.
+            print(f"nobody is told of what fails: {error}", file=sys.stderr)
 
 
 def _cross_source_keys_left_out(

@@ -9,10 +9,11 @@ import webbrowser
 
 import dagster as dg
 
+from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.engagement_report import written_report
 from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.commands.own_settings import own_settings
 from engagement_assets.definitions import build_defs
-from engagement_assets.settings import Settings
 
 
 def main() -> int:
@@ -20,13 +21,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the engagement report from the published tables.")
     parser.add_argument("--no-open", action="store_true", help="write it, and open no browser")
     arguments = parser.parse_args()
-    settings = Settings()
+    settings = own_settings()
     prepare_dagster_home(settings)
     checks = build_defs(settings).resolve_asset_graph().asset_check_keys
     try:
         with dg.DagsterInstance.get() as instance:
             report = written_report(settings, instance, checks)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, AlertStoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"Report      {report.path} ({report.size_bytes / 1e6:.1f} MB)")

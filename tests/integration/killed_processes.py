@@ -7,16 +7,15 @@ import multiprocessing
 import os
 import random
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 # A fork of a process that has imported all this and opened nothing: a child starts in milliseconds.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    ["tests.lake_loads", "engagement_assets.transform.publish", "tests.integration.alert_location", "pandas"]
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["tests.lake_loads", "engagement_assets.transform.publish", "tests.integration.alert_daemon", "pandas"]
 )
 
 _STEPS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir"})
@@ -24,32 +23,17 @@ _STEPS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir"})
 
 def killed_before_step(number: int, work: Callable[..., None], *arguments: Any) -> bool:
     """Do the work in a child that is killed before its step of that number; False when it had fewer steps."""
-    child = _PROCESSES.Process(target=_work_until_step, args=(number, work, arguments))
+    child = PROCESSES.Process(target=_work_until_step, args=(number, work, arguments))
     child.start()
     child.join()
     assert child.exitcode in (0, -signal.SIGKILL), child.exitcode
     return child.exitcode != 0
 
 
-def killed_before_statement(number: int, work: Callable[..., None], *arguments: Any) -> str | None:
-    """Do the work in a child that is killed before its SQLite statement of that number; None when it had fewer.
-
-    Counted are the statements of the project's own connections, in whichever thread, of equal ones in a row the first;
-    the statement is returned.
-    """
-    told, telling = _PROCESSES.Pipe(duplex=False)
-    child = _PROCESSES.Process(target=_work_until_statement, args=(number, telling, work, arguments))
-    child.start()
-    telling.close()
-    child.join()
-    assert child.exitcode in (0, -signal.SIGKILL), child.exitcode
-    return str(told.recv()) if child.exitcode else None
-
-
 def killed_at_random(draw: random.Random, within_s: float, work: Callable[..., None], *arguments: Any) -> bool:
     """Do the work in a child that is killed some time after it has begun; False when it was done before."""
-    begun, beginning = _PROCESSES.Pipe(duplex=False)
-    child = _PROCESSES.Process(target=_begin, args=(beginning, work, arguments))
+    begun, beginning = PROCESSES.Pipe(duplex=False)
+    child = PROCESSES.Process(target=_begin, args=(beginning, work, arguments))
     child.start()
     assert begun.recv() == "begun"
     child.join(draw.uniform(0, within_s))
@@ -61,7 +45,7 @@ def killed_at_random(draw: random.Random, within_s: float, work: Callable[..., N
 
 def all_at_once(*works: Callable[[], None] | partial[None]) -> list[int | None]:
     """Do all works at the same time, each in a child; their exit codes."""
-    children = [_PROCESSES.Process(target=work) for work in works]
+    children = [PROCESSES.Process(target=work) for work in works]
     for child in children:
         child.start()
     for child in children:
@@ -85,27 +69,4 @@ def _work_until_step(number: int, work: Callable[..., None], arguments: tuple[An
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(kill_before)
-    work(*arguments)
-
-
-def _work_until_statement(number: int, telling: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    statements = 0
-    before = ""
-    connect = sqlite3.connect
-
-    def kill_before(statement: str) -> None:
-        nonlocal statements, before
-        kind = statement[:20]
-        statements += kind != before and "create " not in statement  # tables are there before the work
-        before = kind
-        if statements == number:
-            telling.send(statement)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def watched(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
-        connection.set_trace_callback(kill_before)
-        return connection
-
-    sqlite3.connect = watched
     work(*arguments)

@@ -14,6 +14,7 @@ import duckdb
 from dbt.contracts.graph.manifest import Manifest
 from playwright.sync_api import Browser, Page
 
+from engagement_assets.alerts.history import AlertState
 from engagement_assets.assets.dbt_models import AREAS
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
@@ -23,7 +24,7 @@ from engagement_assets.assets.raw_user_events import raw_user_events_assets
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.report.build import Report, write_report
-from engagement_assets.report.evidence import AlertState, CheckState, Evidence
+from engagement_assets.report.evidence import CheckState, Evidence
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing

@@ -1,23 +1,22 @@
 """Alerts from a real daemon to a server that plays Slack and a webhook: each transition arrives, once."""
 
-import os
-import signal
-import subprocess
-import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster import AssetCheckEvaluation
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.settings import PROJECT_ROOT, Settings
-from tests.integration.alert_location import BREAKS_TAG, NOTES, Fails, environment, raw_notes, run
+from engagement_assets.settings import Settings
+from tests.integration.alert_daemon import TICK_IS_OVER, daemon, hasty_dagster
+from tests.integration.alert_location import BREAKS_TAG, EVENTS, NOTES, Fails, raw_notes, run, toy_table
 from tests.integration.alert_receiver import WEBHOOK_SECRET, Receiver, receiver
 
 pytestmark = pytest.mark.integration
@@ -25,43 +24,13 @@ pytestmark = pytest.mark.integration
 DAY = "2024-01-03"
 ANOTHER_DAY = "2024-01-04"
 BACKFILL_DAYS = [f"2024-02-{day:02}" for day in range(1, 29)] + ["2024-01-30", "2024-01-31"]
+BURST = 1_000
 CHANNELS = ("slack", "webhook")
-# Dagster's own command; it looks at its sensors once a second instead of every five.
-IMPATIENT_DAEMON = """
-from dagster._daemon import sensor
-from dagster._daemon.cli import main
-
-sensor.MIN_INTERVAL_LOOP_TIME = 1
-main()
-"""
+FEWEST_KILLS = 10
 
 # State, check or step, partitions.
 Change = tuple[str, str, tuple[str, ...]]
-
-
-@contextmanager
-def daemon(settings: Settings) -> Iterator[Callable[[], None]]:
-    """Dagster's daemon on the tests' code location; yields what kills it, with all its processes."""
-    log = (settings.dagster_home / "daemon.log").open("ab")
-    process = subprocess.Popen(
-        [sys.executable, "-c", IMPATIENT_DAEMON, "run", "-m", "tests.integration.alert_location"],
-        cwd=PROJECT_ROOT,
-        env=environment(settings) | {"PYTHONPATH": str(PROJECT_ROOT)},
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-
-    def kill() -> None:
-        os.killpg(process.pid, signal.SIGKILL)
-
-    try:
-        yield kill
-    finally:
-        if process.poll() is None:
-            kill()
-        process.wait()
-        log.close()
+RecordAlertCase = Callable[..., None]
 
 
 @pytest.fixture
@@ -71,8 +40,15 @@ def there() -> Iterator[Receiver]:
 
 
 @pytest.fixture
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    prepare_dagster_home(settings)
+    with hasty_dagster(), dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+@pytest.fixture
 def settings(there: Receiver, tmp_path: Path) -> Settings:
-    settings = Settings(
+    return Settings(
         _env_file=None,
         landing_uri=str(tmp_path / "landing"),
         dagster_home=tmp_path / "dagster_home",
@@ -80,8 +56,6 @@ def settings(there: Receiver, tmp_path: Path) -> Settings:
         alert_webhook_secret=WEBHOOK_SECRET,
         alert_interval_s=1,
     )
-    prepare_dagster_home(settings)
-    return settings
 
 
 @dataclass
@@ -89,79 +63,142 @@ class Story:
     """What has been told so far, and the cases that told it."""
 
     there: Receiver
-    record_alert_case: Callable[..., None]
+    record_alert_case: RecordAlertCase
     messages: int = 0
 
     def tells(self, case: str, *expected: list[Change]) -> list[dict[str, Any]]:
-        """Wait for the messages of a case, and see that both channels got exactly these."""
+        """Wait for the messages of a case, and see that both channels got exactly these.
+
+        That a case tells nothing is seen when the next one does.
+        """
         self.messages += len(expected)
         for channel in CHANNELS:
             self.there.wait_until(partial(self._has_all, channel))
         new = list(self.there.by_key("webhook").values())[self.messages - len(expected) : self.messages]
         told = [[(item["state"], item["name"], tuple(item["partitions"])) for item in body["items"]] for body in new]
         assert told == list(expected)
+        self.record(case, transitions=sum(map(len, expected)), messages=len(expected))
+        return new
+
+    def record(self, case: str, *, transitions: int, messages: int) -> None:
+        """Put a case into the table."""
         self.record_alert_case(
             case,
-            transitions=sum(map(len, expected)),
-            messages=len(expected),
+            transitions=transitions,
+            messages=messages,
             received={channel: self.there.deliveries(channel) for channel in CHANNELS},
             distinct={channel: len(self.there.by_key(channel)) for channel in CHANNELS},
         )
-        return new
 
     def _has_all(self, channel: str) -> bool:
         return len(self.there.by_key(channel)) >= self.messages
 
 
 def test_each_transition_arrives_once(
-    settings: Settings, there: Receiver, record_alert_case: Callable[..., None]
+    settings: Settings, instance: dg.DagsterInstance, there: Receiver, record_alert_case: RecordAlertCase
 ) -> None:
     story = Story(there, record_alert_case)
-    with dg.DagsterInstance.get() as instance:
-        with daemon(settings) as kill:
-            run(instance, DAY, holds_00=Fails("WARN", (DAY,)))
-            story.tells("a check fails", [("opened", "holds_00", (DAY,))])
-            run(instance, DAY, holds_00=Fails("WARN", (DAY,)))
-            run(instance, DAY, holds_00=Fails("ERROR", (DAY,)))
-            (escalated,) = story.tells("it fails again, then with an error", [("escalated", "holds_00", (DAY,))])
-            assert escalated["items"][0]["times_failed"] == 3
-            run(instance, ANOTHER_DAY)
-            run(instance, DAY)
-            run(instance, DAY, holds_01=Fails("ERROR", (DAY,)), adds_up=Fails())
-            story.tells(
-                "another day passes, the day is mended; two checks fail in one run",
-                [("resolved", "holds_00", (DAY,))],
-                [("opened", "holds_01", (DAY,)), ("opened", "adds_up", (DAY,))],
-            )
-            there.statuses["slack"] = 503
-            run(instance, DAY)
-            there.wait_until(lambda: "slack" in there.refused)
-            kill()
+    with daemon(settings):
+        run(instance, DAY, holds_00=Fails("WARN", (DAY,)))
+        story.tells("a check fails", [("opened", "holds_00", (DAY,))])
+    with daemon(settings, clock_ahead=timedelta(hours=25)):
+        story.tells("25 hours later, with a daemon started anew", [("still failing", "holds_00", (DAY,))])
+    with daemon(settings) as at_work:
+        run(instance, DAY, holds_00=Fails("WARN", (DAY,)))
+        story.tells("it fails again")
+        run(instance, DAY, holds_00=Fails("ERROR", (DAY,)))
+        (escalated,) = story.tells("it fails with an error", [("escalated", "holds_00", (DAY,))])
+        assert escalated["items"][0]["times_failed"] == 3
+        run(instance, ANOTHER_DAY)
+        story.tells("another day passes")
+        run(instance, DAY)
+        story.tells("the day is mended", [("resolved", "holds_00", (DAY,))])
+        run(instance, DAY, holds_01=Fails("ERROR", (DAY,)), adds_up=Fails())
+        story.tells("two checks fail in one run", [("opened", "holds_01", (DAY,)), ("opened", "adds_up", (DAY,))])
+        there.statuses["slack"] = 503
+        run(instance, DAY)
+        there.wait_until(lambda: "slack" in there.refused and there.changes()[-1][0] == "resolved")
+        at_work.kill()
 
-        there.statuses.clear()
-        there.before_answer = lambda channel, body: kill() if channel == "webhook" and b"toy_table" in body else None
-        run(instance, DAY, tags={BREAKS_TAG: "no space left"})
-        with daemon(settings) as kill:
-            mended = [("resolved", "holds_01", (DAY,)), ("resolved", "adds_up", (DAY,))]
-            there.wait_until(lambda: "opened" in {state for state, name, _ in there.changes() if name == "toy_table"})
-        # Killed between sending and marking: it is sent again, with the same key.
-        there.before_answer = lambda _channel, _body: None
-
-        backfill = PartitionBackfill("thirty", BulkActionStatus.REQUESTED, False, {}, 0.0, asset_selection=[NOTES])
-        instance.add_backfill(backfill)
-        bad = BACKFILL_DAYS[4:28:2]
-        for day in BACKFILL_DAYS:
-            fails = {"are_legible": Fails("ERROR", (day,))} if day in bad else {}
-            run(instance, day, assets=[raw_notes], tags={"dagster/backfill": "thirty"}, **fails)
-        instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
-        with daemon(settings):
-            story.tells("Slack is down for a while, and the daemon killed meanwhile", mended)
-            story.tells(
-                "a step fails; the daemon is killed between sending and marking", [("opened", "toy_table", (DAY,))]
-            )
-            (digest,) = story.tells(
-                "a backfill of 30 partitions with 12 failures", [("opened", "are_legible", tuple(sorted(bad)))]
-            )
+    there.statuses.clear()
+    run(instance, DAY, tags={BREAKS_TAG: "no space left"})
+    with daemon(settings):
+        mended = [("resolved", "holds_01", (DAY,)), ("resolved", "adds_up", (DAY,))]
+        story.tells(
+            "Slack is down for a while, the daemon killed meanwhile; then a step fails",
+            mended,
+            [("opened", "toy_table", (DAY,))],
+        )
+        bad = sorted(BACKFILL_DAYS[4:28:2])
+        _backfill(instance, bad)
+        (digest,) = story.tells("a backfill of 30 partitions with 12 failures", [("opened", "are_legible", tuple(bad))])
+        assert (digest["is_digest"], digest["failures"]) == (True, 12)
+        assert digest["counts"]["asset"] == {"raw_toy/notes": 12}
+        _see_a_burst(instance, story)
     assert [len(there.by_key(channel)) for channel in CHANNELS] == [story.messages, story.messages]
-    assert (digest["is_digest"], digest["failures"], digest["counts"]["asset"]) == (True, 12, {"raw_toy/notes": 12})
-    assert there.deliveries("webhook") > len(there.by_key("webhook"))
+
+
+def _backfill(instance: dg.DagsterInstance, bad: list[str]) -> None:
+    """A backfill of one run per day, in which these days fail."""
+    backfill = PartitionBackfill("thirty", BulkActionStatus.REQUESTED, False, {}, 0.0, asset_selection=[NOTES])
+    instance.add_backfill(backfill)
+    for day in BACKFILL_DAYS:
+        fails = {"are_legible": Fails("ERROR", (day,))} if day in bad else {}
+        run(instance, day, assets=[raw_notes], tags={"dagster/backfill": "thirty"}, **fails)
+    instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
+
+
+def _see_a_burst(instance: dg.DagsterInstance, story: Story) -> None:
+    """Every fourth of many results fails; the daemon looks while they come in, and tells of each failure once."""
+    there, before = story.there, story.messages
+
+    def told() -> list[int]:
+        messages = list(there.by_key("webhook").values())[before:]
+        return [body["counts"]["state"].get("opened", 0) for body in messages]
+
+    failures = range(0, BURST, 4)
+    for number in range(BURST):
+        instance.report_runless_asset_event(
+            AssetCheckEvaluation(asset_key=EVENTS, check_name=f"burst_{number}", passed=number not in failures)
+        )
+    there.wait_until(lambda: sum(told()) >= len(failures))
+    there.wait_until(lambda: there.by_key("slack").keys() == there.by_key("webhook").keys())
+    story.messages += len(told())
+    story.record(
+        f"{BURST:,} check results in a burst, a quarter of them failures",
+        transitions=sum(told()),
+        messages=len(told()),
+    )
+    run(instance, DAY)
+    story.tells("the step works again", [("resolved", "toy_table", (DAY,))])
+    assert sum(told()) == len(failures)
+
+
+def test_a_daemon_that_is_killed_before_each_step_of_a_tick_loses_and_doubles_nothing(
+    settings: Settings, instance: dg.DagsterInstance, there: Receiver, record_alert_case: RecordAlertCase
+) -> None:
+    survived: list[str] = []
+    expected: list[Change] = []
+    while TICK_IS_OVER not in survived:
+        fails = {} if len(survived) % 2 else {"adds_up": Fails()}
+        run(instance, DAY, assets=[toy_table], **fails)
+        expected.append(("opened" if fails else "resolved", "adds_up", (DAY,)))
+        with daemon(settings, survived=survived) as at_work:
+            survived.append(at_work.died_before())
+    assert there.changes() == expected
+    assert there.by_key("slack").keys() == there.by_key("webhook").keys()
+    assert len(survived) > FEWEST_KILLS
+    for channel in CHANNELS:
+        # Killed after it was sent and before it was marked: it is sent again, with its key.
+        assert f"update deliveries set of {channel}" in survived
+        marks = sum(step.startswith("update deliveries") for step in survived)
+        assert len(expected) < there.deliveries(channel) <= len(expected) + marks
+    deliveries = Counter((channel, key) for channel, key, _ in there.taken)
+    for step, key in zip(survived, there.by_key("webhook"), strict=True):
+        record_alert_case(
+            "the daemon lives on" if step == TICK_IS_OVER else f"the daemon is killed before: {step}",
+            transitions=1,
+            messages=1,
+            received={channel: deliveries[channel, key] for channel in CHANNELS},
+            distinct=dict.fromkeys(CHANNELS, 1),
+        )

@@ -191,26 +191,6 @@ def test_a_backfill_waits_for_its_last_run_unless_it_takes_long(instance: dg.Dag
     assert reader.told() == [[("still failing", "are_legible", (ONE, TWO))]]
 
 
-def test_a_thousand_results_in_a_burst_are_all_told(
-    instance: dg.DagsterInstance, reader: Reader, record_alert_case: Any
-) -> None:
-    for number in range(1_000):
-        _report(instance, f"burst_{number}", passed=number % 4 != 0)
-        if number == 400:
-            reader.work()
-    reader.work()
-    counted = [message["counts"]["state"] for message in reader.messages()]
-    assert counted == [{"opened": 101}, {"opened": 149}]
-    assert len({message["key"] for message in reader.messages()}) == 2
-    record_alert_case(
-        "1,000 check results in a burst, 250 of them failures, read in two rounds",
-        transitions=250,
-        messages=2,
-        received={"file": 2},
-        distinct={"file": 2},
-    )
-
-
 def test_the_first_round_looks_back_a_day(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     run(instance, ONE, holds_00=Fails(days=(ONE,)))
     reader = Reader(tmp_path / "today", instance)

@@ -8,8 +8,11 @@ import dagster as dg
 import pytest
 import yaml
 
+from engagement_assets.alerts.incidents import Kind, Subject
+from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.checks.catalog import CHECK_NAMES
 from engagement_assets.definitions import build_defs
+from engagement_assets.sensors.catch_up import FOLLOWS_ITS_INPUT, IS_CAUGHT_UP
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
 START = date(2024, 1, 1)
@@ -313,15 +316,25 @@ def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) 
     }
 
 
-def test_every_check_of_a_raw_dataset_has_an_entry_in_the_runbook_under_its_name(defs: dg.Definitions) -> None:
-    headings = re.findall(
-        r"^## (\w+)$", (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    names = {
-        key.name for key in defs.resolve_asset_graph().asset_check_keys if key.asset_key.path[0].startswith("raw_")
-    }
-    assert names == CHECK_NAMES
-    assert names - set(headings) == set()
+def test_every_alert_leads_to_an_entry_of_the_runbook(defs: dg.Definitions) -> None:
+    text = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    entries = set(re.findall(r"^## (\w+)$|^<a id=\"(.+)\"></a>$", text, re.MULTILINE))
+    graph = defs.resolve_asset_graph()
+    lineage = Lineage(graph, Links("", "runbook.md"))
+    raw = dg.AssetKey(["raw_runna", "activities"])
+    reported = [dg.AssetCheckKey(raw, name) for name in (IS_CAUGHT_UP, FOLLOWS_ITS_INPUT)]
+    checks = [
+        Subject(Kind.CHECK, key.asset_key.to_user_string(), key.name) for key in [*graph.asset_check_keys, *reported]
+    ]
+    failed = [Subject(Kind.STEP, "", "raw_runna"), Subject(Kind.RUN, "", "daily_engagement")]
+    linked = {lineage.runbook_entry(subject).removeprefix("runbook.md#") for subject in [*checks, *failed]}
+    assert linked > CHECK_NAMES
+    assert linked - {name or anchor for name, anchor in entries} == set()
+
+
+def test_every_raw_dataset_has_checks_of_the_catalog_alone(defs: dg.Definitions) -> None:
+    keys = defs.resolve_asset_graph().asset_check_keys
+    assert {key.name for key in keys if key.asset_key.path[0].startswith("raw_")} == CHECK_NAMES
 
 
 def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:

@@ -10,7 +10,8 @@ import altair as alt
 import duckdb
 import pandas as pd
 
-from engagement_assets.report.evidence import AlertState, CheckState, Evidence
+from engagement_assets.alerts.history import AlertState
+from engagement_assets.report.evidence import CheckState, Evidence
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
 from engagement_assets.report.sections.overview import SOURCES
 from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip

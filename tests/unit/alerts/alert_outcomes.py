@@ -66,7 +66,7 @@ def transition(change: Change = Change.OPENED, **differences: Any) -> Transition
 
 
 def lineage() -> Lineage:
-    """Raw events with a check, a staging view and a table over them."""
+    """Raw events with a check, a staging view and a table over them, and what tells of their loads."""
     days = dg.DailyPartitionsDefinition("2024-01-01")
 
     @dg.multi_asset(
@@ -78,6 +78,9 @@ def lineage() -> Lineage:
 
     @dg.asset(key=["staging", "stg_toy"], deps=[["raw_toy", "events"]])
     def staging() -> None: ...
+
+    @dg.asset(key=["audit", "loads"], deps=[["raw_toy", "events"]])
+    def audit() -> None: ...
 
     @dg.multi_asset(
         specs=[
@@ -92,7 +95,7 @@ def lineage() -> Lineage:
     def table() -> Iterator[Any]:
         yield dg.MaterializeResult()
 
-    return Lineage(dg.Definitions(assets=[raw_toy, staging, table]).resolve_asset_graph(), LINKS)
+    return Lineage(dg.Definitions(assets=[raw_toy, staging, audit, table]).resolve_asset_graph(), LINKS)
 
 
 def message(*transitions: Transition) -> Message:

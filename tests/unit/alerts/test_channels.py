@@ -14,6 +14,7 @@ from engagement_assets.alerts.channels import (
     AppriseChannel,
     Channel,
     ChannelError,
+    ConsoleChannel,
     FileChannel,
     MessageRefusedError,
     SlackChannel,
@@ -68,6 +69,10 @@ def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
     assert [channel.name for channel in found] == [channel.name for channel in _channels(urls)[2:]]
 
 
+def test_a_url_that_is_named_twice_is_one_channel() -> None:
+    assert len(_channels("ntfy://topic, ntfy://other ntfy://topic")[2:]) == 2
+
+
 @pytest.mark.parametrize(
     ("urls", "secret", "told"),
     [
@@ -75,6 +80,8 @@ def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
         (f"nonsense://{SECRET}", None, "URL number 1 of ALERT_URLS"),
         (f"webhook+https://example.com/{SECRET}", None, "ALERT_WEBHOOK_SECRET"),
         (f"slack+http://host:port/{SECRET}", None, "not well-formed"),
+        (f"slack+https:///{SECRET}", None, "names no host"),
+        (f"ntfy://topic, hooks.slack.com/services/{SECRET}", None, "URL number 1 of ALERT_URLS has a blank in it"),
     ],
 )
 def test_a_url_that_no_channel_understands_is_refused_without_showing_it(
@@ -92,6 +99,14 @@ def test_slack_and_webhook_take_a_message_with_its_key(there: Receiver) -> None:
     assert (slack, webhook, key, same_key) == ("slack", "webhook", "key-1", "key-1")
     assert blocks["text"] == "ERROR opened: raw_toy/events holds"
     assert (body["key"], body["items"][0]["name"]) == ("key-1", "holds")
+
+
+def test_apprise_hands_a_message_on_as_text(there: Receiver) -> None:
+    _channels(f"json://127.0.0.1:{there.port}/apprise")[2].send(message())
+    ((channel, _, body),) = there.taken
+    assert (channel, body["type"]) == ("apprise", "failure")
+    assert "ERROR opened: raw_toy/events holds" in body["title"]
+    assert "run again    make backfill FROM=2024-01-02 TO=2024-01-02" in body["message"]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +158,26 @@ def test_the_file_holds_a_line_per_message(tmp_path: Path) -> None:
     channel.send(message())
     lines = (tmp_path / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["key"] for line in lines] == ["key-1", "key-1"]
+    (tmp_path / "alerts.jsonl").write_bytes(b'{"cut o')
+    channel.send(message())
+    cut_off, whole = (tmp_path / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (cut_off, json.loads(whole)["key"]) == ('{"cut o', "key-1")
     with pytest.raises(ChannelError, match="cannot be written"):
         FileChannel(tmp_path / "nowhere" / "alerts.jsonl").send(message())
+
+
+def test_a_console_that_takes_nothing_is_a_channel_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    closed = io.StringIO()
+    closed.close()
+    for stdout in (ascii_only, closed):
+        monkeypatch.setattr("sys.stdout", stdout)
+        with pytest.raises(ChannelError, match="standard output has not taken the message"):
+            ConsoleChannel().send(message())
+    took = io.StringIO()
+    monkeypatch.setattr("sys.stdout", took)
+    ConsoleChannel().send(message())
+    assert "ALERT  ERROR opened: raw_toy/events holds" in took.getvalue()
 
 
 def test_the_wait_doubles_with_jitter_up_to_a_limit() -> None:

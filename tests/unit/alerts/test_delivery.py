@@ -87,3 +87,13 @@ def test_delivered_messages_are_kept_for_a_while_and_undelivered_ones_while_thei
     assert len(store.undelivered(["place"])) == 3
     store.prune(START + ABANDONED_AFTER + timedelta(seconds=1), 0, ["another"])
     assert store.undelivered(["place"]) == []
+
+
+def test_a_message_that_is_refused_for_a_week_is_given_up_and_one_that_waits_is_not(store: AlertStore) -> None:
+    place = Place()
+    place.errors = {"a": MessageRefusedError("status 400"), "b": ChannelError("down")}
+    assert _deliver(store, place, START) == (0, 2)
+    store.prune(START + ABANDONED_AFTER, 0, ["place"])
+    assert [error for _, _, error in store.undelivered(["place"])] == ["status 400", "down", ""]
+    store.prune(START + ABANDONED_AFTER + timedelta(seconds=1), 0, ["place"])
+    assert [error for _, _, error in store.undelivered(["place"])] == ["down", ""]

@@ -29,24 +29,25 @@ def test_the_text_of_a_failure() -> None:
         "ALERT  ERROR opened: raw_toy/events holds",
         "  OPENED · ERROR · raw_toy/events · holds",
         "    3 rows are wrong",
-        "    partitions  2024-01-02",
-        "    observed    3",
-        "    expected    0",
+        "    partitions   2024-01-02",
+        "    observed     3",
+        "    expected     0",
         "    failing rows 3",
-        "    since       2024-03-01 12:00 UTC, seen failing once",
-        "    blocked     yes: what is made of it was not built, and keeps its last good content",
-        "    owners      team:toys",
-        "    affects     toy/table",
-        "    run again   make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'",
-        "    runbook     https://wiki.example/runbook.md#holds",
-        "    run         https://dagster.example/runs/run-1",
-        "    asset       https://dagster.example/assets/raw_toy/events?view=checks",
+        "    since        2024-03-01 12:00 UTC, seen failing once",
+        "    blocked      yes: what is made of it was not built, and keeps its last good content",
+        "    owners       team:toys",
+        "    affects      toy/table",
+        "    run again    make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'",
+        "    runbook      https://wiki.example/runbook.md#holds",
+        "    run          https://dagster.example/runs/run-1",
+        "    asset        https://dagster.example/assets/raw_toy/events?view=checks",
     ]
 
 
 def test_the_text_of_a_resolve_says_how_long_it_lasted() -> None:
     lines = as_text(message(transition(Change.RESOLVED))).splitlines()
-    assert "    lasted      2 h 5 min" in lines
+    assert lines[2] == "    it was: 3 rows are wrong"
+    assert "    lasted       2 h 5 min" in lines
     assert not any("run again" in line for line in lines)
 
 
@@ -67,6 +68,13 @@ def test_slack_gets_a_header_and_a_section_per_check() -> None:
         "`make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'`"
         in body["blocks"][1]["text"]["text"]
     )
+
+
+def test_slack_and_digests_tell_of_what_is_over_as_of_the_past() -> None:
+    over = transition(Change.RESOLVED)
+    assert "\nit was: 3 rows are wrong\n" in as_slack(message(over))["blocks"][1]["text"]["text"]
+    digest = as_text(message(*[over] * 11)).splitlines()
+    assert digest[4].endswith("lasted 2 h 5 min · it was: 3 rows are wrong")
 
 
 def test_hostile_text_mentions_and_links_nothing_in_slack() -> None:

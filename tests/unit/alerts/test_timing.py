@@ -55,6 +55,7 @@ def test_the_digest_is_due_once_a_day(now: str, due: str) -> None:
     [
         {"alert_quiet_hours": "22-7"},
         {"alert_quiet_hours": "22:00-25:00"},
+        {"alert_quiet_hours": "22:00-22:00"},
         {"alert_warning_digest_at": "8:30"},
         {"alert_time_zone": "Mars/Olympus"},
     ],

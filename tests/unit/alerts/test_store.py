@@ -1,0 +1,110 @@
+"""The store's file: its version, what it is upgraded from, and what makes it unusable."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engagement_assets.alerts import store as stores
+from engagement_assets.alerts.history import AlertState, alert_states
+from engagement_assets.alerts.incidents import Change
+from engagement_assets.alerts.store import STORE_FILE, AlertStore, AlertStoreError, alert_store
+from tests.unit.alerts.alert_outcomes import CHECK, START, after, message, transition
+
+OPEN = AlertState("raw_toy/events", "holds", "open", "error", "2024-03-01T12:00:00+00:00", "", 1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store that is in use: something fails, and a message tells that it had been resolved before."""
+    path = tmp_path / STORE_FILE
+    with alert_store(path) as store:
+        store.keep_incident(transition().incident)
+        store.record(message(transition(Change.RESOLVED, opened_at=after(days=-1))), START, ["file"])
+    return path
+
+
+def _set_version(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"pragma user_version = {version}")
+
+
+def _version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("pragma user_version").fetchone()[0])
+
+
+def test_a_store_from_before_there_were_versions_keeps_what_it_has(path: Path) -> None:
+    _set_version(path, 0)
+    with alert_store(path) as store:
+        assert list(store.incidents()) == [CHECK]
+        assert [kept.key for kept in store.messages()] == ["key-1"]
+    assert _version(path) == 1
+
+
+def test_an_upgrade_is_done_as_a_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrades = stores._UPGRADES
+    monkeypatch.setattr(stores, "_UPGRADES", (*upgrades, "alter table facts add column at text; nonsense"))
+    with pytest.raises(AlertStoreError, match="syntax error"), alert_store(path):
+        pass
+    assert _version(path) == 1
+    monkeypatch.setattr(stores, "_UPGRADES", (*upgrades, "alter table facts add column at text"))
+    with alert_store(path) as store:
+        assert list(store.incidents()) == [CHECK]
+    assert _version(path) == 2
+
+
+def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
+    _set_version(path, 2)
+    before = path.read_bytes()
+    with pytest.raises(AlertStoreError, match=r"alerts.sqlite has version 2 .* up to 1: go back to the version"):
+        AlertStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_store_says_what_to_do(path: Path) -> None:
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the file aside"), alert_store(path):
+        pass
+
+
+def test_a_store_whose_bodies_are_damaged_says_what_to_do(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("update incidents set body = '{'")
+    with pytest.raises(AlertStoreError, match=r"damaged.*move the file aside"), alert_store(path) as store:
+        store.incidents()
+
+
+def test_a_store_that_another_program_locks_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "LOCKED_S", 0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("begin exclusive")
+        with (
+            pytest.raises(AlertStoreError, match=r"database is locked. .* close the program"),
+            alert_store(path) as store,
+            store.transaction(),
+        ):
+            pass
+    with alert_store(path) as store, store.transaction():
+        assert list(store.incidents()) == [CHECK]
+
+
+def test_open_and_resolved_alerts_are_told_newest_first(path: Path) -> None:
+    assert alert_states(path.parent) == (
+        OPEN,
+        AlertState(
+            "raw_toy/events",
+            "holds",
+            "resolved",
+            "error",
+            "2024-02-29T12:00:00+00:00",
+            "2024-03-01T12:00:00+00:00",
+            1,
+        ),
+    )
+
+
+def test_without_a_store_there_are_no_alerts_and_none_is_made(tmp_path: Path) -> None:
+    assert alert_states(tmp_path) == ()
+    assert list(tmp_path.iterdir()) == []
