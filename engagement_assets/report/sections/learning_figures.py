@@ -129,7 +129,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("plays:Q", axis=alt.Axis(title="plays", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[when, tip("plays", "plays", ",")],
             ),
             mart=mart,

@@ -218,7 +218,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[when, tip("sessions", "sessions", ",")],
             ),
             mart=mart,

@@ -9,8 +9,7 @@ import pandas as pd
 
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, period_axis, rows, tip
-from engagement_assets.report.theme import COMPLETE as MARK_COMPLETE
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, outline, period_axis, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
 
 SOURCES = {
@@ -207,7 +206,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engagement_units:Q", axis=alt.Axis(title="units", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[*when, tip("engagement_units", "units", ",")],
             ),
             mart="engagement.weekly_engagement",
@@ -221,7 +220,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engaged_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                color=alt.value(COLOURS[2]),
+                color=alt.ColorValue(COLOURS[2]),
                 tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
             ),
             mart="engagement.weekly_engagement",
@@ -247,8 +246,7 @@ def _triangle() -> AnyChart:
     )
     cells = base.mark_rect(cornerRadius=2, fill=COLOURS[0]).encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
-        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
-        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
+        **outline("var(--muted)"),
         tooltip=[
             tip("cohort", "first active in the week of"),
             tip("weeks_since", "weeks later", "d"),
@@ -259,7 +257,7 @@ def _triangle() -> AnyChart:
     texts = base.mark_text(fontSize=11).encode(
         text=alt.Text("retention_rate:Q", format=".0%"),
         # Without room for it, the share is in the tooltip and in the table.
-        opacity=alt.condition("bandwidth('x') > 34", alt.value(1), alt.value(0)),
+        opacity=alt.OpacityValue(0, condition={"test": "bandwidth('x') > 34", "value": 1}),
     )
     return alt.layer(cells, texts).properties(height=alt.Step(24))
 
@@ -269,8 +267,7 @@ def _days_observed(tooltip: list[alt.Tooltip]) -> AnyChart:
     cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
         x2="until:T",
         fillOpacity=alt.FillOpacity("days_observed:Q", scale=alt.Scale(domain=[0, 7], range=[0, 0.75]), legend=None),
-        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
-        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
+        **outline("var(--muted)"),
         tooltip=tooltip,
     )
     return alt.layer(cells).properties(height=alt.Step(30))

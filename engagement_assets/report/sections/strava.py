@@ -158,7 +158,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")],
             ),
             mart="strava.strava_weekly_kudos_change",
@@ -222,7 +222,7 @@ def _figures() -> tuple[Figure, ...]:
                 bars(
                     rows(),
                     y=alt.Y(f"total_{name}:Q", axis=alt.Axis(title=name, tickCount=5)),
-                    color=alt.value(fill),
+                    color=alt.ColorValue(fill),
                     tooltip=[tip("month", "month from"), tip(f"total_{name}", name, ",.1f")],
                 ),
                 mart="strava.strava_monthly_summary",

@@ -225,7 +225,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
-                color=alt.value(COLOURS[1]),
+                color=alt.ColorValue(COLOURS[1]),
                 tooltip=[when, tip("sessions", "sessions", ",")],
             ),
             mart="training.tempo_sessions",
