@@ -106,7 +106,7 @@ HOURS = (Column("sent_hours", "Hours as sent", "number"), Column("capped_hours",
 def figures(*, by_value: bool) -> tuple[Figure, ...]:
     """Totals, plays, time and completion by period, and the split by a dimension."""
     when = tip("period", "period from")
-    mart = "learning.engagement_daily"
+    mart = "learning.engagement_weekly"
     rate_axis = alt.Y("completion_rate:Q", axis=alt.Axis(title="completed / plays", format=".0%", tickCount=5))
     time_axis = alt.Y("hours:Q", axis=alt.Axis(title="hours", tickCount=5))
     split = Figure(
