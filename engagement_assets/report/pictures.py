@@ -12,9 +12,8 @@ import vl_convert
 
 from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.html import as_json, compiled
-from engagement_assets.report.theme import STATIC_COLOURS, dressed
+from engagement_assets.report.theme import STATIC_COLOURS, WIDTH, dressed
 
-WIDTH = 640
 # Vega describes each mark for screen readers and for its own events, which reach no further than the picture's title.
 _NOT_DRAWN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
 _FRACTION = re.compile(r"-?\d+\.\d{2,}")
@@ -33,7 +32,7 @@ def pictures_of(sections: Iterable[Section], tables: Collection[str]) -> dict[st
             if figure.chart is not None and mart is not None and mart in tables and mart not in pictures:
                 svg = draw(section, figure)
                 if svg is not None:
-                    pictures[mart] = as_markdown(figure.title, svg)
+                    pictures[mart] = as_markdown(figure.title, figure.summary, svg)
     return pictures
 
 
@@ -72,9 +71,9 @@ def draw(section: Section, figure: Figure) -> str | None:
     return _FRACTION.sub(lambda number: f"{float(number[0]):.1f}", svg)
 
 
-def as_markdown(title: str, svg: str) -> str:
-    """An inline picture, as Dagster's Markdown metadata shows it."""
-    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+def as_markdown(title: str, summary: str, svg: str) -> str:
+    """An inline picture under its title, as Dagster's Markdown metadata shows it."""
+    return f"**{title}**. {summary}\n\n![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def _upstream(section: Section, dataset: str) -> set[str]:

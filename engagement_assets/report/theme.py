@@ -27,6 +27,10 @@ STATIC_COLOURS = {
 }
 COLOURS = [f"var(--c{number})" for number in range(1, 6)]
 COMPLETE = "datum.is_complete"
+WIDTH = 640
+# The width of the figure, axes included. `width` is the plot's alone, which is known only after axes and legends have
+# been laid out; it is named so that this is looked at again when it changes. A picture is in no container.
+_ROOM = f"(width && containerSize()[0] || {WIDTH})"
 # A plain dict: `chart.configure_…` would copy every chart several times.
 CONFIG = {
     "background": "transparent",
@@ -41,7 +45,7 @@ CONFIG = {
         "titleFontWeight": "normal",
         "labelFontSize": 12,
         "titleFontSize": 12,
-        "labelLimit": 170,
+        "labelLimit": {"expr": f"min(210, {_ROOM} * 0.4)"},
     },
     "legend": {"labelColor": "var(--ink)", "titleColor": "var(--muted)", "labelFontSize": 12, "labelLimit": 220},
     "text": {"color": "var(--ink)"},
@@ -66,15 +70,17 @@ def period_axis(**axis: Any) -> alt.X:
     )
 
 
-def legend_above() -> alt.Legend:
+def legend_above(labels: list[str] | None = None) -> alt.Legend:
     """A legend above the chart, in as many columns as have room."""
-    return alt.Legend(title=None, orient="top", columns=alt.ExprRef("max(1, floor(width / 150))"), symbolStrokeWidth=0)
+    entry = 40 + 7 * max(map(len, labels or ["about as long"]))
+    columns = alt.ExprRef(f"max(1, floor(({_ROOM} - 60) / {entry}))")
+    return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
 
 
 def colour(field: str, domain: list[str] | None = None) -> alt.Color:
     """A colour per category, explained above the chart."""
     scale = alt.Scale(range=COLOURS, domain=domain) if domain else alt.Scale(range=COLOURS)
-    return alt.Color(f"{field}:N", scale=scale, legend=legend_above())
+    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(domain))
 
 
 def outline(incomplete: str) -> dict[str, Any]:

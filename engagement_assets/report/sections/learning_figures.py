@@ -7,6 +7,7 @@ import altair as alt
 
 from engagement_assets.report.cubes import MEASURES
 from engagement_assets.report.figures import Column, Figure
+from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, look_up, rank, span, sums
 
@@ -94,7 +95,6 @@ OF_ONE_DIMENSION = (
 
 
 PERIOD = Column("period", "Period from")
-COMPLETE = Column("is_complete", "Complete", "yes_no")
 PARTS = (
     Column("plays", "Plays", "integer"),
     Column("completed_plays", "Completed", "integer"),

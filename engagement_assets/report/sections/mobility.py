@@ -7,7 +7,7 @@ import altair as alt
 import duckdb
 
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, options_of
-from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
@@ -18,9 +18,7 @@ from engagement_assets.report.transforms import (
     keep,
     keep_chosen,
     label,
-    look_up,
     rank,
-    span,
     sums,
 )
 
@@ -33,8 +31,6 @@ FUNNEL = {
 OUTCOMES = {"booked": "booked", "searched_not_booked": "looked, did not book", "browsed": "browsed"}
 BIN_S = 60
 TOP_EVENTS = 12
-WEEK = Column("week", "Week of")
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 SLICE = "coalesce(zone, 'unknown') as zone, coalesce(os_name, 'unknown') as os_name,"
 
 
@@ -79,7 +75,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             "weekly": weekly.drop(columns="users"),
             "waits": waits.drop(columns="users"),
             "endings": endings.drop(columns="users"),
-            "complete_weeks": observed_weeks(connection, "mobile"),
+            "complete_weeks": observed(connection, "week", "mobile"),
         },
         filters=(
             Filter("zone", "Zone", options_of(weekly["zone"], "all")),
@@ -95,7 +91,6 @@ def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
     chosen = (keep_chosen("zone"), keep_chosen("os_name"))
     # What is of all sessions is not shown beside a filter that it does not follow.
     of_slice = chosen if sliced else (keep("zone === '' && os_name === ''"),)
-    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
     return (
         dataset("weeks_chosen", "weekly", *chosen),
         dataset(
@@ -114,7 +109,7 @@ def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             sums(["week"], COUNTS),
             divide("booking_rate", "booked_sessions", "sessions"),
             divide("searching_booking_rate", "searching_booked_sessions", "searching_sessions"),
-            *week,
+            *marks_of("week"),
         ),
         dataset(
             "conversion_rates",
@@ -260,7 +255,7 @@ def _figures() -> tuple[Figure, ...]:
                 y=alt.Y(
                     "last_event_name:N",
                     sort=alt.EncodingSortField("all_sessions", order="descending"),
-                    axis=alt.Axis(title=None, labelLimit=210),
+                    axis=alt.Axis(title=None),
                 ),
                 x=alt.X("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
                 color=colour("outcome_name", list(OUTCOMES.values())),
@@ -278,9 +273,11 @@ def _figures() -> tuple[Figure, ...]:
 
 
 def _funnel() -> AnyChart:
+    # Room for the share behind the longest bar.
+    room = alt.Scale(domain=[0, alt.ExprRef("1.25 * extent(pluck(data('rows'), 'count'))[1]")], nice=False)
     base = rows().encode(
         y=alt.Y("step_name:N", axis=alt.Axis(title=None, labelExpr="slice(datum.label, 2)")),
-        x=alt.X("count:Q", axis=alt.Axis(title="sessions", tickCount=5)),
+        x=alt.X("count:Q", scale=room, axis=alt.Axis(title="sessions", tickCount=5)),
     )
     steps = base.mark_bar(fill=COLOURS[0], fillOpacity=0.85, height={"band": 0.7}).encode(
         tooltip=[tip("step_name", "step"), tip("count", "sessions", ","), tip("share", "of all", ".1%")]

@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
+from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, outline, period_axis, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
@@ -26,7 +27,6 @@ GROWTH = {
     "churned_users": "churned",
 }
 WEEK = (Column("source_name", "Source"), Column("week_start_date", "Week of"))
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 
 
 def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -241,10 +241,14 @@ def _figures() -> tuple[Figure, ...]:
 
 def _triangle() -> AnyChart:
     base = rows().encode(
-        x=alt.X("weeks_since:O", axis=alt.Axis(title="weeks later", labelAngle=0, orient="top", grid=False)),
+        x=alt.X(
+            "weeks_since:O",
+            axis=alt.Axis(title="weeks later", labelAngle=0, labelOverlap=True, orient="top", grid=False),
+        ),
         y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),
     )
-    cells = base.mark_rect(cornerRadius=2, fill=COLOURS[0]).encode(
+    # Bars, since a rectangle's outline cannot be dashed.
+    cells = base.mark_bar(fill=COLOURS[0], width={"band": 1}, height={"band": 1}).encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
         **outline("var(--muted)"),
         tooltip=[

@@ -60,9 +60,9 @@ def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Sectio
         from audit.rejected_records group by all order by all
         """
     ).df()
-    checks = _frame(evidence.checks, CheckState)
+    checks = _frame(evidence.checks, CheckState, ["evaluated_at"])
     checks["area"] = checks["asset"].str.split("/").str[0]
-    alerts = _frame(evidence.alerts, AlertState)
+    alerts = _frame(evidence.alerts, AlertState, ["since", "until"])
     return Section(
         name="quality",
         title="Data quality",
@@ -75,9 +75,13 @@ def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Sectio
     )
 
 
-def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type) -> pd.DataFrame:
+def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type, instants: list[str]) -> pd.DataFrame:
+    """One row per state; instants to the minute."""
     columns = [field.name for field in dataclasses.fields(kind)]
-    return pd.DataFrame([dataclasses.astuple(state) for state in states], columns=columns)
+    frame = pd.DataFrame([dataclasses.astuple(state) for state in states], columns=columns)
+    for instant in instants:
+        frame[instant] = frame[instant].str.slice(0, 16).str.replace("T", " ")
+    return frame
 
 
 def _tiles(checks: pd.DataFrame, alerts: pd.DataFrame) -> tuple[Tile, ...]:
@@ -107,7 +111,11 @@ def _dataflow() -> tuple[dict[str, object], ...]:
         ),
         dataset("fresh", "freshness", chosen, calculate("name", "datum.source + ' / ' + datum.dataset")),
         dataset("reasons", "quarantine", chosen, sums(["source", "reason_code"], ["records"])),
-        dataset("all_alerts", "alerts"),
+        dataset(
+            "all_alerts",
+            "alerts",
+            {"type": "collect", "sort": {"field": ["state", "since"], "order": ["ascending", "descending"]}},
+        ),
         dataset(
             "records_by_day",
             "loads",
@@ -115,7 +123,6 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             sums(["day"], list(RECORDS)),
             fold(list(RECORDS), "part", "records"),
             label("part", RECORDS, "part_name"),
-            calculate("is_complete", "true"),
             *span("day", "'day'"),
         ),
         dataset("held_days", "loads", chosen, {"type": "filter", "expr": "datum.is_held"}),
@@ -138,7 +145,7 @@ def _figures() -> tuple[Figure, ...]:
                 color=alt.Color(
                     "state:N",
                     scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
-                    legend=legend_above(),
+                    legend=legend_above(list(STATES)),
                 ),
                 tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
             )
@@ -194,7 +201,7 @@ def _figures() -> tuple[Figure, ...]:
                     axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6),
                 ),
                 x2="until:T",
-                y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5, format="~s")),
+                y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5)),
                 color=colour("part_name", list(RECORDS.values())),
                 tooltip=[tip("day", "day"), tip("part_name", "records"), tip("records", "count", ",")],
             ),
@@ -210,8 +217,8 @@ def _figures() -> tuple[Figure, ...]:
                 Column("severity", "Severity"),
                 Column("asset", "Asset"),
                 Column("name", "Check"),
-                Column("since", "Since"),
-                Column("until", "Until"),
+                Column("since", "Since (UTC)"),
+                Column("until", "Until (UTC)"),
                 Column("times_failed", "Times failed", "integer"),
             ),
             is_list=True,
