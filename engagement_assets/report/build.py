@@ -74,7 +74,7 @@ def _parts(
         "strava": ("Strava", lambda: strava(connection, suppression)),
         "mobility": ("Mobility", lambda: mobility(connection, suppression)),
         "product": ("Product", lambda: product(connection, suppression)),
-        "audit": ("Data quality", lambda: quality(connection, evidence)),
+        "audit": ("Data quality", lambda: quality(connection, suppression, evidence)),
     }
 
 

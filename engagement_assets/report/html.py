@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -71,15 +72,19 @@ def render(sections: Sequence[Section], *, state: str, remarks: Sequence[str], d
 
 
 def _bundle(folder: Path) -> str:
-    """Vega as one script, put together once for each version: it takes as long as the rest of the page."""
+    """Vega as one script, kept in the folder: to put it together takes as long as the rest of the page."""
     kept = folder / f".vega_bundle_{version('vl-convert-python')}.js"
     if not kept.exists():
-        # A closing tag inside a text of the bundle would end the script element.
-        bundle = str(vl_convert.javascript_bundle(_BUNDLE)).replace("</script", "<\\/script")
         draft = kept.with_suffix(".draft")
-        draft.write_text(bundle, encoding="utf-8")
+        draft.write_text(_vega(), encoding="utf-8")
         draft.replace(kept)
     return kept.read_text(encoding="utf-8")
+
+
+@cache
+def _vega() -> str:
+    # A closing tag inside a text of the bundle would end the script element.
+    return str(vl_convert.javascript_bundle(_BUNDLE)).replace("</script", "<\\/script")
 
 
 def _hash(content: str) -> str:

@@ -66,7 +66,10 @@ def period_axis(**axis: Any) -> alt.X:
     return alt.X(
         "at:T",
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(title=None, format="%-d %b %y", values=alt.ExprRef(_PERIOD_TICKS), grid=False, **axis),
+        # Labels within so many pixels of an end keep to their side of it.
+        axis=alt.Axis(
+            title=None, format="%-d %b %y", values=alt.ExprRef(_PERIOD_TICKS), labelFlush=24, grid=False, **axis
+        ),
     )
 
 

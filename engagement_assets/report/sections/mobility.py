@@ -42,7 +42,11 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             count(*) as sessions, count(*) filter (where is_searching) as searching_sessions,
             count(*) filter (where is_booked) as booked_sessions,
             count(*) filter (where is_searching and is_booked) as searching_booked_sessions,
-            count(distinct anonymous_id) as users
+            least(
+                count(distinct anonymous_id), nullif(count(distinct anonymous_id) filter (where is_searching), 0),
+                nullif(count(distinct anonymous_id) filter (where is_booked), 0),
+                nullif(count(distinct anonymous_id) filter (where is_searching and is_booked), 0)
+            ) as users
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()
@@ -65,7 +69,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     if suppression:
         cells = len(weekly) + len(waits) + len(endings)
         weekly = suppression.shown(weekly, ["week"])
-        waits, endings = suppression.shown(waits, []), suppression.shown(endings, [])
+        waits, endings = suppression.shown(waits, []), suppression.shown(endings, ["outcome"], [])
         notes.append(suppression.note(cells - len(weekly) - len(waits) - len(endings)))
     return Section(
         name="mobility",

@@ -81,7 +81,8 @@ def _suppressed(
     """Rows of either table that may be shown.
 
     A week in which any of the four groups is small keeps its total alone: with the weeks beside it, the others would
-    tell the small one. A cohort's week is small, too, if few of the cohort stayed away.
+    tell the small one. A cohort's week is small, too, if few of the cohort stayed away. Its first week covers nothing,
+    since the cohort's size tells it; where nothing else covers a week's small cells, the cohort that begins then goes.
     """
     parts = list(GROWTH)
     small = pd.concat([suppression.is_small(weekly[part]) for part in parts], axis=1).any(axis=1)
@@ -94,7 +95,14 @@ def _suppressed(
         .where(~suppression.is_small(away), 1)
         .where(~suppression.is_small(retention["cohort_size"]), 1)
     )
-    return weekly, suppression.shown(cells, ["source", "week_start_date"]).drop(columns="users")
+    later = cells["weeks_since"] > 0
+    hidden = suppression.hidden(cells, ["source", "week_start_date"], covers=later)
+    weeks = [cells["source"], cells["week_start_date"]]
+    small = suppression.is_small(cells["users"]).groupby(weeks).transform("any")
+    covered = (hidden & (cells["users"] >= suppression.min_users)).groupby(weeks).transform("any")
+    cohorts = cells["source"] + cells["cohort"]
+    hidden |= cohorts.isin(cohorts[small & ~covered & ~later])
+    return weekly, cells[~hidden].drop(columns="users").reset_index(drop=True)
 
 
 def _tile(weekly: pd.DataFrame, source: str) -> Tile:

@@ -13,17 +13,20 @@ import pandas as pd
 from engagement_assets.report.evidence import AlertState, CheckState, Evidence
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
 from engagement_assets.report.sections.overview import SOURCES
+from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
 
 # Days of loads on the page; more are in `audit.ingestion_loads`.
 LOAD_DAYS = 400
+# Tables that count records.
+RECORD_COUNTS = ("quarantine", "loads")
 STATES = {"passed": "passed", "warned": "warned", "failed": "failed", "not run": "not run"}
 RECORDS = {"accepted": "accepted", "quarantined": "quarantined", "duplicates": "duplicates"}
 
 
-def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Section:
-    """The section; the same in publish mode, since nothing in it is about users."""
+def quality(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, evidence: Evidence) -> Section:
+    """The section; in publish mode without counts of records, since few records are about few users."""
     loads = connection.execute(
         f"""
         with newest as (
@@ -63,14 +66,24 @@ def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Sectio
     checks = _frame(evidence.checks, CheckState, ["evaluated_at"])
     checks["area"] = checks["asset"].str.split("/").str[0]
     alerts = _frame(evidence.alerts, AlertState, ["since", "until"])
+    tables = {"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads}
+    dataflow, figures = _dataflow(), _figures()
+    notes = []
+    if suppression:
+        tables = {name: table for name, table in tables.items() if name not in RECORD_COUNTS}
+        tables["checks"] = checks.assign(failing_rows=None)
+        dataflow = tuple(each for each in dataflow if each["source"] in tables)
+        figures = tuple(each for each in figures if each.dataset in {flow["name"] for flow in dataflow})
+        notes.append("Publish mode leaves counts of records out: few records are about few users.")
     return Section(
         name="quality",
         title="Data quality",
         intro="What was checked, how fresh the data is, and what was kept out of it.",
-        tables={"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads},
+        tables=tables,
         filters=(Filter("source", "Source", (("", "all"), *SOURCES.items())),),
-        dataflow=_dataflow(),
-        figures=_figures(),
+        dataflow=dataflow,
+        figures=figures,
+        notes=tuple(notes),
         tiles=_tiles(checks, alerts),
     )
 
