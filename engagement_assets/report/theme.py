@@ -61,15 +61,13 @@ _PERIOD_TICKS = (
 )
 
 
-def period_axis(**axis: Any) -> alt.X:
+def period_axis() -> alt.X:
     """Time as a UTC axis whose ticks are the beginnings of periods."""
     return alt.X(
         "at:T",
         scale=alt.Scale(type="utc"),
         # Labels within so many pixels of an end keep to their side of it.
-        axis=alt.Axis(
-            title=None, format="%-d %b %y", values=alt.ExprRef(_PERIOD_TICKS), labelFlush=24, grid=False, **axis
-        ),
+        axis=alt.Axis(title=None, format="%-d %b %y", values=alt.ExprRef(_PERIOD_TICKS), labelFlush=24, grid=False),
     )
 
 
