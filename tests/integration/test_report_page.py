@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
     """Chromium without a window; for this module only, since Playwright keeps an event loop in the thread."""
     path = chromium()
     if path is None:
-        pytest.skip("no chromium on PATH to open the report in: `apt-get install chromium` (README, Tests)")
+        pytest.skip("no chromium on PATH to open the report in: `apt-get install chromium`")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path)
         yield opened
