@@ -67,7 +67,15 @@ def period_axis() -> alt.X:
         "at:T",
         scale=alt.Scale(type="utc"),
         # Labels within so many pixels of an end keep to their side of it.
-        axis=alt.Axis(title=None, format="%-d %b %y", values=alt.ExprRef(_PERIOD_TICKS), labelFlush=24, grid=False),
+        axis=alt.Axis(
+            title=None,
+            format="%-d %b %y",
+            values=alt.ExprRef(_PERIOD_TICKS),
+            labelFlush=24,
+            labelOverlap="greedy",
+            labelSeparation=12,
+            grid=False,
+        ),
     )
 
 
