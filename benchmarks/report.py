@@ -7,6 +7,7 @@ with as many cells as a page takes at most, and of one with far more, which has 
 """
 
 import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -21,7 +22,6 @@ from engagement_assets.report.cubes import ACTIVITY, DATES, DIMENSIONS, MEASURES
 from engagement_assets.report.evidence import Evidence
 from engagement_assets.settings import Settings
 
-CHROMIUM = Path("/usr/bin/chromium")
 MAX_CELLS: int = Settings.model_fields["report_max_cells"].default
 VALUES = {
     "country_code": 30,
@@ -55,11 +55,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=300_000, help="daily cells of the large learning explorer")
     arguments = parser.parse_args()
-    if not CHROMIUM.exists():
-        print(f"there is no {CHROMIUM} to open the report in", file=sys.stderr)
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("there is no chromium on PATH to open the report in", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM))
+        browser = playwright.chromium.launch(executable_path=chromium)
         print(f"{'page':<26}{'write s':>9}{'MB':>6}{'cells':>9}{'grain':>7}{'paint':>7}{'ready':>7}{'filter ms':>16}")
         published = Settings().published_warehouse_path
         if published.exists():

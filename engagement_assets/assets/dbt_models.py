@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
+from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
@@ -27,6 +28,7 @@ from engagement_assets.transform.project import DBT_PROJECT_DIR
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
+MARTS = "marts"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Area:
 
 # The area that stands on all others. A source that fails must not stop it (see `commands/range_run.py`).
 CROSS_SOURCE_AREA = Area("engagement", None)
-CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA.name}_marts"
+CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA.name}_{MARTS}"
 
 AREAS = (
     Area("training", "runna"),
@@ -115,7 +117,7 @@ def _step_of(node: Mapping[str, Any]) -> str:
         return AUDIT
     if "snapshot" in tags or _layer_of(node) in {"seeds", "staging"}:
         return f"{area}_staging"
-    return f"{area}_{WINDOWED if 'windowed' in tags else 'marts'}"
+    return f"{area}_{WINDOWED if 'windowed' in tags else MARTS}"
 
 
 class ProjectTranslator(DagsterDbtTranslator):
@@ -225,6 +227,9 @@ def _step(
             days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
             window = with_trailing_days(window_of(context), days, start_date)
         with trying_again(settings, context):
-            yield from build.stream(context, window)
+            events = build.stream(context, window)
+            if name.endswith(MARTS):
+                events = with_pictures(events, context, settings, name.removesuffix(f"_{MARTS}"))
+            yield from events
 
     return models

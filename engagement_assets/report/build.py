@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from filelock import FileLock
 
 from engagement_assets.report.evidence import Evidence
 from engagement_assets.report.figures import Section
@@ -21,10 +22,10 @@ from engagement_assets.report.sections.quality import quality
 from engagement_assets.report.sections.strava import strava
 from engagement_assets.report.sections.training import training
 from engagement_assets.report.suppression import Suppression
+from engagement_assets.settings import Settings
 
 REPORT_FILE = "engagement_report.html"
 DOCS_FILE = "dbt_docs.html"
-TITLE = "Engagement report"
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,39 @@ class Report:
         }
 
 
+def suppression_of(settings: Settings) -> Suppression | None:
+    """What publish mode leaves out, None outside of it."""
+    return Suppression(settings.report_min_users) if settings.report_publish_mode else None
+
+
+def section_of(connection: duckdb.DuckDBPyConnection, schema: str, settings: Settings) -> Section:
+    """The section about one schema, which is an area or `audit`; checks and alerts are not asked for."""
+    _, make = _parts(connection, suppression_of(settings), Evidence(), settings.report_max_cells)[schema]
+    return make()
+
+
 def build_sections(
     connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, evidence: Evidence, max_cells: int
 ) -> tuple[Section, ...]:
     """All sections; one whose schema has not been published says so and shows nothing."""
-    parts: tuple[tuple[str, str, Callable[[], Section]], ...] = (
-        ("engagement", "Overview", lambda: overview(connection, suppression)),
-        ("learning", "Learning explorer", lambda: learning(connection, suppression, max_cells)),
-        ("training", "Training", lambda: training(connection, suppression)),
-        ("strava", "Strava", lambda: strava(connection, suppression)),
-        ("mobility", "Mobility", lambda: mobility(connection, suppression)),
-        ("product", "Product", lambda: product(connection, suppression)),
-        ("audit", "Data quality", lambda: quality(connection, evidence)),
-    )
     schemas = {name for (name,) in connection.execute("select distinct schema_name from duckdb_tables()").fetchall()}
-    return tuple(make() if schema in schemas else _unpublished(schema, title) for schema, title, make in parts)
+    parts = _parts(connection, suppression, evidence, max_cells).items()
+    return tuple(make() if schema in schemas else _unpublished(schema, title) for schema, (title, make) in parts)
+
+
+def _parts(
+    connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, evidence: Evidence, max_cells: int
+) -> dict[str, tuple[str, Callable[[], Section]]]:
+    """Title of each section, and what makes it, by the schema that it is about."""
+    return {
+        "engagement": ("Overview", lambda: overview(connection, suppression)),
+        "learning": ("Learning explorer", lambda: learning(connection, suppression, max_cells)),
+        "training": ("Training", lambda: training(connection, suppression)),
+        "strava": ("Strava", lambda: strava(connection, suppression)),
+        "mobility": ("Mobility", lambda: mobility(connection, suppression)),
+        "product": ("Product", lambda: product(connection, suppression)),
+        "audit": ("Data quality", lambda: quality(connection, suppression, evidence)),
+    }
 
 
 def _unpublished(schema: str, title: str) -> Section:
@@ -88,15 +107,19 @@ def write_report(
     if suppression:
         remarks.append(f"Publish mode: numbers about fewer than {suppression.min_users} users are left out.")
     folder.mkdir(parents=True, exist_ok=True)
-    page = render(
-        sections,
-        title=TITLE,
-        state=f"Data up to {newest_day}; newest load {loaded_at} UTC." if loaded_at else "Nothing has been loaded yet.",
-        remarks=remarks,
-        docs=DOCS_FILE if (folder / DOCS_FILE).exists() else None,
-    )
     path = folder / REPORT_FILE
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    # A command may write the report while a run does.
+    with FileLock(folder / ".report.lock"):
+        page = render(
+            sections,
+            state=f"Data up to {newest_day}; newest load {loaded_at} UTC."
+            if loaded_at
+            else "Nothing has been loaded yet.",
+            remarks=remarks,
+            docs=DOCS_FILE if (folder / DOCS_FILE).exists() else None,
+            cache=folder,
+        )
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(path)
     return Report(path, path.stat().st_size, sections)

@@ -9,7 +9,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -32,17 +34,17 @@ _ESCAPES: dict[str, str | int | None] = {
 }
 
 
-def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequence[str], docs: str | None) -> str:
+def render(sections: Sequence[Section], *, state: str, remarks: Sequence[str], docs: str | None, cache: Path) -> str:
     """The page as text.
 
     Args:
         sections: what is shown, in order.
-        title: the page's title.
         state: which state of the data it shows, for the reader.
         remarks: what holds for the whole page.
         docs: file name of the dbt docs beside the page, if they are there.
+        cache: folder in which Vega's bundle is kept from one report to the next.
     """
-    scripts = [_bundle(), (PAGE / "report.js").read_text(encoding="utf-8")]
+    scripts = [_bundle(cache), (PAGE / "report.js").read_text(encoding="utf-8")]
     style = (PAGE / "report.css").read_text(encoding="utf-8")
     policy = "; ".join(
         (
@@ -58,7 +60,6 @@ def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequ
     )
     template = environment.from_string((PAGE / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        title=title,
         state=state,
         remarks=remarks,
         docs=docs,
@@ -70,8 +71,18 @@ def render(sections: Sequence[Section], *, title: str, state: str, remarks: Sequ
     )
 
 
+def _bundle(folder: Path) -> str:
+    """Vega as one script, kept in the folder: to put it together takes as long as the rest of the page."""
+    kept = folder / f".vega_bundle_{version('vl-convert-python')}.js"
+    if not kept.exists():
+        draft = kept.with_suffix(".draft")
+        draft.write_text(_vega(), encoding="utf-8")
+        draft.replace(kept)
+    return kept.read_text(encoding="utf-8")
+
+
 @cache
-def _bundle() -> str:
+def _vega() -> str:
     # A closing tag inside a text of the bundle would end the script element.
     return str(vl_convert.javascript_bundle(_BUNDLE)).replace("</script", "<\\/script")
 

@@ -6,63 +6,74 @@ Belongs here: drawing a figure as it stands before anybody filters. Not here: wh
 import base64
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import vl_convert
 
 from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.html import as_json, compiled
-from engagement_assets.report.theme import STATIC_COLOURS, dressed
+from engagement_assets.report.theme import STATIC_COLOURS, WIDTH, dressed
 
-WIDTH = 640
-# Vega describes each mark for screen readers, which reach no further than a picture's own title.
-_WORDS = re.compile(r' (?:aria-label|aria-roledescription|role)="[^"]*"')
+# Vega describes each mark for screen readers and for its own events, which reach no further than the picture's title.
+_NOT_DRAWN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
+_FRACTION = re.compile(r"-?\d+\.\d{2,}")
 
 
-def pictures_of(sections: Iterable[Section]) -> dict[str, str]:
-    """A Markdown picture by table (`schema.table`): the first figure that is about it."""
+def pictures_of(sections: Iterable[Section], tables: Collection[str]) -> dict[str, str]:
+    """A Markdown picture by table (`schema.table`) of these: the first figure that is about it, if it has rows.
+
+    Raises:
+        ValueError: Vega cannot draw one; the message is Vega's.
+    """
     pictures: dict[str, str] = {}
     for section in sections:
         for figure in section.figures:
-            if figure.chart is not None and figure.mart is not None and figure.mart not in pictures:
-                pictures[figure.mart] = as_markdown(figure.title, draw(section, figure))
+            mart = figure.mart
+            if figure.chart is not None and mart is not None and mart in tables and mart not in pictures:
+                svg = draw(section, figure)
+                if svg is not None:
+                    pictures[mart] = as_markdown(figure.title, figure.summary, svg)
     return pictures
 
 
-def draw(section: Section, figure: Figure) -> str:
-    """A figure as SVG, over the section's dataflow with its filters at their beginning.
+def draw(section: Section, figure: Figure) -> str | None:
+    """A figure as SVG, over the section's dataflow with its filters at their beginning; None where it has no data.
 
     Raises:
         ValueError: Vega cannot draw it; the message is Vega's.
     """
     if figure.chart is None:
         raise ValueError(f"{section.name}.{figure.name} has no chart to draw")
-    chart = compiled(dressed(figure.chart, figure.title, WIDTH))
     needed = _upstream(section, figure.dataset)
-    tables = [
-        {"name": name, "values": json.loads(table.to_json(orient="records"))}
-        for name, table in section.tables.items()
-        if name in needed
-    ]
-    dataflow = [each for each in section.dataflow if each["name"] in needed]
+    tables = {name: table for name, table in section.tables.items() if name in needed}
+    if all(table.empty for table in tables.values()):
+        return None
+    chart = compiled(dressed(figure.chart, figure.title, WIDTH))
     rows = {"name": "rows", "source": figure.dataset}
-    own = [rows if each["name"] == "rows" else each for each in chart["data"]]
-    complete: dict[str, Any] = {
-        **chart,
-        "background": "var(--paper)",
-        "signals": [*section.all_signals(), *chart.get("signals", [])],
-        "data": [*tables, *dataflow, *own],
-    }
-    text = as_json(complete)
+    text = as_json(
+        {
+            **chart,
+            "background": "var(--paper)",
+            "signals": [*section.all_signals(), *chart.get("signals", [])],
+            "data": [
+                *(each for each in section.dataflow if each["name"] in needed),
+                *(rows if each["name"] == "rows" else each for each in chart["data"]),
+            ],
+        }
+    )
     for variable, colour in STATIC_COLOURS.items():
         text = text.replace(variable, colour)
-    return _WORDS.sub("", vl_convert.vega_to_svg(json.loads(text)))
+    complete = json.loads(text)
+    complete["data"][:0] = [
+        {"name": name, "values": json.loads(table.to_json(orient="records"))} for name, table in tables.items()
+    ]
+    svg = _NOT_DRAWN.sub("", vl_convert.vega_to_svg(complete))
+    return _FRACTION.sub(lambda number: f"{float(number[0]):.1f}", svg)
 
 
-def as_markdown(title: str, svg: str) -> str:
-    """An inline picture, as Dagster's Markdown metadata shows it."""
-    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+def as_markdown(title: str, summary: str, svg: str) -> str:
+    """An inline picture under its title, as Dagster's Markdown metadata shows it."""
+    return f"**{title}**. {summary}\n\n![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def _upstream(section: Section, dataset: str) -> set[str]:

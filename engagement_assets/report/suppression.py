@@ -22,29 +22,35 @@ class Suppression:
         """Whether a count of users is above 0 and below the least that may be shown."""
         return (users > 0) & (users < self.min_users)
 
-    def hidden(self, cells: pd.DataFrame, within: list[str], users: str = "users") -> pd.Series:
+    def hidden(
+        self, cells: pd.DataFrame, *within: list[str], users: str = "users", covers: pd.Series | None = None
+    ) -> pd.Series:
         """Which cells are left out: the small ones, and one that covers them in each group that has some.
 
         Args:
-            cells: one row per cell, `users` being its distinct users.
-            within: columns of the groups whose totals are known elsewhere; none for one group of all cells.
-            users: the column of distinct users.
+            cells: one row per cell, `users` being its distinct users, or those of the smallest number in it.
+            within: columns of groups whose totals are known elsewhere; no columns are one group of all cells. Of
+                several, each is a part of the next. Groups that cross would need more than one cover.
+            users: the column of users.
+            covers: which cells may cover others; not those whose numbers are known elsewhere. All where it is missing.
 
         Returns:
             A boolean per row, with the index of `cells`.
         """
         hidden = self.is_small(cells[users])
-        groups = [group for _, group in cells.groupby(within, dropna=False)] if within else [cells]
-        for group in groups:
-            if hidden[group.index].any():
-                covers = group.loc[group[users] >= self.min_users, users]
-                if not covers.empty:
-                    hidden |= hidden.index == covers.idxmin()
+        able = cells[users] >= self.min_users
+        if covers is not None:
+            able &= covers
+        for columns in within:
+            for group in [each for _, each in cells.groupby(columns, dropna=False)] if columns else [cells]:
+                missing, free = hidden[group.index], able[group.index]
+                if missing.any() and free.any() and not (missing & free).any():
+                    hidden |= hidden.index == group.loc[free, users].idxmin()
         return hidden
 
-    def shown(self, cells: pd.DataFrame, within: list[str], users: str = "users") -> pd.DataFrame:
+    def shown(self, cells: pd.DataFrame, *within: list[str], users: str = "users") -> pd.DataFrame:
         """The cells that stay, in their order, with an index of their own."""
-        return cells[~self.hidden(cells, within, users)].reset_index(drop=True)
+        return cells[~self.hidden(cells, *within, users=users)].reset_index(drop=True)
 
     def note(self, left_out: int) -> str:
         """A remark for the readers of a section."""

@@ -4,6 +4,7 @@ Belongs here: what the tests of the report share. Not here: what a report must s
 """
 
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -112,6 +113,11 @@ def make_report(
         evidence=evidence or Evidence(),
         max_cells=max_cells,
     )
+
+
+def chromium() -> str | None:
+    """The Chromium or Chrome of this machine, None where there is none; downloading one would need a network."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class ReportPage:

@@ -39,15 +39,18 @@ def test_a_service_that_is_down_leaves_the_other_sources_weeks(running: Services
     assert str(PROJECT_ROOT) not in docs
     with dg.DagsterInstance.get() as instance:
         written = instance.get_latest_materialization_event(ENGAGEMENT_REPORT)
-        (seen,) = instance.fetch_observations(dg.AssetKey(["engagement", "weekly_engagement"]), limit=1).records
+        built = instance.get_latest_materialization_event(dg.AssetKey(["engagement", "weekly_engagement"]))
     assert written is not None
     assert written.asset_materialization is not None
     told = {name: value.value for name, value in written.asset_materialization.metadata.items()}
     assert told["path"] == str(page)
     assert told["size_bytes"] == page.stat().st_size
     assert told["rows"]["overview.weekly"] == 2
-    assert seen.asset_observation is not None
-    assert "](data:image/svg+xml;base64," in str(seen.asset_observation.metadata["chart"].value)
+    assert built is not None
+    assert built.asset_materialization is not None
+    picture = built.asset_materialization.metadata["chart"]
+    assert isinstance(picture, dg.MarkdownMetadataValue)
+    assert picture == written.asset_materialization.metadata["chart/engagement.weekly_engagement"]
 
     running.apis.strava.faults.next("unavailable", times=REQUESTS_OF_A_FAILING_RUN)
     run = running.run(date(2024, 1, 8), date(2024, 1, 14), SELECTION)

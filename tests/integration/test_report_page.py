@@ -14,11 +14,10 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, ReportPage, make_report, query
+from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, ReportPage, chromium, make_report, query
 
 pytestmark = pytest.mark.integration
 
-CHROMIUM = Path("/usr/bin/chromium")
 SECTIONS = ["overview", "learning", "training", "strava", "mobility", "product", "quality"]
 PLAYS = "cast(sum(plays) as bigint), cast(sum(completed_plays) as bigint), sum(completed_plays) / sum(plays)"
 HOSTILE_NAMES = [
@@ -33,11 +32,12 @@ HOSTILE_NAMES = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window; for this module only, since Playwright keeps an event loop in the thread."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM} to open the report in; install the package chromium")
+    """Chromium without a window; for this module only, since Playwright keeps an event loop in the thread."""
+    path = chromium()
+    if path is None:
+        pytest.skip("no chromium on PATH to open the report in: `apt-get install chromium`")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM))
+        opened = playwright.chromium.launch(executable_path=path)
         yield opened
         opened.close()
 
@@ -166,6 +166,15 @@ def test_a_slice_can_be_shared_by_its_address(report: ReportPage) -> None:
     assert report.page.locator("#learning [name=country_code]").input_value() == ""
 
 
+def test_a_link_to_a_section_leaves_the_slice_in_the_address(report: ReportPage) -> None:
+    report.page.locator("nav a[href='#mobility']").click()
+    assert report.page.url.partition("#")[2] == "mobility"
+    report.choose("learning", country_code="us")
+    report.page.locator("nav a[href='#strava']").click()
+    report.page.wait_for_url("**#learning.country_code=us")
+    assert report.page.locator("#strava h2").bounding_box()["y"] < 200
+
+
 def test_an_address_that_names_no_option_is_passed_over(report: ReportPage) -> None:
     before = report.rows("learning-plays")
     report.open("#learning.country_code=%3Cscript%3E&learning.grain=century&learning.first_day=soon&strava.none=1")
@@ -195,7 +204,7 @@ def test_data_quality_shows_checks_alerts_and_quarantine(report: ReportPage, pub
 def test_the_download_holds_what_is_shown(report: ReportPage) -> None:
     report.choose("mobility", zone="Centro")
     lines = list(csv.reader(io.StringIO(report.csv("mobility-sessions").removeprefix("\ufeff"))))
-    assert lines[0] == ["Week of", "Sessions", "Looked", "Booked", "Complete week"]
+    assert lines[0] == ["Week of", "Sessions", "Looked", "Booked", "Complete"]
     assert [[week, float(sessions)] for week, sessions, *_ in lines[1:]] == [
         list(row[:2]) for row in report.rows("mobility-sessions")
     ]
@@ -236,10 +245,16 @@ def test_it_can_be_used_by_keyboard_and_screen_reader(report: ReportPage) -> Non
     names = report.page.locator(".chart svg").evaluate_all("all => all.map(each => each.parentElement.ariaLabel)")
     assert len(names) > 30
     assert all(names)
+    # Each chart is one picture: its marks are not read out, its table is.
+    assert report.page.locator("#overview").get_by_role("img", name="Growth accounting", exact=True).count() == 1
     report.page.locator("#overview [name=source]").focus()
     report.page.keyboard.press("ArrowDown")
     report.page.locator("#overview [role=status]").filter(has_text="figures have rows").wait_for(state="attached")
     assert "overview.source=lingokids" in report.page.url
+    report.page.locator("#overview-growth summary").press("Enter")
+    report.page.locator("#overview-growth tbody tr").first.wait_for()
+    report.page.locator("#overview button[type=reset]").press("Enter")
+    report.page.wait_for_url(lambda url: "overview" not in url)
 
 
 def test_it_prints_light_and_without_controls(report: ReportPage) -> None:
@@ -252,11 +267,21 @@ def test_it_prints_light_and_without_controls(report: ReportPage) -> None:
     report.page.emulate_media(media="screen", color_scheme="light")
 
 
-def test_it_fits_a_phone(browser: Browser, loaded: Loaded) -> None:
-    phone = ReportPage(browser, loaded.report.path, viewport={"width": 360, "height": 740})
-    assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
-    assert phone.complaints == []
-    phone.page.close()
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nothing_is_cut_off_on_a_phone_or_a_laptop(browser: Browser, loaded: Loaded, width: int) -> None:
+    screen = ReportPage(browser, loaded.report.path, viewport={"width": width, "height": 740})
+    assert screen.page.evaluate("document.documentElement.scrollWidth") == width
+    # A pixel or two of a letter's side bearing may lie outside.
+    cut_off = screen.page.locator(".chart svg").evaluate_all(
+        "all => all.flatMap(svg => { const box = svg.getBoundingClientRect(); return [...svg.querySelectorAll('text')]"
+        ".filter(text => { const own = text.getBoundingClientRect(); return text.getAttribute('opacity') !== '0' && "
+        "(own.left < box.left - 2 || own.right > box.right + 2 || own.top < box.top - 2 "
+        "|| own.bottom > box.bottom + 2); })"
+        ".map(text => svg.closest('figure').id + ': ' + text.textContent); })"
+    )
+    assert cut_off == []
+    assert screen.complaints == []
+    screen.page.close()
 
 
 def test_hostile_names_do_no_harm(browser: Browser, published: Path, tmp_path: Path) -> None:

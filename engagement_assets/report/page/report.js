@@ -145,6 +145,9 @@ async function show(live, figure) {
       each.name === "rows" ? { name: "rows", values: copies } : each,
     );
     live.charts.set(figure, (await embed(box, { ...figure.spec, data }, VIEW)).view);
+    // One picture with a name, where Vega would have each of its marks read out: the table is there for that.
+    box.setAttribute("role", "img");
+    box.removeAttribute("aria-roledescription");
   }
 }
 
@@ -180,7 +183,10 @@ function remember(lives) {
   for (const { section, flow } of lives)
     for (const { signal, initial } of section.filters)
       if (flow.signal(signal) !== initial) state.set(`${section.name}.${signal}`, flow.signal(signal));
-  history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
+  const isSection = document.getElementById(location.hash.slice(1)) !== null;
+  // A link to a section has been followed, and must not cost the slice its address.
+  if (state.size || !isSection)
+    history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
 }
 
 /** Sets filters to what the URL's hash says; what is no option of a control is passed over. @param {Live[]} lives */
@@ -260,7 +266,7 @@ async function start() {
     await new Promise((resolve) => setTimeout(resolve));
   }
   window.addEventListener("hashchange", async () => {
-    if (!location.hash.includes("=")) return;
+    if (!location.hash.includes("=")) return remember(lives);
     await recall(lives);
     for (const live of lives) await refresh(live);
   });

@@ -7,6 +7,7 @@ import altair as alt
 
 from engagement_assets.report.cubes import MEASURES
 from engagement_assets.report.figures import Column, Figure
+from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, look_up, rank, span, sums
 
@@ -94,7 +95,6 @@ OF_ONE_DIMENSION = (
 
 
 PERIOD = Column("period", "Period from")
-COMPLETE = Column("is_complete", "Complete", "yes_no")
 PARTS = (
     Column("plays", "Plays", "integer"),
     Column("completed_plays", "Completed", "integer"),
@@ -106,7 +106,7 @@ HOURS = (Column("sent_hours", "Hours as sent", "number"), Column("capped_hours",
 def figures(*, by_value: bool) -> tuple[Figure, ...]:
     """Totals, plays, time and completion by period, and the split by a dimension."""
     when = tip("period", "period from")
-    mart = "learning.engagement_daily"
+    mart = "learning.engagement_weekly"
     rate_axis = alt.Y("completion_rate:Q", axis=alt.Axis(title="completed / plays", format=".0%", tickCount=5))
     time_axis = alt.Y("hours:Q", axis=alt.Axis(title="hours", tickCount=5))
     split = Figure(
@@ -129,7 +129,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("plays:Q", axis=alt.Axis(title="plays", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[when, tip("plays", "plays", ",")],
             ),
             mart=mart,

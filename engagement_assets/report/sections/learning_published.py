@@ -22,7 +22,10 @@ def weekly_slices(connection: duckdb.DuckDBPyConnection, suppression: Suppressio
     sums = """
         count(*) as plays, count(*) filter (where is_completed) as completed_plays,
         cast(coalesce(sum(duration_ms), 0) as bigint) as duration_ms,
-        cast(coalesce(sum(played_ms), 0) as bigint) as played_ms, count(distinct user_id) as users
+        cast(coalesce(sum(played_ms), 0) as bigint) as played_ms, count(distinct user_id) as users,
+        least(
+            count(distinct user_id), nullif(count(distinct user_id) filter (where is_completed), 0)
+        ) as fewest_users
     """
     parts = [
         f"""
@@ -33,7 +36,7 @@ def weekly_slices(connection: duckdb.DuckDBPyConnection, suppression: Suppressio
         for name, value in [("all", "'all'"), *((name, name) for name in SLICES)]
     ]
     cells = connection.execute(f"{' union all '.join(parts)} order by all").df()
-    shown = suppression.shown(cells, ["week", "dimension_name"])
+    shown = suppression.shown(cells, ["week", "dimension_name"], users="fewest_users").drop(columns="fewest_users")
     return shown, len(cells) - len(shown)
 
 
@@ -45,7 +48,8 @@ def top_activities(connection: duckdb.DuckDBPyConnection, suppression: Suppressi
             max_by(activity_type, occurred_at) as activity_type, count(*) as plays,
             count(*) filter (where is_completed) as completed_plays,
             cast(coalesce(sum(duration_ms), 0) as bigint) as duration_ms,
-            cast(coalesce(sum(played_ms), 0) as bigint) as played_ms, count(distinct user_id) as users
+            cast(coalesce(sum(played_ms), 0) as bigint) as played_ms,
+            least(count(distinct user_id), nullif(count(distinct user_id) filter (where is_completed), 0)) as users
         from learning.fct__activity_exits group by activity_id order by activity_id
         """
     ).df()

@@ -7,7 +7,7 @@ import altair as alt
 import duckdb
 
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, options_of
-from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
@@ -18,9 +18,7 @@ from engagement_assets.report.transforms import (
     keep,
     keep_chosen,
     label,
-    look_up,
     rank,
-    span,
     sums,
 )
 
@@ -33,8 +31,6 @@ FUNNEL = {
 OUTCOMES = {"booked": "booked", "searched_not_booked": "looked, did not book", "browsed": "browsed"}
 BIN_S = 60
 TOP_EVENTS = 12
-WEEK = Column("week", "Week of")
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 SLICE = "coalesce(zone, 'unknown') as zone, coalesce(os_name, 'unknown') as os_name,"
 
 
@@ -46,7 +42,11 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             count(*) as sessions, count(*) filter (where is_searching) as searching_sessions,
             count(*) filter (where is_booked) as booked_sessions,
             count(*) filter (where is_searching and is_booked) as searching_booked_sessions,
-            count(distinct anonymous_id) as users
+            least(
+                count(distinct anonymous_id), nullif(count(distinct anonymous_id) filter (where is_searching), 0),
+                nullif(count(distinct anonymous_id) filter (where is_booked), 0),
+                nullif(count(distinct anonymous_id) filter (where is_searching and is_booked), 0)
+            ) as users
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()
@@ -69,7 +69,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     if suppression:
         cells = len(weekly) + len(waits) + len(endings)
         weekly = suppression.shown(weekly, ["week"])
-        waits, endings = suppression.shown(waits, []), suppression.shown(endings, [])
+        waits, endings = suppression.shown(waits, []), suppression.shown(endings, ["outcome"], [])
         notes.append(suppression.note(cells - len(weekly) - len(waits) - len(endings)))
     return Section(
         name="mobility",
@@ -79,7 +79,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             "weekly": weekly.drop(columns="users"),
             "waits": waits.drop(columns="users"),
             "endings": endings.drop(columns="users"),
-            "complete_weeks": observed_weeks(connection, "mobile"),
+            "complete_weeks": observed(connection, "week", "mobile"),
         },
         filters=(
             Filter("zone", "Zone", options_of(weekly["zone"], "all")),
@@ -95,7 +95,6 @@ def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
     chosen = (keep_chosen("zone"), keep_chosen("os_name"))
     # What is of all sessions is not shown beside a filter that it does not follow.
     of_slice = chosen if sliced else (keep("zone === '' && os_name === ''"),)
-    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
     return (
         dataset("weeks_chosen", "weekly", *chosen),
         dataset(
@@ -114,7 +113,7 @@ def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             sums(["week"], COUNTS),
             divide("booking_rate", "booked_sessions", "sessions"),
             divide("searching_booking_rate", "searching_booked_sessions", "searching_sessions"),
-            *week,
+            *marks_of("week"),
         ),
         dataset(
             "conversion_rates",
@@ -218,7 +217,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[when, tip("sessions", "sessions", ",")],
             ),
             mart=mart,
@@ -260,7 +259,7 @@ def _figures() -> tuple[Figure, ...]:
                 y=alt.Y(
                     "last_event_name:N",
                     sort=alt.EncodingSortField("all_sessions", order="descending"),
-                    axis=alt.Axis(title=None, labelLimit=210),
+                    axis=alt.Axis(title=None),
                 ),
                 x=alt.X("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
                 color=colour("outcome_name", list(OUTCOMES.values())),
@@ -278,9 +277,11 @@ def _figures() -> tuple[Figure, ...]:
 
 
 def _funnel() -> AnyChart:
+    # Room for the share behind the longest bar.
+    room = alt.Scale(domain=[0, alt.ExprRef("1.25 * extent(pluck(data('rows'), 'count'))[1]")], nice=False)
     base = rows().encode(
         y=alt.Y("step_name:N", axis=alt.Axis(title=None, labelExpr="slice(datum.label, 2)")),
-        x=alt.X("count:Q", axis=alt.Axis(title="sessions", tickCount=5)),
+        x=alt.X("count:Q", scale=room, axis=alt.Axis(title="sessions", tickCount=5)),
     )
     steps = base.mark_bar(fill=COLOURS[0], fillOpacity=0.85, height={"band": 0.7}).encode(
         tooltip=[tip("step_name", "step"), tip("count", "sessions", ","), tip("share", "of all", ".1%")]

@@ -1,19 +1,32 @@
 """Which periods are complete: every day of them was observed.
 
-Belongs here: periods from the record of loads. Not here: how an incomplete one looks (`theme.py`).
+Belongs here: periods from the record of loads, and what a section needs to mark its rows by them. Not here: how an
+incomplete one looks (`theme.py`).
 """
+
+from typing import Any
 
 import duckdb
 import pandas as pd
 
 from engagement_assets.report.cubes import GRAINS
+from engagement_assets.report.figures import Column
+from engagement_assets.report.transforms import look_up, span
+
+WEEK = Column("week", "Week of")
+COMPLETE = Column("is_complete", "Complete", "yes_no")
 
 
-def observed_weeks(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:
-    """The ISO weeks of which a day of the source was observed: `week`, `is_complete`."""
+def marks_of(grain: str) -> tuple[dict[str, Any], ...]:
+    """Transforms that give rows of a `grain` its bounds and `is_complete`, from the table `complete_<grain>s`."""
+    return (*span(grain, f"'{grain}'"), look_up(f"complete_{grain}s", grain, grain, ["is_complete"], False))
+
+
+def observed(connection: duckdb.DuckDBPyConnection, grain: str, source: str) -> pd.DataFrame:
+    """The periods of a grain of which a day of the source was observed: first day (`<grain>`) and `is_complete`."""
     periods = observed_periods(connection, source)
-    weeks = periods[periods["grain"] == "week"].reset_index(drop=True)
-    return weeks.rename(columns={"period": "week"})[["week", "is_complete"]]
+    found = periods[periods["grain"] == grain].reset_index(drop=True)
+    return found.rename(columns={"period": grain})[[grain, "is_complete"]]
 
 
 def observed_periods(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:

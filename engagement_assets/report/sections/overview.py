@@ -8,9 +8,9 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
+from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, period_axis, rows, tip
-from engagement_assets.report.theme import COMPLETE as MARK_COMPLETE
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, outline, period_axis, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
 
 SOURCES = {
@@ -27,7 +27,6 @@ GROWTH = {
     "churned_users": "churned",
 }
 WEEK = (Column("source_name", "Source"), Column("week_start_date", "Week of"))
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 
 
 def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -82,7 +81,8 @@ def _suppressed(
     """Rows of either table that may be shown.
 
     A week in which any of the four groups is small keeps its total alone: with the weeks beside it, the others would
-    tell the small one. A cohort's week is small, too, if few of the cohort stayed away.
+    tell the small one. A cohort's week is small, too, if few of the cohort stayed away. Its first week covers nothing,
+    since the cohort's size tells it; where nothing else covers a week's small cells, the cohort that begins then goes.
     """
     parts = list(GROWTH)
     small = pd.concat([suppression.is_small(weekly[part]) for part in parts], axis=1).any(axis=1)
@@ -95,7 +95,14 @@ def _suppressed(
         .where(~suppression.is_small(away), 1)
         .where(~suppression.is_small(retention["cohort_size"]), 1)
     )
-    return weekly, suppression.shown(cells, ["source", "week_start_date"]).drop(columns="users")
+    later = cells["weeks_since"] > 0
+    hidden = suppression.hidden(cells, ["source", "week_start_date"], covers=later)
+    weeks = [cells["source"], cells["week_start_date"]]
+    small = suppression.is_small(cells["users"]).groupby(weeks).transform("any")
+    covered = (hidden & (cells["users"] >= suppression.min_users)).groupby(weeks).transform("any")
+    cohorts = cells["source"] + cells["cohort"]
+    hidden |= cohorts.isin(cohorts[small & ~covered & ~later])
+    return weekly, cells[~hidden].drop(columns="users").reset_index(drop=True)
 
 
 def _tile(weekly: pd.DataFrame, source: str) -> Tile:
@@ -207,7 +214,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engagement_units:Q", axis=alt.Axis(title="units", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[*when, tip("engagement_units", "units", ",")],
             ),
             mart="engagement.weekly_engagement",
@@ -221,7 +228,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engaged_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                color=alt.value(COLOURS[2]),
+                color=alt.ColorValue(COLOURS[2]),
                 tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
             ),
             mart="engagement.weekly_engagement",
@@ -242,13 +249,16 @@ def _figures() -> tuple[Figure, ...]:
 
 def _triangle() -> AnyChart:
     base = rows().encode(
-        x=alt.X("weeks_since:O", axis=alt.Axis(title="weeks later", labelAngle=0, orient="top", grid=False)),
+        x=alt.X(
+            "weeks_since:O",
+            axis=alt.Axis(title="weeks later", labelAngle=0, labelOverlap=True, orient="top", grid=False),
+        ),
         y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),
     )
-    cells = base.mark_rect(cornerRadius=2, fill=COLOURS[0]).encode(
+    # Bars, since a rectangle's outline cannot be dashed.
+    cells = base.mark_bar(fill=COLOURS[0], width={"band": 1}, height={"band": 1}).encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
-        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
-        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
+        **outline("var(--muted)"),
         tooltip=[
             tip("cohort", "first active in the week of"),
             tip("weeks_since", "weeks later", "d"),
@@ -259,7 +269,7 @@ def _triangle() -> AnyChart:
     texts = base.mark_text(fontSize=11).encode(
         text=alt.Text("retention_rate:Q", format=".0%"),
         # Without room for it, the share is in the tooltip and in the table.
-        opacity=alt.condition("bandwidth('x') > 34", alt.value(1), alt.value(0)),
+        opacity=alt.OpacityValue(0, condition={"test": "bandwidth('x') > 34", "value": 1}),
     )
     return alt.layer(cells, texts).properties(height=alt.Step(24))
 
@@ -269,8 +279,7 @@ def _days_observed(tooltip: list[alt.Tooltip]) -> AnyChart:
     cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
         x2="until:T",
         fillOpacity=alt.FillOpacity("days_observed:Q", scale=alt.Scale(domain=[0, 7], range=[0, 0.75]), legend=None),
-        stroke=alt.condition(MARK_COMPLETE, alt.value("var(--paper)"), alt.value("var(--muted)")),
-        strokeDash=alt.condition(MARK_COMPLETE, alt.value([1, 0]), alt.value([3, 2])),
+        **outline("var(--muted)"),
         tooltip=tooltip,
     )
     return alt.layer(cells).properties(height=alt.Step(30))

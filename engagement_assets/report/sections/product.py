@@ -8,14 +8,12 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.report.figures import Column, Figure, Filter, Section
-from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, colour, lines, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, fold, keep, label, look_up, span, sums
+from engagement_assets.report.transforms import calculate, dataset, fold, keep, label, sums
 
-WEEK = Column("week", "Week of")
 DEMO = {"users": "users of demo corporations", "corporations": "demo corporations"}
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 
 
 def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -55,7 +53,7 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
         tables={
             "weekly": weekly,
             "spread": spread.drop(columns="users"),
-            "complete_weeks": observed_weeks(connection, "user_events"),
+            "complete_weeks": observed(connection, "week", "user_events"),
         },
         filters=(Filter("week_chosen", "Week", (("", "all weeks"), *((week, week) for week in weeks))),),
         dataflow=_dataflow(),
@@ -78,12 +76,11 @@ def _suppressed(weekly: pd.DataFrame, suppression: Suppression) -> tuple[pd.Data
 
 
 def _dataflow() -> tuple[dict[str, object], ...]:
-    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
     datasets: list[dict[str, object]] = []
     for count in ("users", "corporations"):
         names = {f"active_{count}": f"all {count}", f"active_demo_{count}": DEMO[count]}
         folded = (fold(list(names), "part", "count"), keep("datum.count !== null"), label("part", names, "part_name"))
-        datasets.append(dataset(f"active_{count}", "weekly", *folded, *week))
+        datasets.append(dataset(f"active_{count}", "weekly", *folded, *marks_of("week")))
     spread = dataset(
         "event_spread",
         "spread",

@@ -14,17 +14,20 @@ from engagement_assets.alerts.history import AlertState
 from engagement_assets.report.evidence import CheckState, Evidence
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
 from engagement_assets.report.sections.overview import SOURCES
+from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
 
 # Days of loads on the page; more are in `audit.ingestion_loads`.
 LOAD_DAYS = 400
+# Tables that count records.
+RECORD_COUNTS = ("quarantine", "loads")
 STATES = {"passed": "passed", "warned": "warned", "failed": "failed", "not run": "not run"}
 RECORDS = {"accepted": "accepted", "quarantined": "quarantined", "duplicates": "duplicates"}
 
 
-def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Section:
-    """The section; the same in publish mode, since nothing in it is about users."""
+def quality(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, evidence: Evidence) -> Section:
+    """The section; in publish mode without counts of records, since few records are about few users."""
     loads = connection.execute(
         f"""
         with newest as (
@@ -61,24 +64,38 @@ def quality(connection: duckdb.DuckDBPyConnection, evidence: Evidence) -> Sectio
         from audit.rejected_records group by all order by all
         """
     ).df()
-    checks = _frame(evidence.checks, CheckState)
+    checks = _frame(evidence.checks, CheckState, ["evaluated_at"])
     checks["area"] = checks["asset"].str.split("/").str[0]
-    alerts = _frame(evidence.alerts, AlertState)
+    alerts = _frame(evidence.alerts, AlertState, ["since", "until"])
+    tables = {"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads}
+    dataflow, figures = _dataflow(), _figures()
+    notes = []
+    if suppression:
+        tables = {name: table for name, table in tables.items() if name not in RECORD_COUNTS}
+        tables["checks"] = checks.assign(failing_rows=None)
+        dataflow = tuple(each for each in dataflow if each["source"] in tables)
+        figures = tuple(each for each in figures if each.dataset in {flow["name"] for flow in dataflow})
+        notes.append("Publish mode leaves counts of records out: few records are about few users.")
     return Section(
         name="quality",
         title="Data quality",
         intro="What was checked, how fresh the data is, and what was kept out of it.",
-        tables={"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads},
+        tables=tables,
         filters=(Filter("source", "Source", (("", "all"), *SOURCES.items())),),
-        dataflow=_dataflow(),
-        figures=_figures(),
+        dataflow=dataflow,
+        figures=figures,
+        notes=tuple(notes),
         tiles=_tiles(checks, alerts),
     )
 
 
-def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type) -> pd.DataFrame:
+def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type, instants: list[str]) -> pd.DataFrame:
+    """One row per state; instants to the minute."""
     columns = [field.name for field in dataclasses.fields(kind)]
-    return pd.DataFrame([dataclasses.astuple(state) for state in states], columns=columns)
+    frame = pd.DataFrame([dataclasses.astuple(state) for state in states], columns=columns)
+    for instant in instants:
+        frame[instant] = frame[instant].str.slice(0, 16).str.replace("T", " ")
+    return frame
 
 
 def _tiles(checks: pd.DataFrame, alerts: pd.DataFrame) -> tuple[Tile, ...]:
@@ -108,7 +125,11 @@ def _dataflow() -> tuple[dict[str, object], ...]:
         ),
         dataset("fresh", "freshness", chosen, calculate("name", "datum.source + ' / ' + datum.dataset")),
         dataset("reasons", "quarantine", chosen, sums(["source", "reason_code"], ["records"])),
-        dataset("all_alerts", "alerts"),
+        dataset(
+            "all_alerts",
+            "alerts",
+            {"type": "collect", "sort": {"field": ["state", "since"], "order": ["ascending", "descending"]}},
+        ),
         dataset(
             "records_by_day",
             "loads",
@@ -116,7 +137,6 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             sums(["day"], list(RECORDS)),
             fold(list(RECORDS), "part", "records"),
             label("part", RECORDS, "part_name"),
-            calculate("is_complete", "true"),
             *span("day", "'day'"),
         ),
         dataset("held_days", "loads", chosen, {"type": "filter", "expr": "datum.is_held"}),
@@ -139,7 +159,7 @@ def _figures() -> tuple[Figure, ...]:
                 color=alt.Color(
                     "state:N",
                     scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
-                    legend=legend_above(),
+                    legend=legend_above(list(STATES)),
                 ),
                 tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
             )
@@ -195,7 +215,7 @@ def _figures() -> tuple[Figure, ...]:
                     axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6),
                 ),
                 x2="until:T",
-                y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5, format="~s")),
+                y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5)),
                 color=colour("part_name", list(RECORDS.values())),
                 tooltip=[tip("day", "day"), tip("part_name", "records"), tip("records", "count", ",")],
             ),
@@ -211,8 +231,8 @@ def _figures() -> tuple[Figure, ...]:
                 Column("severity", "Severity"),
                 Column("asset", "Asset"),
                 Column("name", "Check"),
-                Column("since", "Since"),
-                Column("until", "Until"),
+                Column("since", "Since (UTC)"),
+                Column("until", "Until (UTC)"),
                 Column("times_failed", "Times failed", "integer"),
             ),
             is_list=True,

@@ -10,15 +10,13 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
-from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, look_up, span, sums
+from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, span, sums
 
 TITLE = "Strava"
 INTRO = "Runs of one athlete; those that Strava has no more are left out."
-WEEK = Column("week", "Week of")
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 
 
 def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -63,12 +61,13 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
             "months": months,
             "history": history.assign(kudos=history["kudos_gained"].cumsum()),
             "places": start_places(connection),
-            "complete_weeks": observed_weeks(connection, "strava"),
+            "complete_weeks": observed(connection, "week", "strava"),
+            "complete_months": observed(connection, "month", "strava"),
         },
         filters=(Filter("workout_type_name", "Workout type", options_of(weekly["workout_type_name"], "all")),),
         dataflow=_dataflow(),
         figures=_figures(),
-        notes=("Hollow, dashed marks are weeks of which not all seven days were observed.",),
+        notes=("Hollow, dashed marks are weeks and months of which not every day was observed.",),
     )
 
 
@@ -99,9 +98,8 @@ def start_places(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def _dataflow() -> tuple[dict[str, object], ...]:
-    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
     return (
-        dataset("weeks_chosen", "weekly", keep_chosen("workout_type_name"), *week),
+        dataset("weeks_chosen", "weekly", keep_chosen("workout_type_name"), *marks_of("week")),
         dataset(
             "change",
             "weeks_chosen",
@@ -116,7 +114,7 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             divide("average_kudos", "total_kudos", "runs_with_kudos_count"),
             divide("speed_m_per_s", "timed_distance_m", "timed_moving_time_s"),
         ),
-        dataset("by_month", "months", *span("month", "'month'"), calculate("is_complete", "true")),
+        dataset("by_month", "months", *marks_of("month")),
         dataset("kudos_known", "history", *span("observed_on", "'day'")),
         dataset("start_cells", "places"),
     )
@@ -158,7 +156,7 @@ def _figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)),
-                color=alt.value(COLOURS[0]),
+                color=alt.ColorValue(COLOURS[0]),
                 tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")],
             ),
             mart="strava.strava_weekly_kudos_change",
@@ -218,11 +216,11 @@ def _figures() -> tuple[Figure, ...]:
                 f"Monthly {name}",
                 f"{name.capitalize()} of the month's runs.",
                 "by_month",
-                (*month, Column(f"total_{name}", name.capitalize(), "number")),
+                (*month, Column(f"total_{name}", name.capitalize(), "number"), COMPLETE),
                 bars(
                     rows(),
                     y=alt.Y(f"total_{name}:Q", axis=alt.Axis(title=name, tickCount=5)),
-                    color=alt.value(fill),
+                    color=alt.ColorValue(fill),
                     tooltip=[tip("month", "month from"), tip(f"total_{name}", name, ",.1f")],
                 ),
                 mart="strava.strava_monthly_summary",

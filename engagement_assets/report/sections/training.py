@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
-from engagement_assets.report.sections.observed import observed_weeks
+from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
@@ -20,8 +20,6 @@ from engagement_assets.report.transforms import (
     keep,
     keep_chosen,
     label,
-    look_up,
-    span,
     sums,
 )
 
@@ -35,8 +33,6 @@ STATUSES = {
     "no_target": "no target",
     "no_speed": "no speed",
 }
-WEEK = Column("week", "Week of")
-COMPLETE = Column("is_complete", "Complete week", "yes_no")
 
 
 def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -95,7 +91,7 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             "laps": laps.drop(columns="users"),
             "plans": plans,
             "tempo": tempo,
-            "complete_weeks": observed_weeks(connection, "runna"),
+            "complete_weeks": observed(connection, "week", "runna"),
             **({"leaders": leaders} if leaders is not None else {}),
         },
         filters=tuple(filters),
@@ -128,9 +124,8 @@ def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
-    week = (*span("week"), look_up("complete_weeks", "week", "week", ["is_complete"], False))
     chosen = dataset(
-        "leaders_of_workout", "leaders", keep_chosen("workout"), calculate("place", "'' + datum.speed_rank")
+        "leaders_of_workout", "leaders", keep_chosen("workout"), calculate("place", "'place ' + datum.speed_rank")
     )
     return (
         dataset("laps_chosen", "laps", keep_chosen("run_type")),
@@ -139,7 +134,7 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             "laps_chosen",
             sums(["week", "pace_status"], ["laps"]),
             label("pace_status", STATUSES, "status"),
-            *week,
+            *marks_of("week"),
         ),
         dataset(
             "difference",
@@ -147,7 +142,7 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             sums(["week"], ["laps", "compared_time_ms", "difference_s2_per_km"]),
             divide("difference_s_per_km", "difference_s2_per_km", "compared_time_ms", "1000"),
             keep("datum.difference_s_per_km !== null"),
-            *week,
+            *marks_of("week"),
         ),
         dataset(
             "plan_weeks",
@@ -157,7 +152,7 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             calculate("change", "datum.change === null ? null : datum.change - 1"),
             calculate("distance_per_user_km", "datum.distance_km / datum.users"),
         ),
-        dataset("tempo_weeks", "tempo", calculate("distance_km", "datum.distance_m / 1000"), *week),
+        dataset("tempo_weeks", "tempo", calculate("distance_km", "datum.distance_m / 1000"), *marks_of("week")),
         *((chosen,) if leaderboard else ()),
     )
 
@@ -225,7 +220,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
-                color=alt.value(COLOURS[1]),
+                color=alt.ColorValue(COLOURS[1]),
                 tooltip=[when, tip("sessions", "sessions", ",")],
             ),
             mart="training.tempo_sessions",

@@ -1,10 +1,12 @@
 """Which cells publish mode hides, and that what is missing from a known total is never about few."""
 
+import duckdb
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.report.sections.overview import overview
 from engagement_assets.report.suppression import Suppression
 
 
@@ -55,3 +57,63 @@ def test_what_is_missing_is_about_enough_users(cells: list[tuple[str, int]], min
         if len(missing):
             # Users of several cells may be the same ones: only the largest cell says how many there are at least.
             assert missing.max() >= min_users or not (shown > 0).any(), name
+
+
+def test_parts_of_a_group_cover_their_own_small_cells() -> None:
+    cells = pd.DataFrame({"part": list("aabbc"), "users": [2, 9, 7, 8, 3]})
+    assert Suppression(5).hidden(cells, []).tolist() == [True, False, True, False, True]
+    assert Suppression(5).hidden(cells, ["part"], []).tolist() == [True, True, False, False, True]
+
+
+def test_what_is_known_elsewhere_covers_nothing() -> None:
+    cells = pd.DataFrame({"users": [2, 7, 8]})
+    covers = pd.Series([True, False, True])
+    assert Suppression(5).hidden(cells, [], covers=covers).tolist() == [True, False, True]
+
+
+def published_cohorts(cohorts: dict[str, tuple[int, dict[str, int]]]) -> set[tuple[str, str]]:
+    """The cells (cohort, week) that publish mode shows of these: size, and active users by week."""
+    weeks = sorted({week for _, active in cohorts.values() for week in active})
+    totals = {week: sum(active.get(week, 0) for _, active in cohorts.values()) for week in weeks}
+    with duckdb.connect() as connection:
+        connection.execute("create schema engagement")
+        connection.execute(
+            "create table engagement.weekly_engagement as select 'mobile' as source, week::date as week_start_date, "
+            "users as active_users, 0 as new_users, 0 as returning_users, 0 as resurrected_users, 0 as churned_users, "
+            "users as engagement_units, null::bigint as engaged_ms, 7 as days_observed, true as is_complete_week "
+            "from (select unnest($weeks) as week, unnest($users) as users)",
+            {"weeks": weeks, "users": list(totals.values())},
+        )
+        connection.execute(
+            "create table engagement.weekly_retention (source varchar, cohort_week_start_date date, weeks_since int, "
+            "week_start_date date, cohort_size bigint, active_users bigint, is_complete_week boolean)"
+        )
+        for cohort, (size, active) in cohorts.items():
+            for week, users in active.items():
+                connection.execute(
+                    "insert into engagement.weekly_retention "
+                    "select 'mobile', $cohort, date_diff('week', $cohort::date, $week::date), $week, $size, $users, "
+                    "true",
+                    {"cohort": cohort, "week": week, "size": size, "users": users},
+                )
+        shown = overview(connection, Suppression(5)).tables["retention"]
+    return set(zip(shown["cohort"], shown["week_start_date"], strict=True))
+
+
+FIRST, SECOND, THIRD, FOURTH = "2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"
+
+
+def test_a_cohorts_size_does_not_tell_what_its_first_week_covers() -> None:
+    cohorts = {
+        FIRST: (30, {FIRST: 30, SECOND: 20, THIRD: 2}),
+        SECOND: (40, {SECOND: 40, THIRD: 25}),
+        THIRD: (8, {THIRD: 8, FOURTH: 0}),
+    }
+    # The third week's total less the 25 and the 8 is the 2: the 25 covers it, though the 8 is smaller.
+    shown = {(FIRST, FIRST), (FIRST, SECOND), (SECOND, SECOND), (THIRD, THIRD), (THIRD, FOURTH)}
+    assert published_cohorts(cohorts) == shown
+
+
+def test_a_cohort_goes_where_its_size_would_tell_the_only_other_cell() -> None:
+    cohorts = {FIRST: (30, {FIRST: 30, SECOND: 2}), SECOND: (8, {SECOND: 8, THIRD: 0})}
+    assert published_cohorts(cohorts) == {(FIRST, FIRST)}
