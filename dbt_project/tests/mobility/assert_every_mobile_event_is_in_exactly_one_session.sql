@@ -1,27 +1,20 @@
--- Guards the bridge against events lost or doubled on the way: days not rebuilt, sessions that
--- were replaced and stayed.
--- depends_on: {{ ref('int_mobile_events_sessionized') }}
+-- Guards the sessions against events lost or doubled on the way from the lake: of each day that
+-- changed last, they have as many events as the lake had, all of them in a session of the fact.
 {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
     ~ " where change_number = (select max(change_number) from " ~ ref('int_mobile_days_changed') ~ ")" %}
-{% set days_of_sessions %}
-    select event_date from {{ ref('int_mobile_events_sessionized') }}
-    where {{ on_newest_session_dates('session_date') }} and event_date is not null
-{% endset %}
 with
 
-events_changed as (
+days_logged as (
 
-    select event_id from {{ ref('int_mobile_events_by_day') }}
+    select * from {{ ref('int_mobile_days_changed') }}
     where {{ on_mobile_days_of('event_date', days_changed) }}
 
 ),
 
-events_there as (
+sessionized as (
 
-    select distinct event_id from {{ ref('int_mobile_events_by_day') }}
-    where
-        {{ on_mobile_days_of('event_date', days_changed) }}
-        or {{ on_mobile_days_of('event_date', days_of_sessions) }}
+    select * from {{ ref('int_mobile_events_sessionized') }}
+    where {{ on_mobile_days_of('event_date', days_changed) }} and replacement_reason is null
 
 ),
 
@@ -32,40 +25,39 @@ sessions as (
 
 ),
 
-events_bridged as (
+days_counted as (
 
     select
-        bridge.event_id,
-        count(*) as times_bridged,
-        count(sessions.session_id) as times_in_a_session
+        sessionized.event_date,
+        count(*) as events_cut,
+        count(distinct sessionized.event_id) as distinct_events_cut,
+        count(sessions.session_id) as events_in_a_session
 
-    from {{ ref('bdg__mobile_session_to_events') }} as bridge
-    left join sessions on bridge.session_id = sessions.session_id
-    where {{ on_newest_session_dates('bridge.session_date') }}
-    group by bridge.event_id
+    from sessionized
+    left join sessions
+        on
+            sessionized.session_id = sessions.session_id
+            and sessionized.session_date = sessions.session_date
+    group by sessionized.event_date
 
 ),
 
-events_expected as (
+days_compared as (
 
-    select event_id from events_changed
+    select
+        coalesce(days_logged.event_date, days_counted.event_date) as event_date,
+        coalesce(days_logged.event_count, 0) as events_in_the_lake,
+        coalesce(days_counted.events_cut, 0) as events_cut,
+        coalesce(days_counted.distinct_events_cut, 0) as distinct_events_cut,
+        coalesce(days_counted.events_in_a_session, 0) as events_in_a_session
 
-    union
-
-    select event_id from events_bridged
+    from days_logged
+    full outer join days_counted on days_logged.event_date = days_counted.event_date
 
 )
 
-select
-    events_expected.event_id,
-    events_bridged.times_bridged,
-    events_bridged.times_in_a_session,
-    events_there.event_id is not null as is_there
-
-from events_expected
-left join events_there on events_expected.event_id = events_there.event_id
-left join events_bridged on events_expected.event_id = events_bridged.event_id
+select * from days_compared
 where
-    events_there.event_id is null
-    or events_bridged.times_bridged is distinct from 1
-    or events_bridged.times_in_a_session is distinct from 1
+    events_in_the_lake <> events_cut
+    or events_in_the_lake <> distinct_events_cut
+    or events_in_the_lake <> events_in_a_session

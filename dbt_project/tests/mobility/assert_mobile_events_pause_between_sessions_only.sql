@@ -2,35 +2,10 @@
 -- less than the gap apart, and those in two sessions at least the gap.
 with
 
-bridge as (
-
-    select * from {{ ref('bdg__mobile_session_to_events') }}
-    where {{ on_newest_session_dates('session_date', 1) }}
-
-),
-
--- Only what the events themselves say is read here, and not the sessions.
-sessionized as (
+events as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
     where {{ on_newest_session_dates('session_date', 1) }} and replacement_reason is null
-
-),
-
-events as (
-
-    select
-        bridge.session_id,
-        bridge.position,
-        events.event_id,
-        events.anonymous_id,
-        events.device_id,
-        events.event_name,
-        events.created_at,
-        events.received_at
-
-    from bridge
-    inner join sessionized as events on bridge.event_id = events.event_id
 
 ),
 

@@ -1,5 +1,5 @@
--- Guards the counts of the fact: its sessions together have as many events as there are, and
--- each as many as the bridge has for it.
+-- Guards the counts of the fact: its sessions together have as many events as the lake had when its
+-- days were read, and each as many as the bridge has for it.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 
@@ -37,7 +37,7 @@ differing_sessions as (
 
 all_events as (
 
-    select count(*) as events from {{ ref('int_mobile_events_by_day') }}
+    select coalesce(sum(event_count), 0) as events from {{ ref('int_mobile_days_changed') }}
 
 ),
 

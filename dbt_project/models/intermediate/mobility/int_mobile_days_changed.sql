@@ -1,58 +1,59 @@
 {{
     config(
         materialized = 'incremental',
-        incremental_strategy = 'delete+insert',
-        unique_key = 'event_date',
+        incremental_strategy = 'replace_window',
+        day_column = 'event_date',
+        tags = ['windowed'],
     )
 }}
 
--- Nothing here looks at the run's window: what changed is seen in what the model before has
--- stored, so that a run that stopped half-way is made good by any later one.
--- The events are not an import CTE: DuckDB copies one that is read twice, here the whole history.
+-- The one model of the area that looks at the run's window. A run that stops half-way is made good
+-- by any later one: what follows asks this log, and not the window.
 with
 
-days_with_events as (
+events as (
 
-    select distinct event_date from {{ ref('int_mobile_events_by_day') }}
+    select * from {{ ref('stg_mobile__events') }}
+    {% if is_incremental() %}
+        where {{ in_window('event_date') }}
+    {% endif %}
 
 ),
 
-{% if is_incremental() %}
-    days as (
+days as (
 
-        select event_date from {{ ref('int_mobile_events_by_day') }}
-        where change_number > {{ consumed_change_number() }}
+    select
+        event_date,
+        count(*) as event_count
 
-        union
+    from events
+    group by event_date
+    {% if previous_build_exists() %}
 
-        select logged.event_date from {{ this }} as logged
-        left join days_with_events on logged.event_date = days_with_events.event_date
-        where logged.has_events and days_with_events.event_date is null
+        union all
 
-    ),
-{% else %}
-    days as (
+        -- A day that is empty now is told, too.
+        select
+            event_date,
+            0 as event_count
 
-        select event_date from days_with_events
-
-        {% if previous_build_exists() %}
-            union
-
-            select event_date from {{ this }}
+        from {{ this }}
+        {% if is_incremental() %}
+            where {{ in_window('event_date') }}
         {% endif %}
+    {% endif %}
 
-    ),
-{% endif %}
+),
 
 days_changed as (
 
     select
-        days.event_date,
-        days_with_events.event_date is not null as has_events,
+        event_date,
+        cast(sum(event_count) as bigint) as event_count,
         {{ next_change_number() }} as change_number
 
     from days
-    left join days_with_events on days.event_date = days_with_events.event_date
+    group by event_date
 
 )
 

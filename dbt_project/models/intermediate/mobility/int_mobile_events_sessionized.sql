@@ -5,6 +5,7 @@
         change_log = 'int_mobile_days_changed',
         changed_key = '(session_date, session_id)',
         incremental_predicates = ['replacement_reason is null'],
+        tags = ['windowed'],
     )
 }}
 
@@ -14,9 +15,9 @@
 -- into sessions anew, and nothing else is read.
 -- depends_on: {{ ref('int_mobile_days_changed') }}
 {% set gap = "interval '" ~ var('mobile_session_gap_s') ~ "' second" %}
+{% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed') %}
 {% if is_incremental() %}
-    {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
-        ~ " where change_number > " ~ consumed_change_number() %}
+    {% set days_changed = days_changed ~ " where change_number > " ~ consumed_change_number() %}
     {% set days_near %}
         select cast(event_date + interval '-1' day as date) as event_date from ({{ days_changed }})
         union
@@ -86,9 +87,9 @@ events as (
         created_at,
         received_at
 
-    from {{ ref('int_mobile_events_by_day') }}
+    from {{ ref('stg_mobile__events') }}
+    where {{ on_days_of('event_date', days_changed) }}
     {% if is_incremental() %}
-        where {{ on_days_of('event_date', days_changed) }}
 
         union all
 
@@ -110,18 +111,19 @@ events as (
 
 ),
 
+-- The lake holds an event once; should it not, its copies have one position, and are side by side.
 neighbours_found as (
 
     select
         *,
-        row_number() over (
-            partition by anonymous_id, device_id order by {{ mobile_event_order() }}
-        ) as position_of_user,
-        lag(created_at) over (
-            partition by anonymous_id, device_id order by {{ mobile_event_order() }}
-        ) as previous_created_at
+        dense_rank() over in_order as position_of_user,
+        lag(event_id) over in_order as previous_event_id,
+        lag(created_at) over in_order as previous_created_at
 
     from events
+    window in_order as (
+        partition by anonymous_id, device_id order by {{ mobile_event_order() }}
+    )
 
 ),
 
@@ -135,6 +137,7 @@ starts_marked as (
         end as start_position
 
     from neighbours_found
+    where coalesce(event_id <> previous_event_id, true)
 
 ),
 

@@ -1,23 +1,11 @@
-{{
-    config(
-        materialized = 'incremental',
-        incremental_strategy = 'replace_changed',
-        change_log = 'int_mobile_events_sessionized',
-        changed_key = '(session_date, session_id)',
-        changed_key_in_log = 'session_date, session_id',
-    )
-}}
+{{ config(materialized = 'view') }}
 
--- A session that is rebuilt has all its events from one build, so they are read by their number.
 with
 
 events as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
     where replacement_reason is null
-    {% if is_incremental() %}
-        and change_number > {{ consumed_change_number() }}
-    {% endif %}
 
 ),
 
@@ -34,4 +22,3 @@ final as (
 )
 
 select * from final
-order by session_date
