@@ -60,8 +60,8 @@ def test_the_unit_tests_of_the_models_pass(two_days: WarehouseBuilder) -> None:
     assert two_days.failing_tests(UNIT_TESTS) == {}
 
 
-FACT, BRIDGE, WEEKLY = "fct__mobile_sessions", "bdg__mobile_session_to_events", "weekly_booking_conversion"
-ALIASES, EVENTS_BY_DAY = "mobile_session_aliases", "intermediate.int_mobile_events_by_day"
+FACT, WEEKLY = "fct__mobile_sessions", "weekly_booking_conversion"
+ALIASES = "mobile_session_aliases"
 DAYS_CHANGED, SESSIONIZED = "intermediate.int_mobile_days_changed", "intermediate.int_mobile_events_sessionized"
 IN_EXACTLY_ONE = "assert_every_mobile_event_is_in_exactly_one_session"
 NO_OVERLAP = "assert_mobile_sessions_do_not_overlap"
@@ -79,35 +79,37 @@ OF_BEN = "where anonymous_id = 'ben'"
     [
         ([], []),
         (
+            [f"insert into {table} from {table}" for table in (WEEKLY, ALIASES, DAYS_CHANGED, SESSIONIZED)],
             [
-                f"insert into {table} from {table}"
-                for table in (WEEKLY, ALIASES, EVENTS_BY_DAY, DAYS_CHANGED, SESSIONIZED)
-            ],
-            [
+                IN_EXACTLY_ONE,
                 HOLD_EVERY_EVENT,
                 PAUSES,
-                "mobile_events_by_day_hold_an_event_once",
                 "mobile_events_sessionized_hold_an_event_once",
                 "mobile_session_aliases_hold_a_replacement_once",
+                "mobile_session_to_events_holds_an_event_once",
                 "unique_int_mobile_days_changed_event_date",
                 WEEKLY_ADDS_UP,
                 WEEKLY_ONCE,
             ],
         ),
         (
-            [f"insert into {BRIDGE} from {BRIDGE} where event_id = 'a'", f"insert into {FACT} from {FACT} {OF_BEN}"],
+            [
+                f"insert into {SESSIONIZED} from {SESSIONIZED} where event_id = 'a'",
+                f"insert into {FACT} from {FACT} {OF_BEN}",
+            ],
             [
                 IN_EXACTLY_ONE,
                 NO_OVERLAP,
                 HOLD_EVERY_EVENT,
                 PAUSES,
+                "mobile_events_sessionized_hold_an_event_once",
                 "mobile_session_to_events_holds_an_event_once",
                 "unique_fct__mobile_sessions_session_id",
                 WEEKLY_ADDS_UP,
             ],
         ),
         (
-            [f"delete from {BRIDGE} where event_id = 'b'"],
+            [f"delete from {SESSIONIZED} where event_id = 'b'"],
             [IN_EXACTLY_ONE, HOLD_EVERY_EVENT, PAUSES],
         ),
         (
@@ -121,7 +123,8 @@ OF_BEN = "where anonymous_id = 'ben'"
         (
             # A session that was cut at midnight.
             [
-                f"update {BRIDGE} set session_id = 'cut', position = 1 where event_id = 'c'",
+                f"update {SESSIONIZED} set session_id = 'cut', session_date = date '{MONDAY}', position = 1"
+                " where event_id = 'c'",
                 f"insert into {FACT} select * replace ('cut' as session_id, 1 as event_count,"
                 " 1 as distinct_event_count,"
                 f" timestamp '{MONDAY} 00:05' as started_at, date '{MONDAY}' as session_date, 0 as duration_ms,"
@@ -138,8 +141,8 @@ OF_BEN = "where anonymous_id = 'ben'"
         (
             # Two sessions that were taken for one.
             [
-                f"update {BRIDGE} set position = 4, session_id = (select session_id from {BRIDGE} where event_id = 'a')"
-                " where event_id = 'd'",
+                f"update {SESSIONIZED} set position = 4, session_date = date '{SUNDAY}',"
+                f" session_id = (select session_id from {SESSIONIZED} where event_id = 'a') where event_id = 'd'",
                 f"delete from {FACT} where is_searching",
                 f"update {FACT} set event_count = 4, ended_at = timestamp '{MONDAY} 08:00' where event_count = 3",
                 f"update {WEEKLY} set sessions = 1, searching_sessions = 0, searching_booking_rate = null"
@@ -165,15 +168,14 @@ OF_BEN = "where anonymous_id = 'ben'"
         ),
         (
             [
-                f"update {EVENTS_BY_DAY} set anonymous_id = null where event_id = 'e'",
-                f"update {EVENTS_BY_DAY} set event_date = date '{SUNDAY}' where event_id = 'd'",
+                f"update {SESSIONIZED} set anonymous_id = null where event_id = 'e'",
+                f"update {SESSIONIZED} set event_date = date '{SUNDAY}' where event_id = 'd'",
                 f"update {ALIASES} set old_session_id = null, reason = null",
-                f"insert into {DAYS_CHANGED} values (null, true, 1)",
+                f"insert into {DAYS_CHANGED} values (null, 1, 1)",
                 f"insert into {SESSIONIZED} (event_id) values ('f')",
+                f"insert into {SESSIONIZED} (session_id) values ('s')",
                 f"insert into {WEEKLY} (sessions) values (0)",
                 f"insert into {FACT} (event_count) values (0)",
-                f"insert into {BRIDGE} (position) values (1)",
-                f"insert into {EVENTS_BY_DAY} (event_date, created_at) values (date '{MONDAY}', timestamp '{MONDAY}')",
             ],
             [
                 IN_EXACTLY_ONE,
@@ -183,8 +185,7 @@ OF_BEN = "where anonymous_id = 'ben'"
                 "not_null_bdg__mobile_session_to_events_event_id",
                 "not_null_fct__mobile_sessions_session_id",
                 "not_null_int_mobile_days_changed_event_date",
-                "not_null_int_mobile_events_by_day_anonymous_id",
-                "not_null_int_mobile_events_by_day_event_id",
+                "not_null_int_mobile_events_sessionized_anonymous_id",
                 "not_null_int_mobile_events_sessionized_session_id",
                 "not_null_mobile_session_aliases_old_session_id",
                 "not_null_mobile_session_aliases_reason",

@@ -28,7 +28,6 @@ STEPS = 7
 
 MOBILITY = "+path:models/marts/mobility"
 MODELS = (
-    "int_mobile_events_by_day",
     "int_mobile_days_changed",
     "int_mobile_events_sessionized",
     "fct__mobile_sessions",
@@ -175,7 +174,7 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
                     warehouse.build(start, end, model, full_refresh=draw.random() < 0.5 and model != MODELS[0])
                 [(seen,)] = warehouse.query(
                     "select change_number from intermediate.consumed_changes "
-                    "where consumer = 'mobility.bdg__mobile_session_to_events'"
+                    "where consumer = 'intermediate.int_mobile_events_sessionized'"
                 )
                 assert isinstance(seen, int)
                 noted.append((seen, events_by_session(warehouse)))

@@ -29,13 +29,11 @@ SINGULAR_TESTS = {
     "learning/fct__activity_exits": {"assert_every_event_is_counted_once", "assert_few_plays_are_of_unknown_users"},
     "learning/top_activities": {"assert_top_activities_hold_all_plays"},
     "learning/learning_active_users": {"assert_active_users_fit_their_slices"},
+    "intermediate/int_mobile_events_sessionized": {"assert_mobile_events_pause_between_sessions_only"},
     "mobility/fct__mobile_sessions": {
+        "assert_every_mobile_event_is_in_exactly_one_session",
         "assert_mobile_sessions_do_not_overlap",
         "assert_mobile_sessions_hold_every_event",
-    },
-    "mobility/bdg__mobile_session_to_events": {
-        "assert_every_mobile_event_is_in_exactly_one_session",
-        "assert_mobile_events_pause_between_sessions_only",
     },
     "product/fct__user_events": {
         "assert_an_event_counts_as_its_newest_upload_has_it",

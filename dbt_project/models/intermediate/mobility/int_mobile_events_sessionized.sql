@@ -15,9 +15,9 @@
 -- into sessions anew, and nothing else is read.
 -- depends_on: {{ ref('int_mobile_days_changed') }}
 {% set gap = "interval '" ~ var('mobile_session_gap_s') ~ "' second" %}
-{% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed') %}
 {% if is_incremental() %}
-    {% set days_changed = days_changed ~ " where change_number > " ~ consumed_change_number() %}
+    {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
+        ~ " where change_number > " ~ consumed_change_number() %}
     {% set days_near %}
         select cast(event_date + interval '-1' day as date) as event_date from ({{ days_changed }})
         union
@@ -88,8 +88,8 @@ events as (
         received_at
 
     from {{ ref('stg_mobile__events') }}
-    where {{ on_days_of('event_date', days_changed) }}
     {% if is_incremental() %}
+        where {{ on_days_of('event_date', days_changed) }}
 
         union all
 
@@ -147,8 +147,9 @@ starts_carried as (
     select
         *,
         max(start_position) over until_here as session_start_position,
-        {{ last_known('case when start_position is not null then event_id end') }}
-            over until_here as first_event_id,
+        {{ last_known(
+            'case when start_position is not null then ' ~ mobile_session_id('event_id') ~ ' end'
+        ) }} over until_here as session_id,
         {{ last_known('case when start_position is not null then event_date end') }}
             over until_here as session_date
 
@@ -164,9 +165,8 @@ starts_carried as (
 events_sessionized as (
 
     select
-        {{ mobile_session_id('first_event_id') }} as session_id,
+        session_id,
         session_date,
-        position_of_user - session_start_position + 1 as position,
         event_id,
         anonymous_id,
         device_id,
@@ -176,7 +176,8 @@ events_sessionized as (
         zone,
         event_date,
         created_at,
-        received_at
+        received_at,
+        position_of_user - session_start_position + 1 as position
 
     from starts_carried
 
