@@ -8,6 +8,7 @@ import sys
 from datetime import date, timedelta
 
 from engagement_assets.commands.own_settings import own_settings
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
@@ -47,4 +48,4 @@ def day_argument(text: str) -> date:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -3,10 +3,10 @@
 Belongs here: rendering. Not here: the descriptions (YAML in `dbt_project/`); a test fails when the file is stale.
 """
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.settings import PROJECT_ROOT
 from engagement_assets.transform.project import manifest
 
@@ -63,4 +63,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engagement_assets.commands.alert_demo import show_alerts
 from engagement_assets.commands.own_settings import own_settings
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
@@ -49,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

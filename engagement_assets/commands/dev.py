@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.own_settings import own_settings
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import PROJECT_ROOT, Settings
@@ -56,4 +57,4 @@ def _named_services(settings: Settings, own: Settings) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -10,6 +10,7 @@ import dagster as dg
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.own_settings import own_settings
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.http_api import Clock
 from engagement_assets.lake.lake import LakeBusyError
@@ -35,4 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

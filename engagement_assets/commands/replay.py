@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.downstream import and_downstream, datasets_meant
 from engagement_assets.commands.own_settings import own_settings
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
@@ -67,4 +68,4 @@ def _days_with_records(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -13,6 +13,7 @@ from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.engagement_report import written_report
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.own_settings import own_settings
+from engagement_assets.commands.process_end import end_process
 from engagement_assets.definitions import build_defs
 
 
@@ -37,4 +38,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())
