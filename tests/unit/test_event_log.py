@@ -1,15 +1,20 @@
-"""Events written in batches: what Dagster then tells of runs and assets, beside its own storage."""
+"""The storage of events: what Dagster tells of runs and assets, beside its own storage; open logs, watchers, kills."""
 
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.test_utils import create_run_for_test
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.event_log import BatchingEventLogStorage
-from engagement_assets.settings import Settings
+from engagement_assets.event_log import OPEN_LOGS, BatchingEventLogStorage
+from engagement_assets.settings import PROJECT_ROOT, Settings
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_date="2024-03-01")
 RANGE = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-02-09"}
@@ -121,3 +126,65 @@ def test_the_storage_lies_where_dagsters_own_would(instance: dg.DagsterInstance,
     run_id = run(instance)
     with dg.DagsterInstance.local_temp(str(tmp_path / "a home: 'quoted'")) as default:
         assert told(default, run_id)["events"]
+
+
+def report(instance: dg.DagsterInstance, message: str) -> str:
+    """Report an event of a new run."""
+    run = create_run_for_test(instance)
+    instance.report_engine_event(message, run)
+    return run.run_id
+
+
+def messages(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [entry.user_message or entry.message for entry in instance.all_logs(run_id)]
+
+
+def test_who_watches_a_run_hears_of_its_events(instance: dg.DagsterInstance) -> None:
+    run = create_run_for_test(instance)
+    instance.report_engine_event("before", run)
+    heard: list[str] = []
+    is_told = threading.Event()
+
+    def hear(entry: dg.EventLogEntry, _cursor: str) -> None:
+        heard.append(entry.message)
+        if entry.message == "after":
+            is_told.set()
+
+    instance.watch_event_logs(run.run_id, None, hear)
+    instance.report_engine_event("after", run)
+    assert is_told.wait(30)
+    instance.end_watch_event_logs(run.run_id, hear)
+    assert heard == ["before", "after"]
+
+
+def test_few_logs_are_open_at_a_time_and_all_can_be_read(instance: dg.DagsterInstance) -> None:
+    run_ids = {number: report(instance, f"of run {number}") for number in range(OPEN_LOGS + 5)}
+    assert {number: messages(instance, run_id) for number, run_id in run_ids.items()} == {
+        number: [f"of run {number}"] for number in run_ids
+    }
+    storage = instance.event_log_storage
+    assert isinstance(storage, BatchingEventLogStorage)
+    assert len(storage._engines) == OPEN_LOGS
+
+
+def test_a_deleted_run_leaves_no_file(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run_id = report(instance, "soon gone")
+    assert list(tmp_path.rglob(f"{run_id}.db")) != []
+    instance.delete_run(run_id)
+    assert list(tmp_path.rglob(f"{run_id}*")) == []
+
+
+def test_events_of_a_killed_process_are_kept(instance: dg.DagsterInstance) -> None:
+    run = create_run_for_test(instance)
+    program = f"""
+import os, signal
+import dagster as dg
+with dg.DagsterInstance.from_config({instance.root_directory!r}) as instance:
+    run = instance.get_run_by_id({run.run_id!r})
+    for number in range(20):
+        instance.report_engine_event(f"event {{number}}", run)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert messages(instance, run.run_id) == [f"event {number}" for number in range(20)]
