@@ -77,7 +77,8 @@ def _unreadable(source: str, day: date, number: int, draw: Random) -> Arrival:
     text = {
         "runna/activities": '{"activityId": "run-of-nobody", "userId": "Zoë"}',
         "lingokids/events": '{"event_id": "of-nobody", "user_id": "Zoë"}\n' * 3,
-        "mobile_events": "anonymous_id;event_name;created_at\nZoë;Application Opened;2024-03-10 02:30:00\n",
+        # At a time that clocks in New York skip on one of the days.
+        "mobile_events": f"anonymous_id;event_name;created_at\nZoë;Application Opened;{day} 02:30:00\n",
     }[source]
     defect, content, packed = (
         ("empty", b"", ""),
