@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.file_index import FileIndex
@@ -37,8 +38,7 @@ def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def _load_events(run: RawRun) -> RawResults:
-    index_uri = run.lake.location("index/lingokids_events.json")
-    index = FileIndex.load(index_uri)
+    index = FileIndex.load(run.index_uri)
     with run.open_load() as load:
         extraction = lingokids.extract_events(
             load.connection,
@@ -54,7 +54,7 @@ def _load_events(run: RawRun) -> RawResults:
         load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
         verdicts = standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings)
         yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], verdicts, run.window, settings=run.settings)
-    index.save(index_uri)
+    index.save(run.index_uri)
 
 
 def _reread_events(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

@@ -155,6 +155,34 @@ def history_of(load: Load) -> LoadHistory:
     return read_history(load.connection, load.lake, load.name, first - timedelta(weeks=WEEKS_OF_HISTORY))
 
 
+def not_judged(
+    context: dg.AssetExecutionContext,
+    dataset: Dataset,
+    judged: Sequence[dg.AssetCheckResult],
+    days: Sequence[date],
+    told: str,
+) -> list[dg.AssetCheckResult]:
+    """The checks beside those `judged`: they have nothing to say of what was done to `days`, pass, and say so."""
+    asset_key = dg.AssetKey(dataset.key.split("/"))
+    names = {result.check_name for result in judged}
+    span = (
+        {evidence.FIRST_DAY_JUDGED: days[0].isoformat(), evidence.LAST_DAY_JUDGED: days[-1].isoformat()}
+        if days and dataset.partitioned
+        else {}
+    )
+    return [
+        dg.AssetCheckResult(
+            passed=True,
+            asset_key=asset_key,
+            check_name=check.name,
+            description=f"not judged: {told}",
+            metadata={evidence.FAILING_DAYS: [], **span},
+        )
+        for check in sorted(context.selected_asset_check_keys)
+        if check.asset_key == asset_key and check.name not in names
+    ]
+
+
 def _table_columns(columns: Mapping[str, str]) -> list[dg.TableColumn]:
     """Types in small letters, as the tables made of them have them."""
     return [dg.TableColumn(name, kind.lower()) for name, kind in columns.items()]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.extract import mobile
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
@@ -33,8 +34,7 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _load(run: RawRun) -> RawResults:
-    index_uri = run.lake.location("index/mobile_events.json")
-    index = FileIndex.load(index_uri)
+    index = FileIndex.load(run.index_uri)
     with run.open_load() as load:
         extraction = mobile.extract_events(
             load.connection,
@@ -49,7 +49,7 @@ def _load(run: RawRun) -> RawResults:
         load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
         verdicts = standard_verdicts(load, [MOBILE_EVENTS], run.settings)
         yield from publish_or_hold(run.context, load, [MOBILE_EVENTS], verdicts, run.window, settings=run.settings)
-    index.save(index_uri)
+    index.save(run.index_uri)
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

@@ -4,75 +4,44 @@ Belongs here: which days can be replayed, what judges them, what Dagster is told
 (see `lake/replay.py`), or how they are read (each source's raw asset names its own extractor).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, history_of
+from engagement_assets.assets.raw_load import history_of, not_judged
+from engagement_assets.assets.raw_source import RawRun, RawSource
 from engagement_assets.assets.retries import trying_again
-from engagement_assets.checks import evidence
 from engagement_assets.checks.catalog import Severity
 from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
 from engagement_assets.checks.verdict import Verdict
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from engagement_assets.lake.load import Load, open_load
-from engagement_assets.lake.replay import Choice, Replay, SourceTraits
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+from engagement_assets.lake.load import Load
+from engagement_assets.lake.replay import Choice, Replay
 from engagement_assets.settings import Settings
 
 
-def _no_verdicts(_: Load) -> Sequence[Verdict]:
-    return ()
-
-
-def replay_quarantine(  # noqa: PLR0913 - which records of what, and how they are read
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-    config: LoadConfig,
-    load_name: str,
-    datasets: Sequence[Dataset],
-    *,
-    window: DayWindow | None,
-    read: Callable[[Load, Sequence[QuarantinedRecord]], Reread],
-    traits: SourceTraits | None = None,
-    further_verdicts: Callable[[Load], Sequence[Verdict]] = _no_verdicts,
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Put the window's quarantined records through the extractor and the checks of the source again.
 
     What comes through is added to the published days in one commit; if a check halts, nothing is, and the step fails.
     A day is judged as it would be with what is added to it; a check of what a source has lost passes and says so, since
     a replay only adds.
 
-    Args:
-        context: The run's.
-        settings: The deployment's.
-        config: Which records are meant.
-        load_name: What the datasets are loaded as.
-        datasets: What is loaded together under this name.
-        window: The days; None for a dataset without days.
-        read: Runs the source's extractor over records of the quarantine.
-        traits: What these records are like.
-        further_verdicts: The source's own checks, of what lies aside.
-
     Raises:
         dagster.Failure: a day was never loaded, or is held.
     """
-    days = window.days() if window else [WHOLE_DATASET_DAY]
-    lake = Lake(settings.lake_uri)
-    with (
-        trying_again(settings, context),
-        open_load(lake, load_name, run_id=context.run.run_id, memory_limit=settings.duckdb_memory_limit) as load,
-    ):
+    context, settings, config = run.context, run.settings, run.config
+    datasets, days = source.datasets, source.days_of(run)
+    with trying_again(settings, context), run.open_load() as load:
         _refuse_days_that_cannot_be_replayed(load, datasets, days)
         choice = Choice(config.replay_dataset, config.replay_reason_code)
-        replay = Replay(load, datasets, days, choice, traits or SourceTraits())
+        replay = Replay(load, datasets, days, choice, source.traits)
         load.workdir.joinpath("records").mkdir()
-        reread = read(load, replay.records())
+        reread = source.reread(run, load, replay.records())
         changed = replay.take(reread)
         figures = replay.figures()
         verdicts: list[Verdict] = []
@@ -81,7 +50,7 @@ def replay_quarantine(  # noqa: PLR0913 - which records of what, and how they ar
             load.add_aside(replay.extraction(reread, changed), changed)
             verdicts = [
                 verdict.with_severity(settings.check_severities.of(verdict.dataset.source, verdict.claim.name))
-                for verdict in (*_verdicts(load, datasets, settings), *further_verdicts(load))
+                for verdict in (*_verdicts(load, datasets, settings), *source.verdicts_of_replay(run, load))
             ]
             results = [verdict.result(load, held={}) for verdict in verdicts]
         halting = any(verdict.halting_days for verdict in verdicts)
@@ -90,7 +59,7 @@ def replay_quarantine(  # noqa: PLR0913 - which records of what, and how they ar
     told = "a check halts" if halting else "nothing came through" if not changed else "replayed"
     for dataset in datasets:
         counts = figures[dataset.key]
-        context.log.info(
+        run.progress(
             f"{dataset.key}: {told}; of {counts['in_quarantine_before']:,} records in quarantine "
             f"{counts['put_through']:,} were put through, {counts['left_quarantine']:,} can be used now, "
             f"{counts['became_accepted']:,} of them as new rows"
@@ -102,7 +71,7 @@ def replay_quarantine(  # noqa: PLR0913 - which records of what, and how they ar
         yield dg.MaterializeResult(
             asset_key=dataset.key.split("/"),
             metadata={**counts, "replayed_days": [str(day) for day in changed if day != WHOLE_DATASET_DAY]},
-            check_results=[*own, *_not_judged(context, dataset, own, changed, told)],
+            check_results=[*own, *not_judged(context, dataset, own, changed, told)],
         )
 
 
@@ -143,31 +112,3 @@ def _verdicts(load: Load, datasets: Sequence[Dataset], settings: Settings) -> It
             known.get(dataset.key, frozenset()),
             reasons.get(dataset.key, {}),
         )
-
-
-def _not_judged(
-    context: dg.AssetExecutionContext,
-    dataset: Dataset,
-    judged: Sequence[dg.AssetCheckResult],
-    days: Sequence[Any],
-    told: str,
-) -> list[dg.AssetCheckResult]:
-    """The checks that have nothing to say of a replay: each passes and says so."""
-    asset_key = dg.AssetKey(dataset.key.split("/"))
-    names = {result.check_name for result in judged}
-    span = (
-        {evidence.FIRST_DAY_JUDGED: days[0].isoformat(), evidence.LAST_DAY_JUDGED: days[-1].isoformat()}
-        if days and dataset.partitioned
-        else {}
-    )
-    return [
-        dg.AssetCheckResult(
-            passed=True,
-            asset_key=asset_key,
-            check_name=check.name,
-            description=f"not judged: {told}",
-            metadata={evidence.FAILING_DAYS: [], **span},
-        )
-        for check in sorted(context.selected_asset_check_keys)
-        if check.asset_key == asset_key and check.name not in names
-    ]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.catalog import HAS_NOT_SHRUNK
 from engagement_assets.checks.raw_door import has_not_shrunk
 from engagement_assets.extract import runna

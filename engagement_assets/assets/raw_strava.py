@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import dagster as dg
 
-from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.catalog import (
     FEW_RECORDS_ARE_GONE,
     STRAVA_CHECKS,

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from engagement_assets.assets.raw_asset import RawResults, RawRun, RawSource, raw_asset
+from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.catalog import FEW_RECORDS_ARE_GONE
 from engagement_assets.checks.raw_door import few_records_are_gone
 from engagement_assets.extract import user_events

@@ -119,13 +119,12 @@ class Lake:
 
     def quarantine_files(self, dataset: Dataset) -> list[str]:
         """Where DuckDB finds all rejected records of a dataset."""
-        name = dataset.key.replace("/", ".")
-        return list(self._days_with(f"records/rejected/day=*/{name}.parquet").values())
+        return [self.location(key) for key in self.quarantine_keys(dataset)]
 
     def quarantine_keys(self, dataset: Dataset) -> list[str]:
         """The keys of these files."""
         name = dataset.key.replace("/", ".")
-        return [self.quarantine_key(dataset, day) for day in self._days_with(f"records/rejected/day=*/{name}.parquet")]
+        return self.keys(f"records/rejected/day=*/{name}.parquet")
 
     def pages_folder(self, name: str) -> Path:
         """Where the load called `name` keeps pages of a service until it is published; always on this machine."""
