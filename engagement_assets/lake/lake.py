@@ -134,7 +134,7 @@ class Lake:
         return Path(tempfile.gettempdir()) / "engagement_assets" / lake / name
 
     def loads_key(self, name: str, day: date) -> str:
-        """The records of the loads called `name` that ran on one day."""
+        """The records of the loads called `name` under one day (see `day_of_load_records`)."""
         return f"records/loads/day={day.isoformat()}/{name}.parquet"
 
     def replays_key(self, name: str, day: date) -> str:
@@ -152,7 +152,18 @@ class Lake:
 
     def days(self, dataset: Dataset) -> list[date]:
         """The days that the lake holds of a dataset, oldest first."""
-        folder = f"{self._root}/{dataset.key}"
+        return self._days_below(dataset.key)
+
+    def day_of_load_records(self, today: date) -> date:
+        """The day under which a load that ends now writes its records: `today`, or that of the newest records.
+
+        A clock that was ahead and was put right is behind them. Who reads what came since a day would miss the load.
+        """
+        return max([today, *self._days_below("records/loads")])
+
+    def _days_below(self, key: str) -> list[date]:
+        """The days that have folders in a folder, oldest first."""
+        folder = f"{self._root}/{key}"
         if not self._filesystem.isdir(folder):
             return []
         paths = self._filesystem.ls(folder, detail=False)

@@ -332,7 +332,7 @@ class Load:
 
     def record_of_load(self, records: Sequence[Record]) -> FileChange:
         """The records of this load, added to what the same day's loads of this name recorded."""
-        key = self.lake.loads_key(self.name, self.started_at.date())
+        key = self.lake.loads_key(self.name, self.lake.day_of_load_records(self.started_at.date()))
         earlier = [self.lake.location(key)] if self.lake.exists(key) else []
         path = self._aside / "loads.parquet"
         seconds = time.monotonic() - self._started

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import duckdb
+
 from engagement_assets.lake.datasets import (
     LINGOKIDS_EVENTS,
     MOBILE_EVENTS,
@@ -18,6 +20,7 @@ from engagement_assets.lake.datasets import (
     USER_EVENTS,
     Dataset,
 )
+from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
@@ -33,20 +36,24 @@ HOUR_MS = 3_600_000
 class EngagementLake:
     """Days of the five sources as a test wants them, each written with the record of a load."""
 
-    def __init__(self, warehouse: WarehouseBuilder, earlier_loads: int = 0, first_load: datetime = FIRST_LOAD) -> None:
-        """Go on after so many loads that are in the lake already."""
+    def __init__(self, warehouse: WarehouseBuilder, first_load: datetime = FIRST_LOAD) -> None:
+        """Go on after the loads that are in the lake already."""
         self._warehouse = warehouse
         self._first_load = first_load
         self._loads: dict[date, list[Row]] = defaultdict(list)
-        # No two of them share a day's file.
-        self._count = 3 * earlier_loads
+        if (warehouse.lake_folder / LOADS.key).exists():
+            files = f"{warehouse.lake_folder}/{LOADS.key}/*/*.parquet"
+            for day, *values in duckdb.execute(f"select day, {', '.join(LOAD_COLUMNS)} from '{files}'").fetchall():
+                self._loads[day].append(dict(zip(LOAD_COLUMNS, values, strict=True)))
+        self._count = sum(map(len, self._loads.values()))
 
     def write(self, source: str, day: date, uses: Sequence[Mapping[str, Any]], status: str = "published") -> None:
         """Replace a day of a source by `uses`: `id`, `user`, `ms`, for Runna `on` (None: undated), `deleted`."""
         dataset = _write_day(self._warehouse, source, day, uses)
         self._count += 1
         loaded_at = self._first_load + timedelta(hours=9 * self._count)
-        loads = self._loads[loaded_at.date()]
+        recorded_on = Lake(str(self._warehouse.lake_folder)).day_of_load_records(loaded_at.date())
+        loads = self._loads[recorded_on]
         loads.append(
             {
                 "load_id": str(self._count),
@@ -58,7 +65,11 @@ class EngagementLake:
                 "loaded_at": loaded_at,
             }
         )
-        self._warehouse.write_day(LOADS, loaded_at.date(), loads)
+        self._warehouse.write_day(LOADS, recorded_on, loads)
+
+    def move_clock(self, by: timedelta) -> None:
+        """What is written from now on is loaded so much later or earlier."""
+        self._first_load += by
 
 
 def _write_day(warehouse: WarehouseBuilder, source: str, day: date, uses: Sequence[Mapping[str, Any]]) -> Dataset:

@@ -92,7 +92,7 @@ def built(three_weeks: Path, tmp_path: Path, manifest: Manifest) -> WarehouseBui
 
 def test_a_late_day_changes_the_weeks_after_it(built: WarehouseBuilder, manifest: Manifest) -> None:
     """Ben was there before: he is not new any more. An activity moves from its only week to another one."""
-    lake = EngagementLake(built, earlier_loads=3 * len(SOURCES))
+    lake = EngagementLake(built)
     lake.write("lingokids", NEXT_MONDAY, [use(2), use(3, "ben")])
     lake.write("lingokids", SATURDAY, [use(0), use(4, "ben")])
     lake.write("runna", NEXT_MONDAY, [use(0, on=NEXT_MONDAY), use(2)])
@@ -152,6 +152,23 @@ def test_a_daily_run_opens_no_old_record_of_loads(built: WarehouseBuilder) -> No
     built.build(DAYS[1], DAYS[2], OWN)
 
 
+@pytest.mark.parametrize("wrong_by", [timedelta(days=400), timedelta(days=-400)], ids=["ahead", "behind"])
+def test_days_loaded_by_a_wrong_clock_and_after_it_was_put_right_are_observed(
+    built: WarehouseBuilder, manifest: Manifest, wrong_by: timedelta
+) -> None:
+    lake = EngagementLake(built)
+    for days_later, by in enumerate((wrong_by, -wrong_by), start=1):
+        lake.move_clock(by)
+        day = MONDAY + days_later * ONE_DAY
+        lake.write("lingokids", day, [use(f"wrong-{day}")])
+        built.build(day, day + ONE_DAY, ENGAGEMENT)
+    assert built.query(
+        "select days_observed from engagement.weekly_engagement "
+        f"where source = 'lingokids' and week_start_date = date '{MONDAY}'"
+    ) == [(3,)]
+    assert_equal_to_full_build_and_rules(built, manifest)
+
+
 class Sources:
     """Five sources whose days change at random, and the lake that they fill."""
 
@@ -164,7 +181,8 @@ class Sources:
         self.changed_days: set[date] = set()
 
     def change(self, times: int) -> None:
-        """Replace days: more uses, fewer, none, ids and users that move between days."""
+        """Replace days, by a clock that may be wrong: more uses, fewer, none, ids and users that move between days."""
+        self._lake.move_clock(self._draw.choice([0, 0, 400, -400]) * ONE_DAY)
         for _ in range(times):
             source, day = self._draw.choice(self._sources), self._draw.choice(DAYS)
             identities = self._draw.sample(range(12), self._draw.choice([0, 1, 3, 5]))

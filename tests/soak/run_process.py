@@ -39,7 +39,10 @@ _SUMMER_TIME = timedelta(hours=-4)
 
 @dataclass(frozen=True)
 class RunOrder:
-    """What a process is to run, at which simulated time (UTC), on a machine of which zone and disk."""
+    """What a process is to run, at which simulated time (UTC), on a machine of which zone and disk.
+
+    Services are read at the simulated time, files at the machine's own: the records of loads have years between them.
+    """
 
     settings: Settings
     first: date

@@ -120,6 +120,17 @@ def test_the_time_of_a_load_is_kept_in_utc(lake: Lake) -> None:
     assert records(lake, "loaded_at", "day") == [(datetime(2024, 6, 1, 12, 0, 1), date(2024, 6, 1))]
 
 
+def test_a_clock_that_is_put_right_leaves_the_records_of_loads_in_order(lake: Lake) -> None:
+    for day, started_at in ((DAY_1, load_time(1) + timedelta(days=400)), (DAY_2, load_time(2))):
+        with open_load(lake, "source", run_id="run", started_at=started_at) as load:
+            write(load, events(event("a", day)), window(day))
+            load.publish({})
+    assert records(lake, "partition_date", "loaded_at", "day") == [
+        (DAY_1, datetime(2025, 7, 6, 12, 0, 1), date(2025, 7, 6)),
+        (DAY_2, datetime(2024, 6, 1, 12, 0, 2), date(2025, 7, 6)),
+    ]
+
+
 def test_a_replaced_day_forgets_what_is_not_there_any_more(lake: Lake) -> None:
     days = window(DAY_1, DAY_2)
     publish(lake, _activities(_activity("a", DAY_1, "1.json"), _activity("b", DAY_2, "2.json")), days, 1)

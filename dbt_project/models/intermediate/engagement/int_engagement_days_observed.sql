@@ -16,8 +16,9 @@
     'lingokids': 'events',
 } %}
 
--- Loads are recorded under the day on which they began. One that is still at work when this is
--- built began less than a week before, so the records of a week are read again, and no older ones.
+-- Loads are recorded under the day on which they began, or under the newest that is there, should
+-- the clock have gone back. One that is still at work when this is built began less than a week
+-- before, so the records of a week are read again, and no older ones.
 {% if is_incremental() %}
     {% set newest = "(select max(newest_loaded_at) from " ~ this ~ ")" %}
     {% set first_day = run_query(
