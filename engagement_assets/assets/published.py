@@ -9,12 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import AREAS, WAREHOUSE_POOL, asset_tags
+from engagement_assets.assets.dbt_models import AREAS, AUDIT, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
-from engagement_assets.transform.publish import publish_schemas
+from engagement_assets.transform.publish import publish_schemas, shows_newest_loads
 
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
@@ -37,23 +37,19 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
         tags=asset_tags(area, "published"),
         pool=WAREHOUSE_POOL,
         description=(
-            f"The schema `{area}`, and `audit` beside it, in the copy of the warehouse that people and tools read. "
-            "It changes only after all checks of the area that block have passed."
+            f"The schema `{area}` in the copy of the warehouse that people and tools read, and `audit` beside it where "
+            "there was a load since. It changes only after all checks of the area that block have passed."
         ),
     )
     def published_area(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[Any]:
-        published = settings.published_warehouse_path
+        published, lake = settings.published_warehouse_path, Lake(settings.lake_uri)
         started = time.monotonic()
         with trying_again(settings, context):
-            rows = publish_schemas(
-                settings.warehouse_path,
-                published,
-                (area, "audit"),
-                Lake(settings.lake_uri),
-                run_id=context.run.run_id,
-            )
+            # `audit` reads thousands of small files: one of a run's areas takes it along, after the last load.
+            schemas = (area,) if shows_newest_loads(published, lake) else (area, AUDIT)
+            rows = publish_schemas(settings.warehouse_path, published, schemas, lake, run_id=context.run.run_id)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

@@ -146,6 +146,11 @@ class Lake:
         found = self._days_with(f"records/loads/day=*/{name}.parquet")
         return [location for day, location in found.items() if day >= since]
 
+    def newest_loads_files(self) -> list[str]:
+        """Where DuckDB finds the records of the newest day of loads, and of the one before: it may just have ended."""
+        days = self._days_below("records/loads")[-2:]
+        return [self.location(key) for day in days for key in self.keys(f"records/loads/day={day}/*.parquet")]
+
     def exists(self, key: str) -> bool:
         """Whether the lake holds the key."""
         return bool(self._filesystem.exists(f"{self._root}/{key}"))

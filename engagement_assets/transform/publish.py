@@ -10,8 +10,9 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.record_columns import LOAD_COLUMNS
 
 # Written so that shells and drivers of DuckDB 1.x open it too.
 STORAGE_VERSION = "v1.0.0"
@@ -84,20 +85,43 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
     return rows
 
 
+def shows_newest_loads(published: Path, lake: Lake) -> bool:
+    """Whether the published copy has the newest records of loads, and with them all that the lake records.
+
+    Loads, releases and replays write theirs in one commit with what they change of the quarantine and of held days.
+    """
+    if not published.exists():
+        return False
+    with duckdb.connect() as connection:
+        lake.lend_file_system(connection)
+        connection.execute(f"attach {sql_text(str(published))} as published (read_only)")
+        if not _has_audit_table(connection, "ingestion_loads"):
+            return False
+        newest = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
+        missing = f"select load_id from {newest} except select load_id from published.audit.ingestion_loads limit 1"
+        return not connection.execute(missing).fetchall()
+
+
 def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:
     """Make `others`: what the copy says of the tables that it keeps."""
     columns = ", ".join(f"null::{kind} as {name}" for name, (kind, _) in PUBLISHED_TABLES_COLUMNS.items())
     connection.execute(f"create temp table others as select {columns} where false")
-    known = connection.execute(
-        "select 1 from information_schema.tables where table_catalog = 'published' "
-        "and table_schema = 'audit' and table_name = 'published_tables'"
-    ).fetchone()
-    if known:
+    if _has_audit_table(connection, "published_tables"):
         connection.execute(
             "insert into others select * from published.audit.published_tables "
             "where schema_name not in (select unnest($schemas::varchar[]))",
             {"schemas": list(schemas)},
         )
+
+
+def _has_audit_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the copy, attached as `published`, has this table in its schema `audit`."""
+    found = connection.execute(
+        "select 1 from information_schema.tables "
+        "where table_catalog = 'published' and table_schema = 'audit' and table_name = ?",
+        [name],
+    ).fetchone()
+    return found is not None
 
 
 def _write_published_tables(

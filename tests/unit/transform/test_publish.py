@@ -9,8 +9,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from engagement_assets.lake.lake import Lake
 from engagement_assets.transform import publish
-from engagement_assets.transform.publish import publish_schemas
+from engagement_assets.transform.publish import publish_schemas, shows_newest_loads
+from tests.lake_loads import DAY_1, event, events, window
+from tests.lake_loads import publish as load
 
 
 @pytest.fixture
@@ -197,3 +200,21 @@ def test_the_copy_is_written_for_older_versions_too(warehouse: Path, published: 
         publish_schemas(warehouse, published, ("learning",))
         tags = _read(published, "select tags['storage_version'] from duckdb_databases() where not internal")
         assert tags == [("v1.0.0+",)]
+
+
+def test_a_copy_shows_the_newest_loads_until_there_is_another(warehouse: Path, published: Path, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    assert not shows_newest_loads(published, lake)
+    publish_schemas(warehouse, published, ("learning", "audit"))
+    assert not shows_newest_loads(published, lake)  # a copy of an older version
+    for number in (1, 2):
+        load(lake, events(event("a", DAY_1)), window(DAY_1), number)
+        _run(
+            warehouse,
+            "create or replace view audit.ingestion_loads as "
+            f"select * from read_parquet('{tmp_path}/lake/records/loads/*/*.parquet')",
+        )
+        publish_schemas(warehouse, published, ("learning",))
+        assert not shows_newest_loads(published, lake)
+        publish_schemas(warehouse, published, ("audit",))
+        assert shows_newest_loads(published, lake)
