@@ -1,5 +1,7 @@
 """Which cells publish mode hides, and that what is missing from a known total is never about few."""
 
+from datetime import date, timedelta
+
 import duckdb
 import pandas as pd
 import pytest
@@ -112,6 +114,18 @@ def test_a_cohorts_size_does_not_tell_what_its_first_week_covers() -> None:
     # The third week's total less the 25 and the 8 is the 2: the 25 covers it, though the 8 is smaller.
     shown = {(FIRST, FIRST), (FIRST, SECOND), (SECOND, SECOND), (THIRD, THIRD), (THIRD, FOURTH)}
     assert published_cohorts(cohorts) == shown
+
+
+def test_cohorts_of_the_newest_half_year_are_shown() -> None:
+    weeks = [str(date(2024, 1, 1) + timedelta(weeks=number)) for number in range(28)]
+    cohorts = {week: (30, dict.fromkeys(weeks[number:], 20)) for number, week in enumerate(weeks)}
+    assert published_cohorts(cohorts) == {(cohort, week) for cohort in weeks[2:] for week in weeks if week >= cohort}
+
+
+def test_a_small_cohort_that_is_too_old_to_be_shown_is_covered_all_the_same() -> None:
+    weeks = [str(date(2024, 1, 1) + timedelta(weeks=number)) for number in range(27)]
+    cohorts = {weeks[0]: (30, {weeks[0]: 30, weeks[-1]: 2}), weeks[1]: (40, {weeks[1]: 40, weeks[-1]: 25})}
+    assert published_cohorts(cohorts) == {(weeks[1], weeks[1])}
 
 
 def test_a_cohort_goes_where_its_size_would_tell_the_only_other_cell() -> None:
