@@ -1,6 +1,6 @@
 """When days were last read from their files."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
@@ -27,3 +27,14 @@ def test_releases_and_replays_read_no_files(tmp_path: Path) -> None:
         load.publish_additions(replay.trace())
     first = FIRST_LOAD + timedelta(seconds=1)
     assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: first, DAY_2: first}
+
+
+def test_a_load_while_the_clock_was_ahead_does_not_hide_what_lands_after_it_was_put_right(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    name = LINGOKIDS_EVENTS.load_name
+    publish(lake, events(event("a", DAY_1)), window(DAY_1), 1, name=name)
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    with open_load(lake, name, run_id="ahead", started_at=ahead) as load:
+        load.write_aside(events(event("a", DAY_1), event("b", DAY_2)).extraction(ahead), window(DAY_1, DAY_2))
+        load.publish({})
+    assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: load_time(1)}
