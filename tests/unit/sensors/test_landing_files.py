@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +13,8 @@ from engagement_assets.lake.datasets import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.partitions import range_tags, window_of_tags
-from tests.unit.sensors.graphs import TODAY, Graph, day, graph, window
+from engagement_assets.sensors import runs
+from tests.unit.sensors.graphs import FAILURE, TODAY, Graph, day, graph, window
 
 
 @pytest.fixture
@@ -98,6 +99,29 @@ def test_files_wait_while_a_run_of_their_source_is_under_way(found: Graph, tmp_p
     assert _requested(found.sense("landing_files")) == [("daily_lingokids", day(2), day(2))]
     found.instance.report_run_failed(run)
     assert len(_requested(found.sense("landing_files"))) == 2
+
+
+def test_a_run_that_failed_is_asked_for_again_after_a_pause_and_then_left_to_a_person(
+    found: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(tmp_path, day(4))
+    _load(found, "runna", 4, 4)
+    _batch(tmp_path, day(4), "late.json")
+    keys = set()
+    for pause in (timedelta(hours=1), timedelta(0), timedelta(0)):
+        monkeypatch.setattr(runs, "FIRST_PAUSE", timedelta(0))
+        (request,) = found.sense("landing_files").run_requests or []
+        keys.add(request.run_key)
+        create_run_for_test(found.instance, job_name="daily_runna", tags=request.tags, status=FAILURE)
+        monkeypatch.setattr(runs, "FIRST_PAUSE", pause)
+        if pause:
+            assert found.sense("landing_files").skip_reason == dg.SkipReason("runna pauses after a failed run")
+    assert len(keys) == 3
+    assert found.sense("landing_files").skip_reason == dg.SkipReason(
+        f"runna {day(4)}: 3 runs failed, which is left to a person"
+    )
+    _batch(tmp_path, day(4), "later.json")
+    assert _requested(found.sense("landing_files")) == [("daily_runna", day(4), day(4))]
 
 
 def test_days_without_a_partition_are_not_requested(found: Graph, tmp_path: Path) -> None:
