@@ -64,6 +64,9 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
                 arrivals = look.at(item.source)
             except NotADirectoryError as error:
                 return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
+            except FileNotFoundError as error:
+                remarks.append(f"{item.source}: a file has gone while it was looked through ({error}): the next tick")
+                continue
             newest = {
                 day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= now.date()
             }

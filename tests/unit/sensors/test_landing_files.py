@@ -9,6 +9,8 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from engagement_assets.extract import lingokids
+from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.lake.datasets import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
@@ -130,6 +132,23 @@ def test_days_without_a_partition_are_not_requested(found: Graph, tmp_path: Path
     _batch(tmp_path, TODAY)
     _events(tmp_path, "wrong clocks.jsonl", date(1970, 1, 1), date(2999, 1, 1))
     assert _requested(found.sense("landing_files")) == [("daily_runna", TODAY, TODAY)]
+
+
+def test_a_file_that_vanishes_while_it_is_looked_through_keeps_no_other_source_waiting(
+    found: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(tmp_path, day(2))
+    _events(tmp_path, "a.jsonl", day(2))
+    listed = Landing.files
+
+    def remove_listed(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
+        files = listed(landing, prefix, suffixes)
+        if prefix == lingokids.EVENTS_PREFIX:
+            (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
+        return files
+
+    monkeypatch.setattr(Landing, "files", remove_listed)
+    assert _requested(found.sense("landing_files")) == [("daily_runna", day(2), day(2))]
 
 
 def test_a_landing_zone_that_is_not_there_is_told(found: Graph, tmp_path: Path) -> None:
