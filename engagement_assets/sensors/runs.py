@@ -66,8 +66,9 @@ class Tried:
     last_ended_at: datetime = field(default_factory=lambda: datetime.min.replace(tzinfo=UTC))
 
     def is_due(self, now: datetime) -> bool:
-        """Whether the pause after the last try is over; it doubles with each."""
-        return self.times == 0 or now >= self.last_ended_at + FIRST_PAUSE * 2 ** (self.times - 1)
+        """Whether the pause after the last try is over; it doubles with each. One of the future, by far, ends none."""
+        pause = FIRST_PAUSE * 2 ** (self.times - 1) if self.times else timedelta(0)
+        return not -FIRST_PAUSE <= now - self.last_ended_at < pause
 
 
 @dataclass(frozen=True)
