@@ -7,6 +7,7 @@ import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
@@ -19,6 +20,7 @@ def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, dateti
     A replay and a release read no landing files: what has landed before them need not have been read. A load of the
     future ran while the clock was ahead: nothing tells what has landed since, so it does not count.
     """
+    make_files_alike(lake)
     with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
         rows = connection.execute(
             f"""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import FileChange, Lake
@@ -75,7 +76,10 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
 
     Held days keep theirs. The count is of records, the bytes are of the files that change.
     """
-    old = f"first_quarantined_at < timestamp '{before.replace(tzinfo=None).isoformat(sep=' ')}'"
+    old = (
+        f"coalesce(first_quarantined_at, quarantined_at) < timestamp '{before.replace(tzinfo=None).isoformat(sep=' ')}'"
+    )
+    make_files_alike(lake)
     records = 0
     sizes: dict[str, int] = {}
     for load_name in sorted({dataset.load_name for dataset in RAW_DATASETS}):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
@@ -115,6 +116,24 @@ def test_quarantined_records_go_by_the_time_when_they_were_quarantined_first(lak
     assert told.count == 2
     assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
     assert prune_quarantine(lake, moment, dry_run=False).count == 0
+
+
+def test_records_of_a_version_that_knew_no_first_time_go_by_the_time_of_their_load(lake: Lake) -> None:
+    _quarantine(lake, 0, (DAY_1, "events/old"))
+    _quarantine(lake, 20, (DAY_2, "events/new"))
+    for path in Path(lake.uri).glob("records/rejected/*/raw_lingokids.events.parquet"):
+        kept = f"select * replace (cast(null as timestamp) as first_quarantined_at) from read_parquet('{path}')"
+        duckdb.execute(f"create or replace temp table kept as {kept}")
+        duckdb.execute(f"copy (select * exclude (day) from kept) to '{path}' (format parquet)")
+    # Read again, the old one keeps the time that is known of it.
+    _quarantine(lake, 10, (DAY_1, "events/old"), (DAY_2, "events/newer"))
+    moment = FIRST_LOAD + timedelta(seconds=5)
+    told = prune_quarantine(lake, moment, dry_run=True)
+    assert prune_quarantine(lake, moment, dry_run=False) == told
+    assert told.count == 1
+    assert quarantined(lake, "source_path") == [(DAY_2, "events/new"), (DAY_2, "events/newer")]
+    assert prune_quarantine(lake, FIRST_LOAD + timedelta(seconds=15), dry_run=False).count == 1
+    assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
 
 
 def test_a_dry_run_over_the_quarantine_leaves_what_a_killed_load_has_left(lake: Lake) -> None:
