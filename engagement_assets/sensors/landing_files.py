@@ -64,8 +64,10 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
                 arrivals = look.at(item.source)
             except NotADirectoryError as error:
                 return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
-            except FileNotFoundError as error:
-                remarks.append(f"{item.source}: a file has gone while it was looked through ({error}): the next tick")
+            except OSError as error:
+                # Such as a file that has gone, or a folder that must not be read; the next tick looks again.
+                remarks.append(f"{item.source}: its files cannot be looked through: {error}")
+                context.log.warning(remarks[-1])
                 continue
             newest = {
                 day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= now.date()

@@ -151,6 +151,26 @@ def test_a_file_that_vanishes_while_it_is_looked_through_keeps_no_other_source_w
     assert _requested(found.sense("landing_files")) == [("daily_runna", day(2), day(2))]
 
 
+def test_files_that_must_not_be_read_keep_no_other_source_waiting_and_are_told(
+    found: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(tmp_path, day(2))
+    _events(tmp_path, "a.jsonl", day(2))
+    listed = Landing.files
+
+    def refuse(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
+        if prefix.startswith("runna/"):
+            raise PermissionError(13, "Permission denied", prefix)
+        return listed(landing, prefix, suffixes)
+
+    monkeypatch.setattr(Landing, "files", refuse)
+    assert _requested(found.sense("landing_files")) == [("daily_lingokids", day(2), day(2))]
+    (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
+    assert "runna: its files cannot be looked through: [Errno 13] Permission denied" in str(
+        found.sense("landing_files").skip_reason
+    )
+
+
 def test_a_landing_zone_that_is_not_there_is_told(found: Graph, tmp_path: Path) -> None:
     (tmp_path / "landing").rmdir()
     result = found.sense("landing_files")
