@@ -6,6 +6,7 @@ Dagster's records (`run_history.py`) are pruned.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,19 +41,20 @@ def prune_all(
     """Prune raw days, the quarantine, runs, and what killed runs have left; a limit of 0 keeps everything."""
     now = now.astimezone(UTC)
     lake = Lake(settings.lake_uri)
+    # First: whoever is at a load alone, as below, clears away what a killed one has left.
+    yield prune_abandoned(lake, Path(settings.published_warehouse_path), now - ABANDONED_AFTER, dry_run=dry_run)
     for dataset in RAW_DATASETS:
         days = int(settings.raw_retention_days.of(dataset.source))
         if days and dataset.partitioned:
             before = now.date() - timedelta(days=days)
-            yield prune_raw_days(lake, dataset, before, built_days(instance, graph, dataset), dry_run=dry_run)
+            built = partial(built_days, instance, graph, dataset)
+            yield prune_raw_days(lake, dataset, before, built, dry_run=dry_run)
     if settings.quarantine_retention_days:
         before_moment = now - timedelta(days=settings.quarantine_retention_days)
         yield prune_quarantine(lake, before_moment, dry_run=dry_run)
     if settings.run_retention_days:
         before_moment = now - timedelta(days=settings.run_retention_days)
         yield prune_runs(instance, graph.asset_check_keys, before_moment, dry_run=dry_run)
-    published = Path(settings.published_warehouse_path)
-    yield prune_abandoned(lake, published, now - ABANDONED_AFTER, dry_run=dry_run)
 
 
 def built_days(instance: dg.DagsterInstance, graph: "AssetGraph", dataset: Dataset) -> Callable[[date], bool]:

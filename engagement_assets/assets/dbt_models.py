@@ -18,6 +18,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retries import trying_again
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
@@ -224,8 +226,9 @@ def _step(
         build = DbtBuild(manifest, translator, settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
         window = None
         if start_date:
-            days = next(area.trailing_days(settings) for area in AREAS if name.startswith(f"{area.name}_"))
-            window = with_trailing_days(window_of(context), days, start_date)
+            area = next(area for area in AREAS if name.startswith(f"{area.name}_"))
+            window = with_trailing_days(window_of(context), area.trailing_days(settings), start_date)
+            _refuse_pruned_days(lake, area, window)
         with trying_again(settings, context):
             events = build.stream(context, window)
             if name.endswith(MARTS):
@@ -233,3 +236,17 @@ def _step(
             yield from events
 
     return models
+
+
+def _refuse_pruned_days(lake: Lake, area: Area, window: DayWindow) -> None:
+    """A windowed model replaces whole days: from a day that is no longer in the lake it would be emptied."""
+    for dataset in RAW_DATASETS:
+        if dataset.source != area.source or not dataset.partitioned:
+            continue
+        if pruned := lake.pruned_days(dataset, window.days()):
+            raise dg.Failure(
+                f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the tables "
+                "still hold what was made of it, and would lose it. Leave the days up to "
+                f"{pruned[-1]} out of the range",
+                allow_retries=False,
+            )

@@ -14,7 +14,7 @@ from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.assets.retries import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
-from engagement_assets.transform.publish import publish_schemas, shows_newest_loads
+from engagement_assets.transform.publish import publish_schemas
 
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
@@ -47,9 +47,9 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
         published, lake = settings.published_warehouse_path, Lake(settings.lake_uri)
         started = time.monotonic()
         with trying_again(settings, context):
-            # `audit` reads thousands of small files: one of a run's areas takes it along, after the last load.
-            schemas = (area,) if shows_newest_loads(published, lake) else (area, AUDIT)
-            rows = publish_schemas(settings.warehouse_path, published, schemas, lake, run_id=context.run.run_id)
+            rows = publish_schemas(
+                settings.warehouse_path, published, (area,), lake, after_loads=AUDIT, run_id=context.run.run_id
+            )
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

@@ -32,7 +32,7 @@ def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.Materialize
     a replay only adds.
 
     Raises:
-        dagster.Failure: a day was never loaded, or is held.
+        dagster.Failure: a day was never loaded, was removed, or is held.
     """
     context, settings, config = run.context, run.settings, run.config
     datasets, days = source.datasets, source.days_of(run)
@@ -76,6 +76,12 @@ def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.Materialize
 
 
 def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset], days: Sequence[Any]) -> None:
+    if pruned := load.lake.pruned_days(datasets[0], days):
+        raise dg.Failure(
+            f"{pruned[0]} of {load.name} was removed by RAW_RETENTION_DAYS, nothing can be added to it: name a range "
+            "without it",
+            allow_retries=False,
+        )
     never = [day for day in days if not load.lake.exists(load.lake.day_key(datasets[0], day))]
     if never:
         named = ", ".join(str(day) for day in never[:5] if day != WHOLE_DATASET_DAY) or "the dataset"

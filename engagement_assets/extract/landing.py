@@ -21,7 +21,8 @@ class LandingFile:
     """One file of the landing zone.
 
     `key` is its path below the zone, parted by `/`; `size` is in bytes; `version` changes when the content does (the
-    modification time, or what the object store says instead). `refused` says why the file must not be opened, if so.
+    times of modification, which may be copied, and of arrival, or what the object store says instead). `refused` says
+    why the file must not be opened, if so.
     `arrived_at` (UTC) is when it came to lie there as it is: a file that is moved or copied may keep an older time of
     modification. None where the object store does not say.
     """
@@ -123,7 +124,8 @@ class Landing:
             refused = "it is a pipe, a socket or a device, not a file"
         key = Path(entry.path).relative_to(self._root).as_posix()
         arrived_at = datetime.fromtimestamp(found.st_ctime, UTC)
-        return LandingFile(key, found.st_size, str(found.st_mtime_ns), refused, arrived_at)
+        version = f"{found.st_mtime_ns} {found.st_ctime_ns}"
+        return LandingFile(key, found.st_size, version, refused, arrived_at)
 
     def _remote_files(self, prefix: str) -> Iterator[LandingFile]:
         found: dict[str, dict[str, Any]] = self._filesystem.find(f"{self._root}/{prefix}", detail=True)

@@ -58,7 +58,8 @@ def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, 
 def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, known: Sequence[str]) -> None:
     """Give the rejected records the times at which the quarantine files `known` have them first.
 
-    A record is known by its file and its text; that of a service by its text, since each run names its pages anew.
+    A record is known by its file and its text; that of a service by its text, since each run names its pages anew. One
+    that an older version has quarantined has no first time, but that of its load.
     """
     record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
     connection.execute(
@@ -66,7 +67,7 @@ def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, kn
         update load_rejects
         set first_quarantined_at = known.first_time
         from (
-            select {record}, min(first_quarantined_at) as first_time
+            select {record}, min(coalesce(first_quarantined_at, quarantined_at)) as first_time
             from {rows_of(known, QUARANTINE_COLUMNS)}
             group by all
         ) as known

@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -94,6 +94,10 @@ class Lake:
     def pruned_key(self, dataset: Dataset, day: date) -> str:
         """What lies in place of a day that retention has removed."""
         return f"{dataset.key}/day={day.isoformat()}/pruned.json"
+
+    def pruned_days(self, dataset: Dataset, days: Iterable[date]) -> list[date]:
+        """Those of `days` that retention has removed."""
+        return [day for day in days if self.exists(self.pruned_key(dataset, day))]
 
     def quarantine_key(self, dataset: Dataset, day: date) -> str:
         """The rejected records of one day of a raw dataset; there is no file without any."""

@@ -135,8 +135,7 @@ class Load:
 
     def _refuse_pruned_days(self) -> None:
         for dataset in self._datasets:
-            pruned = [day for day in self._days if self.lake.exists(self.lake.pruned_key(dataset, day))]
-            if pruned:
+            if pruned := self.lake.pruned_days(dataset, self._days):
                 mark = self.lake.location(self.lake.pruned_key(dataset, pruned[0]))
                 raise PrunedDayError(
                     f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the "

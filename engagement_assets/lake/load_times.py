@@ -7,6 +7,7 @@ import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
@@ -16,8 +17,10 @@ from engagement_assets.lake.record_columns import LOAD_COLUMNS
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
     """Day → when its last load began (UTC), whether the day was then published or held.
 
-    A replay and a release read no landing files: what has landed before them need not have been read.
+    A replay and a release read no landing files: what has landed before them need not have been read. A load of the
+    future ran while the clock was ahead: nothing tells what has landed since, so it does not count.
     """
+    make_files_alike(lake)
     with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
         rows = connection.execute(
             f"""
@@ -27,8 +30,9 @@ def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, dateti
                 and partition_date is not null
                 and status <> 'replayed'
                 and release_reason is null
+                and loaded_at <= $now
             group by partition_date
             """,
-            {"dataset": dataset.name},
+            {"dataset": dataset.name, "now": datetime.now(UTC).replace(tzinfo=None)},
         ).fetchall()
     return {day: moment.replace(tzinfo=UTC) for day, moment in rows}

@@ -6,11 +6,13 @@ that is done (see `retention.py` beside this folder), or Dagster's own records (
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
+from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import FileChange, Lake
@@ -40,31 +42,33 @@ def pruned(what: str, sizes: dict[str, int]) -> Pruned:
 
 
 def prune_raw_days(
-    lake: Lake, dataset: Dataset, before: date, is_built: Callable[[date], bool], *, dry_run: bool
+    lake: Lake, dataset: Dataset, before: date, built_days: Callable[[], Callable[[date], bool]], *, dry_run: bool
 ) -> Pruned:
     """Remove the days before `before` from which the tables were built; each leaves a mark in its place.
 
     A day whose newest content is not in the tables yet stays; so does one that is held, of whatever source.
+    `built_days` is asked when no load is at work any more: what one has just published is not built yet.
     """
-    held = lake.all_held_days()
-    days = [
-        day
-        for day in lake.days(dataset)
-        if day < before and day not in held and lake.exists(lake.day_key(dataset, day)) and is_built(day)
-    ]
-    sizes = {lake.day_key(dataset, day): lake.size(lake.day_key(dataset, day)) for day in days}
-    if days and not dry_run:
+
+    def sizes_of_days() -> dict[date, int]:
+        held, is_built = lake.all_held_days(), built_days()
+        keys = {day: lake.day_key(dataset, day) for day in lake.days(dataset) if day < before and day not in held}
+        return {day: lake.size(key) for day, key in keys.items() if lake.exists(key) and is_built(day)}
+
+    sizes = sizes_of_days()
+    if sizes and not dry_run:
         with lake.exclusive(dataset.load_name) as aside:
+            sizes = sizes_of_days()
             changes: list[FileChange] = []
-            for day in days:
+            for day, size in sizes.items():
                 mark = aside / f"{day}.json"
-                mark.write_text(json.dumps({"bytes": sizes[lake.day_key(dataset, day)]}), encoding="utf-8")
+                mark.write_text(json.dumps({"bytes": size}), encoding="utf-8")
                 changes += [
                     FileChange(lake.pruned_key(dataset, day), mark),
                     FileChange(lake.day_key(dataset, day), None),
                 ]
             lake.commit(dataset.load_name, changes)
-    return pruned(f"days of {dataset.key}", sizes)
+    return pruned(f"days of {dataset.key}", {lake.day_key(dataset, day): size for day, size in sizes.items()})
 
 
 def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
@@ -72,11 +76,16 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
 
     Held days keep theirs. The count is of records, the bytes are of the files that change.
     """
-    old = f"first_quarantined_at < timestamp '{before.replace(tzinfo=None).isoformat(sep=' ')}'"
+    old = (
+        f"coalesce(first_quarantined_at, quarantined_at) < timestamp '{before.replace(tzinfo=None).isoformat(sep=' ')}'"
+    )
+    make_files_alike(lake)
     records = 0
     sizes: dict[str, int] = {}
     for load_name in sorted({dataset.load_name for dataset in RAW_DATASETS}):
-        with lake.exclusive(load_name) as aside, lake.connect("512MB", aside / "spill") as connection:
+        # To be at a load alone clears away what a killed one has left: a dry run must not.
+        alone = tempfile.TemporaryDirectory() if dry_run else lake.exclusive(load_name)
+        with alone as folder, lake.connect("512MB", Path(folder) / "spill") as connection:
             changes: list[FileChange] = []
             for key in (
                 key for item in RAW_DATASETS if item.load_name == load_name for key in lake.quarantine_keys(item)
@@ -91,7 +100,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
                 sizes[key] = lake.size(key)
                 written = None
                 if going < all_rows:
-                    written = aside / f"{len(changes)}.parquet"
+                    written = Path(folder) / f"{len(changes)}.parquet"
                     connection.execute(
                         f"copy (select {', '.join(QUARANTINE_COLUMNS)} from {rows} where not {old}) "
                         f"to {sql_text(str(written))} (format parquet)"

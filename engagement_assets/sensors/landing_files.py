@@ -5,11 +5,12 @@ Belongs here: which sources land as files, and the requests. Not here: how files
 
 What has been loaded is asked of the lake, so a tick needs no memory of its own: files that arrive while nothing runs,
 days that were loaded by hand, a lost Dagster instance all come out right. The cursor only says where the listing of
-more folders than a tick can list goes on.
+more folders than a tick can list goes on. A run that failed before it had loaded its days is asked for again by the
+rules of `catch_up`, which does not miss a day that was loaded once.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -23,7 +24,7 @@ from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUN
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.partitions import range_tags
-from engagement_assets.sensors.runs import SENSOR_TAG, SOURCE_TAG, RunsUnderWay
+from engagement_assets.sensors.runs import INPUTS_TAG, SENSOR_TAG, SOURCE_TAG, RunsUnderWay, Tried, tries_of
 from engagement_assets.settings import Settings
 from engagement_assets.timetable import blocks_of
 
@@ -63,8 +64,25 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
                 arrivals = look.at(item.source)
             except NotADirectoryError as error:
                 return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
-            days = {day: at for day, at in arrivals.items() if settings.start_date <= day <= now.date()}
-            requests += _requests(item, days)
+            except OSError as error:
+                # Such as a file that has gone, or a folder that must not be read; the next tick looks again.
+                remarks.append(f"{item.source}: its files cannot be looked through: {error}")
+                context.log.warning(remarks[-1])
+                continue
+            newest = {
+                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= now.date()
+            }
+            tried = tries_of(context.instance, LANDING_FILES, item, newest) if newest else {}
+            given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
+            due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
+            if given_up:
+                days = ", ".join(map(str, given_up))
+                remarks.append(
+                    f"{item.source} {days}: {settings.catch_up_attempts} runs failed, which is left to a person"
+                )
+            if len(due) + len(given_up) < len(newest):
+                remarks.append(f"{item.source} pauses after a failed run")
+            requests += _requests(item, due, tried)
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else dg.SkipReason("; ".join(remarks) or "no day is touched"),
@@ -74,16 +92,26 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
     return landing_files
 
 
-def _requests(item: SourceSet, arrivals: dict[date, datetime]) -> list[dg.RunRequest]:
-    return [
-        dg.RunRequest(
-            run_key=f"{item.source} {window.start}..{window.days()[-1]} "
-            f"arrived {max(arrivals[day] for day in window.days()).isoformat()}",
+def _requests(item: SourceSet, newest: Mapping[date, int], tried: Mapping[date, Tried]) -> Iterator[dg.RunRequest]:
+    """One for each block of days; `newest` has the arrival of the newest file that touches a day."""
+    for window in blocks_of(newest)[:MAX_REQUESTS]:
+        arrived = max(newest[day] for day in window.days())
+        times = max(tried[day].times for day in window.days())
+        yield dg.RunRequest(
+            run_key=f"{item.source} {window.start}..{window.days()[-1]} arrived {arrived}, try {times + 1}",
             job_name=item.job_name,
-            tags={**range_tags(window), SENSOR_TAG: LANDING_FILES, SOURCE_TAG: item.source},
+            tags={
+                **range_tags(window),
+                SENSOR_TAG: LANDING_FILES,
+                SOURCE_TAG: item.source,
+                INPUTS_TAG: str(arrived),
+            },
         )
-        for window in blocks_of(arrivals)[:MAX_REQUESTS]
-    ]
+
+
+def _microseconds(moment: datetime) -> int:
+    """Since 1970; a greater number is a later arrival."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 class _Look:

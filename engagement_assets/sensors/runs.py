@@ -66,8 +66,9 @@ class Tried:
     last_ended_at: datetime = field(default_factory=lambda: datetime.min.replace(tzinfo=UTC))
 
     def is_due(self, now: datetime) -> bool:
-        """Whether the pause after the last try is over; it doubles with each."""
-        return self.times == 0 or now >= self.last_ended_at + FIRST_PAUSE * 2 ** (self.times - 1)
+        """Whether the pause after the last try is over; it doubles with each. One of the future, by far, ends none."""
+        pause = FIRST_PAUSE * 2 ** (self.times - 1) if self.times else timedelta(0)
+        return not -FIRST_PAUSE <= now - self.last_ended_at < pause
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def plan(  # noqa: PLR0913 - what a decision stands on
     its newest input, 0 where there is none: tries on older input do not count. A day that failed `attempts` times is
     given up until its input changes.
     """
-    tried = _tried(instance, sensor, item, wanted)
+    tried = tries_of(instance, sensor, item, wanted)
     given_up = {day: tried[day] for day in sorted(wanted) if tried[day].times >= attempts}
     if not wanted.keys() - given_up.keys():
         return Plan(None, given_up, None)
@@ -122,7 +123,10 @@ def plan(  # noqa: PLR0913 - what a decision stands on
     return Plan(request, given_up, None)
 
 
-def _tried(instance: dg.DagsterInstance, sensor: str, item: SourceSet, wanted: Mapping[date, int]) -> dict[date, Tried]:
+def tries_of(
+    instance: dg.DagsterInstance, sensor: str, item: SourceSet, wanted: Mapping[date, int]
+) -> dict[date, Tried]:
+    """How often the sensor's runs have tried each of the `wanted` days since its newest input came."""
     tried = {day: Tried() for day in wanted}
     records = instance.get_run_records(
         dg.RunsFilter(statuses=_FINISHED, tags={SENSOR_TAG: sensor, SOURCE_TAG: item.source}),
@@ -132,7 +136,7 @@ def _tried(instance: dg.DagsterInstance, sensor: str, item: SourceSet, wanted: M
     for record in reversed(records):
         run = record.dagster_run
         for day in window_of_tags(run.tags).days():
-            if day in wanted and int(run.tags[INPUTS_TAG]) >= wanted[day]:
+            if day in wanted and int(run.tags.get(INPUTS_TAG, "0")) >= wanted[day]:
                 ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
                 tried[day] = Tried(tried[day].times + 1, run.run_id, ended)
     return tried

@@ -34,6 +34,7 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
     schemas: tuple[str, ...],
     lake: Lake | None = None,
     *,
+    after_loads: str | None = None,
     run_id: str | None = None,
     now: datetime | None = None,
 ) -> dict[str, int]:
@@ -41,8 +42,9 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
 
     The new copy is written beside the old one and renamed over it: a reader sees the old or the new, whole, and one
     that holds the old open goes on reading it. Views are published as tables, since they read the `lake`, which need
-    not be on this machine. `audit.published_tables` in the copy tells how many rows each table has, and since when:
-    `now` (UTC), and the run `run_id`.
+    not be on this machine. The schema `after_loads` is replaced too where the copy lacks the newest records of loads in
+    the lake, and only there: it is made of thousands of small files. `audit.published_tables` in the copy tells how
+    many rows each table has, and since when: `now` (UTC), and the run `run_id`.
 
     Returns:
         Rows per published table, `schema.table`.
@@ -65,6 +67,8 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
         connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
         connection.execute("begin")
+        if lake and after_loads and not _shows_newest_loads(connection, lake):
+            schemas = (*schemas, after_loads)
         _remember_other_schemas(connection, schemas)
         for schema in schemas:
             connection.execute(f"drop schema if exists published.{schema} cascade")
@@ -85,21 +89,16 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
     return rows
 
 
-def shows_newest_loads(published: Path, lake: Lake) -> bool:
-    """Whether the published copy has the newest records of loads, and with them all that the lake records.
+def _shows_newest_loads(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
+    """Whether the copy, attached as `published`, has the newest records of loads, and with them all in the lake.
 
     Loads, releases and replays write theirs in one commit with what they change of the quarantine and of held days.
     """
-    if not published.exists():
+    if not _has_audit_table(connection, "ingestion_loads"):
         return False
-    with duckdb.connect() as connection:
-        lake.lend_file_system(connection)
-        connection.execute(f"attach {sql_text(str(published))} as published (read_only)")
-        if not _has_audit_table(connection, "ingestion_loads"):
-            return False
-        newest = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
-        missing = f"select load_id from {newest} except select load_id from published.audit.ingestion_loads limit 1"
-        return not connection.execute(missing).fetchall()
+    newest = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
+    missing = f"select load_id from {newest} except select load_id from published.audit.ingestion_loads limit 1"
+    return not connection.execute(missing).fetchall()
 
 
 def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:

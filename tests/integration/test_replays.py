@@ -30,6 +30,7 @@ from engagement_assets.lake.datasets import (
 )
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
+from engagement_assets.lake.retention import prune_raw_days
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
@@ -269,6 +270,17 @@ def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, lan
     assert not holding.run(DAY_1, DAY_1).success
     (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
     assert "2024-01-01 of mobile_events is held, and its quarantine with it; release or mend it first" in failure
+
+
+def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Path) -> None:
+    write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00"), "too;few")
+    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    assert loads.run(DAY_1, DAY_1).success
+    prune_raw_days(loads.lake, MOBILE_EVENTS, DAY_2, lambda: lambda _: True, dry_run=False)
+    before = loads.content()
+    (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
+    assert "2024-01-01 of mobile_events was removed by RAW_RETENTION_DAYS" in failure
+    assert loads.content() == before
 
 
 def _let_days_be_written_as_here(patch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The retention job on a real instance: it removes what the settings say and tells it; a dry run only tells."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,13 @@ import dagster as dg
 import pytest
 
 from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.definitions import build_defs
 from engagement_assets.extract.http_api import Clock
+from engagement_assets.jobs import source_sets
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
-from engagement_assets.partitions import daily_partitions
+from engagement_assets.lake.retention import prune_raw_days
+from engagement_assets.partitions import daily_partitions, range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
 from engagement_assets.retention import RETENTION, retention_job, retention_schedule
@@ -93,8 +97,13 @@ def test_days_go_that_the_tables_were_built_from(tmp_path: Path, instance: dg.Da
     graph.materialize(raw_events, DAY_2)
     graph.materialize(raw_events, DAY_3)
 
+    left = tmp_path / "lake/.aside/lingokids_events"
+    left.mkdir(exist_ok=True)
+    os.utime(left, (0, 0))
+
     would = graph.prune(dry_run=True)
-    assert (would["dry_run"], would["removed"]) == (True, 2)
+    assert (would["dry_run"], would["removed"]) == (True, 3)
+    assert "| leftovers of killed runs | 1 |" in would["table"]
     assert "| days of raw_lingokids/events | 1 |" in would["table"]
     assert "| quarantined records | 1 |" in would["table"]
     assert len(published(graph.lake, LINGOKIDS_EVENTS, "event_id")) == 3
@@ -102,9 +111,31 @@ def test_days_go_that_the_tables_were_built_from(tmp_path: Path, instance: dg.Da
 
     did = graph.prune()
     assert did["dry_run"] is False
-    assert did["table"].splitlines()[2:4] == would["table"].splitlines()[2:4]
+    assert did["table"] == would["table"]
+    assert not left.exists()
     assert quarantined(graph.lake, "source_path") == []
     assert [day for day, _ in published(graph.lake, LINGOKIDS_EVENTS, "event_id")] == [DAY_2, DAY_3]
+
+
+def test_models_of_days_that_were_removed_are_not_built_from_nothing(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    graph = Graph(tmp_path, instance, warehouse_path=tmp_path / "warehouse.duckdb", start_date=DAY_1)
+    prune_raw_days(graph.lake, LINGOKIDS_EVENTS, DAY_3, lambda: lambda _: True, dry_run=False)
+    defs = build_defs(graph.settings)
+    (lingokids,) = [item for item in source_sets(defs.assets or ()) if item.source == "lingokids"]
+    result = defs.resolve_job_def(lingokids.job_name).execute_in_process(
+        instance=instance,
+        asset_selection=lingokids.windowed,
+        tags=range_tags(window(DAY_1, DAY_3)),
+        raise_on_error=False,
+    )
+    (failure,) = [
+        str(event.step_failure_data.user_failure_data) for event in result.all_events if event.is_step_failure
+    ]
+    assert "raw_lingokids/events of 2024-03-01 (2 such days) was removed by RAW_RETENTION_DAYS" in failure
+    assert "Leave the days up to 2024-03-02 out of the range" in failure
+    assert not graph.settings.warehouse_path.exists()
 
 
 def test_raw_days_stay_by_default_and_what_has_no_limit_stays(tmp_path: Path, instance: dg.DagsterInstance) -> None:

@@ -316,6 +316,22 @@ def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) 
     }
 
 
+def test_every_load_has_a_job_that_replays_its_quarantine(defs: dg.Definitions) -> None:
+    jobs = {job.name: job for job in defs.resolve_all_job_defs() if job.name.startswith("replay_")}
+    assert set(jobs) == {
+        *("replay_runna", "replay_strava", "replay_user_events", "replay_mobile_events"),
+        *("replay_lingokids_events", "replay_lingokids_users", "replay_lingokids_activities"),
+    }
+    config = jobs["replay_mobile_events"].partitioned_config
+    assert config is not None
+    assert config.get_run_config_for_partition_key("2024-01-02") == {
+        "ops": {"raw_mobile_events": {"config": {"replay": True}}}
+    }
+    selected = {key.to_user_string() for key in jobs["replay_mobile_events"].asset_layer.selected_asset_keys}
+    assert {"raw_mobile/events", "mobility/fct__mobile_sessions", "published/mobility"} <= selected
+    assert {name for name in selected if name.startswith("raw_")} == {"raw_mobile/events"}
+
+
 def test_every_alert_leads_to_an_entry_of_the_runbook(defs: dg.Definitions) -> None:
     text = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     entries = set(re.findall(r"^## (\w+)$|^<a id=\"(.+)\"></a>$", text, re.MULTILINE))

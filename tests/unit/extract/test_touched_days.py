@@ -180,6 +180,18 @@ def test_a_changed_file_touches_the_days_that_it_holds_now(zone: Path) -> None:
     assert set(_events(zone, loaded, index).arrivals) == {DAY_2, DAY_3}
 
 
+def test_a_file_that_was_replaced_under_its_old_time_and_size_is_looked_through_again(zone: Path) -> None:
+    path = zone / "lingokids/events/a.jsonl"
+    index = FileIndex()
+    _write(path, _event("e", DAY_1))
+    before = path.stat()
+    _events(zone, {}, index)
+    _write(path, _event("e", DAY_2))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert set(_events(zone, {}, index).arrivals) == {DAY_2}
+
+
 def test_a_fresh_event_file_waits_and_its_neighbours_do_not(zone: Path) -> None:
     first = _write(zone / "lingokids/events/a.jsonl", _event("e", DAY_1))
     path = zone / "lingokids/events/being_written.jsonl"

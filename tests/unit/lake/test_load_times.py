@@ -1,7 +1,9 @@
 """When days were last read from their files."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import duckdb
 
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
 from engagement_assets.lake.held_days import release
@@ -27,3 +29,28 @@ def test_releases_and_replays_read_no_files(tmp_path: Path) -> None:
         load.publish_additions(replay.trace())
     first = FIRST_LOAD + timedelta(seconds=1)
     assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: first, DAY_2: first}
+
+
+def test_a_load_while_the_clock_was_ahead_does_not_hide_what_lands_after_it_was_put_right(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    name = LINGOKIDS_EVENTS.load_name
+    publish(lake, events(event("a", DAY_1)), window(DAY_1), 1, name=name)
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    with open_load(lake, name, run_id="ahead", started_at=ahead) as load:
+        load.write_aside(events(event("a", DAY_1), event("b", DAY_2)).extraction(ahead), window(DAY_1, DAY_2))
+        load.publish({})
+    assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: load_time(1)}
+
+
+def test_records_of_an_older_version_are_read_before_the_first_load_of_this_one(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    name = LINGOKIDS_EVENTS.load_name
+    publish(lake, events(event("a", DAY_1)), window(DAY_1), 1, name=name)
+    for path in Path(lake.uri).glob("records/loads/*/*.parquet"):
+        if path.name.startswith("empty"):
+            path.unlink()
+            continue
+        kept = f"select * exclude (release_reason) from read_parquet('{path}', hive_partitioning = false)"
+        duckdb.execute(f"create or replace temp table kept as {kept}")
+        duckdb.execute(f"copy kept to '{path}' (format parquet)")
+    assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: load_time(1)}

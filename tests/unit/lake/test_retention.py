@@ -1,9 +1,11 @@
 """What the lake keeps no longer than it is told to: each rule removes what it should and keeps the rest."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
@@ -46,26 +48,42 @@ def _is_built(day: date) -> bool:
 def test_old_days_go_once_the_tables_have_them_and_leave_a_mark(lake: Lake) -> None:
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
     before = _files(lake)
-    told = prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, _is_built, dry_run=True)
+    told = prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=True)
     assert _files(lake) == before
-    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, _is_built, dry_run=False) == told
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=False) == told
     key = f"raw_lingokids/events/day={DAY_1}"
     assert (told.count, told.bytes, told.names) == (1, len(before[f"{key}/data.parquet"]), (f"{key}/data.parquet",))
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_2, "b"), (DAY_3, "c")]
     assert f"{key}/pruned.json" in _files(lake)
-    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, _is_built, dry_run=False).count == 0
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=False).count == 0
 
 
 def test_a_held_day_stays(lake: Lake) -> None:
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
     publish(lake, events(event("d", DAY_1)), window(DAY_1), 2, name=NAME, held={DAY_1: ["reconciles"]})
-    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda _: True, dry_run=False).count == 1
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: lambda _: True, dry_run=False).count == 1
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a"), (DAY_3, "c")]
+
+
+def test_a_day_that_a_load_has_published_meanwhile_stays(lake: Lake) -> None:
+    publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
+    known = []
+
+    def built_days() -> Callable[[date], bool]:
+        if not known:
+            publish(lake, events(event("late", DAY_1)), window(DAY_1), 2, name=NAME)
+        known.append(DAY_1)
+        return lambda day: len(known) == 1 or day != DAY_1
+
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, built_days, dry_run=False).names == (
+        f"raw_lingokids/events/day={DAY_2}/data.parquet",
+    )
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a"), (DAY_1, "late"), (DAY_3, "c")]
 
 
 def test_a_day_that_was_removed_is_not_replaced_by_less_until_its_mark_is_gone(lake: Lake) -> None:
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
-    prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_2, _is_built, dry_run=False)
+    prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_2, lambda: _is_built, dry_run=False)
     late = events(event("late", DAY_1))
     with pytest.raises(PrunedDayError, match=r"2024-03-01 .* was removed by RAW_RETENTION_DAYS.*remove .*pruned.json"):
         publish(lake, late, window(DAY_1), 2, name=NAME)
@@ -98,6 +116,32 @@ def test_quarantined_records_go_by_the_time_when_they_were_quarantined_first(lak
     assert told.count == 2
     assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
     assert prune_quarantine(lake, moment, dry_run=False).count == 0
+
+
+def test_records_of_a_version_that_knew_no_first_time_go_by_the_time_of_their_load(lake: Lake) -> None:
+    _quarantine(lake, 0, (DAY_1, "events/old"))
+    _quarantine(lake, 20, (DAY_2, "events/new"))
+    for path in Path(lake.uri).glob("records/rejected/*/raw_lingokids.events.parquet"):
+        kept = f"select * replace (cast(null as timestamp) as first_quarantined_at) from read_parquet('{path}')"
+        duckdb.execute(f"create or replace temp table kept as {kept}")
+        duckdb.execute(f"copy (select * exclude (day) from kept) to '{path}' (format parquet)")
+    # Read again, the old one keeps the time that is known of it.
+    _quarantine(lake, 10, (DAY_1, "events/old"), (DAY_2, "events/newer"))
+    moment = FIRST_LOAD + timedelta(seconds=5)
+    told = prune_quarantine(lake, moment, dry_run=True)
+    assert prune_quarantine(lake, moment, dry_run=False) == told
+    assert told.count == 1
+    assert quarantined(lake, "source_path") == [(DAY_2, "events/new"), (DAY_2, "events/newer")]
+    assert prune_quarantine(lake, FIRST_LOAD + timedelta(seconds=15), dry_run=False).count == 1
+    assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
+
+
+def test_a_dry_run_over_the_quarantine_leaves_what_a_killed_load_has_left(lake: Lake) -> None:
+    _quarantine(lake, 0, (DAY_1, "events/old"))
+    left = Path(lake.uri) / ".aside" / NAME / "part"
+    _leave(left, timedelta(days=2))
+    assert prune_quarantine(lake, FIRST_LOAD + timedelta(seconds=5), dry_run=True).count == 1
+    assert left.read_text(encoding="utf-8") == "left"
 
 
 def test_a_record_that_is_read_again_keeps_its_first_time(lake: Lake) -> None:

@@ -124,6 +124,13 @@ def test_a_failed_try_is_repeated_after_pauses_that_double_and_then_given_up(fou
     assert len({request.run_key for request in keys if request}) == 3
 
 
+def test_a_run_that_failed_while_the_clock_was_ahead_is_no_reason_to_wait_until_then(found: Graph) -> None:
+    found.run(found.sets["runna"], window(3), FAILURE)
+    request = _plan(found, [3], datetime.now(UTC) - timedelta(days=30)).request
+    assert request is not None
+    assert window_of_tags(request.tags) == window(3)
+
+
 def test_a_day_that_was_given_up_does_not_keep_others_from_being_caught_up(found: Graph) -> None:
     for _ in range(3):
         found.run(found.sets["runna"], window(3), FAILURE)

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from engagement_assets.extract import lingokids
+from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.lake.datasets import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.partitions import range_tags, window_of_tags
-from tests.unit.sensors.graphs import TODAY, Graph, day, graph, window
+from engagement_assets.sensors import runs
+from tests.unit.sensors.graphs import FAILURE, TODAY, Graph, day, graph, window
 
 
 @pytest.fixture
@@ -100,12 +103,72 @@ def test_files_wait_while_a_run_of_their_source_is_under_way(found: Graph, tmp_p
     assert len(_requested(found.sense("landing_files"))) == 2
 
 
+def test_a_run_that_failed_is_asked_for_again_after_a_pause_and_then_left_to_a_person(
+    found: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(tmp_path, day(4))
+    _load(found, "runna", 4, 4)
+    _batch(tmp_path, day(4), "late.json")
+    keys = set()
+    for pause in (timedelta(hours=1), timedelta(0), timedelta(0)):
+        monkeypatch.setattr(runs, "FIRST_PAUSE", timedelta(0))
+        (request,) = found.sense("landing_files").run_requests or []
+        keys.add(request.run_key)
+        create_run_for_test(found.instance, job_name="daily_runna", tags=request.tags, status=FAILURE)
+        monkeypatch.setattr(runs, "FIRST_PAUSE", pause)
+        if pause:
+            assert found.sense("landing_files").skip_reason == dg.SkipReason("runna pauses after a failed run")
+    assert len(keys) == 3
+    assert found.sense("landing_files").skip_reason == dg.SkipReason(
+        f"runna {day(4)}: 3 runs failed, which is left to a person"
+    )
+    _batch(tmp_path, day(4), "later.json")
+    assert _requested(found.sense("landing_files")) == [("daily_runna", day(4), day(4))]
+
+
 def test_days_without_a_partition_are_not_requested(found: Graph, tmp_path: Path) -> None:
     _batch(tmp_path, day(6))
     _batch(tmp_path, day(-1))
     _batch(tmp_path, TODAY)
     _events(tmp_path, "wrong clocks.jsonl", date(1970, 1, 1), date(2999, 1, 1))
     assert _requested(found.sense("landing_files")) == [("daily_runna", TODAY, TODAY)]
+
+
+def test_a_file_that_vanishes_while_it_is_looked_through_keeps_no_other_source_waiting(
+    found: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(tmp_path, day(2))
+    _events(tmp_path, "a.jsonl", day(2))
+    listed = Landing.files
+
+    def remove_listed(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
+        files = listed(landing, prefix, suffixes)
+        if prefix == lingokids.EVENTS_PREFIX:
+            (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
+        return files
+
+    monkeypatch.setattr(Landing, "files", remove_listed)
+    assert _requested(found.sense("landing_files")) == [("daily_runna", day(2), day(2))]
+
+
+def test_files_that_must_not_be_read_keep_no_other_source_waiting_and_are_told(
+    found: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _batch(tmp_path, day(2))
+    _events(tmp_path, "a.jsonl", day(2))
+    listed = Landing.files
+
+    def refuse(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
+        if prefix.startswith("runna/"):
+            raise PermissionError(13, "Permission denied", prefix)
+        return listed(landing, prefix, suffixes)
+
+    monkeypatch.setattr(Landing, "files", refuse)
+    assert _requested(found.sense("landing_files")) == [("daily_lingokids", day(2), day(2))]
+    (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
+    assert "runna: its files cannot be looked through: [Errno 13] Permission denied" in str(
+        found.sense("landing_files").skip_reason
+    )
 
 
 def test_a_landing_zone_that_is_not_there_is_told(found: Graph, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The published copy: whole, explained, and never changed by a publication that fails."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform import publish
-from engagement_assets.transform.publish import publish_schemas, shows_newest_loads
+from engagement_assets.transform.publish import publish_schemas
 from tests.lake_loads import DAY_1, event, events, window
 from tests.lake_loads import publish as load
 
@@ -202,11 +204,15 @@ def test_the_copy_is_written_for_older_versions_too(warehouse: Path, published: 
         assert tags == [("v1.0.0+",)]
 
 
-def test_a_copy_shows_the_newest_loads_until_there_is_another(warehouse: Path, published: Path, tmp_path: Path) -> None:
+def test_audit_goes_along_with_the_first_area_after_a_load(warehouse: Path, published: Path, tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
-    assert not shows_newest_loads(published, lake)
-    publish_schemas(warehouse, published, ("learning", "audit"))
-    assert not shows_newest_loads(published, lake)  # a copy of an older version
+
+    def also_published() -> set[str]:
+        rows = publish_schemas(warehouse, published, ("learning",), lake, after_loads="audit")
+        return {table.partition(".")[0] for table in rows} - {"learning"}
+
+    assert also_published() == {"audit"}
+    assert also_published() == {"audit"}  # a copy of an older version, without records of loads
     for number in (1, 2):
         load(lake, events(event("a", DAY_1)), window(DAY_1), number)
         _run(
@@ -214,7 +220,19 @@ def test_a_copy_shows_the_newest_loads_until_there_is_another(warehouse: Path, p
             "create or replace view audit.ingestion_loads as "
             f"select * from read_parquet('{tmp_path}/lake/records/loads/*/*.parquet')",
         )
-        publish_schemas(warehouse, published, ("learning",))
-        assert not shows_newest_loads(published, lake)
-        publish_schemas(warehouse, published, ("audit",))
-        assert shows_newest_loads(published, lake)
+        assert also_published() == {"audit"}
+        assert also_published() == set()
+
+
+def test_a_shell_that_holds_the_copy_open_for_writing_keeps_no_area_from_being_published(
+    warehouse: Path, published: Path, tmp_path: Path
+) -> None:
+    publish_schemas(warehouse, published, ("learning",))
+    shell = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", shell, str(published)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        rows = publish_schemas(warehouse, published, ("learning",), Lake(str(tmp_path / "lake")), after_loads="audit")
+    assert rows["learning.plays"] == 3
