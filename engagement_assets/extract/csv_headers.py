@@ -5,7 +5,8 @@ readable (`line_files.py`), how rows are read under a header (`csv_records.py`).
 
 A file that was put together from several has a header for each of them, and their columns may
 differ. Such a file is copied once per distinct header, without the lines under other headers. Each
-of these leaves a blank line behind, so that line numbers stay those of the source.
+of these leaves a blank line behind, so that line numbers stay those of the source. Where one of the
+several ended without a line break, the next one's header stands on the line of its last row.
 """
 
 import csv
@@ -73,9 +74,12 @@ class CsvParts:
 
 @dataclass(frozen=True)
 class _HeaderLine:
+    """Bytes of a file that are a header, without the line feed; `follows_a_row` where a row stands before it."""
+
     start: int
     end: int
     header: Header
+    follows_a_row: bool
 
 
 def cut_at_headers(prepared: PreparedFiles, known: Sequence[str], workdir: Path) -> CsvParts:
@@ -134,11 +138,11 @@ def _parts_of(file: LineFile, known: Sequence[str], workdir: Path) -> list[tuple
         }
         if not found:
             return [(None, path, 0)]
-        if begins_with_header and len(headers) == 1:
+        if begins_with_header and len(headers) == 1 and not any(item.follows_a_row for item in found):
             return [(headers[0], path, taken[headers[0]])]
         ends = [item.start for item in found[1:]] + [len(content)]
         sections: list[tuple[Header | None, int, int]] = [
-            (item.header, 0 if begins_with_header and item is found[0] else item.start, end)
+            (item.header, 0 if begins_with_header and item is found[0] else item.end, end)
             for item, end in zip(found, ends, strict=True)
         ]
         if not begins_with_header:
@@ -147,7 +151,7 @@ def _parts_of(file: LineFile, known: Sequence[str], workdir: Path) -> list[tuple
         for number, header in enumerate(dict.fromkeys(header for header, *_ in sections)):
             copy = workdir / f"{file.file_id:06d}_{number}.csv"
             _copy_sections(content, sections, header, copy)
-            parts.append((header, copy, taken[header] if header else 0))
+            parts.append((header, copy, 0))
         return parts
 
 
@@ -159,12 +163,37 @@ def _header_lines(content: mmap.mmap, known: Sequence[str]) -> Iterator[_HeaderL
             starts.add(content.rfind(b"\n", 0, place) + 1)
             end = content.find(b"\n", place)
             place = content.find(name.encode(), end) if end >= 0 else -1
+    in_force: Header | None = None
     for start in sorted(starts):
         end = content.find(b"\n", start)
         end = end if end >= 0 else len(content)
-        header = parse_header(content[start:end].decode(), known)
-        if header:
-            yield _HeaderLine(start, end, header)
+        line = content[start:end].decode()
+        header = parse_header(line, known)
+        if not header:
+            continue
+        place = _place_after_a_row(line, header, in_force, known) if start > min(starts) else 0
+        row = line[:place].removesuffix(BYTE_ORDER_MARK)
+        in_force = parse_header(line[place:], known) or header
+        yield _HeaderLine(start + len(row.encode()), end, in_force, follows_a_row=bool(row))
+
+
+def _place_after_a_row(line: str, header: Header, in_force: Header | None, known: Sequence[str]) -> int:
+    """Where in its line a header begins: not at 0 where the row before it has no line break.
+
+    It is the header of the rows before once more, or its first name is a known one.
+    """
+    if in_force and line.endswith(in_force.line):
+        row = line.removesuffix(in_force.line)
+        # A header of more columns may end like this one.
+        if not row.endswith(DELIMITER) or row.count(DELIMITER) == len(in_force.names) - 1:
+            return len(row)
+    for name in header.names:
+        if name in known:
+            return 0
+        joined = next((item for item in known if name.endswith(item) and item not in header.names), None)
+        if joined:
+            return max(line.find(joined), 0)
+    return 0
 
 
 def _first_line(content: mmap.mmap) -> int:
