@@ -29,7 +29,7 @@ MARTS = ("weekly_engagement", "weekly_retention")
 SOURCES = ("runna", "strava", "user_events", "mobile", "lingokids")
 LOADS = Dataset("records/loads", "What every load writes down.", LOAD_COLUMNS, (), append_only=False)
 FIRST_LOAD = datetime(2024, 3, 1, 6)
-WEEK = timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 HOUR_MS = 3_600_000
 
 
@@ -178,7 +178,8 @@ def expected_tables(warehouse: WarehouseBuilder) -> dict[str, list[tuple[Any, ..
             assert len(now) == len(returning) + len(new) + len(resurrected)
             assert len(before) == len(returning) + len(churned)
             loads = [loaded_at for day, loaded_at in days.items() if monday(day) == week]
-            complete[week] = len(loads) == 7
+            whole = [day for day, loaded_at in days.items() if loaded_at >= datetime.combine(day, time()) + DAY]
+            complete[week] = sum(monday(day) == week for day in whole) == 7
             times = [ms or 0 for _, day, ms in uses if monday(day) == week]
             ms = None if source == "user_events" else sum(times)
             counts = (len(now), len(new), len(returning), len(resurrected), len(churned), len(times), undated, ms)

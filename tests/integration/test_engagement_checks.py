@@ -93,6 +93,13 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
             ["weekly_engagement_agrees_with_itself"],
         ),
         (
+            [
+                "update weekly_engagement set is_complete_week = true, days_observed = 7, "
+                "newest_input_at = week_start_date + interval '6' day"
+            ],
+            ["weekly_engagement_agrees_with_itself"],
+        ),
+        (
             ["update weekly_engagement set engaged_hours = 1"],
             ["weekly_engagement_agrees_with_itself"],
         ),
@@ -143,6 +150,7 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
         "unit_too_many",
         "undated_wrong",
         "incomplete_called_complete",
+        "running_called_complete",
         "hours_wrong",
         "back_too_many",
         "cohort_too_large",

@@ -125,12 +125,14 @@ weeks as (
 
 ),
 
+-- What was loaded on the day itself may be a part of it.
 weeks_observed as (
 
     select
         source,
         week_start_date,
         count(*) as days_observed,
+        count_if(newest_loaded_at >= observed_date + interval '1' day) as days_observed_whole,
         max(newest_loaded_at) as newest_input_at
 
     from days_observed
@@ -204,6 +206,7 @@ weeks_joined as (
         undated_activities.undated_units,
         weeks_observed.newest_input_at,
         coalesce(weeks_observed.days_observed, 0) as days_observed,
+        coalesce(weeks_observed.days_observed_whole, 0) as days_observed_whole,
         case
             when {{ is_timed('weeks.source') }} then coalesce(units_summed.engaged_ms, 0)
         end as engaged_ms
@@ -248,7 +251,7 @@ final as (
         cast(days_observed as bigint) as days_observed,
 
         ---------- booleans
-        cast(days_observed = 7 as boolean) as is_complete_week,
+        cast(days_observed_whole = 7 as boolean) as is_complete_week,
 
         ---------- timestamps
         cast(newest_input_at as timestamp) as newest_input_at,
