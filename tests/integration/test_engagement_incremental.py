@@ -33,8 +33,10 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 pytestmark = pytest.mark.integration
 
 # How many random sequences are tried, and how many builds each has before it comes to rest.
-SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "1"))
+SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "2"))
 BUILDS = int(os.environ.get("ENGAGEMENT_BUILDS", "2"))
+# How many users each source has: no user's weeks depend on another's, so a sequence stands for as many examples.
+USERS = 100
 
 OWN = "path:models/intermediate/engagement path:models/marts/engagement"
 INTERMEDIATE = (
@@ -185,7 +187,7 @@ class Sources:
         self._lake.move_clock(self._draw.choice([0, 0, 400, -400]) * ONE_DAY)
         for _ in range(times):
             source, day = self._draw.choice(self._sources), self._draw.choice(DAYS)
-            identities = self._draw.sample(range(12), self._draw.choice([0, 1, 3, 5]))
+            identities = self._draw.sample(range(3 * USERS), self._draw.choice([0, 1, USERS // 3, USERS]))
             uses = [self._use(source, day, identity) for identity in identities]
             self._lake.write(source, day, uses)
             self.changed_days.add(day)
@@ -197,7 +199,7 @@ class Sources:
             more["on"] = self._draw.choice([day, day, other, None, date(2090, 1, 1)])
         if source == "strava":
             more["deleted"] = self._draw.random() < 0.3
-        user = f"user-{self._draw.randrange(5)}"
+        user = f"user-{self._draw.randrange(USERS)}"
         if source == "mobile":
             user = self._draw.choice([user.upper(), user])
         return use(identity, user, self._draw.choice([0, 60_000, 7_000_000]), **more)
@@ -232,10 +234,12 @@ def build_at_random(warehouse: WarehouseBuilder, sources: Sources, draw: random.
 def test_any_sequence_of_builds_equals_one_full_build_and_the_rules(
     tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
 ) -> None:
-    # A failing sequence is not made smaller: every attempt costs seconds of builds.
+    # A failing sequence is not made smaller: every attempt costs seconds of builds. Hypothesis begins with the simplest
+    # example, which of drawn choices is a sequence of nothing but first choices, and of a seed is one like others.
     @settings(deadline=None, max_examples=SEQUENCES, phases=[Phase.reuse, Phase.generate])
-    @given(draw=st.randoms(use_true_random=False))
-    def sequence_equals_one_full_build(draw: random.Random) -> None:
+    @given(seed=st.binary(min_size=8, max_size=8))
+    def sequence_equals_one_full_build(seed: bytes) -> None:
+        draw = random.Random(seed)
         folder = tmp_path_factory.mktemp("sequence")
         warehouse = WarehouseBuilder(folder, manifest)
         sources = Sources(warehouse, draw)
