@@ -32,8 +32,9 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 
 pytestmark = pytest.mark.integration
 
-# How many random sequences are tried, and how many builds each has before it comes to rest.
-SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "2"))
+# How many random sequences are tried, and how many builds each has before it comes to rest. The first one is the same
+# in every run; for longer: ENGAGEMENT_SEQUENCES=50.
+SEQUENCES = int(os.environ.get("ENGAGEMENT_SEQUENCES", "1"))
 BUILDS = int(os.environ.get("ENGAGEMENT_BUILDS", "2"))
 # How many users each source has: no user's weeks depend on another's, so a sequence stands for as many examples.
 USERS = 100
