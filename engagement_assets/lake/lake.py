@@ -160,8 +160,9 @@ class Lake:
         return bool(self._filesystem.exists(f"{self._root}/{key}"))
 
     def days(self, dataset: Dataset) -> list[date]:
-        """The days that the lake holds of a dataset, oldest first."""
-        return self._days_below(dataset.key)
+        """The days that the lake holds of a dataset, oldest first, without those that retention has removed."""
+        removed = self._days_with(f"{dataset.key}/day=*/pruned.json")
+        return [day for day in self._days_below(dataset.key) if day not in removed]
 
     def day_of_load_records(self, today: date) -> date:
         """The day under which a load that ends now writes its records: `today`, or that of the newest records.

@@ -16,6 +16,7 @@ from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
+from engagement_assets.lake.retention import prune_raw_days
 from tests.lake_loads import Found, Row, window, write
 
 COUNT, KUDOS = WEEKLY_STATISTICS
@@ -104,6 +105,15 @@ def test_seven_weeks_are_not_enough_history(lake: Lake) -> None:
     verdict = _judge(lake, _activities(_series(*[5] * 7, 40)), _weeks(0, 7))
     assert verdict.findings == {}
     assert verdict.note == "not enough history for the week of 2024-01-01: 8 complete weeks before are needed"
+
+
+def test_weeks_that_retention_has_removed_are_no_history(lake: Lake) -> None:
+    _judge(lake, _activities(_series(*EIGHT_WEEKS, 6)), _weeks(0, 8))
+    told = prune_raw_days(lake, STRAVA_ACTIVITIES, _monday(1), lambda: lambda _: True, dry_run=False)
+    assert told.count == 7
+    verdict = _judge(lake, _activities({8: 12}), _weeks(8, 8))
+    assert verdict.findings == {}
+    assert verdict.note == "not enough history for the week of 2024-02-26: 8 complete weeks before are needed"
 
 
 def test_the_judged_week_is_no_history_of_itself_nor_is_a_later_one(lake: Lake) -> None:
