@@ -20,6 +20,7 @@ from engagement_assets.lake.retention import Pruned, prune_abandoned, prune_quar
 from engagement_assets.resources import ApiClients
 from engagement_assets.run_history import prune_runs
 from engagement_assets.settings import Settings
+from engagement_assets.unseen_loads import days_loaded_unseen
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -47,7 +48,7 @@ def prune_all(
         days = int(settings.raw_retention_days.of(dataset.source))
         if days and dataset.partitioned:
             before = now.date() - timedelta(days=days)
-            built = partial(built_days, instance, graph, dataset)
+            built = partial(built_days, instance, graph, lake, dataset)
             yield prune_raw_days(lake, dataset, before, built, dry_run=dry_run)
     if settings.quarantine_retention_days:
         before_moment = now - timedelta(days=settings.quarantine_retention_days)
@@ -57,7 +58,9 @@ def prune_all(
         yield prune_runs(instance, graph.asset_check_keys, before_moment, dry_run=dry_run)
 
 
-def built_days(instance: dg.DagsterInstance, graph: "AssetGraph", dataset: Dataset) -> Callable[[date], bool]:
+def built_days(
+    instance: dg.DagsterInstance, graph: "AssetGraph", lake: Lake, dataset: Dataset
+) -> Callable[[date], bool]:
     """Whether every windowed model of a dataset was built from a day after the day was loaded last.
 
     Where there is no such model, no day counts as built.
@@ -70,13 +73,17 @@ def built_days(instance: dg.DagsterInstance, graph: "AssetGraph", dataset: Datas
         kind = DagsterEventType.ASSET_MATERIALIZATION
         return instance.event_log_storage.get_latest_storage_id_by_partition(asset, kind)
 
+    unseen = days_loaded_unseen(instance, lake, dataset.source, models, datetime(1970, 1, 1, tzinfo=UTC))
     loaded = newest(key)
     built = [newest(model) for model in models]
 
     def is_built(day: date) -> bool:
         partition = day.isoformat()
         return (
-            bool(built) and partition in loaded and all(model.get(partition, 0) > loaded[partition] for model in built)
+            bool(built)
+            and day not in unseen
+            and partition in loaded
+            and all(model.get(partition, 0) > loaded[partition] for model in built)
         )
 
     return is_built

@@ -5,6 +5,18 @@
     created_at, received_at nulls last, event_name nulls last, event_id
 {%- endmacro %}
 
+{#- How long nothing may happen for a session to end. A changed day alters sessions of the days beside it and no others,
+    so that it is at most a day. -#}
+{% macro mobile_session_gap() -%}
+    {%- set seconds = var('mobile_session_gap_s') -%}
+    {%- if not 0 < seconds <= 86400 -%}
+        {%- do exceptions.raise_compiler_error(
+            "mobile_session_gap_s is " ~ seconds ~ "; expected more than 0 and at most 86400 seconds, a day"
+        ) -%}
+    {%- endif -%}
+    interval '{{ seconds }}' second
+{%- endmacro %}
+
 {#- Whether the text contains one of the patterns; false where it is NULL. -#}
 {% macro contains_any(column, patterns) -%}
     coalesce(

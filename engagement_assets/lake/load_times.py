@@ -1,9 +1,11 @@
-"""When the days of a dataset were last loaded, from the records of the loads.
+"""When days were loaded, from the records of the loads.
 
-Belongs here: reading that one column. Not here: writing the records (`lake/load.py`) or judging their age.
+Belongs here: reading these times. Not here: writing the records (`lake/load.py`) or judging their age.
 """
 
 import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +14,15 @@ from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
+
+
+@dataclass(frozen=True)
+class DayLoaded:
+    """A day that a run put into the lake; `ended_at` (UTC) is when its load was about to be committed."""
+
+    run_id: str
+    day: date
+    ended_at: datetime
 
 
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
@@ -36,3 +47,18 @@ def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, dateti
             {"dataset": dataset.name, "now": datetime.now(UTC).replace(tzinfo=None)},
         ).fetchall()
     return {day: moment.replace(tzinfo=UTC) for day, moment in rows}
+
+
+def days_loaded_by(lake: Lake, load_name: str, run_ids: Collection[str], since: date) -> list[DayLoaded]:
+    """The days that loads of these runs put into the lake since a day, releases and replays among them."""
+    make_files_alike(lake)
+    with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
+        rows = connection.execute(
+            f"""
+            select distinct run_id, partition_date, loaded_at + to_microseconds(cast(seconds * 1e6 as bigint))
+            from {rows_of(lake.loads_files(load_name, since), LOAD_COLUMNS)}
+            where status <> 'held' and partition_date is not null and list_contains($run_ids, run_id)
+            """,
+            {"run_ids": sorted(run_ids)},
+        ).fetchall()
+    return [DayLoaded(run_id, day, moment.replace(tzinfo=UTC)) for run_id, day, moment in rows]

@@ -12,9 +12,11 @@ import dagster as dg
 
 from engagement_assets.checks.evidence import EXPECTED, FAILING_DAYS, OBSERVED
 from engagement_assets.jobs import AssetJobs, SourceSet
+from engagement_assets.lake.lake import Lake
 from engagement_assets.sensors.runs import Plan, RunsUnderWay, plan
 from engagement_assets.settings import Settings
 from engagement_assets.timetable import Timetable
+from engagement_assets.unseen_loads import days_loaded_unseen
 
 CATCH_UP = "catch_up"
 LATE_DATA = "late_data"
@@ -51,12 +53,15 @@ def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJo
 
 def late_data_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
     """Requests the models of days whose raw data was loaded after they were built."""
+    lake = Lake(settings.lake_uri)
 
-    def stale(instance: dg.DagsterInstance, item: SourceSet, _: datetime) -> dict[date, int]:
+    def stale(instance: dg.DagsterInstance, item: SourceSet, now: datetime) -> dict[date, int]:
         # A load of one day has read the days before it, too.
         before = item.area.trailing_days(settings)
+        since = now - timedelta(days=settings.catch_up_days)
+        unseen = days_loaded_unseen(instance, lake, item.source, item.windowed, since)
         found: dict[date, int] = {}
-        for day, newest_input in sorted(days_stale(instance, item, settings.start_date).items()):
+        for day, newest_input in sorted(days_stale(instance, item, settings.start_date, unseen).items()):
             for back in range(before + 1):
                 earlier = day - timedelta(days=back)
                 if earlier >= settings.start_date:
@@ -81,14 +86,20 @@ def days_missing(instance: dg.DagsterInstance, item: SourceSet, days: Collection
     return [day for day in sorted(days) if not all(day in dataset for dataset in loaded)]
 
 
-def days_stale(instance: dg.DagsterInstance, item: SourceSet, start_date: date) -> dict[date, int]:
-    """Days of which a windowed model is older than the raw data → the number of the raw data's newest load."""
+def days_stale(
+    instance: dg.DagsterInstance, item: SourceSet, start_date: date, unseen: Collection[date] = ()
+) -> dict[date, int]:
+    """Days of which a windowed model is older than the raw data → the number of the raw data's newest load.
+
+    The days whose load is `unseen` have no number of it: they go by the newest of the source.
+    """
     newest_load: dict[date, int] = {}
     for key in item.raw:
         for day, number in _newest_materializations(instance, key).items():
             newest_load[day] = max(number, newest_load.get(day, 0))
     built = [_newest_materializations(instance, key) for key in item.windowed]
-    return {
+    newest = max(newest_load.values(), default=0)
+    return dict.fromkeys((day for day in unseen if day >= start_date), newest) | {
         day: number
         for day, number in newest_load.items()
         if day >= start_date and any(model.get(day, 0) < number for model in built)

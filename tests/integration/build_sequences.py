@@ -1,11 +1,17 @@
 """How many random sequences of builds a property test tries, and how hypothesis draws them.
 
-Belongs here: the settings that such tests share. Not here: what a sequence does (see the tests).
+Belongs here: the settings and the draws that such tests share. Not here: what a sequence does (see the tests).
 """
 
 import os
+import random
 
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
+# Hypothesis begins with the simplest example. Of single choices that is nothing but first choices, such as days that
+# are all empty; of a seed it is a sequence like others.
+draws = st.binary(min_size=8, max_size=8).map(random.Random)
 
 
 def sequences(variable: str, default: int = 3) -> settings:

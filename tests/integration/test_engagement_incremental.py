@@ -16,8 +16,8 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
+from tests.integration.build_sequences import draws
 from tests.integration.engagement_sources import (
     ENGAGEMENT,
     FIRST_LOAD,
@@ -235,12 +235,10 @@ def build_at_random(warehouse: WarehouseBuilder, sources: Sources, draw: random.
 def test_any_sequence_of_builds_equals_one_full_build_and_the_rules(
     tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
 ) -> None:
-    # A failing sequence is not made smaller: every attempt costs seconds of builds. Hypothesis begins with the simplest
-    # example, which of drawn choices is a sequence of nothing but first choices, and of a seed is one like others.
+    # A failing sequence is not made smaller: every attempt costs seconds of builds.
     @settings(deadline=None, max_examples=SEQUENCES, phases=[Phase.reuse, Phase.generate])
-    @given(seed=st.binary(min_size=8, max_size=8))
-    def sequence_equals_one_full_build(seed: bytes) -> None:
-        draw = random.Random(seed)
+    @given(draw=draws)
+    def sequence_equals_one_full_build(draw: random.Random) -> None:
         folder = tmp_path_factory.mktemp("sequence")
         warehouse = WarehouseBuilder(folder, manifest)
         sources = Sources(warehouse, draw)

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
@@ -23,7 +22,7 @@ from engagement_assets.lake.datasets import (
     LINGOKIDS_USERS,
     Dataset,
 )
-from tests.integration.build_sequences import sequences
+from tests.integration.build_sequences import draws, sequences
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
 pytestmark = pytest.mark.integration
@@ -378,7 +377,7 @@ def build_at_random(warehouse: WarehouseBuilder, app: LearningApp, draw: random.
 
 
 @sequences("LEARNING_SEQUENCES")
-@given(draw=st.randoms(use_true_random=False))
+@given(draw=draws)
 def test_any_sequence_of_builds_equals_one_full_build(manifest: Manifest, draw: random.Random) -> None:
     with TemporaryDirectory() as folder:
         warehouse = WarehouseBuilder(Path(folder) / "incremental", manifest)

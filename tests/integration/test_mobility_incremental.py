@@ -318,6 +318,14 @@ def write_many_events(warehouse: WarehouseBuilder, draw: random.Random, days: in
             )
 
 
+def test_a_gap_of_more_than_a_day_is_refused(built: WarehouseBuilder) -> None:
+    days, select = (SATURDAY, MONDAY + ONE_DAY), "path:models/intermediate/mobility"
+    built.build(*days, select, full_refresh=True, variables={"mobile_session_gap_s": 86_400})
+    assert list(sessions(built)) == [("morning", "coffee", "night", "past_midnight", "monday")]
+    with pytest.raises(AssertionError, match="mobile_session_gap_s is 86401; expected more than 0 and at most 86400"):
+        built.build(*days, select, variables={"mobile_session_gap_s": 86_401})
+
+
 def test_the_tables_are_those_of_the_classic_query(tmp_path: Path, manifest: Manifest) -> None:
     """100,000 events over three weeks, read in five windows out of order."""
     days = 21

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from engagement_assets.lake.datasets import USER_EVENTS
+from tests.integration.build_sequences import draws
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
 pytestmark = pytest.mark.integration
@@ -241,7 +241,7 @@ def test_any_sequence_of_builds_equals_one_full_build(
 ) -> None:
     # A failing sequence is not made smaller: every attempt costs seconds of builds.
     @settings(deadline=None, max_examples=SEQUENCES, phases=[Phase.reuse, Phase.generate])
-    @given(draw=st.randoms(use_true_random=False))
+    @given(draw=draws)
     def sequence_equals_one_full_build(draw: random.Random) -> None:
         folder = tmp_path_factory.mktemp("sequence")
         warehouse = WarehouseBuilder(folder, manifest)

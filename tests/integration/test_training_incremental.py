@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.integration.build_sequences import sequences
+from tests.integration.build_sequences import draws, sequences
 from tests.integration.runna_batches import LOADED_AT, ActivityFile, Speeds, write_batch
 from tests.integration.warehouse_builder import WarehouseBuilder
 
@@ -266,7 +265,7 @@ def build_any_sequence(warehouse: WarehouseBuilder, manifest: Manifest, drawn: r
 
 
 @sequences("TRAINING_SEQUENCES")
-@given(drawn=st.randoms(use_true_random=False))
+@given(drawn=draws)
 def test_any_sequence_of_builds_equals_one_full_build(manifest: Manifest, drawn: random.Random) -> None:
     with TemporaryDirectory() as folder:
         build_any_sequence(WarehouseBuilder(Path(folder) / "incremental", manifest), manifest, drawn)

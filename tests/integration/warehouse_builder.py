@@ -80,8 +80,9 @@ class WarehouseBuilder:
         *,
         full_refresh: bool = False,
         exclude: str | None = None,
+        variables: Mapping[str, object] | None = None,
     ) -> None:
-        """Build seeds and models for the window `[start, end)`, without their tests.
+        """Build seeds and models for the window `[start, end)`, without their tests; `variables` are dbt's.
 
         Raises:
             AssertionError: a model failed; the message has what each of them said.
@@ -90,7 +91,7 @@ class WarehouseBuilder:
         arguments += [f"--exclude={exclude}"] if exclude else []
         arguments += ["--full-refresh"] if full_refresh else []
         window = {"window_start": str(start), "window_end": str(end)}
-        failed = self._run("build", select, window, arguments)
+        failed = self._run("build", select, {**window, **(variables or {})}, arguments)
         assert not failed, failed
 
     def failing_tests(self, select: str) -> dict[str, str]:

@@ -32,9 +32,7 @@ judged as (
     select
         *,
         coalesce(
-            created_at < previous_created_at
-            + interval '{{ var("mobile_session_gap_s") }}' second,
-            false
+            created_at < previous_created_at + {{ mobile_session_gap() }}, false
         ) as goes_on
 
     from neighbours

@@ -22,4 +22,4 @@ sessions as (
 )
 
 select * from sessions
-where started_at < last_ended_at + interval '{{ var("mobile_session_gap_s") }}' second
+where started_at < last_ended_at + {{ mobile_session_gap() }}

@@ -14,7 +14,7 @@
 -- they are. So these sessions' events of unchanged days and all events of the changed days are cut
 -- into sessions anew, and nothing else is read.
 -- depends_on: {{ ref('int_mobile_days_changed') }}
-{% set gap = "interval '" ~ var('mobile_session_gap_s') ~ "' second" %}
+{% set gap = mobile_session_gap() %}
 {% if is_incremental() %}
     {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
         ~ " where change_number > " ~ consumed_change_number() %}
