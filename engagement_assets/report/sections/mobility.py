@@ -65,7 +65,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()
-    notes = ["Hollow, dashed marks are weeks of which not all seven days were observed."]
+    notes = ["Hollow, dashed marks are weeks of which not all seven days were loaded after they had ended."]
     if suppression:
         cells = len(weekly) + len(waits) + len(endings)
         weekly = suppression.shown(weekly, ["week"])

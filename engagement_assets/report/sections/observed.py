@@ -1,4 +1,4 @@
-"""Which periods are complete: every day of them was observed.
+"""Which periods are complete: every day of them was loaded after it had ended (UTC).
 
 Belongs here: periods from the record of loads, and what a section needs to mark its rows by them. Not here: how an
 incomplete one looks (`theme.py`).
@@ -23,14 +23,14 @@ def marks_of(grain: str) -> tuple[dict[str, Any], ...]:
 
 
 def observed(connection: duckdb.DuckDBPyConnection, grain: str, source: str) -> pd.DataFrame:
-    """The periods of a grain of which a day of the source was observed: first day (`<grain>`) and `is_complete`."""
+    """The periods of a grain of which a day was observed whole: first day (`<grain>`) and `is_complete`."""
     periods = observed_periods(connection, source)
     found = periods[periods["grain"] == grain].reset_index(drop=True)
     return found.rename(columns={"period": grain})[[grain, "is_complete"]]
 
 
 def observed_periods(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:
-    """The days, weeks, months and years of which a day was observed: `grain`, `period`, `key`, `is_complete`.
+    """The days, weeks, months and years of which a day was observed whole: `grain`, `period`, `key`, `is_complete`.
 
     `period` is the first day of it, `key` is `<grain>|<period>`. Loads of what belongs to a source's records say
     nothing about its days, so they are not asked.
@@ -52,7 +52,7 @@ def observed_periods(connection: duckdb.DuckDBPyConnection, source: str) -> pd.D
         with observed as (
             select distinct partition_date as observed_date from audit.ingestion_loads
             where source = $source and dataset in ('activities', 'events') and status = 'published'
-                and partition_date is not null
+                and partition_date is not null and loaded_at >= partition_date + interval 1 day
         )
         select *, grain || '|' || period as key from ({parts}) order by key
         """,

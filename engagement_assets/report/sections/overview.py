@@ -54,7 +54,8 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         {"weeks": COHORT_WEEKS},
     ).df()
     notes: list[str] = [
-        "Hollow, dashed marks are weeks of which not all seven days were observed: their numbers are too low."
+        "Hollow, dashed marks are weeks of which not all seven days were loaded after they had ended: "
+        "their numbers are too low."
     ]
     if suppression:
         shown, cohorts = _suppressed(weekly, retention, suppression)

@@ -37,7 +37,7 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
     ).df()
     notes = [
         "Demo corporations are in the numbers; the second line shows how many of them there are.",
-        "Hollow marks are weeks of which not all seven days were observed.",
+        "Hollow marks are weeks of which not all seven days were loaded after they had ended.",
     ]
     if suppression:
         shown = suppression.shown(spread, ["week"])
