@@ -4,12 +4,13 @@ Belongs here: when they are out of date and may be built. Not here: what is in t
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from engagement_assets.jobs import WEEKLY_ENGAGEMENT_METRICS
-from engagement_assets.sensors.runs import SENSOR_TAG, RunsUnderWay
+from engagement_assets.sensors.runs import INPUTS_TAG, SENSOR_TAG, RunsUnderWay, tries_on
 from engagement_assets.settings import Settings
 
 CROSS_SOURCE_TABLES = "cross_source_tables"
@@ -50,7 +51,15 @@ def cross_source_sensor(settings: Settings) -> dg.SensorDefinition:
         tables = {key for key in upstream - made if not key.path[0].startswith("raw_")}
         if failed := _blocking_failures(context.instance, graph.get_check_keys_for_assets(tables)):
             return dg.SkipReason(f"nothing is made of a table that failed a blocking test: {', '.join(failed)}")
-        return dg.RunRequest(run_key=f"after {newest}", tags={SENSOR_TAG: CROSS_SOURCE_TABLES})
+        tried = tries_on(context.instance, CROSS_SOURCE_TABLES, newest)
+        if tried.times >= settings.catch_up_attempts:
+            return dg.SkipReason(f"{tried.times} runs failed, the last is {tried.last_run_id}: it is left to a person")
+        if not tried.is_due(datetime.now(UTC)):
+            return dg.SkipReason(f"pauses after run {tried.last_run_id} failed")
+        return dg.RunRequest(
+            run_key=f"after {newest}, try {tried.times + 1}",
+            tags={SENSOR_TAG: CROSS_SOURCE_TABLES, INPUTS_TAG: str(newest)},
+        )
 
     return cross_source_tables
 

@@ -137,6 +137,19 @@ def tries_of(
         run = record.dagster_run
         for day in window_of_tags(run.tags).days():
             if day in wanted and int(run.tags.get(INPUTS_TAG, "0")) >= wanted[day]:
-                ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
-                tried[day] = Tried(tried[day].times + 1, run.run_id, ended)
+                tried[day] = Tried(tried[day].times + 1, run.run_id, _ended_at(record))
     return tried
+
+
+def tries_on(instance: dg.DagsterInstance, sensor: str, newest_input: int) -> Tried:
+    """How often the runs of a sensor without sources and days have tried to follow this input."""
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=_FINISHED, tags={SENSOR_TAG: sensor, INPUTS_TAG: str(newest_input)}), ascending=False
+    )
+    if not records:
+        return Tried()
+    return Tried(len(records), records[0].dagster_run.run_id, _ended_at(records[0]))
+
+
+def _ended_at(record: dg.RunRecord) -> datetime:
+    return datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)

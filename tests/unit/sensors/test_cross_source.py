@@ -1,11 +1,13 @@
 """The tables over all sources: requested when a source's tables are newer, and not of tables that failed."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from engagement_assets.sensors import runs
 from tests.unit.sensors.graphs import Graph, day, graph
 
 FACT = dg.AssetKey(["learning", "fct__activity_exits"])
@@ -53,6 +55,25 @@ def test_they_wait_for_a_run_that_makes_what_they_read(found: Graph, job: str) -
     found.materialize([FACT], [day(2)])
     run = create_run_for_test(found.instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
     assert _skipped(found.sense("cross_source_tables")) == f"run {run.run_id} makes one of the tables"
+
+
+def test_a_run_that_failed_is_tried_again_after_a_pause_and_a_bounded_number_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with graph(catch_up_attempts=2) as found:
+        found.materialize([FACT], [day(2)])
+        (first,) = found.sense("cross_source_tables").run_requests or []
+        tags = dict(first.tags)
+        run = create_run_for_test(found.instance, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+        assert _skipped(found.sense("cross_source_tables")) == f"pauses after run {run.run_id} failed"
+        monkeypatch.setattr(runs, "FIRST_PAUSE", timedelta(0))
+        assert _requested(found.sense("cross_source_tables")) == [f"{str(first.run_key).removesuffix('1')}2"]
+        run = create_run_for_test(found.instance, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+        assert _skipped(found.sense("cross_source_tables")) == (
+            f"2 runs failed, the last is {run.run_id}: it is left to a person"
+        )
+        found.materialize([FACT], [day(2)])
+        assert len(_requested(found.sense("cross_source_tables"))) == 1
 
 
 def _evaluate(found: Graph, check: dg.AssetCheckKey, *, passed: bool, severity: dg.AssetCheckSeverity) -> None:
