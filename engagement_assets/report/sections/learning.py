@@ -44,7 +44,7 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     cube = build_cube(connection, max_cells)
     slices = [name for name in cube.dimensions if name != ACTIVITY]
     users, user_grains = _active_users(connection, cube)
-    notes = [cube.choice(), "Hollow, dashed marks are periods of which not every day was observed."]
+    notes = [cube.choice(), "Hollow, dashed marks are periods of which not every day was loaded after it had ended."]
     if user_grains != cube.grains:
         notes.append(f"Distinct users are here by {' and '.join(user_grains)} only.")
     return Section(
@@ -212,6 +212,6 @@ def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) 
         notes=(
             suppression.note(hidden_slices + hidden_activities),
             "Publish mode counts by week and by one dimension at a time; with two filters there is nothing to show.",
-            "Hollow, dashed marks are periods of which not every day was observed.",
+            "Hollow, dashed marks are periods of which not every day was loaded after it had ended.",
         ),
     )

@@ -27,8 +27,9 @@ GROWTH = {
     "churned_users": "churned",
 }
 WEEK = (Column("source_name", "Source"), Column("week_start_date", "Week of"))
-# Half a year: a triangle of all weeks grows with their square, and nobody reads its hundredth line.
-COHORT_WEEKS = 26
+# The newest cohorts, for half a year: all weeks of all of them grow with the square of the history, and nobody reads
+# the hundredth line.
+COHORTS, COHORT_WEEKS = 26, 26
 
 
 def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -47,11 +48,12 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         select source, cast(cohort_week_start_date as varchar) as cohort, weeks_since,
             cast(week_start_date as varchar) as week_start_date, cohort_size, active_users,
             is_complete_week as is_complete,
-            cohort_week_start_date > max(week_start_date) over (partition by source) - to_weeks($weeks) as is_new
+            weeks_since < $weeks
+            and dense_rank() over (partition by source order by cohort_week_start_date desc) <= $cohorts as is_shown
         from engagement.weekly_retention
         order by source, cohort, weeks_since
         """,
-        {"weeks": COHORT_WEEKS},
+        {"cohorts": COHORTS, "weeks": COHORT_WEEKS},
     ).df()
     notes: list[str] = [
         "Hollow, dashed marks are weeks of which not all seven days were loaded after they had ended: "
@@ -62,7 +64,7 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         notes.append(suppression.note(len(weekly) - len(shown) + len(retention) - len(cohorts)))
         weekly, retention = shown, cohorts
     # Not before: what is suppressed depends on all cohorts of a week.
-    retention = retention[retention["is_new"]].drop(columns="is_new").reset_index(drop=True)
+    retention = retention[retention["is_shown"]].drop(columns="is_shown").reset_index(drop=True)
     present = [source for source in SOURCES if source in set(weekly["source"])]
     return Section(
         name="overview",
@@ -197,8 +199,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "retention",
             "Retention",
-            f"Of the users first active in one of the newest {COHORT_WEEKS} weeks (with the size of that cohort), the "
-            "share active so many weeks later. Dashed: the later week is not complete.",
+            "Of the users first active in a week (with the size of that cohort), the share active so many weeks "
+            f"later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is not complete.",
             "cohorts",
             (
                 WEEK[0],

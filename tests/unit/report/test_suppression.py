@@ -116,16 +116,20 @@ def test_a_cohorts_size_does_not_tell_what_its_first_week_covers() -> None:
     assert published_cohorts(cohorts) == shown
 
 
-def test_cohorts_of_the_newest_half_year_are_shown() -> None:
+def test_the_newest_cohorts_are_shown_for_half_a_year() -> None:
     weeks = [str(date(2024, 1, 1) + timedelta(weeks=number)) for number in range(28)]
-    cohorts = {week: (30, dict.fromkeys(weeks[number:], 20)) for number, week in enumerate(weeks)}
-    assert published_cohorts(cohorts) == {(cohort, week) for cohort in weeks[2:] for week in weeks if week >= cohort}
+    joined = weeks[:26]
+    cohorts = {week: (30, dict.fromkeys(weeks[number:], 20)) for number, week in enumerate(joined)}
+    shown = {(week, later) for number, week in enumerate(joined) for later in weeks[number : number + 26]}
+    assert published_cohorts(cohorts) == shown
+    one_more = {**cohorts, weeks[26]: (30, dict.fromkeys(weeks[26:], 20))}
+    assert {cohort for cohort, _ in published_cohorts(one_more)} == set(weeks[1:27])
 
 
-def test_a_small_cohort_that_is_too_old_to_be_shown_is_covered_all_the_same() -> None:
+def test_a_small_cell_that_is_too_late_to_be_shown_is_covered_all_the_same() -> None:
     weeks = [str(date(2024, 1, 1) + timedelta(weeks=number)) for number in range(27)]
     cohorts = {weeks[0]: (30, {weeks[0]: 30, weeks[-1]: 2}), weeks[1]: (40, {weeks[1]: 40, weeks[-1]: 25})}
-    assert published_cohorts(cohorts) == {(weeks[1], weeks[1])}
+    assert published_cohorts(cohorts) == {(weeks[0], weeks[0]), (weeks[1], weeks[1])}
 
 
 def test_a_cohort_goes_where_its_size_would_tell_the_only_other_cell() -> None:
