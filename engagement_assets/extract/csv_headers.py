@@ -133,13 +133,10 @@ def _parts_of(file: LineFile, known: Sequence[str], workdir: Path) -> list[tuple
         first = _first_line(content)
         begins_with_header = bool(found) and found[0].start == first
         headers = list(dict.fromkeys(item.header for item in found))
-        taken = {
-            header: sum(item.end - item.start + 1 for item in found if item.header == header) for header in headers
-        }
         if not found:
             return [(None, path, 0)]
         if begins_with_header and len(headers) == 1 and not any(item.follows_a_row for item in found):
-            return [(headers[0], path, taken[headers[0]])]
+            return [(headers[0], path, sum(item.end - item.start + 1 for item in found))]
         ends = [item.start for item in found[1:]] + [len(content)]
         sections: list[tuple[Header | None, int, int]] = [
             (item.header, 0 if begins_with_header and item is found[0] else item.end, end)

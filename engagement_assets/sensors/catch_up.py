@@ -13,7 +13,7 @@ import dagster as dg
 from engagement_assets.checks.evidence import EXPECTED, FAILING_DAYS, OBSERVED
 from engagement_assets.jobs import AssetJobs, SourceSet
 from engagement_assets.lake.lake import Lake
-from engagement_assets.sensors.runs import Plan, RunsUnderWay, plan
+from engagement_assets.sensors.runs import Plan, RunsUnderWay, left_to_a_person, plan
 from engagement_assets.settings import Settings
 from engagement_assets.timetable import Timetable
 from engagement_assets.unseen_loads import days_loaded_unseen
@@ -156,9 +156,7 @@ def _sensor(  # noqa: PLR0913 - what the two sensors differ in
         given_up = {item.source: [str(day) for day in found.given_up] for item, found in plans.items()}
         remarks = [found.remark for found in plans.values() if found.remark]
         remarks += [
-            f"{source} {', '.join(days)}: {settings.catch_up_attempts} runs failed, which is left to a person"
-            for source, days in given_up.items()
-            if days
+            left_to_a_person(source, days, settings.catch_up_attempts) for source, days in given_up.items() if days
         ]
         requests = [found.request for found in plans.values() if found.request]
         return dg.SensorResult(

@@ -10,7 +10,7 @@ rules of `catch_up`, which does not miss a day that was loaded once.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -23,8 +23,7 @@ from engagement_assets.jobs import AssetJobs, SourceSet
 from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES, Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
-from engagement_assets.partitions import range_tags
-from engagement_assets.sensors.runs import INPUTS_TAG, SENSOR_TAG, SOURCE_TAG, RunsUnderWay, Tried, tries_of
+from engagement_assets.sensors.runs import RunsUnderWay, left_to_a_person, request_of, tries_of
 from engagement_assets.settings import Settings
 from engagement_assets.timetable import blocks_of
 
@@ -76,13 +75,12 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
             given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
             due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
             if given_up:
-                days = ", ".join(map(str, given_up))
-                remarks.append(
-                    f"{item.source} {days}: {settings.catch_up_attempts} runs failed, which is left to a person"
-                )
+                remarks.append(left_to_a_person(item.source, given_up, settings.catch_up_attempts))
             if len(due) + len(given_up) < len(newest):
                 remarks.append(f"{item.source} pauses after a failed run")
-            requests += _requests(item, due, tried)
+            requests += [
+                request_of(LANDING_FILES, item, window, due, tried) for window in blocks_of(due)[:MAX_REQUESTS]
+            ]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else dg.SkipReason("; ".join(remarks) or "no day is touched"),
@@ -90,23 +88,6 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
         )
 
     return landing_files
-
-
-def _requests(item: SourceSet, newest: Mapping[date, int], tried: Mapping[date, Tried]) -> Iterator[dg.RunRequest]:
-    """One for each block of days; `newest` has the arrival of the newest file that touches a day."""
-    for window in blocks_of(newest)[:MAX_REQUESTS]:
-        arrived = max(newest[day] for day in window.days())
-        times = max(tried[day].times for day in window.days())
-        yield dg.RunRequest(
-            run_key=f"{item.source} {window.start}..{window.days()[-1]} arrived {arrived}, try {times + 1}",
-            job_name=item.job_name,
-            tags={
-                **range_tags(window),
-                SENSOR_TAG: LANDING_FILES,
-                SOURCE_TAG: item.source,
-                INPUTS_TAG: str(arrived),
-            },
-        )
 
 
 def _microseconds(moment: datetime) -> int:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.jobs import SourceSet
 from engagement_assets.partitions import range_tags, window_of_tags
 from engagement_assets.timetable import blocks_of
@@ -106,10 +107,21 @@ def plan(  # noqa: PLR0913 - what a decision stands on
     blocks = blocks_of(day for day in wanted.keys() - given_up.keys() if tried[day].is_due(now))
     if not blocks:
         return Plan(None, given_up, f"{item.source} pauses after a failed run")
-    window = blocks[0]
+    return Plan(request_of(sensor, item, blocks[0], wanted, tried, selection), given_up, None)
+
+
+def request_of(  # noqa: PLR0913, PLR0917 - who asks for what, and what was tried before
+    sensor: str,
+    item: SourceSet,
+    window: DayWindow,
+    wanted: Mapping[date, int],
+    tried: Mapping[date, Tried],
+    selection: Sequence[dg.AssetKey] | None = None,
+) -> dg.RunRequest:
+    """The request for a block of `wanted` days; `plan` says what these and `selection` are."""
     newest_input = max(wanted[day] for day in window.days())
     times = max(tried[day].times for day in window.days())
-    request = dg.RunRequest(
+    return dg.RunRequest(
         run_key=f"{item.source} {window.start}..{window.days()[-1]} after {newest_input}, try {times + 1}",
         job_name=item.job_name,
         asset_selection=selection,
@@ -120,7 +132,11 @@ def plan(  # noqa: PLR0913 - what a decision stands on
             INPUTS_TAG: str(newest_input),
         },
     )
-    return Plan(request, given_up, None)
+
+
+def left_to_a_person(source: str, days: Iterable[object], attempts: int) -> str:
+    """What a tick says of days that were given up."""
+    return f"{source} {', '.join(map(str, days))}: {attempts} runs failed, which is left to a person"
 
 
 def tries_of(
