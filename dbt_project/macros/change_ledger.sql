@@ -21,9 +21,17 @@
         and change_number < (select max(change_number) from intermediate.consumed_changes);
 {%- endmacro %}
 
-{#- The number for the changes that this invocation finds, greater than any before. -#}
+{#- The number for the changes that this invocation finds, greater than any before. It is a literal, because DuckDB
+    joins a subquery to every row and copies all columns on the way. Only a build has a number: linter and docs have no
+    ledger. -#}
 {% macro next_change_number() -%}
-    (select max(change_number) from intermediate.consumed_changes where consumer = 'newest invocation')
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        cast({{ run_query(
+            "select max(change_number) from intermediate.consumed_changes where consumer = 'newest invocation'"
+        ).columns[0].values()[0] }} as bigint)
+    {%- else -%}
+        cast(null as bigint)
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The greatest change number that `this` has seen, 0 before its first build. It is a literal,

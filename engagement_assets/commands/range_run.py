@@ -87,19 +87,20 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     alerting = Alerting.of(settings)
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
-    _tell_what_ended(alerting, defs)
     run_config = {}
     if release_reason:
         run_config = _raw_config(defs, keys, {"release_reason": release_reason})
     elif replay:
         chosen = {"replay_dataset": replay.dataset, "replay_reason_code": replay.reason_code}
         run_config = _raw_config(defs, keys, {"replay": True, **chosen})
-    results = [_execute(defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), run_config)]
-    left_out = _cross_source_keys_left_out(defs, keys, results[0]) | _report_left_out(keys, results[0])
-    if left_out:
-        print("something failed: what is made of all sources is built from what the sources' tables hold now")
-        results.append(_execute(defs, settings, WEEKLY_ENGAGEMENT_METRICS, left_out, {}, {}))
-    _tell_what_ended(alerting, defs)
+    with dg.DagsterInstance.get() as instance:
+        _tell_what_ended(instance, alerting, defs)
+        results = [_execute(instance, defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), run_config)]
+        left_out = _cross_source_keys_left_out(defs, keys, results[0]) | _report_left_out(keys, results[0])
+        if left_out:
+            print("something failed: what is made of all sources is built from what the sources' tables hold now")
+            results.append(_execute(instance, defs, settings, WEEKLY_ENGAGEMENT_METRICS, left_out, {}, {}))
+        _tell_what_ended(instance, alerting, defs)
     return RangeRun(
         results[0].run_id,
         tuple(failure for result in results for failure in _failures(result)),
@@ -116,6 +117,7 @@ def _raw_config(defs: dg.Definitions, keys: set[dg.AssetKey], values: dict[str, 
 
 
 def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and how
+    instance: dg.DagsterInstance,
     defs: dg.Definitions,
     settings: Settings,
     job_name: str,
@@ -124,7 +126,7 @@ def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and 
     run_config: dict[str, Any],
 ) -> dg.ExecuteInProcessResult:
     run_id = str(uuid4())
-    with dg.DagsterInstance.get() as instance, living_run(settings.dagster_home, run_id):
+    with living_run(settings.dagster_home, run_id):
         for killed in mark_killed_runs(instance, settings.dagster_home):
             print(f"run {killed} was killed; it is marked as failed, and this run goes on where it stopped")
         return defs.resolve_job_def(job_name).execute_in_process(
@@ -137,16 +139,15 @@ def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and 
         )
 
 
-def _tell_what_ended(alerting: Alerting, defs: dg.Definitions) -> None:
+def _tell_what_ended(instance: dg.DagsterInstance, alerting: Alerting, defs: dg.Definitions) -> None:
     """Send the alerts of runs that have ended: there need not be a daemon that does it."""
-    with dg.DagsterInstance.get() as instance:
-        try:
-            alerting.work(instance, defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
-        except AlertsBusyError as busy:
-            print(f"alerts are left to the alert sensor: {busy}")
-        except AlertStoreError as error:
-            # Data is loaded all the same; the check `alerts_are_delivered` says it, too.
-            print(f"nobody is told of what fails: {error}", file=sys.stderr)
+    try:
+        alerting.work(instance, defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
+    except AlertsBusyError as busy:
+        print(f"alerts are left to the alert sensor: {busy}")
+    except AlertStoreError as error:
+        # Data is loaded all the same; the check `alerts_are_delivered` says it, too.
+        print(f"nobody is told of what fails: {error}", file=sys.stderr)
 
 
 def _cross_source_keys_left_out(

@@ -145,6 +145,7 @@ class DbtBuild:
                         "build",
                         *dbt_arguments(Path(target)),
                         "--no-write-json",
+                        "--cache-selected-only",
                         "--indirect-selection",
                         "empty",
                         "--exclude-resource-type",

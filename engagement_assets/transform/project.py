@@ -61,7 +61,7 @@ def manifest() -> dict[str, Any]:
             parsed_manifest.cache_clear()
             # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
             (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
-            parsed_manifest()
+            _parse("warehouse", "--write-json")
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
         content: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
     return content
@@ -76,11 +76,15 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     Raises:
         DbtProjectError: a file of the dbt project is wrong; the message is dbt's.
     """
+    return _parse(database, "--no-write-json")
+
+
+def _parse(database: str, write_json: str) -> Any:
     # dbt takes two seconds to import: only those who run or parse models pay for it.
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
     with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
-        outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR)])
+        outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR), write_json])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
     return outcome.result

@@ -112,3 +112,12 @@ def test_the_data_tests_tell_which_tables_are_wrong(
         for defect in defects:
             connection.execute(defect)
     assert sorted(warehouse.failing_tests(DATA_TESTS)) == found_by
+
+
+def test_a_lake_that_holds_an_event_twice_is_told(tmp_path: Path, manifest: Manifest) -> None:
+    warehouse = WarehouseBuilder(tmp_path / "doubled", manifest)
+    event = {"event_id": "a", "user_id": "ana", "activity_id": "song", "occurred_at": datetime.combine(DAY, time(10))}
+    warehouse.write_day(LINGOKIDS_EVENTS, DAY, [event, event])
+    warehouse.build(DAY, DAY, LEARNING)
+    tests = {"lingokids_events_by_day_hold_an_event_once", "unique_fct__activity_exits_event_id"}
+    assert set(warehouse.failing_tests(" ".join(tests))) == tests

@@ -20,31 +20,6 @@ events as (
 
 ),
 
--- The lake holds an event once a day; should it not, the same row is taken whatever the order.
-numbered_within_day as (
-
-    select
-        *,
-        row_number() over (
-            partition by event_date, event_id
-            order by
-                occurred_at desc nulls last,
-                user_id desc nulls last,
-                activity_id desc nulls last,
-                collection_id desc nulls last,
-                started_from desc nulls last,
-                os_name desc nulls last,
-                os_version desc nulls last,
-                app_version desc nulls last,
-                duration_ms desc nulls last,
-                loading_time_ms desc nulls last,
-                is_completed desc nulls last
-        ) as position_in_day
-
-    from events
-
-),
-
 events_by_day as (
 
     select
@@ -63,8 +38,7 @@ events_by_day as (
         event_date,
         {{ next_change_number() }} as change_number
 
-    from numbered_within_day
-    where position_in_day = 1
+    from events
 
 )
 

@@ -47,20 +47,26 @@ events as (
 ),
 
 -- An event id that several days hold is one event, as the latest day has it. Only linked days can
--- share one, so that the history is not searched for every id.
+-- share one, so that the history is not searched for every id. The events are not read from their
+-- CTE: DuckDB copies one that is read twice.
 superseded_events as (
 
     select
-        events.event_id,
-        events.event_date
+        earlier_events.event_id,
+        earlier_events.event_date
 
-    from events
+    from {{ ref('int_lingokids_events_by_day') }} as earlier_events
     inner join links
-        on events.event_date = links.event_date and events.event_date < links.linked_date
+        on
+            earlier_events.event_date = links.event_date
+            and earlier_events.event_date < links.linked_date
     inner join {{ ref('int_lingokids_events_by_day') }} as later_events
         on
             links.linked_date = later_events.event_date
-            and events.event_id = later_events.event_id
+            and earlier_events.event_id = later_events.event_id
+    {% if is_incremental() %}
+        where earlier_events.event_date in {{ changed_keys() }}
+    {% endif %}
 
 ),
 

@@ -32,6 +32,7 @@
 ] %}
 
 -- A session that is rebuilt has all its events from one build, so they are read by their number.
+-- They are read twice, from no CTE of their own: DuckDB would copy it whole.
 with
 
 events as (
@@ -40,9 +41,25 @@ events as (
         *,
         {{ contains_any('event_name', var('mobile_opening_patterns')) }} as is_opening,
         {{ contains_any('event_name', var('mobile_ride_start_patterns')) }} as is_ride_start,
-        {{ contains_any('event_name', var('mobile_ride_end_patterns')) }} as is_ride_end,
         {{ contains_any('event_name', var('mobile_searching_patterns')) }} as is_search,
         {{ contains_any('event_name', var('mobile_booking_patterns')) }} as is_booking
+
+    from {{ ref('int_mobile_events_sessionized') }}
+    where replacement_reason is null
+    {% if is_incremental() %}
+        and change_number > {{ consumed_change_number() }}
+    {% endif %}
+
+),
+
+ride_events as (
+
+    select
+        session_id,
+        position,
+        created_at,
+        {{ contains_any('event_name', var('mobile_ride_start_patterns')) }} as is_ride_start,
+        {{ contains_any('event_name', var('mobile_ride_end_patterns')) }} as is_ride_end
 
     from {{ ref('int_mobile_events_sessionized') }}
     where replacement_reason is null
@@ -56,11 +73,7 @@ events as (
 ride_events_numbered as (
 
     select
-        session_id,
-        position,
-        created_at,
-        is_ride_start,
-        is_ride_end,
+        *,
         coalesce(
             count_if(is_ride_end) over (
                 partition by session_id
@@ -70,7 +83,7 @@ ride_events_numbered as (
             0
         ) as ride_number
 
-    from events
+    from ride_events
     where is_ride_start or is_ride_end
 
 ),
