@@ -94,10 +94,13 @@ def instant(value: object) -> datetime:
     """The UTC instant of an ISO 8601 text, or of an epoch in seconds or milliseconds, as a naive datetime."""
     if isinstance(value, str):
         try:
-            found = datetime.fromisoformat(value)
-            return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+            # Without the dashes an epoch sent as a text would pass for another year.
+            if _ISO_DAY.match(value):
+                found = datetime.fromisoformat(value)
+                return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
         except (ValueError, OverflowError):
-            raise BadValueError("bad_timestamp", "a time such as 2024-01-31T23:59:59Z", value) from None
+            pass
+        raise BadValueError("bad_timestamp", "a time such as 2024-01-31T23:59:59Z", value)
     epoch = amount(value)
     milliseconds = round(epoch if epoch >= _SMALLEST_MILLISECONDS else epoch * 1000)
     if milliseconds > _LATEST_MS:
@@ -128,7 +131,7 @@ def json_object(value: object) -> str:
 class ApiField:
     """A field: its dotted path in the record, the column it becomes, and what makes the value of it.
 
-    `absent` stands for a field that is missing or null.
+    `absent` stands for a field that is missing or null, or of whose value nothing is left.
     """
 
     path: str
@@ -173,10 +176,11 @@ class ApiRecordShape:
                 columns[field.column] = field.absent
                 continue
             try:
-                columns[field.column] = field.convert(value)
+                found = field.convert(value)
             except BadValueError as error:
                 error.args = (f"{field.path}: {error}",)
                 raise
+            columns[field.column] = field.absent if found is None else found
         return columns, {path: value for path, value in members.items() if path not in self._known}
 
     def _flatten(self, node: Mapping[str, Any], path: str, members: dict[str, Any]) -> None:

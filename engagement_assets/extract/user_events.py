@@ -51,15 +51,21 @@ class EventIdentity(StrEnum):
     DEVICE_AND_TIME = "device_and_time"
 
 
+def _place(value: object) -> str | None:
+    """The service writes `null` as a text where it found no place."""
+    found = _text_or_null(value)
+    return None if found and found.strip().lower() == "null" else found
+
+
 def _text_or_null(value: object) -> str | None:
-    """The service writes `null` as a text."""
+    """A text of blanks says nothing: else events without a corporation would be those of a corporation."""
     found = text(value)
-    return None if found.strip().lower() in {"", "null"} else found
+    return found if found.strip() else None
 
 
-def _lower(value: object) -> str | None:
-    found = text(value)
-    return found.lower() or None
+def _lower_case(value: object) -> str | None:
+    found = _text_or_null(value)
+    return found and found.strip().lower()
 
 
 def _device_id(value: object) -> str:
@@ -78,10 +84,10 @@ EVENT = ApiRecordShape(
         ApiField("user_id", "user_id", text, required=True),
         ApiField("insert_id", "insert_id", text),
         ApiField("uuid", "uuid", text),
-        ApiField("country", "country", _text_or_null),
-        ApiField("city", "city", _text_or_null),
-        ApiField("region", "region", text),
-        ApiField("language", "language", text),
+        ApiField("country", "country", _place),
+        ApiField("city", "city", _place),
+        ApiField("region", "region", _text_or_null),
+        ApiField("language", "language", _text_or_null),
         ApiField("amp_id", "amp_id", text),
         ApiField("client_event_time", "client_event_time", instant),
         ApiField("client_upload_time", "client_upload_time", instant),
@@ -93,14 +99,14 @@ EVENT = ApiRecordShape(
         ApiField("data.group_first_event", "group_first_event", json_object, absent="{}"),
         ApiField("data.group_ids", "group_ids", json_object, absent="{}"),
         ApiField("data.user_properties_updated", "is_user_properties_updated", flag),
-        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=_NO_INITIAL_ID),
-        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=_NO_INITIAL_ID),
-        ApiField("user_properties.user_corporate_id", "user_corporate_id", text),
+        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", _text_or_null, absent=_NO_INITIAL_ID),
+        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", _text_or_null, absent=_NO_INITIAL_ID),
+        ApiField("user_properties.user_corporate_id", "user_corporate_id", _text_or_null),
         ApiField("user_properties.user_corporate_is_demo", "is_user_corporate_demo", flag),
-        ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower),
-        ApiField("user_properties.user_role", "user_role", text),
+        ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower_case),
+        ApiField("user_properties.user_role", "user_role", _text_or_null),
         ApiField("user_properties.user_signup_date", "user_signup_date", day),
-        ApiField("user_properties.user_status", "user_status", text),
+        ApiField("user_properties.user_status", "user_status", _text_or_null),
     )
 )
 

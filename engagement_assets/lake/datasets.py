@@ -178,7 +178,10 @@ LINGOKIDS_EVENTS = Dataset(
 
 LINGOKIDS_USERS = Dataset(
     key="raw_lingokids/users",
-    description="One row per user of the learning app, from full snapshots; the newest snapshot wins per user.",
+    description=(
+        "One row per user of the learning app, from full snapshots; per user the one with the last file name wins, "
+        "also when that file has gone."
+    ),
     columns=MappingProxyType(
         {
             "user_id": "VARCHAR",
@@ -201,7 +204,10 @@ LINGOKIDS_USERS = Dataset(
 
 LINGOKIDS_ACTIVITIES = Dataset(
     key="raw_lingokids/activities",
-    description="One row per activity of the learning app, from full snapshots; the newest snapshot wins per activity.",
+    description=(
+        "One row per activity of the learning app, from full snapshots; per activity the one with the last file name "
+        "wins, also when that file has gone."
+    ),
     columns=MappingProxyType(
         {
             "activity_id": "VARCHAR",

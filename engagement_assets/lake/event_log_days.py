@@ -1,4 +1,4 @@
-"""What a reload of an event log keeps of the rows that were known before.
+"""What a reload of an event log or of snapshots keeps of the rows that were known before.
 
 Belongs here: which known rows stay beside the new ones. Not here: writing them (see `lake/load.py`).
 """
@@ -19,6 +19,29 @@ def same_record(dataset: Dataset, left: str, right: str) -> str:
 def not_read_now(table: str) -> str:
     """Whether the load at work has not read the file of a row."""
     return f"not exists (select 1 from load_files_read as read where read.source_path = {table}.source_path)"
+
+
+def leave_out_older_versions(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, new: str, known: Sequence[str]
+) -> None:
+    """Delete from the table `new` what the lake knows in a newer version, and count it as duplicates.
+
+    For snapshots: of a record in two of them the last path wins, also where its file has gone since.
+    """
+    deleted = connection.execute(
+        f"""
+        delete from {new} as new
+        where exists (
+            select 1 from {rows_of(known, dataset.columns)} as old
+            where {same_record(dataset, "new", "old")}
+                and old.source_path > new.source_path and {not_read_now("old")}
+        )
+        """
+    ).fetchone()
+    connection.execute(
+        "update load_counts set duplicates = duplicates + $deleted where dataset_key = $key",
+        {"deleted": deleted[0] if deleted else 0, "key": dataset.key},
+    )
 
 
 def rows_with_known_ones(

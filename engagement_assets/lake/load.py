@@ -25,7 +25,7 @@ from engagement_assets.lake.day_files import (
     write_days,
     write_empty_file,
 )
-from engagement_assets.lake.event_log_days import not_read_now, rows_with_known_ones
+from engagement_assets.lake.event_log_days import leave_out_older_versions, not_read_now, rows_with_known_ones
 from engagement_assets.lake.extraction_tables import keep_counts, keep_first_times, keep_rejects, refuse_strays
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
 from engagement_assets.lake.load_records import (
@@ -219,6 +219,8 @@ class Load:
         held = self._present(dataset, self._held_day_key) if take_over_held else []
         if published or held:
             self.connection.execute(f"create or replace temp table load_new_rows as {rows}")
+            if not dataset.partitioned:
+                leave_out_older_versions(self.connection, dataset, "load_new_rows", [*held, *published])
             rows = rows_with_known_ones(self.connection, dataset, "load_new_rows", held, published)
         folder = self._aside / dataset.key
         written = write_days(self.connection, rows, dataset.columns, self._days, folder)

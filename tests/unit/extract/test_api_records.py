@@ -79,6 +79,13 @@ BAD: list[tuple[Callable[[object], object], object, str, str]] = [
     (instant, 1e308, "bad_timestamp", "expected an epoch in seconds or milliseconds, found 1e+308"),
     (instant, True, "wrong_type", "expected a number, found true or false"),
     (instant, "", "bad_timestamp", "expected a time such as 2024-01-31T23:59:59Z, found a text of 0 characters"),
+    # Read as the year 1704 by those who take dates without dashes.
+    (
+        instant,
+        "1704110400000",
+        "bad_timestamp",
+        "expected a time such as 2024-01-31T23:59:59Z, found a text of 13 characters",
+    ),
     (
         instant,
         "31.01.2024",

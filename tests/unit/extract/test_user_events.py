@@ -124,7 +124,8 @@ def test_the_text_null_stays_where_no_rule_names_it(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [("Active", "active"), ("CHURNED", "churned"), ("", None), (None, None)]
+    ("status", "expected"),
+    [("Active", "active"), (" CHURNED ", "churned"), ("", None), (" ", None), (None, None)],
 )
 def test_a_corporate_status_is_lower_case(reader: Reader, status: str | None, expected: str | None) -> None:
     assert reader.row(user_properties={"user_corporate_status": status})["user_corporate_status"] == expected
@@ -136,9 +137,16 @@ def test_groups_are_json_and_never_null(reader: Reader, groups: Any, expected: s
     assert (row["group_first_event"], row["group_ids"]) == (expected, expected)
 
 
-def test_an_initial_id_that_is_null_is_absent(reader: Reader) -> None:
-    row = reader.row(user_properties={"initial_li_fat_id": None, "initial_rtd_cid": "x"})
+@pytest.mark.parametrize("absent", [None, "", " "])
+def test_an_initial_id_that_says_nothing_is_absent(reader: Reader, absent: str | None) -> None:
+    row = reader.row(user_properties={"initial_li_fat_id": absent, "initial_rtd_cid": "x"})
     assert (row["initial_li_fat_id"], row["initial_rtd_cid"]) == ("EMPTY", "x")
+
+
+@pytest.mark.parametrize("name", ["user_corporate_id", "user_role", "user_status"])
+@pytest.mark.parametrize(("value", "expected"), [("", None), (" \t", None), (" 79", " 79"), (79, "79")])
+def test_a_property_of_blanks_was_not_sent(reader: Reader, name: str, value: str | int, expected: str | None) -> None:
+    assert reader.row(user_properties={name: value})[name] == expected
 
 
 def test_a_device_id_has_36_characters_at_most(reader: Reader) -> None:

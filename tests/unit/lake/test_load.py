@@ -202,6 +202,33 @@ def test_a_dataset_without_days_is_merged_by_identity(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
+    ("files_read", "country", "counted"),
+    [(("2024-01.jsonl",), "mx", (1, 0, 1)), (("2024-01.jsonl", "2024-02.jsonl"), "us", (1, 1, 0))],
+    ids=["a_newer_snapshot_that_has_gone_wins", "one_that_was_read_without_the_record_is_mended"],
+)
+def test_of_snapshots_the_newest_version_that_was_ever_read_wins(
+    lake: Lake, files_read: tuple[str, ...], country: str, counted: tuple[int, int, int]
+) -> None:
+    def snapshot(name: str, country_code: str) -> Row:
+        return {"user_id": "ana", "source_path": name, "country_code": country_code}
+
+    publish(lake, Found({LINGOKIDS_USERS: [snapshot("2024-02.jsonl", "mx")]}), None, 1, name="users")
+    older = Found({LINGOKIDS_USERS: [snapshot("2024-01.jsonl", "us")]}, files_read=files_read)
+    publish(lake, older, None, 2, name="users")
+    assert published(lake, LINGOKIDS_USERS, "country_code") == [(WHOLE_DATASET_DAY, country)]
+    assert records(lake, "loaded_at", "records_read", "accepted", "duplicates")[1][1:] == counted
+
+
+def test_a_newer_snapshot_that_has_gone_is_forgotten_when_that_is_meant(lake: Lake) -> None:
+    for number, (name, country) in enumerate([("2024-02.jsonl", "mx"), ("2024-01.jsonl", "us")]):
+        found = Found({LINGOKIDS_USERS: [{"user_id": "ana", "source_path": name, "country_code": country}]})
+        with open_load(lake, "users", run_id="run", started_at=load_time(number)) as load:
+            load.write_aside(found.extraction(load.started_at), None, forget=True)
+            load.publish({})
+    assert published(lake, LINGOKIDS_USERS, "country_code") == [(WHOLE_DATASET_DAY, "us")]
+
+
+@pytest.mark.parametrize(
     ("files_read", "expected"),
     [((), ["1:1", "2:5"]), (("1",), ["2:5"]), (("1", "2"), [])],
     ids=["no file read", "the corrected file read", "both files read"],

@@ -17,7 +17,6 @@ renamed as (
 
         ---------- strings
         event_name,
-        source as started_from,
         device_brand,
         device_model,
         app_build,
@@ -34,6 +33,9 @@ renamed as (
         day as event_date,
         occurred_at,
         extracted_at,
+
+        ---------- strings that are sent empty, too
+        nullif(trim(source), '') as started_from,
 
         ---------- columns that tables group by: what was not sent has a name, too
         case when trim(activity_id) <> '' then activity_id else 'unknown' end as activity_id,
