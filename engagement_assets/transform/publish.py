@@ -3,8 +3,10 @@
 Belongs here: copying an area's schemas and the swap. Not here: when it happens (see `assets/published.py`).
 """
 
+import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,12 +63,11 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
         shutil.copyfile(published, draft)
     rows: dict[str, int] = {}
     with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set global TimeZone = 'UTC'")
         if lake:
             lake.lend_file_system(connection)
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
         connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
-        connection.execute("begin")
         if lake and after_loads and not _shows_newest_loads(connection, lake):
             schemas = (*schemas, after_loads)
         _remember_other_schemas(connection, schemas)
@@ -75,15 +76,13 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
             connection.execute(f"set preserve_insertion_order = {schema != after_loads}")
             connection.execute(f"drop schema if exists published.{schema} cascade")
             connection.execute(f"create schema published.{schema}")
-            for name in _relations(connection, warehouse, schema):
-                relation = f"{schema}.{_identifier(name)}"
-                created = connection.execute(
-                    f"create table published.{relation} as select * from built.{relation}"
-                ).fetchone()
-                rows[f"{schema}.{name}"] = created[0] if created else 0
-                _copy_comments(connection, schema, name)
+            names = _relations(connection, warehouse, schema)
+            # Most tables are too small for DuckDB to copy one with several threads. Nobody reads the draft yet, so it
+            # needs no transaction, which would be one thread's.
+            with ThreadPoolExecutor(os.cpu_count()) as copies:
+                counts = copies.map(lambda name, of=schema: _copy_relation(connection, of, name), names)
+                rows |= {f"{schema}.{name}": count for name, count in zip(names, counts, strict=True)}
         _write_published_tables(connection, rows, run_id, (now or datetime.now(UTC)).astimezone(UTC))
-        connection.execute("commit")
         connection.execute("detach published")
     # The log of somebody who wrote into the old copy: it must not be replayed into the new one.
     _log_of(published).unlink(missing_ok=True)
@@ -165,6 +164,15 @@ def _relations(connection: duckdb.DuckDBPyConnection, warehouse: Path, schema: s
             "WAREHOUSE_PATH. The published copy has not been changed"
         )
     return [name for (name,) in found]
+
+
+def _copy_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
+    """Copy a table or what a view shows, with its descriptions; return the rows."""
+    relation = f"{schema}.{_identifier(name)}"
+    with connection.cursor() as cursor:
+        created = cursor.execute(f"create table published.{relation} as select * from built.{relation}").fetchone()
+        _copy_comments(cursor, schema, name)
+    return created[0] if created else 0
 
 
 def _copy_comments(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
