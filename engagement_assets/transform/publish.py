@@ -77,12 +77,14 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
             connection.execute(f"drop schema if exists published.{schema} cascade")
             connection.execute(f"create schema published.{schema}")
             names = _relations(connection, warehouse, schema)
-            # Most tables are too small for DuckDB to copy one with several threads. Nobody reads the draft yet, so it
-            # needs no transaction, which would be one thread's.
+            # Most tables are too small for DuckDB to copy one with several threads. Nobody reads the draft yet, so that
+            # each table has a transaction of its own.
             with ThreadPoolExecutor(os.cpu_count()) as copies:
                 counts = copies.map(lambda name, of=schema: _copy_relation(connection, of, name), names)
                 rows |= {f"{schema}.{name}": count for name, count in zip(names, counts, strict=True)}
+        connection.begin()
         _write_published_tables(connection, rows, run_id, (now or datetime.now(UTC)).astimezone(UTC))
+        connection.commit()
         connection.execute("detach published")
     # The log of somebody who wrote into the old copy: it must not be replayed into the new one.
     _log_of(published).unlink(missing_ok=True)
@@ -170,8 +172,11 @@ def _copy_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str
     """Copy a table or what a view shows, with its descriptions; return the rows."""
     relation = f"{schema}.{_identifier(name)}"
     with connection.cursor() as cursor:
+        # Else each of the many descriptions would wait for the disk.
+        cursor.begin()
         created = cursor.execute(f"create table published.{relation} as select * from built.{relation}").fetchone()
         _copy_comments(cursor, schema, name)
+        cursor.commit()
     return created[0] if created else 0
 
 
