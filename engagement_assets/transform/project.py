@@ -55,13 +55,14 @@ def manifest() -> dict[str, Any]:
     with _parsing_alone():
         fingerprint_file = TARGET_DIR / "fingerprint"
         fingerprint = _fingerprint()
-        manifest_file = TARGET_DIR / "manifest.json"
+        manifest_file = _manifest_file()
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
             # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
             (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
-            _parse("warehouse", "--write-json")
+            manifest_file.unlink(missing_ok=True)
+            parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
         content: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
     return content
@@ -76,14 +77,12 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     Raises:
         DbtProjectError: a file of the dbt project is wrong; the message is dbt's.
     """
-    return _parse(database, "--no-write-json")
-
-
-def _parse(database: str, write_json: str) -> Any:
     # dbt takes two seconds to import: only those who run or parse models pay for it.
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
     with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
+        # To write what is there costs half a second of every run.
+        write_json = "--no-write-json" if _manifest_file().exists() else "--write-json"
         outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR), write_json])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
@@ -145,6 +144,10 @@ def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
                 )
                 connection.execute(f"create schema if not exists {node['schema']}")
                 connection.execute(f"create table {node['schema']}.{node['alias']} ({columns})")
+
+
+def _manifest_file() -> Path:
+    return TARGET_DIR / "manifest.json"
 
 
 @contextmanager
