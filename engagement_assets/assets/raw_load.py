@@ -272,8 +272,10 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
         name: sum(getattr(day, name) for day in days)
         for name in ("files", "bytes", "records_read", "accepted", "quarantined", "duplicates")
     }
+    placeholders = load.placeholders(dataset)
     return {
         **totals,
+        **({"placeholders_read_as_null": placeholders} if placeholders else {}),
         "dagster/row_count": sum(day.rows_aside for day in days),
         "load_id": load.load_id,
         "unknown_fields": sorted(

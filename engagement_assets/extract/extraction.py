@@ -26,6 +26,11 @@ class DayWindow:
         return [self.start + timedelta(days=offset) for offset in range((self.end - self.start).days)]
 
 
+NO_PLACEHOLDERS = (
+    "select null::varchar as dataset, null::date as day, null::varchar as field, 0::bigint as records where false"
+)
+
+
 @dataclass(frozen=True)
 class Extraction:
     """The outcome of reading one source for a window, as SQL queries over the load's DuckDB connection.
@@ -39,6 +44,7 @@ class Extraction:
     `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
     the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
     `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
+    `placeholders` gives the same of values that a device writes for "none" and that became NULL.
     """
 
     accepted: Mapping[str, str]
@@ -46,3 +52,4 @@ class Extraction:
     counts: str
     unknown_fields: str
     files_read: tuple[str, ...] = field(default=())
+    placeholders: str = NO_PLACEHOLDERS

@@ -1,6 +1,6 @@
 """What an extraction hands over beside its rows, kept as temporary tables of the load.
 
-Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields` and `load_files_read`, and that
+Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders` and `load_files_read`, and that
 nothing in them belongs to no day of the load. Not here: what becomes of them (see `lake/load.py`).
 """
 
@@ -81,7 +81,7 @@ def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, kn
 
 
 def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -> None:
-    """The counts and the unknown fields, with a day also where there are none."""
+    """The counts, the unknown fields and the placeholders, with a day also where there are none."""
     connection.execute(
         f"""
         create temp table load_counts as
@@ -89,12 +89,11 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
         from ({extraction.counts})
         """
     )
-    connection.execute(
-        f"""
-        create temp table load_unknown_fields as
-        select dataset, {_DAY}, field, records from ({extraction.unknown_fields})
-        """
-    )
+    for table, query in (
+        ("load_unknown_fields", extraction.unknown_fields),
+        ("load_placeholders", extraction.placeholders),
+    ):
+        connection.execute(f"create temp table {table} as select dataset, {_DAY}, field, records from ({query})")
 
 
 def reject_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[date, dict[str, int]]]:

@@ -161,6 +161,14 @@ class Load:
             found.setdefault(dataset, {}).setdefault(day, {})[name] = records
         return found
 
+    def placeholders(self, dataset: Dataset) -> dict[str, int]:
+        """Per field how many of its values were what a device writes for "none", and became NULL."""
+        rows = self.connection.execute(
+            "select field, sum(records)::bigint from load_placeholders where dataset = $key group by all order by all",
+            {"key": dataset.key},
+        ).fetchall()
+        return dict(rows)
+
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first rows aside as a Markdown table, without personal columns."""
         shown = [name for name in dataset.columns if name not in dataset.personal_columns]
