@@ -30,7 +30,7 @@ from pathlib import Path
 import msgspec
 
 from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, DayWindow
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.runna_documents import Activity
 from engagement_assets.lake.day_files import write_days
@@ -118,6 +118,7 @@ def land(folder: Path) -> dict[str, object]:
             Landing(str(folder)),
             DayWindow(DAYS[0], DAYS[-1] + timedelta(days=1)),
             parts,
+            calendar=ALL_DAYS,
             extracted_at=datetime.now(UTC),
             processes=PROCESSES,
             progress=lambda _: None,

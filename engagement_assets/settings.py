@@ -5,7 +5,7 @@ Each variable is listed in `.env.example`; a test compares the two.
 """
 
 import re
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engagement_assets.extract.extraction import Calendar
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
@@ -41,6 +42,12 @@ class Settings(BaseSettings):
     published_warehouse_path: Path = Field(default=Path(), description="The copy that people and tools read.")
     dagster_home: Path = Field(default=Path(), description="Where Dagster keeps its runs and events.")
     start_date: date = Field(default=date(2021, 1, 1), description="The first daily partition, a UTC day.")
+    max_days_ahead: int = Field(
+        default=1,
+        ge=0,
+        description="UTC days after the current one that a record's own time may lie on; what lies further ahead is "
+        "quarantined as outside_calendar, as is what lies before START_DATE.",
+    )
     allow_shrink: bool = Field(
         default=False,
         description="Let a day whose landing files have gone replace the day that was loaded from them.",
@@ -227,6 +234,10 @@ class Settings(BaseSettings):
         The days of the sample data are of the past, and are all that there will be.
         """
         return None if self.runs_on_sample_data else self.freshness_hours.of(source) or None
+
+    def calendar_at(self, now: datetime) -> Calendar:
+        """The days that a record's own time may lie on, at an instant."""
+        return Calendar.at(now, self.start_date, self.max_days_ahead)
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

@@ -10,6 +10,8 @@ import dagster as dg
 from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
+from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.file_index import FileIndex
@@ -31,6 +33,7 @@ def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         load=_load_events,
         reread=_reread_events,
         traits=traits,
+        checks=[(claim, LINGOKIDS_EVENTS) for claim in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
     )
     users = _snapshot(LINGOKIDS_USERS, lingokids.extract_users, lingokids.USERS_PREFIX, traits)
     activities = _snapshot(LINGOKIDS_ACTIVITIES, lingokids.extract_activities, lingokids.ACTIVITIES_PREFIX, traits)
@@ -40,6 +43,7 @@ def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 def _load_events(run: RawRun) -> RawResults:
     index = FileIndex.load(run.index_uri)
     with run.open_load() as load:
+        calendar = run.settings.calendar_at(load.started_at)
         extraction = lingokids.extract_events(
             load.connection,
             Landing(run.settings.landing_uri),
@@ -48,11 +52,16 @@ def _load_events(run: RawRun) -> RawResults:
             index=index,
             pseudonym_key=run.settings.pseudonym_key_text,
             extracted_at=load.started_at,
-            known_undated_days=quarantined_days(load, LINGOKIDS_EVENTS),
+            known_undated_days=quarantined_days(load, LINGOKIDS_EVENTS, calendar),
+            calendar=calendar,
             progress=run.progress,
         )
         load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
-        verdicts = standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings)
+        verdicts = [
+            *standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings),
+            every_file_is_read(LINGOKIDS_EVENTS, extraction.never_read),
+            files_hold_what_was_loaded(load, LINGOKIDS_EVENTS),
+        ]
         yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], verdicts, run.window, settings=run.settings)
     index.save(run.index_uri)
 
@@ -60,7 +69,7 @@ def _load_events(run: RawRun) -> RawResults:
 def _reread_events(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     folder = load.workdir / "records"
     keys = write_lines(records, folder, lingokids.EVENTS_PREFIX, ".jsonl")
-    index = FileIndex()
+    index, calendar = FileIndex(), run.settings.calendar_at(load.started_at)
     extraction = lingokids.extract_events(
         load.connection,
         Landing(str(folder)),
@@ -71,9 +80,10 @@ def _reread_events(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]
         pseudonym_key=None,
         extracted_at=load.started_at,
         known_undated_days={keys[record.number]: record.day for record in records},
+        calendar=calendar,
         progress=run.progress,
     )
-    return Reread(keys, extraction, index.without_days(run.window))
+    return Reread(keys, extraction, index.without_days(run.window, calendar))
 
 
 def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str, traits: SourceTraits) -> RawSource:
@@ -90,7 +100,10 @@ def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str,
                 progress=run.progress,
             )
             load.write_aside(extraction, None, forget=run.allow_shrink, take_over_held=True)
-            verdicts = standard_verdicts(load, [dataset], run.settings)
+            verdicts = [
+                *standard_verdicts(load, [dataset], run.settings),
+                every_file_is_read(dataset, extraction.never_read),
+            ]
             yield from publish_or_hold(run.context, load, [dataset], verdicts, None, settings=run.settings)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
@@ -106,4 +119,11 @@ def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str,
         )
         return Reread(keys, extraction)
 
-    return RawSource(load_name=dataset.load_name, datasets=[dataset], load=load_snapshots, reread=reread, traits=traits)
+    return RawSource(
+        load_name=dataset.load_name,
+        datasets=[dataset],
+        load=load_snapshots,
+        reread=reread,
+        traits=traits,
+        checks=[(EVERY_FILE_IS_READ, dataset)],
+    )

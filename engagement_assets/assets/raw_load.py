@@ -218,10 +218,7 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     if any(verdict.findings for verdict in verdicts):
         history = history_of(load)
         verdicts = [verdict.without_released(counts_of[verdict.dataset.key], history) for verdict in verdicts]
-    held: dict[date, dict[str, str]] = {}
-    for verdict in verdicts:
-        for day, sentence in verdict.halting_days.items():
-            held.setdefault(day, {})[f"{verdict.dataset.name}.{verdict.claim.name}"] = sentence
+    held = _held_days(load, verdicts)
     metadata = {item.key: {**_metadata(load, item, counts_of[item.key]), **(figures or {})} for item in datasets}
     load.publish(held)
     still_held = [day.isoformat() for day in load.lake.held_days(load.name) if day != WHOLE_DATASET_DAY]
@@ -253,6 +250,16 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
         yield from results
     if held:
         raise dg.Failure(description=_held_sentences(verdicts), allow_retries=False)
+
+
+def _held_days(load: Load, verdicts: Sequence[Verdict]) -> dict[date, dict[str, str]]:
+    """The days to hold, each with the checks that halt it; what is about no day holds all days of the load."""
+    held: dict[date, dict[str, str]] = {}
+    for verdict in verdicts:
+        for day, sentence in verdict.halting_days.items():
+            for held_day in load.days if day == WHOLE_DATASET_DAY else [day]:
+                held.setdefault(held_day, {})[f"{verdict.dataset.name}.{verdict.claim.name}"] = sentence
+    return held
 
 
 def _held_sentences(verdicts: Sequence[Verdict]) -> str:

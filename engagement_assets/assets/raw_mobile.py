@@ -10,6 +10,8 @@ import dagster as dg
 from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
+from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
 from engagement_assets.extract import mobile
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
@@ -29,6 +31,7 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
         load=_load,
         reread=_reread,
         traits=SourceTraits(needs_header=True),
+        checks=[(claim, MOBILE_EVENTS) for claim in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
     )
     return raw_asset(source, settings)
 
@@ -36,6 +39,7 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
 def _load(run: RawRun) -> RawResults:
     index = FileIndex.load(run.index_uri)
     with run.open_load() as load:
+        calendar = run.settings.calendar_at(load.started_at)
         extraction = mobile.extract_events(
             load.connection,
             Landing(run.settings.landing_uri),
@@ -43,11 +47,16 @@ def _load(run: RawRun) -> RawResults:
             load.workdir,
             index=index,
             extracted_at=load.started_at,
-            known_undated_days=quarantined_days(load, MOBILE_EVENTS),
+            known_undated_days=quarantined_days(load, MOBILE_EVENTS, calendar),
+            calendar=calendar,
             progress=run.progress,
         )
         load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
-        verdicts = standard_verdicts(load, [MOBILE_EVENTS], run.settings)
+        verdicts = [
+            *standard_verdicts(load, [MOBILE_EVENTS], run.settings),
+            every_file_is_read(MOBILE_EVENTS, extraction.never_read),
+            files_hold_what_was_loaded(load, MOBILE_EVENTS),
+        ]
         yield from publish_or_hold(run.context, load, [MOBILE_EVENTS], verdicts, run.window, settings=run.settings)
     index.save(run.index_uri)
 
@@ -55,7 +64,7 @@ def _load(run: RawRun) -> RawResults:
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     folder = load.workdir / "records"
     keys = write_lines(records, folder, mobile.EVENTS_PREFIX, ".csv")
-    index = FileIndex()
+    index, calendar = FileIndex(), run.settings.calendar_at(load.started_at)
     extraction = mobile.extract_events(
         load.connection,
         Landing(str(folder)),
@@ -64,6 +73,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
         index=index,
         extracted_at=load.started_at,
         known_undated_days={keys[record.number]: record.day for record in records},
+        calendar=calendar,
         progress=run.progress,
     )
-    return Reread(keys, extraction, index.without_days(run.window))
+    return Reread(keys, extraction, index.without_days(run.window, calendar))

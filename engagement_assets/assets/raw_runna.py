@@ -10,7 +10,8 @@ import dagster as dg
 from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import HAS_NOT_SHRUNK
+from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
+from engagement_assets.checks.landing_zone import every_file_is_read
 from engagement_assets.checks.raw_door import has_not_shrunk
 from engagement_assets.extract import runna
 from engagement_assets.extract.landing import Landing
@@ -31,7 +32,7 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
         load=_load,
         reread=_reread,
         traits=SourceTraits(by_file=True),
-        checks=[(HAS_NOT_SHRUNK, RUNNA_ACTIVITIES)],
+        checks=[(claim, RUNNA_ACTIVITIES) for claim in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
     )
     return raw_asset(source, settings)
 
@@ -43,6 +44,7 @@ def _load(run: RawRun) -> RawResults:
             Landing(run.settings.landing_uri),
             run.window,
             load.workdir,
+            calendar=run.settings.calendar_at(load.started_at),
             extracted_at=load.started_at,
             processes=run.settings.extract_processes,
             progress=run.progress,
@@ -51,6 +53,7 @@ def _load(run: RawRun) -> RawResults:
         verdicts = [
             *standard_verdicts(load, DATASETS, run.settings),
             has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
+            every_file_is_read(RUNNA_ACTIVITIES, extraction.never_read),
         ]
         yield from publish_or_hold(run.context, load, DATASETS, verdicts, run.window, settings=run.settings)
 
@@ -63,6 +66,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
         Landing(str(folder)),
         run.window,
         load.workdir,
+        calendar=run.settings.calendar_at(load.started_at),
         extracted_at=load.started_at,
         processes=run.settings.extract_processes,
         progress=run.progress,

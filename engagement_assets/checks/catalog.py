@@ -32,7 +32,8 @@ RECONCILES = Claim(
 REJECTED_SHARE = Claim(
     "rejected_share",
     "Nearly all records of a day can be used. A share of rejected ones above REJECTED_SHARE_WARN warns; one above "
-    "REJECTED_SHARE_HALT holds the day, where it has REJECTED_SHARE_MIN_RECORDS records or more.",
+    "REJECTED_SHARE_HALT holds the day, where it has REJECTED_SHARE_MIN_RECORDS records or more. Records outside of "
+    "the calendar warn, however few they are, and hold no day.",
     Severity.WARN,
 )
 SCHEMA_DRIFT = Claim(
@@ -51,6 +52,17 @@ HAS_NOT_SHRUNK = Claim(
     "No activity of the published batch is missing because its landing file has gone; "
     "allow_shrink says that this is meant.",
     Severity.HALT,
+)
+EVERY_FILE_IS_READ = Claim(
+    "every_file_is_read",
+    "All files and folders of the source in the landing zone lie under paths that loads read, whatever their days.",
+    Severity.WARN,
+)
+FILES_HOLD_WHAT_WAS_LOADED = Claim(
+    "files_hold_what_was_loaded",
+    "No landing file that was read again lacks an event that came from it; the event stays, unless allow_shrink says "
+    "that its loss is meant.",
+    Severity.WARN,
 )
 FEW_RECORDS_ARE_GONE = Claim(
     "has_not_shrunk",
@@ -87,5 +99,14 @@ STRAVA_CHECKS = (
     STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
 )
 CHECK_NAMES = frozenset(
-    claim.name for claim in (*STANDARD_CHECKS, *STRAVA_CHECKS, HAS_NOT_SHRUNK, FEW_RECORDS_ARE_GONE, IS_FRESH)
+    claim.name
+    for claim in (
+        *STANDARD_CHECKS,
+        *STRAVA_CHECKS,
+        HAS_NOT_SHRUNK,
+        EVERY_FILE_IS_READ,
+        FILES_HOLD_WHAT_WAS_LOADED,
+        FEW_RECORDS_ARE_GONE,
+        IS_FRESH,
+    )
 )

@@ -29,6 +29,8 @@ from engagement_assets.settings import Settings
 
 # A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
 MAX_SHARE_GONE = 0.2
+# The reason code of a record whose own time no run is for.
+OUTSIDE_CALENDAR = "outside_calendar"
 # A handful of records without a field is a handful of bad records; the field has gone when all of so many lack it.
 MIN_RECORDS_WITHOUT_FIELD = 10
 
@@ -102,7 +104,10 @@ def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> Verdict:
 
 
 def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> Verdict:
-    """Few of a day's records are rejected; too many hold it, unless it has too few records to say so."""
+    """Few of a day's records are rejected; too many hold it, unless it has too few records to say so.
+
+    Records outside of the calendar are told, however few they are, and never hold the day that they count on.
+    """
     warns, halts, min_records = (
         limit.of(dataset.source)
         for limit in (
@@ -114,11 +119,14 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
     reasons_by_day = reject_reasons(load.connection).get(dataset.key, {})
     findings: dict[date, Finding] = {}
     for day in counts:
-        share = day.quarantined / max(day.records_read, 1)
-        is_halting = share > halts and day.records_read >= min_records
-        if share <= warns and not is_halting:
-            continue
         reasons = reasons_by_day.get(day.day, {})
+        share = day.quarantined / max(day.records_read, 1)
+        # Records of other years say nothing about the day that they are told on.
+        foreign = reasons.get(OUTSIDE_CALENDAR, 0)
+        own_share = (day.quarantined - foreign) / max(day.records_read - foreign, 1)
+        is_halting = own_share > halts and day.records_read - foreign >= min_records
+        if share <= warns and not is_halting and not foreign:
+            continue
         told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
         # Every failing day has rejects: those of the first ones are as many as are shown.
         keys = reject_places(load.connection, dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []

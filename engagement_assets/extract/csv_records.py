@@ -16,8 +16,9 @@ from datetime import date
 import duckdb
 
 from engagement_assets.extract.csv_headers import BYTE_ORDER_MARK, DELIMITER, CsvParts
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import Calendar, DayWindow
 from engagement_assets.extract.instants import instant_sql
+from engagement_assets.extract.json_records import outside_calendar
 from engagement_assets.extract.line_files import MAX_RAW_TEXT, PreparedFiles
 from engagement_assets.extract.line_places import find_lines, list_files
 
@@ -65,17 +66,18 @@ class CsvRecords:
     here.
 
     - `<name>_files`: `file_id, path, source_path`.
-    - `<name>_lines`: `file_id, line_hash, line_bytes, day, line, verdict, identity, columns, _extra`,
-      one row per line that is not blank, no header, and may belong to the window. `day` is NULL where
-      the line does not say it; `verdict` is NULL or says why the line (then `line`) is rejected.
+    - `<name>_lines`: `file_id, line_hash, line_bytes, own_day, day, line, verdict, identity, columns, _extra`,
+      one row per line that is not blank, no header, and may belong to the window. `own_day` is NULL
+      where the line does not say it, and `day` also where that lies outside of the calendar; `verdict`
+      is NULL or says why the line (then `line`) is rejected.
     - `<name>_odd`: a view of the lines that are rejected or hold an extra column.
     - `<name>_records`: `file_id, line_hash, day, identity, columns, _extra`, a view of what is not
       rejected.
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
     - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, header, reason_code, message`,
-      all lines that are no records; `day` is still NULL where the line does not say it, and `header`
-      where the line could not be read or stands under none.
+      all lines that are no records; `day` is still NULL where the line says none of the calendar, and
+      `header` where the line could not be read or stands under none.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -90,28 +92,31 @@ class CsvRecords:
         """The files, in parts."""
         return self.parts.prepared
 
-    def read_lines(self, window: DayWindow) -> None:
-        """Make `files` and `lines`: lines of the window's days and those without a day."""
+    def read_lines(self, window: DayWindow, calendar: Calendar) -> None:
+        """Make `files` and `lines`: lines of the window's days and those without a day of the calendar."""
         list_files(self.connection, self.name, self.prepared)
         self._list_headers()
         columns = ", ".join(column.column for column in self.columns)
+        outside = calendar.is_outside_sql(self.moment)
         self.connection.execute(
             f"""
             create or replace temp table {self.name}_lines as
             with
 
             judged as (
-                select *, {self._verdict()} as verdict
+                select *, {self._verdict(calendar)} as verdict
                 from ({self._dated_lines()})
                 where
                     {self.moment} is null
                     or {self.moment} >= timestamp '{window.start}'
                     and {self.moment} < timestamp '{window.end}'
+                    or {outside}
             )
 
             select
                 file_id, hash(line) as line_hash, strlen(line) as line_bytes,
-                cast({self.moment} as date) as day,
+                cast({self.moment} as date) as own_day,
+                case when not {outside} then own_day end as day,
                 case when verdict is not null then line end as line,
                 verdict,
                 case when verdict is null then {self._hash()} end as {self.identity},
@@ -146,7 +151,7 @@ class CsvRecords:
         partly_read = [
             file for file in files if kept.get(file.file_id, 0) + self.parts.header_bytes[file.file_id] < file.size
         ]
-        days = self.connection.execute(f"select distinct file_id, day from {self.name}_lines").fetchall()
+        days = self.connection.execute(f"select distinct file_id, own_day from {self.name}_lines").fetchall()
         if partly_read:
             days += self.connection.execute(
                 f"select distinct file_id, cast({self.moment} as date) as day from ({self._dated_lines()})",
@@ -157,8 +162,8 @@ class CsvRecords:
                 found[origins[file_id]].add(day)
         return found
 
-    def judge_odd_lines(self) -> None:
-        """Make `odd` and `records`."""
+    def judge_odd_lines(self, _calendar: Calendar) -> None:
+        """Make `odd` and `records`, of lines that `read_lines` has judged."""
         columns = ", ".join([self.identity, *(column.column for column in self.columns), "_extra"])
         self.connection.execute(
             f"""
@@ -301,7 +306,7 @@ class CsvRecords:
             )
         """
 
-    def _verdict(self) -> str:
+    def _verdict(self, calendar: Calendar) -> str:
         """SQL for what is wrong with a line, NULL when it is a record."""
         names = DELIMITER.join(column.name for column in self.columns)
         count = "values_found || ' values, and ' || width || ' columns in the header'"
@@ -329,6 +334,11 @@ class CsvRecords:
                 )
                 for column in self.columns
                 if column.is_instant
+            ),
+            *(
+                outside_calendar(calendar, column.column, column.name, f"{column.column}_text")
+                for column in self.columns
+                if column.column == self.moment
             ),
         ]
         cases = " ".join(

@@ -4,15 +4,15 @@ Belongs here: what is the same for all event logs that land as files. Not here: 
 (each source's module), how what was found is remembered (`file_index.py`).
 """
 
-import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import Calendar, DayWindow, UnreadPath
 from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing, LandingFile
+from engagement_assets.extract.landing import Landing, LandingFile, printable_key
+from engagement_assets.extract.strangers import strangers
 
 # A window in which nothing happens: what is read for it are lines without a day.
 NO_DAYS = DayWindow(date(1, 1, 1), date(1, 1, 2))
@@ -32,50 +32,72 @@ def date_in_path(key: str) -> date | None:
 
 def list_landing_files(
     landing: Landing, prefix: str, suffixes: tuple[str, ...]
-) -> tuple[list[LandingFile], list[LandingFile]]:
-    """The files to read and those that must not be opened."""
-    listed = [
-        file
-        if file.key.isascii() or (key := os.fsencode(file.key).decode("utf-8", "replace")) == file.key
-        else replace(file, key=key, refused="the file name is not UTF-8")
-        for file in landing.files(prefix, suffixes)
-    ]
-    return [file for file in listed if not file.refused], [file for file in listed if file.refused]
+) -> tuple[list[LandingFile], list[LandingFile], list[UnreadPath]]:
+    """The files to read, those that must not be opened, and what lies there besides and is never read."""
+    readable, refused, unread = [], [], []
+    for file in landing.files(prefix, ("",)):
+        key = printable_key(file.key)
+        if not file.refused and not file.key.endswith(suffixes):
+            unread.append(UnreadPath(key, f"its name ends with none of {', '.join(suffixes)}"))
+        elif key != file.key:
+            refused.append(replace(file, key=key, refused="the file name is not UTF-8"))
+        elif file.refused:
+            refused.append(file)
+        else:
+            readable.append(file)
+    return readable, refused, [*unread, *strangers(landing, prefix)]
 
 
 def files_of_days(
-    files: Sequence[LandingFile], index: FileIndex, window: DayWindow, known_undated_days: Mapping[str, date]
+    files: Sequence[LandingFile],
+    index: FileIndex,
+    window: DayWindow,
+    known_undated_days: Mapping[str, date],
+    calendar: Calendar,
 ) -> list[LandingFile]:
     """Those of `files` that may hold a record that counts on a day of the window.
 
-    `known_undated_days`: file key → the day on which the quarantine knows its lines.
+    `known_undated_days`: file key → the day of the calendar on which the quarantine knows its lines.
     """
     days = window.days()
 
     def may_hold_a_day(file: LandingFile) -> bool:
         known = index.of(file)
-        if known is None or not known.days.isdisjoint(days):
+        if known is None or not known.days_in(calendar).isdisjoint(days) or known_undated_days.get(file.key) in days:
             return True
-        undated = known_undated_days.get(file.key, window.start if known.has_homeless else None)
-        return undated in days
+        return known.needs_a_home(calendar) and _home(file, index, window, known_undated_days, calendar) in days
 
     return [file for file in files if may_hold_a_day(file)]
 
 
 def homes_of(
-    files: Sequence[LandingFile], index: FileIndex, window: DayWindow, known_undated_days: Mapping[str, date]
+    files: Sequence[LandingFile],
+    index: FileIndex,
+    window: DayWindow,
+    known_undated_days: Mapping[str, date],
+    calendar: Calendar,
 ) -> list[date]:
-    """Per file the day on which its lines without a day count.
+    """Per file the day on which its lines without a day of the calendar count.
 
-    It is the date in the file's path, else the earliest day in the file, else the day that is known
-    of the file, else the window's first day.
+    It is the date in the file's path, else the earliest day in the file, else the day that is known of the file, else
+    the window's first day: always one of the calendar, so that a run can load it.
     """
-    homes = []
-    for file in files:
-        known = index.of(file)
-        home = date_in_path(file.key) or (min(known.days, default=None) if known else None)
-        homes.append(home or known_undated_days.get(file.key, window.start))
-    return homes
+    return [_home(file, index, window, known_undated_days, calendar) for file in files]
+
+
+def _home(
+    file: LandingFile, index: FileIndex, window: DayWindow, known_undated_days: Mapping[str, date], calendar: Calendar
+) -> date:
+    return home_in_file(file, index, calendar) or known_undated_days.get(file.key, window.start)
+
+
+def home_in_file(file: LandingFile, index: FileIndex, calendar: Calendar) -> date | None:
+    """The day of the calendar that the file or its name gives to lines without one; None where neither does."""
+    in_path = date_in_path(file.key)
+    if in_path and in_path in calendar:
+        return in_path
+    known = index.of(file)
+    return min(known.days_in(calendar), default=None) if known else None
 
 
 def learn_days(
@@ -85,14 +107,9 @@ def learn_days(
 ) -> None:
     """Enter into the index what the files hold that it does not know yet.
 
-    `days_of_files` gives the days of all lines of some files by their places in `files`; None for
-    lines that have none.
+    `days_of_files` gives the days that the lines of some files name, by their places in `files`; None for lines that
+    name none.
     """
     new = {place: file for place, file in enumerate(files) if index.of(file) is None}
     for place, found in days_of_files(new).items():
-        file = new[place]
-        days = {day for day in found if day is not None}
-        home = date_in_path(file.key) or min(days, default=None)
-        if None in found and home is not None:
-            days.add(home)
-        index.record(file, days, has_homeless=None in found and home is None)
+        index.record(new[place], {day for day in found if day is not None}, has_undated=None in found)

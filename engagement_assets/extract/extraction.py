@@ -6,7 +6,7 @@ how days are written (see `lake/`). Nothing in this folder imports Dagster or db
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 
 @dataclass(frozen=True, order=True)
@@ -24,6 +24,47 @@ class DayWindow:
     def days(self) -> list[date]:
         """Every day of the window, oldest first."""
         return [self.start + timedelta(days=offset) for offset in range((self.end - self.start).days)]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The UTC days that a record's own time may lie on, from `first` to `last` inclusive.
+
+    It begins with the first partition. It ends where a clock that is ahead is no longer believed, which may be after
+    the newest day that can be loaded by now: a record of such a day waits for it.
+    """
+
+    first: date
+    last: date
+
+    @classmethod
+    def at(cls, now: datetime, first: date, days_ahead: int) -> "Calendar":
+        """The calendar at an instant; `days_ahead` of its UTC day are believed."""
+        return cls(first, now.astimezone(UTC).date() + timedelta(days=days_ahead))
+
+    def __contains__(self, day: date) -> bool:
+        """Whether a record of the day is counted on it."""
+        return self.first <= day <= self.last
+
+    def is_outside_sql(self, moment: str) -> str:
+        """SQL for whether the SQL timestamp `moment` lies outside; NULL for NULL."""
+        return f"({moment} < timestamp '{self.first}' or {moment} >= timestamp '{self.last}' + interval '1' day)"
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return f"{self.first} to {self.last}"
+
+
+# Where nothing but a record's own words says when it was, all that they can say is believed.
+ALL_DAYS = Calendar(date.min, date.max)
+
+
+@dataclass(frozen=True, order=True)
+class UnreadPath:
+    """A file or folder that no load reads: its path below the landing zone, and why."""
+
+    key: str
+    why: str
 
 
 NO_PLACEHOLDERS = (
@@ -45,6 +86,7 @@ class Extraction:
     the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
     `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
     `placeholders` gives the same of values that a device writes for "none" and that became NULL.
+    `never_read` are files and folders of the source that no load reads, whatever its window.
     """
 
     accepted: Mapping[str, str]
@@ -53,3 +95,4 @@ class Extraction:
     unknown_fields: str
     files_read: tuple[str, ...] = field(default=())
     placeholders: str = NO_PLACEHOLDERS
+    never_read: tuple[UnreadPath, ...] = field(default=())

@@ -16,24 +16,32 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import Calendar, DayWindow
 from engagement_assets.extract.landing import LandingFile
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class FileDays:
     """What is known of one version of a file.
 
-    `days` are all days that the file's records count on. `has_homeless` says that there are records
-    which nothing in the file or its name gives a day.
+    `days` are all days that its records name, also such as no load is for. `has_undated` says that there are records
+    which name none.
     """
 
     size: int
     version: str
     days: frozenset[date]
-    has_homeless: bool = False
+    has_undated: bool = False
+
+    def days_in(self, calendar: Calendar) -> set[date]:
+        """The days of the calendar that its records name."""
+        return {day for day in self.days if day in calendar}
+
+    def needs_a_home(self, calendar: Calendar) -> bool:
+        """Whether it has records that count on no day of their own: without one, or outside of the calendar."""
+        return self.has_undated or any(day not in calendar for day in self.days)
 
 
 @dataclass
@@ -53,8 +61,8 @@ class FileIndex:
                 return cls()
             return cls(
                 {
-                    key: FileDays(size, version, frozenset(map(date.fromisoformat, days)), has_homeless)
-                    for key, (size, version, days, has_homeless) in document["files"].items()
+                    key: FileDays(size, version, frozenset(map(date.fromisoformat, days)), has_undated)
+                    for key, (size, version, days, has_undated) in document["files"].items()
                 }
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -65,7 +73,7 @@ class FileIndex:
         document = {
             "format": _FORMAT,
             "files": {
-                key: (item.size, item.version, sorted(map(str, item.days)), item.has_homeless)
+                key: (item.size, item.version, sorted(map(str, item.days)), item.has_undated)
                 for key, item in sorted(self.files.items())
             },
         }
@@ -85,16 +93,18 @@ class FileIndex:
         is_same = known is not None and (known.size, known.version) == (file.size, file.version)
         return known if is_same else None
 
-    def without_days(self, window: DayWindow) -> frozenset[str]:
+    def without_days(self, window: DayWindow, calendar: Calendar) -> frozenset[str]:
         """The files all of whose records count on days outside of the window."""
         days = window.days()
         return frozenset(
-            key for key, item in self.files.items() if item.days.isdisjoint(days) and not item.has_homeless
+            key
+            for key, item in self.files.items()
+            if item.days_in(calendar).isdisjoint(days) and not item.needs_a_home(calendar)
         )
 
-    def record(self, file: LandingFile, days: Collection[date], *, has_homeless: bool) -> None:
+    def record(self, file: LandingFile, days: Collection[date], *, has_undated: bool) -> None:
         """Remember what a file holds."""
-        self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_homeless)
+        self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_undated)
 
     def forget_others(self, prefix: str, files: Collection[LandingFile]) -> None:
         """Forget the files below `prefix` that are not among `files`: they have gone."""

@@ -22,6 +22,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from engagement_assets.extract.extraction import Calendar
 from engagement_assets.extract.instants import instant_sql
 
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
@@ -281,6 +282,13 @@ class RecordShape:
                     rules.append((unreadable, "bad_timestamp", found))
         return _first_of(rules)
 
+    def calendar_verdict(self, calendar: Calendar) -> str:
+        """What is wrong with `moment` where the record is right in all else."""
+        if self.moment is None:
+            return "null"
+        place = next(place for place, field in enumerate(self.fields, 1) if field.path == self.moment)
+        return _first_of([outside_calendar(calendar, "moment", self.moment, f"texts[{place}]")])
+
     @property
     def unknown_members(self) -> str:
         """The members that no contract names, from `keys`: a list of `path` and JSON `pointer`."""
@@ -322,6 +330,15 @@ class RecordShape:
                 return f"try(cast(json_array_length({text}) as bigint))"
             case Kind.TEXT:
                 return text
+
+
+def outside_calendar(calendar: Calendar, moment: str, name: str, text: str) -> tuple[str, str, str]:
+    """The rule for a record whose own time no load is for: condition, reason code and message, all but the code SQL.
+
+    `moment` is the SQL instant that dates the record, `text` how the record writes it in the field `name`.
+    """
+    message = f"'{name}: expected a day from {calendar}, found ' || left({text}, 64)"
+    return calendar.is_outside_sql(moment), "outside_calendar", message
 
 
 def _parent(path: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import Calendar, DayWindow
 from engagement_assets.extract.json_records import RecordShape
 from engagement_assets.extract.line_files import MAX_RAW_TEXT, PreparedFiles
 from engagement_assets.extract.line_places import find_lines, list_files
@@ -37,16 +37,17 @@ class JsonlRecords:
     The methods are called in the order in which they stand here; `columns` are those of the shape.
 
     - `<name>_files`: `file_id, path, source_path`.
-    - `<name>_lines`: `file_id, line_hash, line_bytes, day, odd_line, structure_hash, columns`, one
-      row per line that is not blank and may belong to the window. `day` is NULL where the line does
-      not say it; `odd_line` is the text of a line that equals no layout, whose columns mean nothing.
+    - `<name>_lines`: `file_id, line_hash, line_bytes, own_day, day, odd_line, structure_hash, columns`,
+      one row per line that is not blank and may belong to the window. `own_day` is NULL where the line
+      does not say it, and `day` also where that lies outside of the calendar; `odd_line` is the text of
+      a line that equals no layout or lies outside, whose columns mean nothing.
     - `<name>_odd`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
       lines, judged; `verdict` is NULL or says why the line is rejected.
     - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
     - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, reason_code, message`, all
-      lines that are no records; `day` is still NULL where the line does not say it.
+      lines that are no records; `day` is still NULL where the line says none of the calendar.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -55,12 +56,13 @@ class JsonlRecords:
     prepared: PreparedFiles
     identity: str
 
-    def read_lines(self, window: DayWindow | None) -> None:
-        """Make `files` and `lines`; with a window, lines of its days and those without a day."""
+    def read_lines(self, window: DayWindow | None, calendar: Calendar) -> None:
+        """Make `files` and `lines`; with a window, lines of its days and those without a day of the calendar."""
         list_files(self.connection, self.name, self.prepared)
         layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
+        outside = f"coalesce({calendar.is_outside_sql('moment')}, false)"
         in_window = (
-            f"moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}'"
+            f"moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}' or {outside}"
             if window
             else "true"
         )
@@ -80,14 +82,15 @@ class JsonlRecords:
                     case
                         when {in_window} then coalesce(
                             not contains(line, '\\') and ({layouts}) and {self.shape.fits}, false
-                        )
+                        ) and not {outside}
                     end as is_right
                 from dated
             )
 
             select
                 file_id, hash(line) as line_hash, strlen(line) as line_bytes,
-                cast(moment as date) as day,
+                cast(moment as date) as own_day,
+                case when not {outside} then own_day end as day,
                 case when not is_right then line end as odd_line,
                 case
                     when not is_right then hash(try({self.shape.types}), try({self.shape.keys}))
@@ -114,7 +117,7 @@ class JsonlRecords:
         )
         # Each line ends with one byte more than it holds.
         partly_read = [file for file in files if kept.get(file.file_id, 0) < file.size]
-        days = self.connection.execute(f"select distinct file_id, day from {self.name}_lines").fetchall()
+        days = self.connection.execute(f"select distinct file_id, own_day from {self.name}_lines").fetchall()
         if partly_read:
             dating = self.shape.with_moment_alone()
             days += self.connection.execute(
@@ -130,8 +133,8 @@ class JsonlRecords:
                 found[file_id].add(day)
         return found
 
-    def judge_odd_lines(self) -> None:
-        """Make `odd` and `records`."""
+    def judge_odd_lines(self, calendar: Calendar) -> None:
+        """Make `odd` and `records`; a line that lies outside of the calendar is rejected."""
         columns = ", ".join(field.column for field in self.shape.fields)
         shape = self.shape
         self.connection.execute(
@@ -178,7 +181,8 @@ class JsonlRecords:
                 select
                     * exclude ({columns}),
                     coalesce(
-                        {shape.text_verdict}, structure_verdict, {shape.value_verdict}
+                        {shape.text_verdict}, structure_verdict, {shape.value_verdict},
+                        {shape.calendar_verdict(calendar)}
                     ) as verdict
                 from dated
             )

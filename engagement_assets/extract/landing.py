@@ -69,6 +69,18 @@ class Landing:
         found = self._local_files(prefix) if self.is_local else self._remote_files(prefix)
         return sorted(file for file in found if file.refused or file.key.endswith(suffixes))
 
+    def names_in(self, folder: str) -> list[str]:
+        """Names of what lies right in a folder ("" is the zone itself), sorted; somebody's work in progress left out.
+
+        None when the folder does not exist.
+        """
+        place = f"{self._root}/{folder}".rstrip("/")
+        if not self._filesystem.isdir(place):
+            return []
+        paths: list[str] = self._filesystem.ls(place, detail=False)
+        names = (printable_key(path.rstrip("/").rpartition("/")[2]) for path in paths)
+        return sorted(name for name in names if not name.startswith((".", "_")))
+
     def batch_names(self, prefix: str) -> list[str]:
         """Names of the folders and links right below `prefix`, sorted; none when `prefix` does not exist."""
         folder = f"{self._root}/{prefix}"
@@ -138,6 +150,11 @@ class Landing:
             if ".." in parts or "" in parts:
                 refused = "the key holds '..' or an empty name and could lead to another file"
             yield LandingFile(key, int(info["size"]), _version(info), refused, _arrived_at(info))
+
+
+def printable_key(key: str) -> str:
+    """The key itself, unless the file system holds a name that is not UTF-8."""
+    return key if key.isascii() else os.fsencode(key).decode("utf-8", "replace")
 
 
 def _folders_from(root: Path, prefix: str) -> Iterator[Path]:

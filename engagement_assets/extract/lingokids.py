@@ -10,13 +10,14 @@ on two days is two rows in the lake, of which the models of dbt count one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.json_records import Field, Kind, RecordShape
 from engagement_assets.extract.jsonl_records import JsonlRecords
@@ -91,14 +92,16 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     pseudonym_key: str | None,
     extracted_at: datetime,
     known_undated_days: Mapping[str, date],
+    calendar: Calendar,
     progress: Callable[[str], None],
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Extraction:
     """Read the events of the window's days: `lingokids/events/**/*.jsonl[.gz]`.
 
     Of two records with one id on one day the one whose raw text sorts last wins. A line that says
-    no day counts on the date in its file's path, else on the earliest day in the file, else on the
-    day that is known of the file, else on the window's first day.
+    no day, or one outside of the calendar, counts on the date in its file's path, else on the
+    earliest day in the file, else on the day that is known of the file, else on the window's first
+    day.
 
     Args:
         connection: Holds the tables that the returned queries read, until it is closed or until
@@ -109,7 +112,8 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         index: What is known of files; what is found out is added to it.
         pseudonym_key: When given, ids of children and devices land as pseudonyms.
         extracted_at: The time of the load.
-        known_undated_days: File key → the day on which the quarantine knows its lines.
+        known_undated_days: File key → the day of the calendar on which the quarantine knows its lines.
+        calendar: Records of other days are quarantined.
         progress: Told what is being done.
         max_line_bytes: Longer lines are quarantined.
 
@@ -117,28 +121,30 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         NotADirectoryError: The landing zone is not there.
         RuntimeError: A file changed while it was read; run again.
     """
-    readable, refused = list_landing_files(landing, EVENTS_PREFIX, SUFFIXES)
+    readable, refused, unread = list_landing_files(landing, EVENTS_PREFIX, SUFFIXES)
     index.forget_others(EVENTS_PREFIX, readable)
     days = window.days()
-    files = files_of_days(readable, index, window, known_undated_days)
+    files = files_of_days(readable, index, window, known_undated_days, calendar)
     progress(
         f"{LINGOKIDS_EVENTS.key}: reading {len(files):,} of {len(readable):,} files "
         f"({sum(file.size for file in files):,} bytes) for {window.start} to {days[-1]}"
     )
     prepared = _prepare(landing, files, workdir / "events", max_line_bytes)
     reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id")
-    reader.read_lines(window)
+    reader.read_lines(window, calendar)
     learn_days(files, reader.days_of_files, index)
-    return extraction_of(
+    extraction = extraction_of(
         reader,
         LINGOKIDS_EVENTS,
         winner_order="line desc, source_path desc",
         days=days,
-        homes=homes_of([*files, *refused], index, window, known_undated_days),
+        homes=homes_of([*files, *refused], index, window, known_undated_days, calendar),
         refused=refused,
+        calendar=calendar,
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
+    return replace(extraction, never_read=tuple(unread))
 
 
 def learn_event_days(
@@ -151,7 +157,7 @@ def learn_event_days(
     """Look through event files for their days alone, and enter these into the index."""
     prepared = _prepare(landing, files, workdir / "events", MAX_LINE_BYTES)
     reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id")
-    reader.read_lines(NO_DAYS)
+    reader.read_lines(NO_DAYS, ALL_DAYS)
     learn_days(files, reader.days_of_files, index)
 
 
@@ -219,22 +225,24 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
     max_line_bytes: int,
 ) -> Extraction:
     dataset, shape, prefix = what
-    files, refused = list_landing_files(landing, prefix, SUFFIXES)
+    files, refused, unread = list_landing_files(landing, prefix, SUFFIXES)
     progress(f"{dataset.key}: reading {len(files):,} files")
     prepared = _prepare(landing, files, workdir / dataset.name, max_line_bytes)
     (identity,) = dataset.identity
     reader = JsonlRecords(connection, dataset.key.replace("/", "_"), shape, prepared, identity)
-    reader.read_lines(None)
-    return extraction_of(
+    reader.read_lines(None, ALL_DAYS)
+    extraction = extraction_of(
         reader,
         dataset,
         winner_order="source_path desc, line desc",
         days=[None],
         homes=[None] * (len(files) + len(refused)),
         refused=refused,
+        calendar=ALL_DAYS,
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
+    return replace(extraction, never_read=tuple(unread))
 
 
 def _prepare(landing: Landing, files: Sequence[LandingFile], folder: Path, max_line_bytes: int) -> PreparedFiles:

@@ -10,6 +10,7 @@ these values, so an event is on one day only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import duckdb
 from engagement_assets.extract.csv_headers import cut_at_headers
 from engagement_assets.extract.csv_records import CsvColumn, CsvRecords
 from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.line_extraction import extraction_of
@@ -52,14 +53,16 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     index: FileIndex,
     extracted_at: datetime,
     known_undated_days: Mapping[str, date],
+    calendar: Calendar,
     progress: Callable[[str], None],
     max_line_bytes: int = MAX_ROW_BYTES,
 ) -> Extraction:
     """Read the events of the window's days: `mobile_events/**/*.csv[.gz]`.
 
     Of several copies of an event the one stays whose further columns, then whose path sort last. A
-    line that says no day counts on the date in its file's path, else on the earliest day in the file,
-    else on the day that is known of the file, else on the window's first day.
+    line that says no day, or one outside of the calendar, counts on the date in its file's path, else
+    on the earliest day in the file, else on the day that is known of the file, else on the window's
+    first day.
 
     Args:
         connection: Holds the tables that the returned queries read, until it is closed or until
@@ -69,7 +72,8 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         workdir: An existing folder for copies of files that cannot be read where they lie.
         index: What is known of files; what is found out is added to it.
         extracted_at: The time of the load.
-        known_undated_days: File key → the day on which the quarantine knows its lines.
+        known_undated_days: File key → the day of the calendar on which the quarantine knows its lines.
+        calendar: Records of other days are quarantined.
         progress: Told what is being done.
         max_line_bytes: Longer lines are quarantined.
 
@@ -77,31 +81,33 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         NotADirectoryError: The landing zone is not there.
         RuntimeError: A file changed while it was read; run again.
     """
-    readable, refused = list_landing_files(landing, EVENTS_PREFIX, SUFFIXES)
+    readable, refused, unread = list_landing_files(landing, EVENTS_PREFIX, SUFFIXES)
     index.forget_others(EVENTS_PREFIX, readable)
     days = window.days()
-    files = files_of_days(readable, index, window, known_undated_days)
+    files = files_of_days(readable, index, window, known_undated_days, calendar)
     progress(
         f"{MOBILE_EVENTS.key}: reading {len(files):,} of {len(readable):,} files "
         f"({sum(file.size for file in files):,} bytes) for {window.start} to {days[-1]}"
     )
     reader = _reader(connection, landing, files, workdir, max_line_bytes)
-    reader.read_lines(window)
+    reader.read_lines(window, calendar)
     learn_days(files, reader.days_of_files, index)
-    homes = homes_of(files, index, window, known_undated_days)
-    return extraction_of(
+    homes = homes_of(files, index, window, known_undated_days, calendar)
+    extraction = extraction_of(
         reader,
         MOBILE_EVENTS,
         winner_order="records._extra desc nulls last, files.source_path desc",
         days=days,
         homes=[
             *(homes[origin] for origin in reader.parts.origins),
-            *homes_of(refused, index, window, known_undated_days),
+            *homes_of(refused, index, window, known_undated_days, calendar),
         ],
         refused=refused,
+        calendar=calendar,
         pseudonym_key=None,
         extracted_at=extracted_at,
     )
+    return replace(extraction, never_read=tuple(unread))
 
 
 def learn_event_days(
@@ -113,7 +119,7 @@ def learn_event_days(
 ) -> None:
     """Look through event files for their days alone, and enter these into the index."""
     reader = _reader(connection, landing, files, workdir, MAX_ROW_BYTES)
-    reader.read_lines(NO_DAYS)
+    reader.read_lines(NO_DAYS, ALL_DAYS)
     learn_days(files, reader.days_of_files, index)
 
 

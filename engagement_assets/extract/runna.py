@@ -19,8 +19,8 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.extraction import DayWindow, Extraction
-from engagement_assets.extract.landing import Landing, LandingFile
+from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction, UnreadPath
+from engagement_assets.extract.landing import Landing, LandingFile, printable_key
 from engagement_assets.extract.runna_parts import (
     PART_COLUMNS,
     Batch,
@@ -29,6 +29,7 @@ from engagement_assets.extract.runna_parts import (
     too_large,
 )
 from engagement_assets.extract.runna_processes import read_batches
+from engagement_assets.extract.strangers import strangers
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
@@ -41,6 +42,7 @@ DATASET_PARTS = (
     (RUNNA_WORKOUT_STEPS, "steps"),
 )
 BATCHES_PREFIX = "runna/activities"
+SUFFIX = ".json"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 _FILES_PER_BATCH = 32
@@ -48,6 +50,7 @@ _FILES_PER_PROGRESS_LINE = 2_000
 # Starting a second process takes as long as reading some hundred files.
 _MIN_FILES_FOR_HELPERS = 1_000
 _FETCHES_AT_A_TIME = 16
+_WRONG_SUFFIX = f"its name does not end with {SUFFIX}"
 
 
 @dataclass
@@ -57,6 +60,7 @@ class _Found:
     files: Counter[date] = field(default_factory=Counter)
     bytes: Counter[date] = field(default_factory=Counter)
     keys: list[str] = field(default_factory=list)
+    never_read: list[UnreadPath] = field(default_factory=list)
 
 
 def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
@@ -65,6 +69,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
     window: DayWindow,
     workdir: Path,
     *,
+    calendar: Calendar,
     extracted_at: datetime,
     processes: int | None = None,
     progress: Callable[[str], None],
@@ -81,6 +86,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
         landing: Where the files lie.
         window: The batch dates to read.
         workdir: An empty folder for the parts, which must live as long as the queries are used.
+        calendar: Folders of other dates are never read; they are told by name.
         extracted_at: The time of the load (UTC), one for all rows.
         processes: How many processes read side by side, by default two if there are two cores. A
             small window is read in this process whatever this says.
@@ -91,7 +97,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
         NotADirectoryError: the landing zone is not there.
         HelperDiedError: a process that helps to read ended before its work was done.
     """
-    found = _Found()
+    found = _Found(never_read=_never_read(landing, calendar))
     batches = _batches(landing, window, workdir, max_file_bytes, found)
     files_done: Counter[date] = Counter()
 
@@ -130,7 +136,7 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
     """The window's files, listed and, from a remote landing zone, fetched as they are asked for."""
 
     def to_read(file: LandingFile) -> FileToRead:
-        key = _printable(file.key)
+        key = printable_key(file.key)
         if key != file.key:
             return FileToRead(key, refused=("refused_path", "the file name is not UTF-8"))
         if file.refused:
@@ -145,12 +151,18 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
 
     with ThreadPoolExecutor(_FETCHES_AT_A_TIME) as fetches:
         for day in window.days():
-            files = landing.files(f"{BATCHES_PREFIX}/{day}", (".json",))
+            listed = landing.files(f"{BATCHES_PREFIX}/{day}", ("",))
+            files = [file for file in listed if file.refused or file.key.endswith(SUFFIX)]
+            found.never_read += [
+                UnreadPath(printable_key(file.key), _WRONG_SUFFIX)
+                for file in listed
+                if not file.refused and not file.key.endswith(SUFFIX)
+            ]
             if day == window.start:
                 files += _misplaced_files(landing)
             found.files[day] = len(files)
             found.bytes[day] = sum(file.size for file in files)
-            found.keys += [_printable(file.key) for file in files]
+            found.keys += [printable_key(file.key) for file in files]
             for start in range(0, len(files), _FILES_PER_BATCH):
                 batch = files[start : start + _FILES_PER_BATCH]
                 readable = map(to_read, batch) if landing.is_local else fetches.map(to_read, batch)
@@ -162,21 +174,33 @@ def _misplaced_files(landing: Landing) -> list[LandingFile]:
     return [
         replace(file, refused="the folder name is not a date YYYY-MM-DD")
         for name in landing.batch_names(BATCHES_PREFIX)
-        if not name.startswith((".", "_")) and not _is_date(name)
-        for file in landing.files(f"{BATCHES_PREFIX}/{name}", (".json",))
+        if not name.startswith((".", "_")) and not _date_of(name)
+        for file in landing.files(f"{BATCHES_PREFIX}/{name}", (SUFFIX,))
     ]
 
 
-def _is_date(name: str) -> bool:
+def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
+    """Folders of dates that no run is for, files beside the folders, and what lies beside all that sources read."""
+    found = strangers(landing, BATCHES_PREFIX)
+    folders = set(landing.batch_names(BATCHES_PREFIX))
+    for name in landing.names_in(BATCHES_PREFIX):
+        day, key = _date_of(name), f"{BATCHES_PREFIX}/{name}"
+        if name not in folders:
+            found.append(UnreadPath(key, "it lies in no folder of a batch date"))
+        elif day and day not in calendar:
+            found.append(UnreadPath(key, f"its date lies outside of {calendar}; the first is START_DATE"))
+        elif not day and not landing.files(key, (SUFFIX,)):
+            found.append(UnreadPath(key, "its name is not a date YYYY-MM-DD"))
+    return found
+
+
+def _date_of(name: str) -> date | None:
+    """The batch date that a folder is named by."""
     try:
-        return date.fromisoformat(name).isoformat() == name
+        day = date.fromisoformat(name)
     except ValueError:
-        return False
-
-
-def _printable(key: str) -> str:
-    """The key itself, unless the file system holds a name that is not UTF-8."""
-    return key if key.isascii() else os.fsencode(key).decode("utf-8", "replace")
+        return None
+    return day if day.isoformat() == name else None
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers: int) -> None:
@@ -229,6 +253,7 @@ def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
             "from runna_unknown_fields group by dataset, day, field"
         ),
         files_read=tuple(found.keys),
+        never_read=tuple(found.never_read),
     )
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.event_files import date_in_path, list_landing_files
+from engagement_assets.extract.event_files import date_in_path, home_in_file, list_landing_files
+from engagement_assets.extract.extraction import Calendar
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 
@@ -90,6 +91,7 @@ def days_of_event_files(  # noqa: PLR0913 - what a listing is compared with
     settled_before: datetime,
     index: FileIndex,
     learn: LearnDays,
+    calendar: Calendar,
     max_bytes: int = MAX_BYTES_LOOKED_THROUGH,
 ) -> TouchedDays:
     """The days that files touch which may hold any day; what is found out about them is added to `index`.
@@ -102,7 +104,7 @@ def days_of_event_files(  # noqa: PLR0913 - what a listing is compared with
         NotADirectoryError: the landing zone is not there.
     """
     touched = TouchedDays()
-    readable, _ = list_landing_files(landing, prefix, suffixes)
+    readable, *_ = list_landing_files(landing, prefix, suffixes)
     settled = sorted(
         (file for file in readable if (file.arrived_at or _EVER) <= settled_before),
         key=lambda file: (file.arrived_at or _EVER, file.key),
@@ -119,8 +121,11 @@ def days_of_event_files(  # noqa: PLR0913 - what a listing is compared with
     for file in settled:
         arrived_at = file.arrived_at or _EVER
         known = index.of(file)
+        home = home_in_file(file, index, calendar)
         if known is None and file.size > max_bytes:
-            touched.add(date_in_path(file.key) or arrived_at.date(), arrived_at, loaded_at)
-        for day in known.days if known else ():
+            touched.add(home or arrived_at.date(), arrived_at, loaded_at)
+        for day in known.days_in(calendar) if known else ():
             touched.add(day, arrived_at, loaded_at)
+        if known and home and known.needs_a_home(calendar):
+            touched.add(home, arrived_at, loaded_at)
     return touched

@@ -7,10 +7,10 @@ Belongs here: reading published days beside those that lie aside. Not here: how 
 from collections.abc import Collection, Iterable
 from datetime import date
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import Calendar, DayWindow
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
-from engagement_assets.lake.event_log_days import same_record
+from engagement_assets.lake.event_log_days import not_read_now, same_record
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 
@@ -20,11 +20,15 @@ def published_rows(load: Load, dataset: Dataset, window: DayWindow) -> str:
     return _published(load, dataset, window.days())
 
 
-def quarantined_days(load: Load, dataset: Dataset) -> dict[str, date]:
-    """Landing file → the first day in which the quarantine holds a record of it."""
+def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[str, date]:
+    """Landing file → the first day of the calendar in which the quarantine holds a record of it."""
     files = load.lake.quarantine_files(dataset)
     rows = load.connection.execute(
-        f"select source_path, min(day) from {rows_of(files, QUARANTINE_COLUMNS)} group by all"
+        f"""
+        select source_path, min(day) from {rows_of(files, QUARANTINE_COLUMNS)}
+        where day between date '{calendar.first}' and date '{calendar.last}'
+        group by all
+        """
     ).fetchall()
     return dict(rows)
 
@@ -53,6 +57,23 @@ def records_whose_files_are_gone(
         {"files": list(files_read)},
     ).fetchall()
     return {day: (records, files, example) for day, records, files, example in rows}
+
+
+def records_not_in_their_files(load: Load, dataset: Dataset) -> dict[date, dict[str, int]]:
+    """Per day and landing file the records aside that stay from earlier loads, though this one has read the file."""
+    rows = load.connection.execute(
+        f"""
+        select day, source_path, count(*)
+        from {load.rows_aside(dataset)} as aside
+        where extracted_at <> {load.now} and not {not_read_now("aside")}
+        group by all
+        order by day, count(*) desc, source_path
+        """
+    ).fetchall()
+    found: dict[date, dict[str, int]] = {}
+    for day, file, records in rows:
+        found.setdefault(day, {})[file] = records
+    return found
 
 
 def records_missing(load: Load, dataset: Dataset) -> dict[date, tuple[int, int]]:

@@ -126,7 +126,7 @@ class Load:
     def _take(self, extraction: Extraction, days: Sequence[date]) -> None:
         self._days = list(days)
         self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
-        keep_rejects(self.connection, extraction, self.run_id, self._now)
+        keep_rejects(self.connection, extraction, self.run_id, self.now)
         keep_counts(self.connection, extraction)
         refuse_strays(self.connection, self._datasets, self._days)
         for dataset in self._datasets:
@@ -298,7 +298,7 @@ class Load:
                 select
                     day,
                     count(*) as rows_aside,
-                    count(*) filter (where extracted_at = {self._now}) as accepted
+                    count(*) filter (where extracted_at = {self.now}) as accepted
                 from {self.rows_aside(dataset)}
                 group by day
             ),
@@ -306,7 +306,7 @@ class Load:
             rejected_aside as (
                 select day, count(*) as quarantined
                 from {rows_of(rejected_files, QUARANTINE_COLUMNS)}
-                where quarantined_at = {self._now}
+                where quarantined_at = {self.now}
                 group by day
             ),
 
@@ -335,7 +335,7 @@ class Load:
         """
 
     @property
-    def _now(self) -> str:
+    def now(self) -> str:
         """The time of the load as an SQL literal: it marks the rows and rejects of this load."""
         return f"timestamp '{self._loaded_at.isoformat(sep=' ')}'"
 

@@ -50,7 +50,7 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
         now = datetime.now(UTC)
         under_way = RunsUnderWay.of(context)
         cursor: dict[str, str] = json.loads(context.cursor or "{}")
-        look = _Look(settings, now - timedelta(seconds=settings.landing_settle_s), cursor)
+        look = _Look(settings, now, cursor)
         requests: list[dg.RunRequest] = []
         remarks: list[str] = []
         for item in sets:
@@ -98,10 +98,11 @@ def _microseconds(moment: datetime) -> int:
 class _Look:
     """One look at the landing zone; `cursor` says where the listing of a source's folders goes on."""
 
-    def __init__(self, settings: Settings, settled_before: datetime, cursor: dict[str, str]) -> None:
+    def __init__(self, settings: Settings, now: datetime, cursor: dict[str, str]) -> None:
         self._landing = Landing(settings.landing_uri)
         self._lake = Lake(settings.lake_uri)
-        self._settled_before = settled_before
+        self._settled_before = now - timedelta(seconds=settings.landing_settle_s)
+        self._calendar = settings.calendar_at(now)
         self.cursor = cursor
 
     def at(self, source: str) -> dict[date, datetime]:
@@ -137,6 +138,7 @@ class _Look:
             settled_before=self._settled_before,
             index=index,
             learn=learn,
+            calendar=self._calendar,
         )
         if index.files != known:
             index.save(index_uri)

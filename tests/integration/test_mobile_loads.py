@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, DayWindow
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.mobile import COLUMNS, extract_events
@@ -50,7 +50,8 @@ class _Loader:
                 load.workdir,
                 index=index,
                 extracted_at=load.started_at,
-                known_undated_days=quarantined_days(load, MOBILE_EVENTS),
+                known_undated_days=quarantined_days(load, MOBILE_EVENTS, ALL_DAYS),
+                calendar=ALL_DAYS,
                 progress=lambda _: None,
             )
             load.write_aside(extraction, window)

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from engagement_assets.extract import runna, runna_processes
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, DayWindow
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.runna_processes import HelperDiedError
 
@@ -43,6 +43,7 @@ def extracted(landing: Path, workdir: Path, processes: int) -> list[list[tuple[A
             Landing(str(landing)),
             DayWindow(DAY, date(2024, 1, 6)),
             workdir,
+            calendar=ALL_DAYS,
             extracted_at=datetime(2024, 1, 6, tzinfo=UTC),
             processes=processes,
             progress=lines.append,

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.line_files import MAX_LINE_BYTES
@@ -32,6 +32,7 @@ class Loaded:
     counts: dict[date | None, tuple[int, int, int, int, int]]
     unknown_fields: list[tuple[Any, ...]]
     files_read: tuple[str, ...]
+    never_read: tuple[UnreadPath, ...]
 
     def column(self, name: str) -> list[Any]:
         return [row[name] for row in self.accepted]
@@ -94,6 +95,7 @@ def load_events(
     index: FileIndex | None = None,
     pseudonym_key: str | None = None,
     known_undated_days: Mapping[str, date] | None = None,
+    calendar: Calendar = ALL_DAYS,
     max_line_bytes: int = MAX_LINE_BYTES,
     settings: Mapping[str, str] | None = None,
 ) -> Loaded:
@@ -111,6 +113,7 @@ def load_events(
             pseudonym_key=pseudonym_key,
             extracted_at=EXTRACTED_AT,
             known_undated_days=known_undated_days or {},
+            calendar=calendar,
             progress=lambda _: None,
             max_line_bytes=max_line_bytes,
         )
@@ -133,6 +136,7 @@ def fetch(connection: duckdb.DuckDBPyConnection, extraction: Extraction, dataset
             f"select day, field, records from ({extraction.unknown_fields}) order by all"
         ).fetchall(),
         files_read=extraction.files_read,
+        never_read=extraction.never_read,
     )
     described = connection.execute(f"describe {extraction.accepted[dataset.key]}").fetchall()
     expected = dict(dataset.columns) | ({"day": "DATE"} if dataset.partitioned else {})

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.extract import mobile
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
 from engagement_assets.lake.datasets import MOBILE_EVENTS
@@ -52,6 +52,7 @@ def load_events(
     *,
     index: FileIndex | None = None,
     known_undated_days: Mapping[str, date] | None = None,
+    calendar: Calendar = ALL_DAYS,
     max_line_bytes: int = mobile.MAX_ROW_BYTES,
 ) -> Loaded:
     """Extract events, fetch all there is, and check that nothing is lost."""
@@ -65,6 +66,7 @@ def load_events(
             index=FileIndex() if index is None else index,
             extracted_at=EXTRACTED_AT,
             known_undated_days=known_undated_days or {},
+            calendar=calendar,
             progress=lambda _: None,
             max_line_bytes=max_line_bytes,
         )

@@ -15,19 +15,19 @@ FILE = LandingFile("lingokids/events/a.jsonl", 100, "v1")
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
     uri = str(tmp_path / "lake/index.json")
     index = FileIndex()
-    index.record(FILE, DAYS, has_homeless=True)
+    index.record(FILE, DAYS, has_undated=True)
 
     index.save(uri)
 
     assert FileIndex.load(uri) == index
-    assert FileIndex.load(uri).of(FILE) == FileDays(100, "v1", DAYS, has_homeless=True)
+    assert FileIndex.load(uri).of(FILE) == FileDays(100, "v1", DAYS, has_undated=True)
     assert [path.name for path in (tmp_path / "lake").iterdir()] == ["index.json"]
 
 
 def test_an_index_lies_in_any_file_system(tmp_path: Path) -> None:
     uri = f"memory://{tmp_path.name}/index.json"
     index = FileIndex()
-    index.record(FILE, DAYS, has_homeless=False)
+    index.record(FILE, DAYS, has_undated=False)
 
     index.save(uri)
 
@@ -44,7 +44,7 @@ def test_an_index_lies_in_any_file_system(tmp_path: Path) -> None:
 )
 def test_nothing_is_known_of_another_version(other: LandingFile) -> None:
     index = FileIndex()
-    index.record(FILE, DAYS, has_homeless=False)
+    index.record(FILE, DAYS, has_undated=False)
 
     assert index.of(other) is None
 
@@ -57,8 +57,8 @@ def test_nothing_is_known_of_another_version(other: LandingFile) -> None:
         b"\xff",
         b"[]",
         b'{"format": 0, "files": {}}',
-        b'{"format": 1, "files": {"a": [1, "v"]}}',
-        b'{"format": 1, "files": {"a": [1, "v", ["someday"], false]}}',
+        b'{"format": 2, "files": {"a": [1, "v"]}}',
+        b'{"format": 2, "files": {"a": [1, "v", ["someday"], false]}}',
     ],
 )
 def test_a_damaged_index_is_an_empty_one(content: bytes, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_files_that_went_are_forgotten_below_their_prefix_only() -> None:
     kept = LandingFile("lingokids/events/b.jsonl", 1, "v")
     elsewhere = LandingFile("lingokids/events_old/c.jsonl", 1, "v")
     for file in (FILE, kept, elsewhere):
-        index.record(file, DAYS, has_homeless=False)
+        index.record(file, DAYS, has_undated=False)
 
     index.forget_others("lingokids/events", [kept])
 

@@ -161,5 +161,6 @@ def test_the_index_knows_all_days_of_a_file_after_any_window(tmp_path: Path) -> 
     days = {key: sorted(map(str, item.days)) for key, item in index.files.items()}
     assert days == {
         "lingokids/events/a.jsonl": ["2021-01-05", "2021-01-08", "2021-03-01"],
-        "lingokids/events/b_2021-02-02.jsonl": ["2021-02-02"],
+        "lingokids/events/b_2021-02-02.jsonl": [],
     }
+    assert [item.has_undated for item in index.files.values()] == [False, True]

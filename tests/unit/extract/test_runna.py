@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import ALL_DAYS, DayWindow, Extraction
 from engagement_assets.extract.landing import Landing
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
@@ -83,7 +83,7 @@ def extract(landing: Path, tmp_path: Path) -> Iterator[Extract]:
         def load(window: DayWindow = BOTH_DAYS, uri: str = str(landing), **options: Any) -> Loaded:
             workdir = tmp_path / "it's work"
             workdir.mkdir()
-            options = {"extracted_at": EXTRACTED_AT, "progress": lambda _: None} | options
+            options = {"calendar": ALL_DAYS, "extracted_at": EXTRACTED_AT, "progress": lambda _: None} | options
             zone = Landing(uri)
             return Loaded(connection, runna.extract(connection, zone, window, workdir, **options))
 

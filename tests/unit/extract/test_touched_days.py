@@ -11,6 +11,7 @@ import fsspec
 import pytest
 
 from engagement_assets.extract import lingokids, mobile
+from engagement_assets.extract.extraction import ALL_DAYS
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.touched_days import TouchedDays, days_of_batches, days_of_event_files
@@ -50,7 +51,7 @@ def _events(zone: Path, loaded_at: dict[date, datetime], index: FileIndex, **opt
         loaded_at,
         index=index,
         learn=lingokids.learn_event_days,
-        **settled,
+        **{"calendar": ALL_DAYS, **settled},
     )
 
 
@@ -164,6 +165,7 @@ def test_a_file_that_is_known_is_not_looked_through_again(zone: Path) -> None:
         settled_before=datetime.now(UTC),
         index=index,
         learn=refuse,
+        calendar=ALL_DAYS,
     )
     assert set(found.arrivals) == {DAY_1}
 
@@ -229,6 +231,7 @@ def test_mobile_files_are_looked_through_as_they_are_read(zone: Path) -> None:
         settled_before=datetime.now(UTC),
         index=FileIndex(),
         learn=mobile.learn_event_days,
+        calendar=ALL_DAYS,
     )
     assert set(found.arrivals) == {DAY_1, DAY_3}
 
@@ -257,6 +260,7 @@ def test_an_object_store_says_when_an_object_was_written(remote: fsspec.Abstract
         settled_before=new,
         index=FileIndex(),
         learn=lingokids.learn_event_days,
+        calendar=ALL_DAYS,
     )
     assert set(events.arrivals) == {DAY_2}
 

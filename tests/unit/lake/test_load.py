@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from engagement_assets.extract.extraction import ALL_DAYS
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
@@ -261,12 +262,12 @@ def test_rejects_of_a_replaced_day_are_those_of_the_last_load(lake: Lake) -> Non
 
 def test_the_quarantine_tells_the_first_day_of_each_file(lake: Lake) -> None:
     with open_load(lake, "source", run_id="run") as load:
-        assert quarantined_days(load, LINGOKIDS_EVENTS) == {}
+        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {}
     rejects = [_event_reject(DAY_2, "1", 1), _event_reject(DAY_1, "1", 2), _event_reject(DAY_3, "it's", 1)]
     publish(lake, events(rejects=[*rejects]), window(DAY_1, DAY_3), 1)
     publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "other.json")]), window(DAY_1), 2)
     with open_load(lake, "source", run_id="run") as load:
-        assert quarantined_days(load, LINGOKIDS_EVENTS) == {"1": DAY_1, "it's": DAY_3}
+        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": DAY_1, "it's": DAY_3}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""What is told of the landing zone beside the records in it: files that nobody reads, files that lost what was loaded.
+
+Belongs here: checks of files, which warn. Not here: checks of the records that were read (`raw_door.py`), or files that
+have gone, which hold a batch (`has_not_shrunk` there).
+"""
+
+from collections.abc import Sequence
+
+from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
+from engagement_assets.extract.extraction import UnreadPath
+from engagement_assets.lake.datasets import Dataset
+from engagement_assets.lake.known_records import records_not_in_their_files
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+from engagement_assets.lake.load import Load
+
+_PATHS_SHOWN = 20
+
+
+def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Verdict:
+    """Nothing of the source lies where no load reads it; a finding is about no day, since no day is known of it."""
+    if not never_read:
+        return Verdict(EVERY_FILE_IS_READ, dataset, {}, {"never_read": 0})
+    paths = sorted(never_read)
+    told = "; ".join(f"{path.key} ({path.why})" for path in paths[:_PATHS_SHOWN])
+    more = f"; and {len(paths) - _PATHS_SHOWN:,} more" if len(paths) > _PATHS_SHOWN else ""
+    finding = Finding(
+        f"never read, {len(paths):,} in the landing zone: {told}{more}. Rename or move what is meant to be loaded",
+        EVERY_FILE_IS_READ.severity,
+        observed=f"{len(paths):,} never read",
+        expected="0 never read",
+        keys=tuple(path.key for path in paths[:KEYS_SHOWN]),
+    )
+    return Verdict(EVERY_FILE_IS_READ, dataset, {WHOLE_DATASET_DAY: finding}, {"never_read": len(paths)})
+
+
+def files_hold_what_was_loaded(load: Load, dataset: Dataset) -> Verdict:
+    """The event log keeps what a replaced file no longer holds; such events are counted by file."""
+    missing = records_not_in_their_files(load, dataset)
+    findings = {}
+    for day, files in missing.items():
+        records = sum(files.values())
+        told = ", ".join(f"{file} ({count:,})" for file, count in list(files.items())[:KEYS_SHOWN])
+        more = f" and {len(files) - KEYS_SHOWN:,} more" if len(files) > KEYS_SHOWN else ""
+        findings[day] = Finding(
+            f"{records:,} {dataset.name} came from landing files that were read again and no longer hold them: "
+            f"{told}{more}. They stay. See whether the files were replaced by something else; run this day with "
+            "allow_shrink if the events are to go",
+            FILES_HOLD_WHAT_WAS_LOADED.severity,
+            observed=f"{records:,} in no file",
+            expected="0 in no file",
+            rows=records,
+            keys=tuple(files)[:KEYS_SHOWN],
+        )
+    figures = {"records_not_in_their_files": sum(sum(files.values()) for files in missing.values())}
+    return Verdict(FILES_HOLD_WHAT_WAS_LOADED, dataset, findings, figures)
