@@ -86,7 +86,7 @@ def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset]
     if never:
         named = ", ".join(str(day) for day in never[:5] if day != WHOLE_DATASET_DAY) or "the dataset"
         raise dg.Failure(
-            f"{named} of {load.name} was never loaded, expected days that were: name a range without it",
+            f"{named} of {load.name} was never loaded, expected days that were: load it, or name a range without it",
             allow_retries=False,
         )
     held = sorted(set(load.lake.held_days(load.name)) & set(days))

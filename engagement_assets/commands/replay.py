@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import takewhile
 
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.downstream import and_downstream, datasets_meant
@@ -54,7 +55,10 @@ def main() -> int:
 def _days_with_records(
     settings: Settings, datasets: Sequence[Dataset], first: date | None, last: date | None
 ) -> list[date]:
-    """The days of the range that have quarantined records: a range may reach over days that were never loaded.
+    """The days of the range that have quarantined records, with the loaded ones right before and after them.
+
+    A record may belong to another day now, which has to be in the run, too. A range may reach over days that were never
+    loaded, that are held or that were removed: of these nothing can be replayed.
 
     Raises:
         ValueError: the range ends before it begins.
@@ -64,7 +68,17 @@ def _days_with_records(
         return [settings.start_date]
     lake = Lake(settings.lake_uri)
     days = DayWindow(first, last + timedelta(days=1)).days()
-    return [day for day in days if any(lake.exists(lake.quarantine_key(item, day)) for item in datasets)]
+    with_records = [day for day in days if any(lake.exists(lake.quarantine_key(item, day)) for item in datasets)]
+    if not with_records:
+        return []
+    held = {day for item in datasets for day in lake.held_days(item.load_name)}
+
+    def can_be_replayed(day: date) -> bool:
+        return day not in held and all(lake.exists(lake.day_key(item, day)) for item in datasets)
+
+    before = takewhile(can_be_replayed, reversed([day for day in days if day < with_records[0]]))
+    after = takewhile(can_be_replayed, (day for day in days if day > with_records[-1]))
+    return [*reversed([*before]), *with_records, *after]
 
 
 if __name__ == "__main__":

@@ -60,10 +60,9 @@ class RawLoads:
             _env_file=None,
             landing_uri=str(landing),
             lake_uri=self.lake.uri,
-            start_date=DAY_1,
             # So many are rejected here on purpose.
             rejected_share_halt=PerSource(1.0),
-            **settings,
+            **{"start_date": DAY_1, **settings},
         )
 
     def run(self, first: date = DAY_1, last: date = DAY_3, **config: Any) -> dg.ExecuteInProcessResult:

@@ -41,11 +41,18 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return replay.main()
 
 
-def test_the_run_covers_the_days_of_the_range_that_have_records(
-    asked: list[Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("first", "last", "days"),
+    [
+        # The first day was loaded, and a record may belong to it by now; the days around it never were.
+        ("2024-02-01", "2024-03-31", DayWindow(DAY_1, date(2024, 3, 4))),
+        ("2024-03-02", "2024-03-02", DayWindow(DAY_2, DAY_3)),
+    ],
+)
+def test_the_run_covers_the_days_of_the_range_that_have_records_and_the_loaded_ones_beside_them(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch, first: str, last: str, days: DayWindow
 ) -> None:
-    assert _run(monkeypatch, "--source", "lingokids", *RANGE, "--reason", "not_json") == 0
-    days = DayWindow(DAY_2, date(2024, 3, 4))
+    assert _run(monkeypatch, "--source", "lingokids", "--from", first, "--to", last, "--reason", "not_json") == 0
     assert asked == [(days, '(key:"raw_lingokids/events"+)', Choice(reason_code="not_json"))]
 
 
