@@ -273,6 +273,9 @@ def test_raw_datasets_are_judged_at_the_door_by_blocking_checks(defs: dg.Definit
     standard = ("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
     assert blocking == {
         *((name, check) for name in everywhere for check in standard),
+        *((f"raw_{name}", "every_file_is_read") for name in ("runna/activities", "mobile/events")),
+        *((f"raw_lingokids/{name}", "every_file_is_read") for name in ("events", "users", "activities")),
+        *((name, "files_hold_what_was_loaded") for name in ("raw_mobile/events", "raw_lingokids/events")),
         ("raw_runna/activities", "has_not_shrunk"),
         ("raw_strava/activities", "has_not_shrunk"),
         ("raw_strava/activities", "strava_has_no_duplicate_ids"),

@@ -1,0 +1,233 @@
+"""Whatever is put before a reader, it raises nothing, rejects with a reason, and its counts add up.
+
+`make fuzz` goes on for `FUZZ_MINUTES`; without it each reader gets a few examples, so that the fuzz itself stays sound.
+Hypothesis shrinks what fails and keeps it in `.hypothesis`, where the next run begins with it.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from engagement_assets.extract import http_api, lingokids, mobile, runna, strava, user_events
+from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.extract.file_index import FileIndex
+from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.page_store import Page
+from engagement_assets.extract.user_events import EventIdentity
+from engagement_assets.lake.datasets import RAW_DATASETS, STRAVA_ACTIVITIES
+from engagement_assets.lake.day_files import rows_of
+from tests.fuzz import good_records
+from tests.fuzz.mutations import changed, damaged, spelled, values
+from tests.unit.extract.lingokids_loads import EXTRACTED_AT
+
+MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
+READERS = 7
+EXAMPLES = 200 if MINUTES else 5
+FUZZ = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+)
+WINDOW = DayWindow(date(2020, 12, 1), date(2024, 4, 1))
+CALENDAR = Calendar(WINDOW.start, WINDOW.days()[-1])
+PAGES = DayWindow(date(2024, 3, 1), date(2024, 3, 11))
+COLUMNS = {dataset.key: dataset.columns for dataset in RAW_DATASETS}
+REASON = re.compile(r"[a-z0-9_]+")
+
+
+def go_on(example: Callable[[], None], reader: str) -> None:
+    """Draw examples for this reader's share of the time; the first ones in any case."""
+    started, rounds = time.monotonic(), 0
+    while rounds == 0 or time.monotonic() - started < MINUTES * 60 / READERS:
+        example()
+        rounds += 1
+    print(f"{reader}: {rounds * EXAMPLES:,} examples in {time.monotonic() - started:,.0f} s")  # noqa: T201
+
+
+@contextmanager
+def zone(files: dict[str, bytes]) -> Iterator[tuple[Landing, Path, duckdb.DuckDBPyConnection]]:
+    """A landing zone with these files, a folder to work in, and a connection."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "work").mkdir()
+    try:
+        for key, content in files.items():
+            path = folder / "landing" / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            yield Landing(str(folder / "landing")), folder / "work", connection
+    finally:
+        shutil.rmtree(folder)
+
+
+def judge(connection: duckdb.DuckDBPyConnection, extraction: Extraction, read: dict[str, int | None]) -> None:
+    """Counts add up per dataset and day, everything read is there, and each rejection says why."""
+    by_day: dict[tuple[str, Any], list[int]] = {}
+    for dataset, day, records, quarantined, duplicates in connection.execute(
+        f"select dataset, day, records_read, quarantined, duplicates from ({extraction.counts})"
+    ).fetchall():
+        by_day[dataset, day] = [records, quarantined, duplicates]
+    rejected: dict[tuple[str, Any], int] = {}
+    for dataset, day, reason, message in connection.execute(
+        f"select dataset, day, reason_code, message from ({extraction.rejected})"
+    ).fetchall():
+        rejected[dataset, day] = rejected.get((dataset, day), 0) + 1
+        assert REASON.fullmatch(reason), reason
+        assert message
+    accepted: dict[tuple[str, Any], int] = {}
+    for dataset, query in extraction.accepted.items():
+        described = {name: kind for name, kind, *_ in connection.execute(f"describe {query}").fetchall()}
+        day = described.pop("day", None)
+        assert described == dict(COLUMNS[dataset])
+        counted = f"select {'day' if day else 'null::date'} as day, count(*) from ({query}) group by all"
+        for found, count in connection.execute(counted).fetchall():
+            accepted[dataset, found] = count
+    for place, (records, quarantined, duplicates) in by_day.items():
+        assert quarantined == rejected.get(place, 0), place
+        assert records == accepted.get(place, 0) + quarantined + duplicates, place
+    assert rejected.keys() | accepted.keys() <= by_day.keys()
+    for dataset, expected in read.items():
+        total = sum(counts[0] for (key, _), counts in by_day.items() if key == dataset)
+        assert expected is None or total == expected, dataset
+    connection.execute(f"from ({extraction.unknown_fields})").fetchall()
+    connection.execute(f"from ({extraction.placeholders})").fetchall()
+
+
+def quiet(_line: str) -> None:
+    """Nobody reads what a reader of broken records is doing."""
+
+
+def test_runna() -> None:
+    document = st.sampled_from(good_records.activities()).flatmap(changed).flatmap(spelled)
+
+    @FUZZ
+    @given(st.lists(document, min_size=1, max_size=12))
+    def example(documents: list[bytes]) -> None:
+        files = {f"runna/activities/2024-01-02/{number:02}.json": content for number, content in enumerate(documents)}
+        with zone(files) as (landing, workdir, connection):
+            extraction = runna.extract(
+                connection, landing, DayWindow(date(2024, 1, 1), date(2024, 1, 4)), workdir,
+                calendar=CALENDAR, extracted_at=EXTRACTED_AT, progress=quiet,
+            )  # fmt: skip
+            judge(connection, extraction, {"raw_runna/activities": len(files)})
+
+    go_on(example, "runna")
+
+
+def records_in(content: bytes) -> int:
+    """Lines that are not blank; a carriage return at the end of one is no part of it."""
+    return sum(bool(line.rstrip(b"\r").strip(b" \t")) for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+
+
+def one_line(content: bytes) -> bytes:
+    return content.replace(b"\n", b" ")
+
+
+@pytest.mark.parametrize("dataset", ["events", "users", "activities"])
+def test_lingokids(dataset: str) -> None:
+    line = st.sampled_from(good_records.lines(dataset)).flatmap(changed).flatmap(spelled).map(one_line)
+    extractors = {"users": lingokids.extract_users, "activities": lingokids.extract_activities}
+
+    @FUZZ
+    @given(st.lists(st.lists(line, min_size=1, max_size=20), min_size=1, max_size=2))
+    def example(contents: list[list[bytes]]) -> None:
+        files = {f"lingokids/{dataset}/{number}.jsonl": b"\n".join(lines) for number, lines in enumerate(contents)}
+        with zone(files) as (landing, workdir, connection):
+            shared: dict[str, Any] = {"pseudonym_key": None, "extracted_at": EXTRACTED_AT, "progress": quiet}
+            if dataset == "events":
+                extraction = lingokids.extract_events(
+                    connection, landing, WINDOW, workdir,
+                    index=FileIndex(), known_undated_days={}, calendar=CALENDAR, **shared,
+                )  # fmt: skip
+            else:
+                extraction = extractors[dataset](connection, landing, workdir, **shared)
+            judge(connection, extraction, {f"raw_lingokids/{dataset}": sum(map(records_in, files.values()))})
+
+    go_on(example, f"lingokids {dataset}")
+
+
+@st.composite
+def csv_file(draw: st.DrawFn) -> tuple[bytes, bool]:
+    """A file of rows, some values changed; and whether its bytes are damaged, so that lines cannot be counted."""
+    header, *rows = good_records.rows()
+    texts = st.one_of(values.map(str), st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=8))
+    lines = [";".join(header)]
+    for row in draw(st.lists(st.sampled_from(rows), min_size=1, max_size=15)):
+        cells = list(row)
+        for _ in range(draw(st.integers(0, 2))):
+            cells[draw(st.integers(0, len(cells) - 1))] = draw(texts).replace("\n", " ")
+        lines.append(";".join(cells))
+    content = "\n".join(lines).encode("utf-8", "surrogatepass")
+    is_damaged = draw(st.integers(0, 3)) == 0
+    return (draw(damaged(content)) if is_damaged else content), is_damaged
+
+
+def test_mobile() -> None:
+    @FUZZ
+    @given(csv_file())
+    def example(file: tuple[bytes, bool]) -> None:
+        content, is_damaged = file
+        with zone({"mobile_events/a.csv": content}) as (landing, workdir, connection):
+            extraction = mobile.extract_events(
+                connection, landing, WINDOW, workdir, index=FileIndex(), extracted_at=EXTRACTED_AT,
+                known_undated_days={}, calendar=CALENDAR, progress=quiet,
+            )  # fmt: skip
+            # Without its first line, which is the header; bytes that make another header, or none, are not foreseen.
+            judge(connection, extraction, {"raw_mobile/events": None if is_damaged else records_in(content) - 1})
+
+    go_on(example, "mobile")
+
+
+@st.composite
+def page(draw: st.DrawFn, records: list[dict[str, Any]]) -> list[Any] | None:
+    """The records of a page as the client reads them from bytes; None where it asks again."""
+    found = draw(st.lists(st.sampled_from(records).flatmap(changed), max_size=12))
+    document = http_api._document(draw(spelled(found)))
+    return document if isinstance(document, list) else None
+
+
+def test_strava() -> None:
+    @FUZZ
+    @given(page(good_records.strava_activities()))
+    def example(records: list[Any] | None) -> None:
+        if records is None:
+            return
+        coarse = [strava.without_exact_places(record, 2) for record in records]
+        with zone({}) as (_, workdir, connection):
+            reading = strava.extract(
+                connection, [Page("page-1", coarse, 1), Page("page-2", [], 1)], PAGES, workdir,
+                published=rows_of([], STRAVA_ACTIVITIES.columns), extracted_at=EXTRACTED_AT, progress=quiet,
+            )  # fmt: skip
+            judge(connection, reading.extraction, {STRAVA_ACTIVITIES.key: len(records)})
+
+    go_on(example, "strava")
+
+
+def test_user_events() -> None:
+    @FUZZ
+    @given(page(good_records.user_events()), st.sampled_from(EventIdentity))
+    def example(records: list[Any] | None, identity: EventIdentity) -> None:
+        if records is None:
+            return
+        pages = [(day, Page(f"events-{day}", records if day == PAGES.start else [], 1)) for day in PAGES.days()]
+        with zone({}) as (_, workdir, connection):
+            extraction = user_events.extract(
+                connection, pages, PAGES, workdir, identity=identity, extracted_at=EXTRACTED_AT, progress=quiet,
+            )  # fmt: skip
+            judge(connection, extraction, {"raw_user_events/events": len(records)})
+
+    go_on(example, "user events")
