@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SELECT ?= *
 SOAK_DAYS ?= 60
+FUZZ_MINUTES ?= 60
 
-.PHONY: help install demo dev report backfill release replay prune test soak lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune test soak fuzz lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +51,10 @@ test: install ## All tests
 
 soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
+
+fuzz: install ## FUZZ_MINUTES=60 of broken records for all readers, and 500 drawn landing zones for the counts
+	COUNTS_EXAMPLES=500 $(BIN)/python -m pytest tests/unit/extract/test_counts_property.py
+	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/python -m pytest -s tests/fuzz
 
 lint: install ## ruff, mypy, sqlfluff
 	$(BIN)/ruff format --check .

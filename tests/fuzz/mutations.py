@@ -6,7 +6,7 @@ make of the changed ones (`test_fuzz.py`).
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,11 +23,17 @@ HOSTILE: list[Any] = [
 ]  # fmt: skip
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.datetimes().map(str))
+# A list or an object of `HOSTILE` may be changed in its turn: each draw needs a copy.
 values = st.one_of(
-    st.sampled_from(HOSTILE),
-    st.sampled_from(HOSTILE),
+    st.sampled_from(HOSTILE).map(copy.deepcopy),
+    st.sampled_from(HOSTILE).map(copy.deepcopy),
     st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner)),
 )
+
+
+def one_of(records: Sequence[Any]) -> st.SearchStrategy[Any]:
+    """One of many records. `sampled_from` writes all of them down, for a message that nobody reads."""
+    return st.integers(0, len(records) - 1).map(lambda place: records[place])
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:

@@ -29,7 +29,7 @@ from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.lake.datasets import RAW_DATASETS, STRAVA_ACTIVITIES
 from engagement_assets.lake.day_files import rows_of
 from tests.fuzz import good_records
-from tests.fuzz.mutations import changed, damaged, spelled, values
+from tests.fuzz.mutations import changed, damaged, one_of, spelled, values
 from tests.unit.extract.lingokids_loads import EXTRACTED_AT
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
@@ -112,7 +112,7 @@ def quiet(_line: str) -> None:
 
 
 def test_runna() -> None:
-    document = st.sampled_from(good_records.activities()).flatmap(changed).flatmap(spelled)
+    document = one_of(good_records.activities()).flatmap(changed).flatmap(spelled)
 
     @FUZZ
     @given(st.lists(document, min_size=1, max_size=12))
@@ -139,7 +139,7 @@ def one_line(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("dataset", ["events", "users", "activities"])
 def test_lingokids(dataset: str) -> None:
-    line = st.sampled_from(good_records.lines(dataset)).flatmap(changed).flatmap(spelled).map(one_line)
+    line = one_of(good_records.lines(dataset)).flatmap(changed).flatmap(spelled).map(one_line)
     extractors = {"users": lingokids.extract_users, "activities": lingokids.extract_activities}
 
     @FUZZ
@@ -166,7 +166,7 @@ def csv_file(draw: st.DrawFn) -> tuple[bytes, bool]:
     header, *rows = good_records.rows()
     texts = st.one_of(values.map(str), st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=8))
     lines = [";".join(header)]
-    for row in draw(st.lists(st.sampled_from(rows), min_size=1, max_size=15)):
+    for row in draw(st.lists(one_of(rows), min_size=1, max_size=15)):
         cells = list(row)
         for _ in range(draw(st.integers(0, 2))):
             cells[draw(st.integers(0, len(cells) - 1))] = draw(texts).replace("\n", " ")
@@ -195,7 +195,7 @@ def test_mobile() -> None:
 @st.composite
 def page(draw: st.DrawFn, records: list[dict[str, Any]]) -> list[Any] | None:
     """The records of a page as the client reads them from bytes; None where it asks again."""
-    found = draw(st.lists(st.sampled_from(records).flatmap(changed), max_size=12))
+    found = draw(st.lists(one_of(records).flatmap(changed), max_size=12))
     document = http_api._document(draw(spelled(found)))
     return document if isinstance(document, list) else None
 

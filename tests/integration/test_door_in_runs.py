@@ -14,6 +14,10 @@ from tests.lake_loads import records, window
 
 pytestmark = pytest.mark.integration
 
+CHECKS = {
+    *("reconciles", "rejected_share", "schema_drift", "volume_as_expected"),
+    *("every_file_is_read", "files_hold_what_was_loaded"),
+}
 DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
 
 
@@ -38,11 +42,45 @@ def test_a_good_range_passes_every_check(door: MobileDoor) -> None:
     result = door.run(DAY_1, DAY_2)
     assert result.success
     assert {(item.check_name, item.passed) for item in result.get_asset_check_evaluations()} == {
-        (name, True) for name in ("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
+        (name, True) for name in CHECKS
     }
     assert ("downstream", None) in _materialized(result)
     metadata = next(event for event in result.get_asset_materialization_events() if event.asset_key == RAW)
     assert metadata.materialization.metadata["held_days"].value == []
+
+
+def test_a_file_that_nobody_reads_is_told_and_holds_all_days_where_the_setting_says_so(door: MobileDoor) -> None:
+    door.write(DAY_1, good=3)
+    (door.landing / "late.CSV").write_text("x", encoding="utf-8")
+    told = door.run(DAY_1, DAY_2)
+    check = _evaluation(told, "every_file_is_read")
+    assert (told.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
+    assert check.description == (
+        "never read, 1 in the landing zone: mobile_events/late.CSV (its name ends with none of .csv, .csv.gz). Rename "
+        "or move what is meant to be loaded"
+    )
+    # It is about no day: the next load settles it, whatever its days.
+    assert check.metadata["failing_days"].value == []
+    door.write(DAY_2, good=3)
+    held = door.run(DAY_1, DAY_2, check_severities="every_file_is_read=halt")
+    assert not held.success
+    assert door.published() == {DAY_1: 3, DAY_2: 0}
+    assert door.lake.held_days("mobile_events") == [DAY_1, DAY_2]
+
+
+def test_events_that_a_replaced_file_no_longer_holds_stay_and_are_told(door: MobileDoor) -> None:
+    door.write(DAY_1, good=5)
+    assert door.run(DAY_1, DAY_1).success
+    door.write(DAY_1, good=3)
+    result = door.run(DAY_1, DAY_1)
+    check = _evaluation(result, "files_hold_what_was_loaded")
+    assert (result.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
+    assert "2 events came from landing files that were read again" in check.description
+    assert "mobile_events/2024-01-01.csv (2). They stay" in check.description
+    assert door.published() == {DAY_1: 5}
+    meant = door.run(DAY_1, DAY_1, {"allow_shrink": True})
+    assert _evaluation(meant, "files_hold_what_was_loaded").passed
+    assert door.published() == {DAY_1: 3}
 
 
 def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped(door: MobileDoor) -> None:
@@ -107,7 +145,7 @@ def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: Mobi
     assert {(check.passed, check.description) for check in checks} == {
         (True, "not judged: released: 1 days (the app's own tests)")
     }
-    assert len(checks) == 4
+    assert {check.check_name for check in checks} == CHECKS
     reasons = records(door.lake, "release_reason", "partition_date")
     assert [row for row in reasons if row[0]] == [("the app's own tests", DAY_2)]
 
@@ -165,6 +203,4 @@ def test_a_release_from_the_shell_is_a_run_over_a_range(door: MobileDoor) -> Non
     run = run_range(door.settings, window(DAY_1, DAY_2), 'key:"raw_mobile/events"', release_reason="known")
     assert run.failures == ()
     assert door.published() == {DAY_1: 200, DAY_2: 200}
-    assert {check.check_name for check in run.checks} == {
-        *("reconciles", "rejected_share", "schema_drift", "volume_as_expected")
-    }
+    assert {check.check_name for check in run.checks} == CHECKS

@@ -152,10 +152,14 @@ def test_where_nothing_was_known_nothing_is_gone(as_a_whole: tuple[date, ...]) -
     )
 
 
-def _rejected(lake: Lake, rejects: int, rows: int, **settings: Any) -> Verdict:
+def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, **settings: Any) -> Verdict:
     found = Found(
         {RUNNA_ACTIVITIES: [{"activity_id": str(number), "day": DAY_1} for number in range(rows)]},
-        rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, f"{number}.json", number) for number in range(rejects)],
+        rejects=[
+            Reject(RUNNA_ACTIVITIES, DAY_1, f"{number}.json", number, reason)
+            for reason, count in (("not_json", rejects), ("outside_calendar", outside))
+            for number in range(count)
+        ],
     )
     with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
         write(load, found, window(DAY_1, DAY_2))
@@ -192,6 +196,22 @@ def test_a_source_has_limits_of_its_own(lake: Lake) -> None:
     assert _severities(_rejected(lake, 41, 59, **limits)) == {DAY_1: Severity.WARN}
     assert _severities(_rejected(lake, 51, 49, **limits)) == {DAY_1: Severity.HALT}
     assert _severities(_rejected(lake, 4, 4, rejected_share_min_records="100, runna=8")) == {DAY_1: Severity.HALT}
+
+
+@pytest.mark.parametrize(
+    ("outside", "bad", "accepted", "severity"),
+    [(1, 0, 999, Severity.WARN), (900, 5, 95, Severity.WARN), (900, 6, 94, Severity.HALT), (900, 0, 0, Severity.WARN)],
+)
+def test_records_outside_of_the_calendar_are_told_and_hold_no_day(
+    lake: Lake, outside: int, bad: int, accepted: int, severity: Severity
+) -> None:
+    verdict = _rejected(lake, bad, accepted, outside)
+    read = outside + bad + accepted
+    reasons = f"not_json {bad}, outside_calendar {outside}" if bad else f"outside_calendar {outside}"
+    assert _severities(verdict) == {DAY_1: severity}
+    assert verdict.findings[DAY_1].sentence == (
+        f"{outside + bad} of {read:,} records were rejected ({(outside + bad) / read:.1%}): {reasons}"
+    )
 
 
 def _drift(

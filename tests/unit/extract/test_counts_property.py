@@ -28,7 +28,7 @@ from tests.unit.extract.mobile_loads import HEADER, row
 FIRST = date(2021, 1, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(4)]
 CALENDAR = Calendar(FIRST, DAYS[-1])
-# 500 were asked for once, and are by `make fuzz`; a tenth of them finds what has been found so far.
+# `make fuzz` draws 500.
 EXAMPLES = settings(
     max_examples=int(os.environ.get("COUNTS_EXAMPLES", "50")),
     deadline=None,

@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from engagement_assets.extract import lingokids, mobile
-from engagement_assets.extract.extraction import ALL_DAYS
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.touched_days import TouchedDays, days_of_batches, days_of_event_files
@@ -218,6 +218,22 @@ def test_a_file_too_large_to_look_through_touches_the_day_in_its_name_or_of_its_
     index = FileIndex()
     assert set(_events(zone, {}, index, max_bytes=10).arrivals) == {DAY_1, arrived.date()}
     assert index.files == {}
+
+
+def test_days_that_no_run_is_for_are_not_touched_but_the_day_on_which_such_records_count(zone: Path) -> None:
+    outside = date(1970, 1, 1)
+    _write(zone / "lingokids/events/mixed.jsonl", _event("e", outside, DAY_2, DAY_3))
+    _write(zone / "lingokids/events/alone.jsonl", _event("e", outside))
+    _write(zone / "lingokids/events/2024-03-01.jsonl", "broken\n")
+    calendar, index = Calendar(DAY_1, DAY_2), FileIndex()
+    assert set(_events(zone, {}, index, calendar=calendar).arrivals) == {DAY_1, DAY_2}
+    assert set(_events(zone, {}, index, calendar=Calendar(DAY_2, DAY_3)).arrivals) == {DAY_2, DAY_3}
+
+
+def test_a_large_file_with_a_date_that_no_run_is_for_touches_the_day_of_its_arrival(zone: Path) -> None:
+    arrived = _write(zone / "lingokids/events/2099-01-01.jsonl", _event("e", DAY_1))
+    touched = _events(zone, {}, FileIndex(), calendar=Calendar(DAY_1, DAY_3), max_bytes=1)
+    assert set(touched.arrivals) == {arrived.date()}
 
 
 def test_mobile_files_are_looked_through_as_they_are_read(zone: Path) -> None:

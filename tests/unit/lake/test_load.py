@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.extract.extraction import ALL_DAYS
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
@@ -268,6 +268,7 @@ def test_the_quarantine_tells_the_first_day_of_each_file(lake: Lake) -> None:
     publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "other.json")]), window(DAY_1), 2)
     with open_load(lake, "source", run_id="run") as load:
         assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": DAY_1, "it's": DAY_3}
+        assert quarantined_days(load, LINGOKIDS_EVENTS, Calendar(DAY_2, DAY_3)) == {"1": DAY_2, "it's": DAY_3}
 
 
 @pytest.mark.parametrize(
