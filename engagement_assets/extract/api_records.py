@@ -21,7 +21,7 @@ from engagement_assets.extract.json_records import MAX_NESTING
 # No service has a tenth of it; each name costs a place in the list of new fields.
 MAX_MEMBERS = 1_000
 # A name that is longer is cut where people read it.
-MAX_NAME = 100
+MAX_NAME = 200
 
 Value = str | int | float | bool | datetime | date | None
 
@@ -217,9 +217,11 @@ class ApiRecordShape:
         if is_nested_deeper(record, MAX_NESTING):
             raise BadValueError("nesting_too_deep", f"at most {MAX_NESTING} levels of nesting", ...)
         members: dict[str, Any] = {}
-        self._flatten(record, "", members)
-        if len(members) > MAX_MEMBERS:
-            raise BadValueError("too_many_members", f"at most {MAX_MEMBERS:,} members", len(members))
+        number = self._flatten(record, "", members)
+        if number > MAX_MEMBERS:
+            raise BadValueError(
+                "too_many_members", f"at most {MAX_MEMBERS:,} members in the record and its objects", number
+            )
         columns: dict[str, Value] = {}
         placeholders = set()
         for field in self.fields:
@@ -242,12 +244,14 @@ class ApiRecordShape:
         extra = {path: value for path, value in members.items() if path not in self._known}
         return ReadRecord(columns, extra, frozenset(placeholders))
 
-    def _flatten(self, node: Mapping[str, Any], path: str, members: dict[str, Any]) -> None:
+    def _flatten(self, node: Mapping[str, Any], path: str, members: dict[str, Any]) -> int:
+        """Add the members by their dotted paths; returns how many there are, with the objects that hold others."""
+        number = len(node)
         for name, value in node.items():
             inner = f"{path}{name}"
             if inner in self._parents and inner not in self._known:
                 if isinstance(value, dict):
-                    self._flatten(value, f"{inner}.", members)
+                    number += self._flatten(value, f"{inner}.", members)
                 elif not is_absent(value):
                     raise BadValueError("wrong_type", f"{inner} as an object", value)
             elif inner in members:
@@ -255,3 +259,4 @@ class ApiRecordShape:
                 raise BadValueError("repeated_field", f"{shown} once, nested or with a dot in its name", value)
             else:
                 members[inner] = value
+        return number

@@ -135,6 +135,7 @@ def test_a_failure_that_is_packed_otherwise_is_a_failure(caller: Caller) -> None
                 "check); trying again"),
         (b"", "the service: expected JSON, found 0 bytes of application/json; trying again"),
     ],
+    ids=["cut off", "goes on", "not packed", "empty"],
 )  # fmt: skip
 def test_gzip_that_is_not_whole_is_tried_again(caller: Caller, body: bytes, line: str) -> None:
     assert caller.get((200, PACKED, body), (200, PACKED, gzip.compress(b"[1]"))) == [1]

@@ -169,16 +169,16 @@ def test_long_names_of_unknown_fields_are_cut_and_those_beyond_a_thousand_are_on
     rows: ApiRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_extraction, "MAX_NAMES", 2)
-    long = "n" * 101
-    extras = ({long: 1, "n" * 100: 1}, {"b": 1, "c": 1, long: 2}, {"b": 1})
+    long = "n" * 201
+    extras = ({long: 1, "n" * 200: 1}, {"b": 1, "c": 1, long: 2}, {"b": 1})
     for position, extra in enumerate(extras):
         rows.accept("page", position, DAY_1, event(str(position), extra=extra))
     rows.end_page("page", [DAY_1], 1)
     found = finished(rows)
     assert found.unknown_fields == [
         (USER_EVENTS.key, DAY_1, "(more names)", 2),
-        (USER_EVENTS.key, DAY_1, "n" * 100, 1),
-        (USER_EVENTS.key, DAY_1, "n" * 100 + "…", 2),
+        (USER_EVENTS.key, DAY_1, "n" * 200, 1),
+        (USER_EVENTS.key, DAY_1, "n" * 200 + "…", 2),
     ]
     extras_kept = [json.loads(row["_extra"]) for row in found.accepted[USER_EVENTS.key]]
     assert extras_kept == list(extras)
