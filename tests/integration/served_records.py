@@ -18,7 +18,7 @@ def expected_activities(running: Services) -> list[tuple[Any, ...]]:
     return sorted(
         (
             activity_id,
-            document["name"],
+            document["name"].strip() or None,
             document["distance"],
             document["moving_time"],
             document["kudos_count"],
