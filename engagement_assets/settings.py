@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.extract.extraction import Calendar
+from engagement_assets.extract.http_api import refuse_tokens_in_clear
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
@@ -79,6 +80,11 @@ class Settings(BaseSettings):
     user_event_identity: EventIdentity = Field(
         default=EventIdentity.EVENT,
         description="What tells two user events apart: event (ids, or device, time, type and path) or device_and_time.",
+    )
+    user_events_device_id_max_length: int = Field(
+        default=64,
+        ge=1,
+        description="Characters that a device's id has at most; an event with a longer one is rejected.",
     )
     api_retry_delay_s: int = Field(
         default=60,
@@ -179,6 +185,13 @@ class Settings(BaseSettings):
         if name not in available_timezones():
             raise ValueError(f"expected the name of a time zone, such as Europe/Berlin, found {name!r}")
         return name
+
+    @field_validator("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")
+    @classmethod
+    def _keeps_tokens_private(cls, url: str) -> str:
+        if url:
+            refuse_tokens_in_clear(url)
+        return url
 
     @field_validator("alert_quiet_hours")
     @classmethod

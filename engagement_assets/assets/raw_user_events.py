@@ -55,6 +55,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
             window,
             load.workdir,
             identity=settings.user_event_identity,
+            device_id_max_length=settings.user_events_device_id_max_length,
             extracted_at=load.started_at,
             progress=run.progress,
         )
@@ -83,6 +84,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
         run.window,
         load.workdir,
         identity=run.settings.user_event_identity,
+        device_id_max_length=run.settings.user_events_device_id_max_length,
         extracted_at=load.started_at,
         progress=run.progress,
     )

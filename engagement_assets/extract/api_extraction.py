@@ -16,13 +16,16 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engagement_assets.extract.api_records import BadValueError, Value
+from engagement_assets.extract.api_records import MAX_NAME, BadValueError, ReadRecord, Value
 from engagement_assets.extract.extraction import Extraction
 from engagement_assets.lake.datasets import Dataset
 
 MAX_RAW_TEXT = 100_000
 
 _ROWS_IN_MEMORY = 1_000
+# So many names of new fields of a load are told one by one; a service that makes up more has made keys of its values.
+MAX_NAMES = 1_000
+OTHER_NAMES = "(more names)"
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "BIGINT": pa.int64(),
@@ -64,6 +67,8 @@ class ApiRows:
     _pages: Counter[date] = field(default_factory=Counter, init=False)
     _bytes: Counter[date] = field(default_factory=Counter, init=False)
     _unknown: Counter[tuple[date, str]] = field(default_factory=Counter, init=False)
+    _names: set[str] = field(default_factory=set, init=False)
+    _placeholders: Counter[tuple[date, str]] = field(default_factory=Counter, init=False)
     _paths: list[str] = field(default_factory=list, init=False)
 
     @property
@@ -81,23 +86,32 @@ class ApiRows:
         """The time of the load as columns hold it: UTC, naive."""
         return self.extracted_at.astimezone(UTC).replace(tzinfo=None)
 
-    def accept(
-        self, page: str, position: int, day: date, columns: Mapping[str, Value], extra: Mapping[str, Any]
-    ) -> None:
+    def accept(self, page: str, position: int, day: date, record: ReadRecord) -> None:
         """Take a record that was found right."""
         self._read[day] += 1
         self._right[day] += 1
-        self._unknown.update((day, name) for name in extra)
+        self._unknown.update((day, name) for name in {self._told(name) for name in record.extra})
+        self._placeholders.update((day, path) for path in record.placeholders)
+        extra = msgspec.json.encode(record.extra, order="deterministic").decode() if record.extra else None
         self._rows.append(
             {
-                **columns,
-                "_extra": msgspec.json.encode(extra, order="deterministic").decode() if extra else None,
+                **record.columns,
+                "_extra": extra,
                 "source_path": page,
                 "extracted_at": self.now,
                 "position": position,
                 "day": day,
             }
         )
+        self._write_many()
+
+    def _told(self, name: str) -> str:
+        """The name of a new field, cut, or what stands for all that are too many."""
+        told = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
+        if told not in self._names and len(self._names) == MAX_NAMES:
+            return OTHER_NAMES
+        self._names.add(told)
+        return told
 
     def reject(self, page: str, position: int, day: date, record: Any, error: BadValueError) -> None:
         """Take a record that cannot be used."""
@@ -113,12 +127,16 @@ class ApiRows:
                 "message": str(error),
             }
         )
+        self._write_many()
 
     def end_page(self, page: str, days: Sequence[date], size: int) -> None:
-        """Count the page as read for each of `days`, its bytes for the first; many rows go to disk."""
+        """Count the page as read for each of `days`, its bytes for the first."""
         self._paths.append(page)
         self._pages.update(days)
         self._bytes[days[0]] += size
+
+    def _write_many(self) -> None:
+        """Many rows go to disk: a page may have any number."""
         if len(self._rows) + len(self._rejected) >= _ROWS_IN_MEMORY:
             self._write_parts()
 
@@ -190,17 +208,19 @@ class ApiRows:
     def extraction(self) -> Extraction:
         """The queries over the tables."""
         columns = ", ".join([*self.dataset.columns, "day"])
-        self._make(
-            "unknown",
-            {"day": "DATE", "field": "VARCHAR", "records": "BIGINT"},
-            [{"day": day, "field": name, "records": records} for (day, name), records in self._unknown.items()],
-        )
+        for table, found in (("unknown", self._unknown), ("placeholders", self._placeholders)):
+            self._make(
+                table,
+                {"day": "DATE", "field": "VARCHAR", "records": "BIGINT"},
+                [{"day": day, "field": name, "records": records} for (day, name), records in found.items()],
+            )
         return Extraction(
             accepted={self.dataset.key: f"select {columns} from {self.name}_accepted"},
             rejected=f"select '{self.dataset.key}' as dataset, * from {self.name}_rejected",
             counts=f"select '{self.dataset.key}' as dataset, * from {self.name}_counts",
             unknown_fields=f"select '{self.dataset.key}' as dataset, * from {self.name}_unknown",
             files_read=tuple(self._paths),
+            placeholders=f"select '{self.dataset.key}' as dataset, * from {self.name}_placeholders",
         )
 
     def _make(self, table: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Value]]) -> None:

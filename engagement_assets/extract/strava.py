@@ -1,7 +1,8 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
-Belongs here: what an activity on a page means, what must not be kept of it, which known activities are gone. Not here:
-how pages are asked for (`strava_api.py`), how rows reach the lake (`api_extraction.py`, `lake/`).
+Belongs here: what must not be kept of a page, which day an activity is of, which known activities are gone. Not here:
+what an activity's fields mean (`strava_activity.py`), how pages are asked for (`strava_api.py`), how rows reach the
+lake (`api_extraction.py`, `lake/`).
 """
 
 import re
@@ -14,20 +15,11 @@ from typing import Any
 import duckdb
 
 from engagement_assets.extract.api_extraction import ApiRows
-from engagement_assets.extract.api_records import (
-    ApiField,
-    ApiRecordShape,
-    BadValueError,
-    Value,
-    amount,
-    instant,
-    number,
-    text,
-    whole_number,
-)
+from engagement_assets.extract.api_records import BadValueError, ReadRecord, instant
 from engagement_assets.extract.extraction import DayWindow, Extraction
 from engagement_assets.extract.http_api import ApiLimitReachedError
 from engagement_assets.extract.page_store import Page, PageStore
+from engagement_assets.extract.strava_activity import ACTIVITY, activity_id
 from engagement_assets.extract.strava_api import StravaApi
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 
@@ -37,79 +29,15 @@ _DEEPEST = 50
 
 _PLACE_KEY = re.compile(r"(^|_)(lat|lng|lon)s?(_|$)|lat_?l(ng|on)|latitude|longitude|coordinate", re.IGNORECASE)
 _ROUTE_KEY = re.compile(r"polyline|^map$", re.IGNORECASE)
-_BRACKET = re.compile(r"^\(.*?\)\s*")
-
-
-def _place(coordinate: int) -> Callable[[object], Value]:
-    def convert(value: object) -> Value:
-        if value is None or value == []:
-            return None
-        if not isinstance(value, list):
-            raise BadValueError("wrong_type", "a pair of coordinates", value)
-        if len(value) != 2:  # noqa: PLR2004 - a pair
-            raise BadValueError("wrong_type", "a pair of coordinates", value)
-        return number(value[coordinate])
-
-    return convert
-
-
-_LONGITUDE = _place(1)
-
-
-def _time_zone(value: object) -> str | None:
-    """`(GMT+00:00) Europe/London` means what follows the bracket."""
-    return _BRACKET.sub("", text(value)) or None
-
-
-ACTIVITY = ApiRecordShape(
-    fields=(
-        ApiField("id", "activity_id", whole_number, required=True),
-        ApiField("start_date", "started_at", instant, required=True),
-        ApiField("name", "activity_name", text),
-        ApiField("distance", "distance_m", amount),
-        ApiField("moving_time", "moving_time_s", whole_number),
-        ApiField("elapsed_time", "elapsed_time_s", whole_number),
-        ApiField("total_elevation_gain", "total_elevation_gain_m", number),
-        ApiField("type", "activity_type", text),
-        ApiField("sport_type", "sport_type", text),
-        ApiField("workout_type", "workout_type", whole_number),
-        ApiField("location_country", "location_country", text),
-        ApiField("achievement_count", "achievement_count", whole_number),
-        ApiField("kudos_count", "kudos_count", whole_number),
-        ApiField("comment_count", "comment_count", whole_number),
-        ApiField("athlete_count", "athlete_count", whole_number),
-        ApiField("average_speed", "average_speed_m_per_s", amount),
-        ApiField("max_speed", "max_speed_m_per_s", amount),
-        ApiField("average_cadence", "average_cadence", amount),
-        ApiField("average_temp", "average_temperature_c", number),
-        ApiField("average_heartrate", "average_heart_rate", amount),
-        ApiField("max_heartrate", "max_heart_rate", amount),
-        ApiField("suffer_score", "suffer_score", number),
-        ApiField("timezone", "time_zone", _time_zone),
-        ApiField("start_latlng", "start_latitude", _place(0)),
-    ),
-    # What the service is known to send and no table needs.
-    ignored=frozenset(
-        {
-            "athlete", "commute", "device_name", "device_watts", "display_hide_heartrate_option", "elev_high",
-            "elev_low",
-            "end_latlng", "external_id", "flagged", "from_accepted_tag", "gear_id", "has_heartrate", "has_kudoed",
-            "heartrate_opt_out", "kilojoules", "location_city", "location_state", "manual", "map", "max_watts",
-            "photo_count", "pr_count", "private", "resource_state", "start_date_local", "start_latitude",
-            "start_longitude", "total_photo_count", "trainer", "upload_id", "upload_id_str", "utc_offset", "visibility",
-            "weighted_average_watts", "average_watts",
-        }
-    ),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class StravaReading:
     """What a load of Strava found, in the part of the window that was read.
 
-    Every activity that began before `complete_until` and is missing has gone. `stopped` says why the list was not read
-    to its end. `missing` has, per day, how many activities of the complete part were known, and how many of them are
-    missing now.
+    Every activity that began before `complete_until` and is missing has gone, unless a record's id cannot be read.
+    `stopped` says why the list was not read to its end. `missing` has, per day, how many activities of the complete
+    part were known, and how many of them have surely gone: each record without an id may be one of those missing.
     """
 
     extraction: Extraction
@@ -156,8 +84,8 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and what is kn
     """Turn the pages of a window into activities and kudos observations.
 
     An activity that was published, began in the part that was read completely and is on no page gets `deleted_at`; in
-    the part that was not, or where its record cannot be used, it stays as it is. Of two records with one id the one
-    read later wins.
+    the part that was not, or where its record cannot be used, it stays as it is. A record whose id cannot be read may
+    be any activity: with one of them none is marked. Of two records with one id the one read later wins.
 
     Args:
         connection: Holds the tables that the returned queries read.
@@ -176,16 +104,19 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and what is kn
     begun_last = window_start = datetime.combine(window.start, time())
     in_order = True
     seen: set[int] = set()
+    without_id = 0
     stopped = None
     try:
         for page in pages:
             begun = _take_page(rows, page, window)
             in_order &= [begun_last, *begun] == sorted([begun_last, *begun])
             begun_last = max([begun_last, *begun])
-            seen.update(known for record in page.records if (known := _id_of(record)) is not None)
+            ids = [_id_of(record) for record in page.records]
+            seen.update(found for found in ids if found is not None)
+            without_id += ids.count(None)
             rows.end_page(page.name, sorted({started.date() for started in begun}) or [window.start], page.size)
     except ApiLimitReachedError as limit:
-        if not seen:
+        if not rows.days_read:
             raise
         stopped = limit
     complete_until, read = datetime.combine(window.end, time()), window
@@ -195,7 +126,14 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and what is kn
         read = DayWindow(window.start, max(rows.days_read) + timedelta(days=1))
     progress(f"{STRAVA_ACTIVITIES.key}: {len(seen):,} activities from {read.start} to {read.days()[-1]}")
     rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
-    missing = _mark_missing(rows, published, read, complete_until, seen)
+    missing = _mark_missing(rows, published, read, complete_until, seen, is_certain=not without_id)
+    on_no_page = sum(found for _, found in missing.values())
+    if without_id and on_no_page:
+        progress(
+            f"{STRAVA_ACTIVITIES.key}: the ids of {without_id:,} records cannot be read, and each may be any of the "
+            f"{on_no_page:,} known activities that are on no page: none is marked as deleted by this load"
+        )
+    missing = _surely_missing(missing, without_id)
     return StravaReading(_extraction(rows), read, complete_until, stopped, missing)
 
 
@@ -234,7 +172,7 @@ def _page_name(window: DayWindow, page: int) -> str:
 def _id_of(record: Any) -> int | None:
     """Which activity this is, also where the rest cannot be used."""
     try:
-        return whole_number(record["id"])
+        return activity_id(record["id"])
     except (BadValueError, KeyError, TypeError):
         return None
 
@@ -244,22 +182,21 @@ def _take_page(rows: ApiRows, page: Page, window: DayWindow) -> list[datetime]:
     begun = []
     for position, record in enumerate(page.records):
         try:
-            started, columns, extra = _read_activity(record, window)
+            started, activity = _read_activity(record, window)
         except BadValueError as error:
             rows.reject(page.name, position, _day_of_rejected(record, window), record, error)
             continue
         begun.append(started)
-        rows.accept(page.name, position, started.date(), columns, extra)
+        rows.accept(page.name, position, started.date(), activity)
     return begun
 
 
-def _read_activity(record: Any, window: DayWindow) -> tuple[datetime, dict[str, Value], dict[str, Any]]:
-    columns, extra = ACTIVITY.read(record)
-    columns["start_longitude"] = _LONGITUDE(record.get("start_latlng"))
-    started = columns["started_at"]
+def _read_activity(record: Any, window: DayWindow) -> tuple[datetime, ReadRecord]:
+    activity = ACTIVITY.read(record)
+    started = activity.columns["started_at"]
     if not (isinstance(started, datetime) and window.start <= started.date() < window.end):
         raise BadValueError("outside_window", f"a start from {window.start} to before {window.end}", started)
-    return started, columns, extra
+    return started, activity
 
 
 def _day_of_rejected(record: Any, window: DayWindow) -> date:
@@ -271,15 +208,22 @@ def _day_of_rejected(record: Any, window: DayWindow) -> date:
     return day if window.start <= day < window.end else window.start
 
 
-def _mark_missing(
-    rows: ApiRows, published: str, window: DayWindow, complete_until: datetime, seen: Collection[int]
+def _mark_missing(  # noqa: PLR0913 - what is known, and what was seen
+    rows: ApiRows,
+    published: str,
+    window: DayWindow,
+    complete_until: datetime,
+    seen: Collection[int],
+    *,
+    is_certain: bool,
 ) -> dict[date, tuple[int, int]]:
     """Make `<name>_kept`: the published activities without a new record, marked as deleted where they have gone.
 
-    Gone is what began in the complete part and is on no page; a record that was rejected is on one.
+    Missing is what began in the complete part and is on no page; a record that was rejected is on one. Only where this
+    `is_certain` it has gone.
 
     Returns:
-        Day → how many activities of the complete part were there before, and how many of them are marked now.
+        Day → how many activities of the complete part were there before, and how many of them are missing.
     """
     columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
     is_in_window = f"day >= date '{window.start}' and day < date '{window.end}'"
@@ -306,7 +250,10 @@ def _mark_missing(
         create or replace temp table {rows.name}_kept as
         select
             * replace (
-                case when is_known and is_missing then timestamp '{rows.now}' else deleted_at end as deleted_at
+                case
+                    when {is_certain} and is_known and is_missing then timestamp '{rows.now}'
+                    else deleted_at
+                end as deleted_at
             )
         from {rows.name}_published
         where is_kept
@@ -321,6 +268,16 @@ def _mark_missing(
         """
     ).fetchall()
     return {day: (known, missing) for day, known, missing in by_day}
+
+
+def _surely_missing(missing: Mapping[date, tuple[int, int]], without_id: int) -> dict[date, tuple[int, int]]:
+    """The same without as many of those missing as there are records that may be them, oldest days first."""
+    surely = {}
+    for day, (known, found) in sorted(missing.items()):
+        spared = min(found, without_id)
+        without_id -= spared
+        surely[day] = (known, found - spared)
+    return surely
 
 
 def _extraction(rows: ApiRows) -> Extraction:

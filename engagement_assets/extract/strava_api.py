@@ -27,6 +27,8 @@ MAX_PAGES = 1_000
 # Requests against the limit of all, and of those that read; each as `15 minutes,day`.
 _LIMITS = (("X-RateLimit-Limit", "X-RateLimit-Usage"), ("X-ReadRateLimit-Limit", "X-ReadRateLimit-Usage"))
 _UNAUTHORIZED, _FORBIDDEN, _OK = 401, 403, 200
+# More are no limit, and Python refuses to read thousands of them.
+_MOST_DIGITS = 18
 
 
 @dataclass
@@ -169,8 +171,8 @@ class StravaApi:
 
 def _pair(text: str | None) -> tuple[int, int] | None:
     """The two numbers of `15 minutes,day`; None where the header is absent or says something else."""
-    parts = (text or "").split(",")
-    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):  # noqa: PLR2004 - a pair
+    parts = [part.strip() for part in (text or "").split(",")]
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in parts):  # noqa: PLR2004 - a pair
         return None
     return int(parts[0]), int(parts[1])
 

@@ -21,6 +21,7 @@ from engagement_assets.extract.api_records import (
     ApiField,
     ApiRecordShape,
     BadValueError,
+    ReadRecord,
     Value,
     day,
     flag,
@@ -33,7 +34,6 @@ from engagement_assets.extract.page_store import Page, PageStore
 from engagement_assets.extract.user_events_api import UserEventsApi
 from engagement_assets.lake.datasets import USER_EVENTS
 
-MAX_DEVICE_ID = 36
 REQUESTS_AT_A_TIME = 4
 
 _DAYS_PER_PROGRESS_LINE = 10
@@ -53,26 +53,12 @@ class EventIdentity(StrEnum):
 
 def _place(value: object) -> str | None:
     """The service writes `null` as a text where it found no place."""
-    found = _text_or_null(value)
-    return None if found and found.strip().lower() == "null" else found
-
-
-def _text_or_null(value: object) -> str | None:
-    """A text of blanks says nothing: else events without a corporation would be those of a corporation."""
     found = text(value)
-    return found if found.strip() else None
+    return None if found.strip().lower() == "null" else found
 
 
-def _lower_case(value: object) -> str | None:
-    found = _text_or_null(value)
-    return found and found.strip().lower()
-
-
-def _device_id(value: object) -> str:
-    found = text(value)
-    if len(found) > MAX_DEVICE_ID:
-        raise BadValueError("too_long", f"at most {MAX_DEVICE_ID} characters", value)
-    return found
+def _lower_case(value: object) -> str:
+    return text(value).strip().lower()
 
 
 EVENT = ApiRecordShape(
@@ -80,14 +66,16 @@ EVENT = ApiRecordShape(
         ApiField("date", "date", day, required=True),
         ApiField("event_type", "event_type", text, required=True),
         ApiField("event_time", "event_time", instant, required=True),
-        ApiField("device_id", "device_id", _device_id, required=True),
+        ApiField("device_id", "device_id", text, required=True),
         ApiField("user_id", "user_id", text, required=True),
         ApiField("insert_id", "insert_id", text),
+        # How Amplitude's exports name it.
+        ApiField("$insert_id", "exported_insert_id", text),
         ApiField("uuid", "uuid", text),
         ApiField("country", "country", _place),
         ApiField("city", "city", _place),
-        ApiField("region", "region", _text_or_null),
-        ApiField("language", "language", _text_or_null),
+        ApiField("region", "region", text),
+        ApiField("language", "language", text),
         ApiField("amp_id", "amp_id", text),
         ApiField("client_event_time", "client_event_time", instant),
         ApiField("client_upload_time", "client_upload_time", instant),
@@ -99,14 +87,14 @@ EVENT = ApiRecordShape(
         ApiField("data.group_first_event", "group_first_event", json_object, absent="{}"),
         ApiField("data.group_ids", "group_ids", json_object, absent="{}"),
         ApiField("data.user_properties_updated", "is_user_properties_updated", flag),
-        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", _text_or_null, absent=_NO_INITIAL_ID),
-        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", _text_or_null, absent=_NO_INITIAL_ID),
-        ApiField("user_properties.user_corporate_id", "user_corporate_id", _text_or_null),
+        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=_NO_INITIAL_ID),
+        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=_NO_INITIAL_ID),
+        ApiField("user_properties.user_corporate_id", "user_corporate_id", text),
         ApiField("user_properties.user_corporate_is_demo", "is_user_corporate_demo", flag),
         ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower_case),
-        ApiField("user_properties.user_role", "user_role", _text_or_null),
+        ApiField("user_properties.user_role", "user_role", text),
         ApiField("user_properties.user_signup_date", "user_signup_date", day),
-        ApiField("user_properties.user_status", "user_status", _text_or_null),
+        ApiField("user_properties.user_status", "user_status", text),
     )
 )
 
@@ -137,13 +125,14 @@ def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Itera
             requests.shutdown(cancel_futures=True)
 
 
-def extract(  # noqa: PLR0913 - the signature of every extractor, and the identity
+def extract(  # noqa: PLR0913 - the signature of every extractor, and two settings
     connection: duckdb.DuckDBPyConnection,
     pages: Iterable[tuple[date, Page]],
     window: DayWindow,
     workdir: Path,
     *,
     identity: EventIdentity,
+    device_id_max_length: int,
     extracted_at: datetime,
     progress: Callable[[str], None],
 ) -> Extraction:
@@ -155,6 +144,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and the identi
         window: The dates.
         workdir: An existing folder for rows.
         identity: What tells two events apart.
+        device_id_max_length: The characters that a device's id has at most.
         extracted_at: The time of the load.
         progress: Told every ten days how far the reading is.
     """
@@ -163,11 +153,11 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and the identi
     for number, (listed_on, page) in enumerate(pages, 1):
         for position, record in enumerate(page.records):
             try:
-                columns, extra = _read_event(record, listed_on, identity)
+                event = _read_event(record, listed_on, identity, device_id_max_length)
             except BadValueError as error:
                 rows.reject(page.name, position, listed_on, record, error)
                 continue
-            rows.accept(page.name, position, listed_on, columns, extra)
+            rows.accept(page.name, position, listed_on, event)
         rows.end_page(page.name, [listed_on], page.size)
         if number % _DAYS_PER_PROGRESS_LINE == 0 or number == len(days):
             progress(f"{USER_EVENTS.key}: {number:,} of {len(days):,} days read")
@@ -190,18 +180,26 @@ def rows_sharing_device_and_time(connection: duckdb.DuckDBPyConnection) -> int:
     return int(shared)
 
 
-def _read_event(record: Any, listed_on: date, identity: EventIdentity) -> tuple[dict[str, Value], dict[str, Any]]:
-    """The columns, with `event_id` in place of the ids that the service gives, and what no contract names."""
-    columns, extra = EVENT.read(record)
+def _read_event(record: Any, listed_on: date, identity: EventIdentity, device_id_max_length: int) -> ReadRecord:
+    """The event, with `event_id` in place of the ids that the service gives.
+
+    Of two insert ids `insert_id` counts: a service that begins to send the other one, too, then makes no event anew.
+    """
+    event = EVENT.read(record)
+    columns = event.columns
     if (own_date := columns.pop("date")) != listed_on:
         raise BadValueError("wrong_date", f"{listed_on}, the date under which it is listed", own_date)
-    given = columns.pop("insert_id"), columns.pop("uuid")
+    device_id = columns["device_id"]
+    if len(str(device_id)) > device_id_max_length:
+        raise BadValueError("too_long", f"device_id of at most {device_id_max_length:,} characters", device_id)
+    given = [columns.pop(name) for name in ("insert_id", "exported_insert_id", "uuid")]
+    own_id = next((found for found in given if found is not None), None)
     if identity is EventIdentity.DEVICE_AND_TIME:
         columns["event_id"] = _digest(columns["device_id"], columns["event_time"])
     else:
         parts = (columns[name] for name in ("device_id", "event_time", "event_type", "path"))
-        columns["event_id"] = given[0] or given[1] or _digest(*parts)
-    return columns, extra
+        columns["event_id"] = own_id or _digest(*parts)
+    return event
 
 
 def _digest(*parts: Value) -> str:

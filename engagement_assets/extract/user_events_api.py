@@ -6,8 +6,7 @@ all services share (`http_api.py`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import date, timedelta
 from typing import Any
 
 from engagement_assets.extract.http_api import (
@@ -18,11 +17,12 @@ from engagement_assets.extract.http_api import (
     Clock,
     HttpApi,
 )
+from engagement_assets.extract.retry_after import retry_after
 
-LONGEST_WAIT_S = 900
+LONGEST_WAIT = timedelta(minutes=15)
 
 _NOTHING_FOUND = "No event found for date"
-_USUAL_WAIT_S = 30
+_USUAL_WAIT, _SHORTEST_WAIT = timedelta(seconds=30), timedelta(seconds=1)
 _OK, _EMPTY = 200, 404
 _UNAUTHORIZED = frozenset({401, 403})
 
@@ -48,12 +48,17 @@ class UserEventsApi:
             ApiUnavailableError: the service does not answer, or answers with something that is no list.
         """
         answer = self.http.request(
-            "GET", self.url, params={"date": day.isoformat()}, headers={"api-token": self.token}, expected=(_OK, _EMPTY)
+            "GET",
+            self.url,
+            params={"date": day.isoformat()},
+            headers={"api-token": self.token},
+            expected=(_OK, _EMPTY),
+            # It comes with 500, too, which else would be a failure.
+            is_final=_says_that_nothing_was_found,
         )
         if answer.status == _OK and isinstance(answer.document, list):
             return answer.document
-        detail = answer.document.get("detail") if isinstance(answer.document, dict) else None
-        if isinstance(detail, str) and detail.startswith(_NOTHING_FOUND):
+        if _says_that_nothing_was_found(answer):
             return []
         if answer.status in _UNAUTHORIZED:
             raise ApiRefusedError(
@@ -71,25 +76,25 @@ class UserEventsApi:
 
 
 def wait_as_told(clock: Clock, progress: Callable[[str], None]) -> Callable[[Answer], None]:
-    """What to do about status 429: wait as long as `Retry-After` says, a quarter of an hour at most."""
+    """What to do about status 429: wait as long as `Retry-After` says, a second at least, a quarter of an hour at most.
+
+    Half a minute where it says nothing that can be read.
+    """
 
     def too_many_requests(answer: Answer) -> None:
         now = clock.now()
-        moment = _told(answer.headers.get("retry-after", ""), now)
-        if moment > now + timedelta(seconds=LONGEST_WAIT_S):
+        told = retry_after(answer.headers.get("retry-after", ""), now)
+        wait = _USUAL_WAIT if told is None else max(told, _SHORTEST_WAIT)
+        if wait > LONGEST_WAIT:
             raise ApiLimitReachedError(
-                f"the user-events service takes no requests until {moment:%Y-%m-%d %H:%M} UTC; run this again then",
-                moment,
+                f"the user-events service takes no requests until {now + wait:%Y-%m-%d %H:%M} UTC; run this again then",
+                now + wait,
             )
-        clock.wait_until(moment, "the user-events service answers 429, too many requests", progress)
+        clock.wait_until(now + wait, "the user-events service answers 429, too many requests", progress)
 
     return too_many_requests
 
 
-def _told(text: str, now: datetime) -> datetime:
-    """What `Retry-After` says, in seconds or as a date; at least a second from now, and half a minute if unreadable."""
-    try:
-        moment = now + timedelta(seconds=int(text)) if text.isdecimal() else parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return now + timedelta(seconds=_USUAL_WAIT_S)
-    return max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), now + timedelta(seconds=1))
+def _says_that_nothing_was_found(answer: Answer) -> bool:
+    detail = answer.document.get("detail") if isinstance(answer.document, dict) else None
+    return isinstance(detail, str) and detail.startswith(_NOTHING_FOUND)

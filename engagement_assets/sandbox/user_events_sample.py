@@ -190,7 +190,7 @@ def _uploaded_again(draw: Random, event: KnownEvent) -> KnownEvent:
 def _damaged(event: KnownEvent, defect: str) -> KnownEvent:
     document = dict(event.document)
     if defect == "long_device_id":
-        document["device_id"] += "-copy"
+        document["device_id"] += "-copy" * 6
     else:
         del document[defect.removeprefix("missing_")]
     return KnownEvent(event.known_from, document)

@@ -20,7 +20,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.extract import http_api, lingokids, mobile, runna, strava, user_events
+from engagement_assets.extract import lingokids, mobile, runna, strava, user_events
+from engagement_assets.extract.answer_documents import answer_document
 from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
@@ -196,7 +197,7 @@ def test_mobile() -> None:
 def page(draw: st.DrawFn, records: list[dict[str, Any]]) -> list[Any] | None:
     """The records of a page as the client reads them from bytes; None where it asks again."""
     found = draw(st.lists(one_of(records).flatmap(changed), max_size=12))
-    document = http_api._document(draw(spelled(found)))
+    document = answer_document(draw(spelled(found)))
     return document if isinstance(document, list) else None
 
 
@@ -226,7 +227,7 @@ def test_user_events() -> None:
         pages = [(day, Page(f"events-{day}", records if day == PAGES.start else [], 1)) for day in PAGES.days()]
         with zone({}) as (_, workdir, connection):
             extraction = user_events.extract(
-                connection, pages, PAGES, workdir, identity=identity, extracted_at=EXTRACTED_AT, progress=quiet,
+                connection, pages, PAGES, workdir, identity=identity, device_id_max_length=64, extracted_at=EXTRACTED_AT, progress=quiet,
             )  # fmt: skip
             judge(connection, extraction, {"raw_user_events/events": len(records)})
 

@@ -18,7 +18,7 @@ def expected_activities(running: Services) -> list[tuple[Any, ...]]:
     return sorted(
         (
             activity_id,
-            document["name"],
+            document["name"].strip() or None,
             document["distance"],
             document["moving_time"],
             document["kudos_count"],
@@ -53,7 +53,7 @@ def expected_events(running: Services) -> tuple[set[tuple[Any, ...]], dict[date,
     for day, documents in running.apis.user_events.served_events().items():
         read[day] = len(documents)
         for document in documents:
-            if any(document.get(name) in (None, "") for name in REQUIRED) or len(document["device_id"]) > 36:
+            if any(document.get(name) in (None, "") for name in REQUIRED) or len(document["device_id"]) > 64:
                 continue
             event_time = moment(document["event_time"])
             path = (document.get("data") or {}).get("path")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import dagster as dg
@@ -30,6 +30,8 @@ from engagement_assets.settings import Settings
 
 FIRST_DAY = date(2024, 1, 1)
 CREDENTIALS = SandboxCredentials()
+# Status, headers, body.
+Canned = tuple[int, dict[str, str], bytes]
 
 
 @dataclass
@@ -125,6 +127,38 @@ class Services:
         """A client of the user-events service."""
         with ApiClients(self.settings(**changes), self.clock).user_events(self.lines.append) as api:
             yield api
+
+
+@contextmanager
+def answering(*answers: Canned) -> Iterator[str]:
+    """The URL of a server that gives these answers one after another, the last one for ever."""
+    left, lock = list(answers), Lock()
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with lock:
+                status, headers, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+                **headers,
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/events"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

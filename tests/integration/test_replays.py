@@ -15,7 +15,7 @@ from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.extract import json_records, mobile, runna_documents, runna_parts, strava, user_events
+from engagement_assets.extract import json_records, mobile, runna_documents, runna_parts, strava
 from engagement_assets.extract.api_records import BadValueError, text
 from engagement_assets.extract.runna_documents import UnusableRecordError
 from engagement_assets.lake.datasets import (
@@ -407,8 +407,8 @@ def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: 
     with services(tmp_path / "mended") as mended, services(tmp_path / "clean") as clean:
         assert clean.load(FIRST_DAY, last).success
         fix.setattr(strava, "ACTIVITY", replace(strava.ACTIVITY, fields=fields))
-        fix.setattr(user_events, "MAX_DEVICE_ID", 35)
-        assert mended.load(FIRST_DAY, last, rejected_share_halt=PerSource(1.0)).success
+        strict = {"user_events_device_id_max_length": 35, "rejected_share_halt": PerSource(1.0)}
+        assert mended.load(FIRST_DAY, last, **strict).success
         fix.undo()
         asked = len(mended.apis.strava.requests), len(mended.apis.user_events.requests)
         assert mended.load(FIRST_DAY, last, config={"replay": True}).success

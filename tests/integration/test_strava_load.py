@@ -113,15 +113,20 @@ def test_what_a_daily_limit_left_out_stays_as_it_was_until_the_next_reading(runn
     assert in_lake(lake) == {found["id"] for found in listed(running)}
 
 
-def test_a_known_activity_with_a_broken_record_stays_in_the_lake(running: Services, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "broken", [{"distance": "far"}, {"id": None}, {"id": "12a"}], ids=["field", "no id", "id of words"]
+)
+def test_a_known_activity_with_a_broken_record_stays_in_the_lake(
+    running: Services, tmp_path: Path, broken: dict[str, Any]
+) -> None:
     lake = Lake(str(tmp_path / "lake"))
     load(running, lake, "first")
     before = in_lake(lake)
     running.apis.clock.advance(timedelta(minutes=1))
-    broken = next(found for found in running.apis.strava.history.activities[100:] if not found.changes)
-    broken.uploaded["distance"] = "far"
-    load(running, lake, "second")
+    next(found for found in running.apis.strava.history.activities[100:] if not found.changes).uploaded.update(broken)
+    reading = load(running, lake, "second")
     assert in_lake(lake) == before
+    assert sum(gone for _, gone in reading.missing.values()) == 0
 
 
 class _Answers(BaseHTTPRequestHandler):

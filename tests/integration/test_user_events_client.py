@@ -2,17 +2,15 @@
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from engagement_assets.extract import user_events
+from engagement_assets.extract.answer_documents import is_nested_deeper
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import (
     ApiError,
@@ -20,15 +18,15 @@ from engagement_assets.extract.http_api import (
     ApiRefusedError,
     ApiUnavailableError,
 )
+from engagement_assets.extract.json_records import MAX_NESTING
 from engagement_assets.extract.page_store import PageStore
 from engagement_assets.extract.user_events import REQUESTS_AT_A_TIME
-from tests.integration.services import CREDENTIALS, FIRST_DAY, Services, redirecting, services
+from tests.integration.services import CREDENTIALS, FIRST_DAY, Services, answering, redirecting, services
 
 pytestmark = pytest.mark.integration
 
 DAY, EMPTY_DAY = date(2024, 1, 10), date(2024, 1, 6)
 TOKEN = CREDENTIALS.user_events_api_token
-Canned = tuple[int, dict[str, str], bytes]
 
 
 @pytest.fixture
@@ -46,38 +44,6 @@ def statuses(running: Services) -> list[int | None]:
     return [request.status for request in running.apis.user_events.requests]
 
 
-@contextmanager
-def answering(*answers: Canned) -> Iterator[str]:
-    """The URL of a server that gives these answers one after another, the last one for ever."""
-    left, lock = list(answers), Lock()
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            with lock:
-                status, headers, body = left.pop(0) if len(left) > 1 else left[0]
-            self.send_response(status)
-            for name, value in {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(body)),
-                **headers,
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/events"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_a_date_costs_one_request_and_gives_what_the_service_sends(good_day: Services) -> None:
     events = read(good_day)
     assert len(events) > 190
@@ -91,10 +57,27 @@ def test_an_empty_day_is_an_answer(good_day: Services) -> None:
     assert (statuses(good_day), good_day.sleeps) == ([404], [])
 
 
-@pytest.mark.parametrize("status", [200, 400, 404, 422])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 408, 422, 425, 429, 500, 502, 503, 504])
 def test_no_event_found_is_an_empty_day_with_any_status(good_day: Services, status: int) -> None:
-    with answering((status, {}, b'{"detail": "No event found for date 2024-01-10"}')) as url:
-        assert read(good_day, user_events_api_url=url) == []
+    body = b'{"detail": "No event found for date 2024-01-10"}'
+    with answering((status, {}, body)) as url, good_day.user_events(user_events_api_url=url) as api:
+        assert api.events(DAY) == []
+    assert (api.http.requests_made, good_day.sleeps, good_day.lines) == (1, [], [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"detail": "Internal error"}', b'{"detail": ["No event found for date"]}', b'["No event found for date"]',
+     b'{"message": "No event found for date"}', b"No event found for date", b"[]", b""],
+)  # fmt: skip
+def test_another_500_is_tried_again_whatever_it_says(good_day: Services, body: bytes) -> None:
+    with (
+        answering((500, {}, body)) as url,
+        good_day.user_events(user_events_api_url=url) as api,
+        pytest.raises(ApiUnavailableError, match="in 5 attempts: status 500"),
+    ):
+        api.events(DAY)
+    assert api.http.requests_made == 5
 
 
 @pytest.mark.parametrize(
@@ -111,7 +94,7 @@ def test_what_heals_is_tried_again(good_day: Services, fault: str) -> None:
 def test_an_answer_that_does_not_decompress_is_tried_again(good_day: Services) -> None:
     with answering((200, {"Content-Encoding": "gzip"}, b"no gzip"), (200, {}, b"[]")) as url:
         assert read(good_day, user_events_api_url=url) == []
-    assert good_day.lines[0].startswith("the user-events service: DecodingError: ")
+    assert good_day.lines[0].startswith("the user-events service: expected gzip, found something else (Error -3 ")
 
 
 def test_five_failures_are_enough_and_the_message_holds_no_token(good_day: Services) -> None:
@@ -172,8 +155,10 @@ def test_a_422_says_what_the_service_says(good_day: Services) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/events", "http://a:b/events"])
 def test_a_url_that_is_none_fails_at_once(good_day: Services, url: str) -> None:
-    with pytest.raises(ApiRefusedError, match="is no URL"):
-        read(good_day, user_events_api_url=url)
+    with good_day.user_events() as api:
+        api.url = url
+        with pytest.raises(ApiRefusedError, match="is no URL"):
+            api.events(DAY)
     assert good_day.sleeps == []
 
 
@@ -195,7 +180,9 @@ TOO_MANY = b'{"detail": "Too many requests"}'
         ("", 30),
         ("soon", 30),
         ("\u00b2", 30),
-        ("9" * 30, 30),
+        ("Wed, 99 Foo 2024 12:00:30", 30),
+        ("Fri, 01 Mar 2024 10:09:00", 120),
+        ("Fri, 01 Mar 2024 12:09:00 +0200", 120),
         ("Fri, 01 Mar 2024 10:09:00 GMT", 120),
         ("Fri, 01 Mar 2024 09:00:00 GMT", 1),
         ("Fri, 01 Mar 2024 10:09:00 -0000", 120),
@@ -243,6 +230,23 @@ def test_one_value_that_no_parser_likes_does_not_cost_its_day(good_day: Services
     with answering((200, {}, f'[{{"id": 1, "x": {value}}}, {{"id": 2}}]'.encode())) as url:
         assert read(good_day, user_events_api_url=url) == [{"id": 1, "x": read_as}, {"id": 2}]
     assert good_day.sleeps == []
+
+
+def test_a_wait_of_decades_is_no_wait(good_day: Services) -> None:
+    with answering((429, {"Retry-After": "9" * 30}, TOO_MANY)) as url, pytest.raises(ApiLimitReachedError) as stopped:
+        read(good_day, user_events_api_url=url)
+    assert stopped.value.go_on_at.year == 2055
+
+
+@pytest.mark.parametrize("levels", [100, 250, 960, 3_000, 60_000])
+def test_one_event_that_nests_deeply_costs_no_other(good_day: Services, tmp_path: Path, levels: int) -> None:
+    deep = b'[{"id": 1, "deep": ' + b"[" * levels + b"]" * levels + b'}, {"id": 2, "text": "]]["}]'
+    window = DayWindow(DAY, DAY + timedelta(days=1))
+    with answering((200, {}, deep)) as url, good_day.user_events(user_events_api_url=url) as api:
+        ((_, page),) = user_events.read_pages(api, PageStore(tmp_path, "run"), window)
+    assert page.records[1] == {"id": 2, "text": "]]["}
+    assert is_nested_deeper(page.records[0], MAX_NESTING) is (levels > MAX_NESTING - 1)
+    assert good_day.lines == []
 
 
 WINDOW = DayWindow(FIRST_DAY, FIRST_DAY + timedelta(days=20))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
@@ -62,3 +63,47 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a-very-secret-key" not in repr(settings)
     assert settings.pseudonym_key is not None
     assert settings.pseudonym_key.get_secret_value() == "a-very-secret-key"
+
+
+URLS = ("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")
+
+
+@pytest.mark.parametrize("name", URLS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/api", "HTTPS://example.com:8443", "http://127.0.0.1:8000/events", "http://localhost",
+        "http://LOCALHOST:1", "http://[::1]:8000/", "http://127.8.0.1", "https://127.0.0.1",
+    ],
+)  # fmt: skip
+def test_a_service_is_asked_over_tls_or_on_this_machine(name: str, url: str) -> None:
+    assert getattr(Settings(**{name: url}), name) == url
+
+
+@pytest.mark.parametrize("name", URLS)
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("http://example.com/api", "http://example.com"),
+        ("http://user:secret@example.com", "http://example.com"),
+        ("http://127.0.0.1@example.com", "http://example.com"),
+        ("http://127.0.0.1.example.com", "http://127.0.0.1.example.com"),
+        ("http://localhost.example.com/", "http://localhost.example.com"),
+        ("http://10.0.0.1", "http://10.0.0.1"),
+        ("http://[2001:db8::1]", "http://2001:db8::1"),
+        ("ftp://127.0.0.1/events", "ftp://127.0.0.1"),
+        ("https://", "https://"),
+        ("nonsense", "none://"),
+        ("http://[::1", "what is no URL"),
+        ("http://a:b/events", "what is no URL"),
+    ],
+)
+def test_a_service_that_would_get_its_token_in_clear_is_refused(name: str, url: str, found: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(**{name: url})
+    ((error,),) = [refused.value.errors()]
+    assert error["loc"] == (name,)
+    assert error["msg"] == (
+        "Value error, expected an https:// URL (http:// for this machine alone: 127.0.0.1, localhost, [::1]), since a "
+        f"token travels with each request, found {found}"
+    )

@@ -23,6 +23,7 @@ class Loaded:
     rejected: list[dict[str, Any]]
     counts: dict[tuple[str, date], tuple[int, int, int]]
     unknown_fields: list[tuple[Any, ...]]
+    placeholders: list[tuple[Any, ...]]
 
     def reasons(self) -> list[tuple[date, int, str]]:
         return [(row["day"], row["position"], row["reason_code"]) for row in self.rejected]
@@ -47,4 +48,5 @@ def loaded(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -> Loa
             for row in rows(extraction.counts)
         },
         [tuple(row.values()) for row in rows(extraction.unknown_fields)],
+        [tuple(row.values()) for row in rows(extraction.placeholders)],
     )

@@ -1,5 +1,6 @@
 """From a service's records to an extraction: winners, counts, rejects, unknown fields."""
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from engagement_assets.extract import api_extraction
 from engagement_assets.extract.api_extraction import MAX_RAW_TEXT, ApiRows
-from engagement_assets.extract.api_records import BadValueError
+from engagement_assets.extract.api_records import BadValueError, ReadRecord, Value
 from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, USER_EVENTS
 from tests.unit.extract.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
@@ -35,9 +36,13 @@ def rows(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> ApiRows:
     return ApiRows(connection, USER_EVENTS, tmp_path, NOW)
 
 
-def event(event_id: str, hour: int | None = 1, **columns: Any) -> dict[str, Any]:
+def record(columns: dict[str, Value], extra: dict[str, Any] | None = None, *placeholders: str) -> ReadRecord:
+    return ReadRecord(columns, extra or {}, frozenset(placeholders))
+
+
+def event(event_id: str, hour: int | None = 1, extra: dict[str, Any] | None = None, **columns: Any) -> ReadRecord:
     at = None if hour is None else datetime(2024, 3, 1, hour)
-    return {"event_id": event_id, "server_upload_time": at, **columns}
+    return record({"event_id": event_id, "server_upload_time": at, **columns}, extra)
 
 
 def finished(rows: ApiRows, order: str = NEWEST, *, unique_within_day: bool = True) -> Loaded:
@@ -51,11 +56,11 @@ def events(found: Loaded, *columns: str) -> list[tuple[Any, ...]]:
 
 def test_nothing_read_is_an_extraction_with_zeros(rows: ApiRows) -> None:
     found = finished(rows)
-    assert found == Loaded({USER_EVENTS.key: []}, [], {(USER_EVENTS.key, day): (0, 0, 0) for day in days}, [])
+    assert found == Loaded({USER_EVENTS.key: []}, [], {(USER_EVENTS.key, day): (0, 0, 0) for day in days}, [], [])
 
 
 def test_a_row_has_its_columns_its_page_and_its_time(rows: ApiRows) -> None:
-    rows.accept("page", 7, DAY_2, event("a", city="Søndag 🎉\0"), {"b.c": [1], "a": None})
+    rows.accept("page", 7, DAY_2, event("a", city="Søndag 🎉\0", extra={"b.c": [1], "a": None}))
     rows.end_page("page", [DAY_2], 100)
     (row,) = finished(rows).accepted[USER_EVENTS.key]
     assert list(row) == [*USER_EVENTS.columns, "day"]
@@ -67,7 +72,7 @@ def test_a_row_has_its_columns_its_page_and_its_time(rows: ApiRows) -> None:
 
 def test_the_order_chooses_the_winner_and_null_comes_last(rows: ApiRows) -> None:
     for position, hour in enumerate((2, None, 9, 5)):
-        rows.accept("page", position, DAY_1, event("a", hour), {})
+        rows.accept("page", position, DAY_1, event("a", hour))
     rows.end_page("page", [DAY_1], 1)
     found = finished(rows)
     assert events(found, "event_id", "server_upload_time") == [("a", datetime(2024, 3, 1, 9))]
@@ -79,7 +84,7 @@ def test_of_equal_uploads_one_wins_whatever_came_first(connection: duckdb.DuckDB
     for cities in (["x", None, "y"], ["y", "x", None], [None, "y", "x"]):
         rows = ApiRows(connection, USER_EVENTS, tmp_path, NOW)
         for position, city in enumerate(cities):
-            rows.accept("page", position, DAY_1, event("a", city=city), {})
+            rows.accept("page", position, DAY_1, event("a", city=city))
         rows.end_page("page", [DAY_1], 1)
         chosen.add(tuple(events(finished(rows), "city")))
     assert chosen == {(("y",),)}
@@ -87,7 +92,7 @@ def test_of_equal_uploads_one_wins_whatever_came_first(connection: duckdb.DuckDB
 
 def test_one_identity_on_two_days_is_two_rows_where_it_is_one_within_a_day(rows: ApiRows) -> None:
     for position, day in enumerate((DAY_1, DAY_2, DAY_2)):
-        rows.accept("page", position, day, event("a"), {})
+        rows.accept("page", position, day, event("a"))
     rows.end_page("page", [DAY_1, DAY_2], 1)
     found = finished(rows)
     assert events(found, "event_id", "day") == [("a", DAY_1), ("a", DAY_2)]
@@ -99,7 +104,7 @@ def test_one_identity_over_all_days_is_one_row_and_the_loser_counts_on_its_own_d
 ) -> None:
     rows = ApiRows(connection, STRAVA_ACTIVITIES, tmp_path, NOW)
     for page, day, name in (("p1", DAY_1, "early"), ("p2", DAY_3, "late"), ("p2", DAY_2, "last")):
-        rows.accept(page, 1 if name == "last" else 0, day, {"activity_id": 5, "activity_name": name}, {})
+        rows.accept(page, 1 if name == "last" else 0, day, record({"activity_id": 5, "activity_name": name}))
         rows.end_page(page, [day], 1)
     found = finished(rows, LATER, unique_within_day=False)
     assert [(row["activity_name"], row["day"]) for row in found.accepted[STRAVA_ACTIVITIES.key]] == [("last", DAY_2)]
@@ -126,15 +131,15 @@ def test_a_rejected_record_is_cut_to_what_the_quarantine_holds(rows: ApiRows) ->
     assert len(finished(rows).rejected[0]["raw_text"]) == MAX_RAW_TEXT
 
 
-def test_neither_many_rows_nor_rejects_stay_in_memory_after_their_page(
+def test_neither_many_rows_nor_rejects_of_one_page_stay_in_memory(
     rows: ApiRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_extraction, "_ROWS_IN_MEMORY", 2)
-    rows.accept("page", 0, DAY_1, event("a"), {})
+    rows.accept("page", 0, DAY_1, event("a"))
     rows.reject("page", 1, DAY_1, "x", WRONG)
-    rows.end_page("page", [DAY_1], 1)
     assert [value for name, value in vars(rows).items() if name in {"_rows", "_rejected"}] == [[], []]
     assert len(list(tmp_path.glob("*.parquet"))) == 2
+    rows.end_page("page", [DAY_1], 1)
     assert finished(rows).reasons() == [(DAY_1, 1, "wrong_type")]
 
 
@@ -150,13 +155,43 @@ def test_a_page_counts_for_each_of_its_days_and_its_bytes_once(rows: ApiRows) ->
 
 def test_unknown_fields_are_counted_by_day(rows: ApiRows) -> None:
     for position, extra in enumerate(({"a": 1}, {"a": 2, "b.c": None}, {})):
-        rows.accept("page", position, DAY_1, event(str(position)), extra)
-    rows.accept("page", 3, DAY_2, event("3"), {"a": 1})
+        rows.accept("page", position, DAY_1, event(str(position), extra=extra))
+    rows.accept("page", 3, DAY_2, event("3", extra={"a": 1}))
     rows.end_page("page", [DAY_1], 1)
     assert finished(rows).unknown_fields == [
         (USER_EVENTS.key, DAY_1, "a", 2),
         (USER_EVENTS.key, DAY_1, "b.c", 1),
         (USER_EVENTS.key, DAY_2, "a", 1),
+    ]
+
+
+def test_long_names_of_unknown_fields_are_cut_and_those_beyond_a_thousand_are_one(
+    rows: ApiRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_extraction, "MAX_NAMES", 2)
+    long = "n" * 201
+    extras = ({long: 1, "n" * 200: 1}, {"b": 1, "c": 1, long: 2}, {"b": 1})
+    for position, extra in enumerate(extras):
+        rows.accept("page", position, DAY_1, event(str(position), extra=extra))
+    rows.end_page("page", [DAY_1], 1)
+    found = finished(rows)
+    assert found.unknown_fields == [
+        (USER_EVENTS.key, DAY_1, "(more names)", 2),
+        (USER_EVENTS.key, DAY_1, "n" * 200, 1),
+        (USER_EVENTS.key, DAY_1, "n" * 200 + "…", 2),
+    ]
+    extras_kept = [json.loads(row["_extra"]) for row in found.accepted[USER_EVENTS.key]]
+    assert extras_kept == list(extras)
+
+
+def test_values_that_mean_none_are_counted_by_day(rows: ApiRows) -> None:
+    for position, (day, paths) in enumerate(((DAY_1, ("a",)), (DAY_1, ("a", "b")), (DAY_2, ("b",)), (DAY_2, ()))):
+        rows.accept("page", position, day, record({"event_id": str(position)}, None, *paths))
+    rows.end_page("page", [DAY_1], 1)
+    assert finished(rows).placeholders == [
+        (USER_EVENTS.key, DAY_1, "a", 2),
+        (USER_EVENTS.key, DAY_1, "b", 1),
+        (USER_EVENTS.key, DAY_2, "b", 1),
     ]
 
 
@@ -180,7 +215,7 @@ def read(
             if event_id is None:
                 rows.reject("page", position, day, city, WRONG)
             else:
-                rows.accept("page", position, day, event(event_id, hour, city=city), {})
+                rows.accept("page", position, day, event(event_id, hour, city=city))
             if position % page == 0:
                 rows.end_page("page", [day], 1)
         rows.end_page("page", [DAY_1], 1)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engagement_assets.extract.absent_values import BLANKS
 from engagement_assets.extract.api_records import (
+    MAX_MEMBERS,
     ApiField,
     ApiRecordShape,
     BadValueError,
@@ -49,6 +51,7 @@ GOOD: list[tuple[Callable[[object], object], object, object]] = [
     (day, "2024-02-29", date(2024, 2, 29)),
     (day, "2024-01-31T23:59:59-05:00", date(2024, 1, 31)),
     (day, "2024-01-31 23:59", date(2024, 1, 31)),
+    (day, "2024-01-31t23:59:59.5z", date(2024, 1, 31)),
     (json_object, {}, "{}"),
     (json_object, {"b": [1, None], "a": {"é": 2}}, '{"a":{"é":2},"b":[1,null]}'),
 ]
@@ -135,6 +138,51 @@ def test_a_date_of_another_form_is_a_bad_value(value: str) -> None:
         day(value)
 
 
+# Each is 21:59 of the last day of January 2021 in UTC, with what stands beside it.
+SPELLINGS: list[tuple[str, datetime]] = [
+    ("2021-01-31 23:59:59 +02", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31T23:59:59 +02:00", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31T23:59:59 +0200", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31T23:59:59+02", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31 19:29:59-02:30", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31 21:59:59 Z", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31T21:59Z", datetime(2021, 1, 31, 21, 59)),
+    ("2021-01-31T21:59", datetime(2021, 1, 31, 21, 59)),
+    ("2021-01-31 23:59 +02", datetime(2021, 1, 31, 21, 59)),
+    ("2021-01-31t21:59:59z", datetime(2021, 1, 31, 21, 59, 59)),
+    ("2021-01-31t21:59z", datetime(2021, 1, 31, 21, 59)),
+    ("2021-01-31T21:59:59,5Z", datetime(2021, 1, 31, 21, 59, 59, 500_000)),
+    ("2021-01-31T23:59:59,123456 +02", datetime(2021, 1, 31, 21, 59, 59, 123_456)),
+    ("2021-01-31T21:59:59.1234567Z", datetime(2021, 1, 31, 21, 59, 59, 123_456)),
+    ("2021-01-31T21:59:59.999999999", datetime(2021, 1, 31, 21, 59, 59, 999_999)),
+    ("2021-01-31T21:59:59." + "3" * 400 + "Z", datetime(2021, 1, 31, 21, 59, 59, 333_333)),
+]
+
+
+@pytest.mark.parametrize(("spelling", "moment"), SPELLINGS)
+def test_every_spelling_of_an_instant_is_read(spelling: str, moment: datetime) -> None:
+    assert instant(spelling) == moment
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2021-01-31 21:59:59 UTC", "2021-01-31T21:59:59 Europe/Madrid", "2021-01-31T21:59:59CET",
+        "2021-01-31T21:59:59[Europe/Madrid]", "2021-01-31T21:59:59Z[UTC]", "2021-01-31 21:59:59 banana",
+        "2021-01-31T21:59:59  +02", "2021-01-31T21:59:59+2", "2021-01-31T21:59:59+02:0", "2021-01-31T21:59:59+24:00",
+        "2021-01-31T21:59:59+02:60", "2021-01-31T21:59:59+02:00:30", "2021-01-31T21:59:59 ", " 2021-01-31T21:59:59",
+        "2021-01-31T21:59:59\n", "2021-01-31T21", "2021-01-31T2159", "2021-01-31T215959", "2021-01-31T21:59.5",
+        "2021-01-31T21:59:59.", "2021-01-31T21:59:59.Z", "2021-01-31T21:59:59;5", "2021-01-31T24:00:00",
+        "2021-01-31T21:60", "2021-01-31T21:59:60Z", "2021-01-31_21:59:59", "2021-01-31T", "2021-01-31Z",
+        "2021-02-31T21:59:59Z", "20210131T215959Z", "2021-01-31T21:59:\u0665\u0665", "infinity", "now",
+    ],
+)  # fmt: skip
+def test_what_is_no_spelling_of_an_instant_is_refused(spelling: str) -> None:
+    with pytest.raises(BadValueError, match="expected a time such as") as bad:
+        instant(spelling)
+    assert bad.value.reason_code == "bad_timestamp"
+
+
 @given(moment=st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1)), offset=st.integers(-840, 840))
 def test_seconds_milliseconds_and_texts_tell_the_same_instant(moment: datetime, offset: int) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -178,17 +226,49 @@ def bad(record: object) -> tuple[str, str]:
     return error.value.reason_code, str(error.value)
 
 
+NOTHING_SAID: list[Any] = [None, "", " ", "\t\u3000\u200b", BLANKS, []]
+
+
 def test_members_become_columns_and_unknown_ones_are_kept_by_their_paths() -> None:
     record = {"id": "a", "data": {"path": "/x", "groups": None, "new": [1], "noise": 2}, "noise": 1, "other": {"b": 1}}
     assert SHAPE.read(record) == (
         {"thing_id": "a", "path": "/x", "groups": "{}"},
         {"data.new": [1], "other": {"b": 1}},
+        frozenset(),
     )
 
 
-@pytest.mark.parametrize("record", [{"id": "a"}, {"id": "a", "data": None}, {"id": "a", "data": {}}])
+@pytest.mark.parametrize("record", [{"id": "a"}, *({"id": "a", "data": absent} for absent in [*NOTHING_SAID, {}])])
 def test_an_absent_object_has_absent_members(record: dict[str, Any]) -> None:
-    assert SHAPE.read(record) == ({"thing_id": "a", "path": None, "groups": "{}"}, {})
+    assert SHAPE.read(record) == ({"thing_id": "a", "path": None, "groups": "{}"}, {}, frozenset())
+
+
+@pytest.mark.parametrize("absent", NOTHING_SAID)
+@pytest.mark.parametrize("convert", [text, whole_number, number, amount, flag, instant, day, json_object])
+def test_an_optional_field_that_says_nothing_is_absent_whatever_is_meant(
+    convert: Callable[[object], Any], absent: Any
+) -> None:
+    shape = ApiRecordShape((ApiField("a.b", "b", convert), ApiField("c", "c", convert, absent="none")))
+    assert shape.read({"a": {"b": absent}, "c": absent}).columns == {"b": None, "c": "none"}
+
+
+@pytest.mark.parametrize("absent", NOTHING_SAID)
+def test_a_required_field_that_says_nothing_is_missing(absent: Any) -> None:
+    assert bad({"id": absent})[0] == "missing_thing_id"
+
+
+def test_blanks_around_a_text_and_unknown_members_of_blanks_stay() -> None:
+    record = SHAPE.read({"id": " a ", "data": {"path": "\t/x "}, "new": "", "newer": []})
+    assert record.columns == {"thing_id": " a ", "path": "\t/x ", "groups": "{}"}
+    assert record.extra == {"new": "", "newer": []}
+
+
+def test_a_value_that_a_device_writes_for_none_is_absent_and_told_by_its_path() -> None:
+    fields = [ApiField("a.speed", name, amount, is_placeholder=lambda value: value == 65.535) for name in ("x", "y")]
+    shape = ApiRecordShape(fields)
+    assert shape.read({"a": {"speed": 65.535}}) == ({"x": None, "y": None}, {}, {"a.speed"})
+    assert shape.read({"a": {"speed": 65.534}}) == ({"x": 65.534, "y": 65.534}, {}, frozenset())
+    assert shape.read({"a": {"speed": ""}}) == ({"x": None, "y": None}, {}, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -208,12 +288,8 @@ def test_a_record_that_cannot_be_used_names_the_field(record: object, problem: t
     assert bad(record) == problem
 
 
-def test_an_empty_text_is_nothing_only_where_it_is_required() -> None:
-    assert SHAPE.read({"id": "a", "data": {"path": ""}})[0]["path"] == ""
-
-
 def test_a_dotted_name_stands_for_the_nested_one() -> None:
-    assert SHAPE.read({"id": "a", "data.path": "/x"})[0]["path"] == "/x"
+    assert SHAPE.read({"id": "a", "data.path": "/x"}).columns["path"] == "/x"
 
 
 @pytest.mark.parametrize(
@@ -230,8 +306,38 @@ def test_a_member_that_is_there_nested_and_dotted_is_not_chosen_by_its_place(rec
     assert message.startswith("expected data.")
 
 
+def test_a_repeated_member_of_a_long_name_is_told_in_short() -> None:
+    long = "n" * 5_000
+    reason, message = bad({"id": "a", "data": {long: 1}, f"data.{long}": 2})
+    assert (reason, len(message)) == (
+        "repeated_field",
+        len(f"expected {long[:200]} once, nested or with a dot in its name, found 2"),
+    )
+
+
+def nested(levels: int) -> Any:
+    """A record of so many levels, the record itself being the first."""
+    inner: Any = [1]
+    for level in range(levels - 2):
+        inner = {"d": inner, "e": []} if level % 2 else [[], inner]
+    return {"id": "a", "deep": inner}
+
+
 def test_a_deeply_nested_member_is_kept_as_it_is() -> None:
-    deep: Any = 1
-    for _ in range(200):
-        deep = {"d": deep}
-    assert SHAPE.read({"id": "a", "deep": deep})[1] == {"deep": deep}
+    assert SHAPE.read(nested(128)).extra == {"deep": nested(128)["deep"]}
+
+
+@pytest.mark.parametrize("levels", [129, 200, 900])
+def test_a_record_that_nests_deeper_than_readers_follow_cannot_be_used(levels: int) -> None:
+    assert bad(nested(levels)) == ("nesting_too_deep", "expected at most 128 levels of nesting, found more")
+
+
+def test_a_record_and_its_objects_have_a_thousand_members_at_most() -> None:
+    # With `id` and `data` these are a thousand; an object that no contract names is one member, whatever it holds.
+    inner = {f"n{number}": {"more": {"than": "one"}} for number in range(MAX_MEMBERS - 2)}
+    assert len(SHAPE.read({"id": "a", "data": inner}).extra) == 998
+    for record in ({"id": "a", "data": inner | {"one": 1}}, {"id": "a", "data": inner, "one": 1}):
+        assert bad(record) == (
+            "too_many_members", "expected at most 1,000 members in the record and its objects, found 1001"
+        )  # fmt: skip
+    assert bad({"id": "a"} | dict.fromkeys(map(str, range(20_000))))[0] == "too_many_members"

@@ -101,11 +101,87 @@ def test_an_activity_becomes_a_row(reader: Reader) -> None:
     assert found.unknown_fields == [(STRAVA_ACTIVITIES.key, DAY_2, "new", 1)]
 
 
-@pytest.mark.parametrize("place", [None, [], ...])
+@pytest.mark.parametrize("place", [None, [], ..., "", " "])
 def test_an_activity_without_a_place_has_none(reader: Reader, place: object) -> None:
     _, found = reader.read([activity(1, start_latlng=place)])
     (row,) = found.accepted[STRAVA_ACTIVITIES.key]
     assert (row["start_latitude"], row["start_longitude"], row["distance_m"]) == (None, None, 5000.5)
+    assert found.placeholders == []
+
+
+@pytest.mark.parametrize(
+    "place", [[180.0, 180.0], [180, 180], [0, 0], [0.0, -0.0], [90.01, 10.0], [-91, None], [51.5, 180.01], [None, None]]
+)
+def test_a_pair_that_lies_nowhere_is_no_place_and_is_counted(reader: Reader, place: list[Any]) -> None:
+    _, found = reader.read([activity(1, start_latlng=place)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (row["start_latitude"], row["start_longitude"], row["distance_m"]) == (None, None, 5000.5)
+    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, "start_latlng", 1)]
+
+
+@pytest.mark.parametrize("place", [[0.0, 0.01], [51.48, 0.0], [90.0, 0.0], [-90, -180], [-16.8, 180.0]])
+def test_a_pair_at_the_edge_is_a_place(reader: Reader, place: list[float]) -> None:
+    _, found = reader.read([activity(1, start_latlng=place)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert [row["start_latitude"], row["start_longitude"]] == place
+    assert found.placeholders == []
+
+
+def test_a_device_s_none_survives_the_rounding_and_is_no_place_then(reader: Reader) -> None:
+    garmin = 179.99999991618097  # 0x7FFFFFFF semicircles
+    _, found = reader.read([strava.without_exact_places(activity(1, start_latlng=[garmin, garmin]), 2)])
+    assert found.accepted[STRAVA_ACTIVITIES.key][0]["start_latitude"] is None
+    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, "start_latlng", 1)]
+
+
+NONE_OF_DEVICES = [
+    ("average_speed", "average_speed_m_per_s", (65.535, 4294967.295, 4_294_967_295), (65.534, 65.0)),
+    ("max_speed", "max_speed_m_per_s", (65.535, 4294967.295, 4_294_967_295.0), (65.536, 17.5)),
+    ("distance", "distance_m", (42949672.95, 4_294_967_295), (42949672.94, 65.535)),
+    ("moving_time", "moving_time_s", (4294967.295, 4_294_967, 4_294_967_295), (4_294_966, 255)),
+    ("elapsed_time", "elapsed_time_s", (4294967.295, 4_294_967, 4_294_967_295), (4_294_968, 65_535)),
+    ("total_elevation_gain", "total_elevation_gain_m", (65_535, 65_535.0, 4_294_967_295), (65_534, 255)),
+    ("average_cadence", "average_cadence", (255, 255.0), (254.9, 127)),
+    ("average_temp", "average_temperature_c", (127, 127.0), (-127, 26)),
+    ("average_heartrate", "average_heart_rate", (255, 255.0), (254, 127)),
+    ("max_heartrate", "max_heart_rate", (255, 4_294_967_295), (254, 220)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"), [(name, column, value) for name, column, none, _ in NONE_OF_DEVICES for value in none]
+)
+def test_what_a_device_writes_for_none_is_null_and_counted(reader: Reader, name: str, column: str, value: Any) -> None:
+    _, found = reader.read([activity(1, **{"distance": 5000.5, name: value}), activity(2)])
+    first, second = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (first[column], second["distance_m"], found.rejected) == (None, 5000.5, [])
+    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, name, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"), [(name, column, value) for name, column, _, some in NONE_OF_DEVICES for value in some]
+)
+def test_what_a_device_measured_stays(reader: Reader, name: str, column: str, value: Any) -> None:
+    _, found = reader.read([activity(1, **{name: value})])
+    assert found.accepted[STRAVA_ACTIVITIES.key][0][column] == value
+    assert found.placeholders == []
+
+
+def test_counts_of_the_service_are_no_measures_of_a_device(reader: Reader) -> None:
+    _, found = reader.read([activity(1, kudos_count=4_294_967_295, comment_count=255)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (row["kudos_count"], row["comment_count"], found.placeholders) == (4_294_967_295, 255, [])
+
+
+@pytest.mark.parametrize("absent", ["", " \t\u3000", []])
+def test_an_optional_field_that_says_nothing_is_null_in_every_field(reader: Reader, absent: Any) -> None:
+    optional = [field.path for field in strava.ACTIVITY.fields if not field.required]
+    _, found = reader.read([activity(1) | dict.fromkeys(optional, absent)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert {name for name, value in row.items() if value is not None} == {
+        "activity_id", "started_at", "source_path", "extracted_at", "day"
+    }  # fmt: skip
+    assert (found.rejected, found.placeholders, found.unknown_fields) == ([], [], [])
 
 
 @pytest.mark.parametrize(
@@ -115,6 +191,7 @@ def test_an_activity_without_a_place_has_none(reader: Reader, place: object) -> 
         ("(GMT-03:00) America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
         ("Europe/Madrid", "Europe/Madrid"),
         ("(GMT+01:00) ", None),
+        ("(GMT+01:00)\u200b", None),
         (None, None),
     ],
 )
@@ -135,6 +212,15 @@ def test_the_day_is_that_of_the_start_in_utc(reader: Reader) -> None:
     ("record", "reason", "day"),
     [
         (activity(None), "missing_activity_id", DAY_2),
+        (activity(" "), "missing_activity_id", DAY_2),
+        (activity([]), "missing_activity_id", DAY_2),
+        (activity("12a"), "wrong_type", DAY_2),
+        (activity("-1"), "wrong_type", DAY_2),
+        (activity("1" * 20), "wrong_type", DAY_2),
+        (activity("9" * 19), "out_of_range", DAY_2),
+        (activity("\u0661"), "wrong_type", DAY_2),
+        (activity(1.5), "wrong_type", DAY_2),
+        (activity(2.0**53 + 2), "out_of_range", DAY_2),
         (activity(True), "wrong_type", DAY_2),
         (activity(10**30), "out_of_range", DAY_2),
         (activity(1, None), "missing_started_at", DAY_1),
@@ -142,6 +228,7 @@ def test_the_day_is_that_of_the_start_in_utc(reader: Reader) -> None:
         (activity(1, "0001-01-01T00:00:00+14:00"), "bad_timestamp", DAY_1),
         (activity(1, "2024-02-29T23:59:59Z"), "outside_window", DAY_1),
         (activity(1, "2024-03-11T00:00:00Z"), "outside_window", DAY_1),
+        (activity(1, "1989-12-31T00:00:00Z"), "outside_window", DAY_1),
         (activity(1, distance="far"), "wrong_type", DAY_2),
         (activity(1, average_heartrate=float("inf")), "not_a_number", DAY_2),
         (activity(1, start_latlng=[51.51]), "wrong_type", DAY_2),
@@ -149,6 +236,7 @@ def test_the_day_is_that_of_the_start_in_utc(reader: Reader) -> None:
         (activity(1, start_latlng="51.51,-0.12"), "wrong_type", DAY_2),
         ("no object", "wrong_type", DAY_1),
         (None, "wrong_type", DAY_1),
+        ([1], "wrong_type", DAY_1),
     ],
 )
 def test_what_cannot_be_used_is_quarantined_and_the_others_load(
@@ -216,9 +304,64 @@ def test_a_known_activity_whose_record_is_rejected_stays_as_it_was(reader: Reade
     assert reading.missing == {DAY_2: (1, 0)}
 
 
-def test_an_id_written_as_a_float_is_the_same_activity(reader: Reader) -> None:
-    _, found = reader.read([activity(12.0)], published=[known(12, datetime(2024, 3, 2, 7))])
+@pytest.mark.parametrize("written", [12.0, "12", "0012"])
+def test_an_id_written_otherwise_is_the_same_activity(reader: Reader, written: Any) -> None:
+    reading, found = reader.read([activity(written)], published=[known(12, datetime(2024, 3, 2, 7))])
     assert activities(found) == [(12, DAY_2, None)]
+    assert found.accepted[STRAVA_ACTIVITIES.key][0]["extracted_at"] == NAIVE_NOW
+    assert reading.missing == {DAY_2: (1, 0)}
+
+
+def test_a_rejected_record_whose_id_is_a_text_is_that_activity(reader: Reader) -> None:
+    reading, found = reader.read(
+        [activity("1", distance="far")],
+        published=[known(1, datetime(2024, 3, 2, 7)), known(2, datetime(2024, 3, 3, 9))],
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, NAIVE_NOW)]
+    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
+
+
+WITHOUT_ID = [None, [], {}, "x", 5, activity(None), activity(...), activity("12a"), activity(1.5), activity([1]),
+              activity({"id": 1}), activity(True), activity(-1), activity(10**30), activity(2.0**60)]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", WITHOUT_ID)
+def test_a_record_whose_id_cannot_be_read_may_be_any_activity_and_none_is_marked(reader: Reader, record: Any) -> None:
+    reading, found = reader.read(
+        [record, activity(7)],
+        published=[
+            known(1, datetime(2024, 3, 2, 7)),
+            known(2, datetime(2024, 3, 3, 9)),
+            known(3, datetime(2024, 3, 4, 9)),
+        ],
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, None), (3, DAY_4, None), (7, DAY_2, None)]
+    assert len(found.rejected) == 1
+    # One of the three may be the record, the other two have gone.
+    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1), DAY_4: (1, 1)}
+    assert (reading.stopped, reading.complete_until) == (None, datetime(2024, 3, 11))
+    assert reader.lines[1] == (
+        "raw_strava/activities: the ids of 1 records cannot be read, and each may be any of the 3 known activities "
+        "that are on no page: none is marked as deleted by this load"
+    )
+
+
+def test_of_a_record_whose_id_cannot_be_read_nothing_is_told_where_nothing_is_missing(reader: Reader) -> None:
+    reading, found = reader.read([activity(None), activity(7)], published=[known(7, datetime(2024, 3, 2, 7))])
+    assert (activities(found), reading.missing) == ([(7, DAY_2, None)], {DAY_2: (1, 0)})
+    assert len(reader.lines) == 1
+
+
+def test_what_a_load_without_all_ids_left_is_marked_by_the_next_one(reader: Reader) -> None:
+    gone = [known(1, datetime(2024, 3, 2, 7))]
+    assert activities(reader.read([activity(None)], published=gone)[1]) == [(1, DAY_2, None)]
+    assert activities(reader.read([activity(7)], published=gone)[1]) == [(1, DAY_2, NAIVE_NOW), (7, DAY_2, None)]
+
+
+def test_a_limit_after_a_page_without_any_id_keeps_what_was_read(reader: Reader) -> None:
+    reading, found = reader.read([None], limit=True)
+    assert (reading.stopped, reading.complete_until) == (LIMIT, datetime(2024, 3, 1))
+    assert found.counted(STRAVA_ACTIVITIES.key) == {DAY_1: (1, 1, 0)}
 
 
 def test_a_reading_that_stopped_keeps_what_it_did_not_reach(reader: Reader) -> None:

@@ -23,6 +23,8 @@ def limits(name: str, limit: str, usage: str) -> dict[str, str]:
         (limits("RateLimit", "200", "50"), (None, None)),
         (limits("RateLimit", "200,2000", "-1,x"), (None, None)),
         (limits("RateLimit", "\u00b2,\u00b2", "1,1"), (None, None)),
+        (limits("RateLimit", "9" * 5_000 + ",1", "1,1"), (None, None)),
+        (limits("RateLimit", "9" * 18 + ",1", "1,1"), (10**18 - 2, 0)),
         ({"X-RateLimit-Limit": "200,2000"}, (None, None)),
     ],
 )

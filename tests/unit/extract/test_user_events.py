@@ -34,11 +34,17 @@ class Reader:
         self.connection, self.workdir = connection, workdir
         self.lines: list[str] = []
 
-    def load(self, *events: Any, second: tuple[Any, ...] = (), identity: EventIdentity = EventIdentity.EVENT) -> Loaded:
+    def load(
+        self,
+        *events: Any,
+        second: tuple[Any, ...] = (),
+        identity: EventIdentity = EventIdentity.EVENT,
+        device_id_max_length: int = 64,
+    ) -> Loaded:
         pages = [(DAY_1, Page("events-2024-03-01", events, 10)), (DAY_2, Page("events-2024-03-02", second, 10))]
         extraction = user_events.extract(
             self.connection, pages, DayWindow(DAY_1, date(2024, 3, 3)), self.workdir,
-            identity=identity, extracted_at=NOW, progress=self.lines.append,
+            identity=identity, device_id_max_length=device_id_max_length, extracted_at=NOW, progress=self.lines.append,
         )  # fmt: skip
         return loaded(self.connection, extraction)
 
@@ -98,9 +104,24 @@ def test_a_whole_event_is_flattened(reader: Reader) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("absent", [..., None])
-def test_what_is_optional_and_absent_is_null_but_for_groups_and_initial_ids(reader: Reader, absent: object) -> None:
-    row = reader.row(data=absent, user_properties=absent)
+OPTIONAL = ("insert_id", "$insert_id", "uuid", "country", "city", "region", "language", "amp_id", "data_type",
+            "client_event_time", "client_upload_time", "server_received_time", "server_upload_time",
+            "processed_time")  # fmt: skip
+OF_DATA = ("path", "group_first_event", "group_ids", "user_properties_updated")
+OF_PROPERTIES = ("initial_li_fat_id", "initial_rtd_cid", "user_corporate_id", "user_corporate_is_demo",
+                 "user_corporate_status", "user_role", "user_signup_date", "user_status")  # fmt: skip
+
+
+@pytest.mark.parametrize("absent", [..., None, "", " \t\u3000", []])
+@pytest.mark.parametrize("is_within", [True, False], ids=["members", "parents"])
+def test_what_is_optional_and_absent_is_null_but_for_groups_and_initial_ids(
+    reader: Reader, absent: object, *, is_within: bool
+) -> None:
+    data, properties = (
+        {name: absent for name in names if absent is not ...} if is_within else absent
+        for names in (OF_DATA, OF_PROPERTIES)
+    )
+    row = reader.row(**dict.fromkeys(OPTIONAL, absent), data=data, user_properties=properties)
     assert {name: value for name, value in row.items() if value is not None and name not in {"event_id", "day"}} == {
         "event_type": "page_viewed", "event_time": datetime(2024, 3, 1, 10, 0, 0, 123_000), "device_id": DEVICE,
         "user_id": "u-1", "group_first_event": "{}", "group_ids": "{}", "initial_li_fat_id": "EMPTY",
@@ -131,7 +152,9 @@ def test_a_corporate_status_is_lower_case(reader: Reader, status: str | None, ex
     assert reader.row(user_properties={"user_corporate_status": status})["user_corporate_status"] == expected
 
 
-@pytest.mark.parametrize(("groups", "expected"), [(None, "{}"), ({}, "{}"), ({"b": 1, "a": [2]}, '{"a":[2],"b":1}')])
+@pytest.mark.parametrize(
+    ("groups", "expected"), [(None, "{}"), ([], "{}"), ({}, "{}"), ({"b": 1, "a": [2]}, '{"a":[2],"b":1}')]
+)
 def test_groups_are_json_and_never_null(reader: Reader, groups: Any, expected: str) -> None:
     row = reader.row(data={"group_first_event": groups, "group_ids": groups})
     assert (row["group_first_event"], row["group_ids"]) == (expected, expected)
@@ -149,15 +172,23 @@ def test_a_property_of_blanks_was_not_sent(reader: Reader, name: str, value: str
     assert reader.row(user_properties={name: value})[name] == expected
 
 
-def test_a_device_id_has_36_characters_at_most(reader: Reader) -> None:
-    assert reader.row(device_id="é" * 36)["device_id"] == "é" * 36
-    found = reader.load(event(device_id="é" * 37))
-    assert (rows(found), found.reasons()) == ([], [(DAY_1, 0, "too_long")])
-    assert found.rejected[0]["message"] == "device_id: expected at most 36 characters, found a text of 37 characters"
+def test_a_device_id_of_android_is_taken(reader: Reader) -> None:
+    assert reader.row(device_id=f"{DEVICE}R")["device_id"] == f"{DEVICE}R"
+
+
+@pytest.mark.parametrize("limit", [36, 64])
+def test_a_device_id_has_as_many_characters_as_is_told_at_most(reader: Reader, limit: int) -> None:
+    longest = "é" * limit
+    found = reader.load(event(device_id=longest), event(device_id=f"{longest}R"), device_id_max_length=limit)
+    assert [row["device_id"] for row in rows(found)] == [longest]
+    assert found.reasons() == [(DAY_1, 1, "too_long")]
+    assert found.rejected[0]["message"] == (
+        f"expected device_id of at most {limit} characters, found a text of {limit + 1} characters"
+    )
 
 
 @pytest.mark.parametrize("name", ["date", "event_type", "device_id", "user_id", "event_time"])
-@pytest.mark.parametrize("value", [..., None, ""])
+@pytest.mark.parametrize("value", [..., None, "", " ", "\t\u200b", []])
 def test_a_required_field_that_is_absent_or_empty_quarantines_the_event(reader: Reader, name: str, value: Any) -> None:
     found = reader.load(event(**{name: value}), event())
     assert found.reasons() == [(DAY_1, 0, f"missing_{name}")]
@@ -173,7 +204,8 @@ def test_a_required_field_that_is_absent_or_empty_quarantines_the_event(reader: 
         ({"event_time": 1e300}, "bad_timestamp"),
         ({"user_id": {"id": 1}}, "wrong_type"),
         ({"data": "none"}, "wrong_type"),
-        ({"data": {"group_ids": []}}, "wrong_type"),
+        ({"data": {"group_ids": [7]}}, "wrong_type"),
+        ({"user_properties": [7]}, "wrong_type"),
         ({"user_properties": {"user_corporate_is_demo": "no"}}, "wrong_type"),
         ({"user_properties": {"user_signup_date": "31.01.2023"}}, "bad_date"),
         ({"date": "2024-03-02"}, "wrong_date"),
@@ -217,8 +249,32 @@ def test_without_an_id_device_time_type_and_path_tell_events_apart(reader: Reade
     assert len(rows(reader.load(event(user_id="another"), event()))) == 1
 
 
-def test_an_empty_path_is_not_an_absent_one(reader: Reader) -> None:
-    assert len(rows(reader.load(event(data={"path": ""}), event(data={})))) == 2
+@pytest.mark.parametrize("path", ["", " ", []])
+def test_an_empty_path_is_an_absent_one(reader: Reader, path: Any) -> None:
+    (row,) = rows(reader.load(event(data={"path": path}), event(data={})))
+    assert row["path"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"$insert_id": "e"}, "e"),
+        ({"$insert_id": "e", "insert_id": "i"}, "i"),
+        ({"$insert_id": "e", "insert_id": " "}, "e"),
+        ({"$insert_id": "e", "uuid": "u"}, "e"),
+        ({"$insert_id": "", "uuid": "u"}, "u"),
+        ({"$insert_id": 7}, "7"),
+    ],
+)
+def test_the_name_of_the_insert_id_in_exports_is_known(reader: Reader, given: dict[str, Any], expected: str) -> None:
+    row = reader.row(**given)
+    assert (row["event_id"], row["_extra"]) == (expected, None)
+
+
+def test_events_of_an_export_are_told_apart_by_their_insert_ids(reader: Reader) -> None:
+    found = reader.load(*(event(**{"$insert_id": given}) for given in ("a", "b", "a")))
+    assert sorted(row["event_id"] for row in rows(found)) == ["a", "b"]
+    assert found.counted(USER_EVENTS.key)[DAY_1] == (3, 0, 1)
 
 
 def test_the_older_identity_is_device_and_time_alone(reader: Reader) -> None:

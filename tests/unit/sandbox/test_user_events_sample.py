@@ -114,8 +114,8 @@ def test_few_events_are_defective_and_each_defect_turns_up(events: list[dict[str
     missing = Counter(name for event in events for name in REQUIRED if name not in event)
     assert set(missing) == set(REQUIRED)
     lengths = Counter(len(event["device_id"]) for event in events if "device_id" in event)
-    assert set(lengths) == {36, 41}
-    assert missing.total() + lengths[41] < len(events) * 0.02
+    assert set(lengths) == {36, 66}
+    assert missing.total() + lengths[66] < len(events) * 0.02
 
 
 def test_one_day_carries_a_field_that_others_have_not(by_day: Events) -> None:
