@@ -29,6 +29,7 @@ from engagement_assets.lake.replay import Choice
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown_lines
 
 # Longer than a round of the alert sensor takes.
 ALERTS_WAIT_S = 60
@@ -251,7 +252,7 @@ class _ProgressFormatter(logging.Formatter):
         message = meta.get("orig_message") or record.getMessage()
         moment = datetime.fromtimestamp(record.created, tz=UTC)
         step = meta.get("step_key")
-        return f"{moment:%H:%M:%S}  {step + ': ' if step else ''}{message}"
+        return f"{moment:%H:%M:%S}  {step + ': ' if step else ''}{shown_lines(message)}"
 
 
 @dg.logger(None, description="Progress lines for a person at a terminal.")

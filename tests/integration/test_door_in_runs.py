@@ -124,7 +124,7 @@ def test_a_released_day_stays_released_until_it_is_read_with_other_counts(door: 
     check = _evaluation(again, "rejected_share")
     assert (again.success, check.passed) == (True, True)
     assert check.description == (
-        "2024-01-01: released (known): 20 of 220 records were rejected (9.1%): missing_event_name 20"
+        "2024-01-01: released (`known`): 20 of 220 records were rejected (9.1%): missing_event_name 20"
     )
     door.write(DAY_1, good=200, bad=21)
     assert not door.run(DAY_1, DAY_1).success
