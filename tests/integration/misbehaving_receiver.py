@@ -7,10 +7,10 @@ test expects.
 import re
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, zip_longest
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Event, Lock, Thread
 
@@ -22,6 +22,7 @@ Answer = Callable[[socket.socket, Event], None]
 _HEAD = re.compile(rb"(?is)(?=.*\bcontent-length: *(?P<length>\d+))(?=.*\bidempotency-key: *(?P<key>[^\r\n]+))?")
 _TLS = b"\x16"
 _A_MOMENT_S = 0.01
+WELL_EVERY = 5
 OK = "204 from a receiver that is well"
 
 
@@ -74,21 +75,26 @@ RETRY_AFTER = {
 }
 
 
-def answers(drip_s: float | None = None) -> dict[str, Answer]:
-    """Each way to misbehave by its name, and once to behave; `drip_s` is how long what drips does."""
-    return {
-        OK: status("204 No Content"),
-        **{f"503, Retry-After is {name}": told_to_wait(text) for name, text in RETRY_AFTER.items()},
+def answers(drip_s: float | None = None) -> list[tuple[str, Answer]]:
+    """Each way to misbehave, with its name, and every few times a way to behave.
+
+    What drips does so for `drip_s`, or for as long as somebody listens.
+    """
+    waits = {f"503, Retry-After is {name}": told_to_wait(text) for name, text in RETRY_AFTER.items()}
+    others = {
+        "closed without an answer": lambda _out, _ended: None,
+        "no HTTP": lambda out, _ended: out.sendall(b"\x00\xff" * 500 + b"\r\n\r\n"),
+        "headers that drip": dripping("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", drip_s),
         "429": status("429 Too Many Requests", "Content-Length: 0"),
         "500": status("500 Internal Server Error", "Content-Length: 5", body="sorry"),
         "a redirect": status("302 Found", "Location: http://127.0.0.1:1/elsewhere", "Content-Length: 0"),
-        "closed without an answer": lambda _out, _ended: None,
         "closed in the middle": status("503 Service Unav"),
-        "no HTTP": lambda out, _ended: out.sendall(b"\x00\xff" * 500 + b"\r\n\r\n"),
         "a header that is none": status("200 OK", "no colon in it"),
         "headers without an end": lambda out, _ended: out.sendall(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 50_000),
-        "headers that drip": dripping("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", drip_s),
     }
+    mixed = [way for pair in zip_longest(waits.items(), others.items()) for way in pair if way is not None]
+    well = (OK, status("204 No Content"))
+    return [way for number, each in enumerate(mixed) for way in ((well, each) if number % WELL_EVERY == 3 else (each,))]
 
 
 @dataclass
@@ -106,10 +112,10 @@ class MisbehavingReceiver:
 
 
 @contextmanager
-def misbehaving_receiver(ways: Mapping[str, Answer]) -> Iterator[MisbehavingReceiver]:
+def misbehaving_receiver(ways: Iterable[tuple[str, Answer]]) -> Iterator[MisbehavingReceiver]:
     """A receiver that answers in these ways, in turn and again from the first."""
     there = MisbehavingReceiver()
-    turn = cycle(ways.items())
+    turn = cycle(ways)
     lock, ended = Lock(), Event()
 
     class Handler(StreamRequestHandler):

@@ -18,7 +18,6 @@ from tests.integration.alert_receiver import WEBHOOK_SECRET
 from tests.integration.misbehaving_receiver import (
     OK,
     RETRY_AFTER,
-    Answer,
     answers,
     dripping,
     misbehaving_receiver,
@@ -42,7 +41,7 @@ TAKEN = {
     ),
 }
 NOT_TAKEN = {
-    **{name: answer for name, answer in answers().items() if name != OK},
+    **{name: answer for name, answer in answers() if name != OK},
     "500 and a body that drips": dripping("HTTP/1.1 500 Oh\r\nContent-Length: 100000000\r\n\r\n", "x"),
     "no answer": silent,
 }
@@ -77,14 +76,14 @@ def test_every_odd_retry_after_is_tried() -> None:
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_a_message_is_taken_by_whoever_says_so(name: str, store: AlertStore) -> None:
-    with misbehaving_receiver({name: TAKEN[name]}) as there:
+    with misbehaving_receiver([(name, TAKEN[name])]) as there:
         channel = WebhookChannel(f"http://127.0.0.1:{there.port}/{SECRET}", WEBHOOK_SECRET, PATIENCE_S)
         assert _deliver(store, channel) == ((1, 0), [])
 
 
 @pytest.mark.parametrize("name", NOT_TAKEN)
 def test_a_message_is_kept_for_whoever_misbehaves(name: str, store: AlertStore) -> None:
-    with misbehaving_receiver({name: NOT_TAKEN[name]}) as there:
+    with misbehaving_receiver([(name, NOT_TAKEN[name])]) as there:
         deadline_s = DEADLINE_S if name in ENDLESS else PATIENCE_S
         channel = WebhookChannel(f"http://127.0.0.1:{there.port}/{SECRET}", WEBHOOK_SECRET, deadline_s)
         counts, ((wait_s, told),) = _deliver(store, channel)
@@ -96,14 +95,13 @@ def test_a_message_is_kept_for_whoever_misbehaves(name: str, store: AlertStore) 
 
 @pytest.mark.parametrize("name", ["closed without an answer", "500", "no HTTP"])
 def test_apprise_keeps_a_message_for_whoever_misbehaves(name: str, store: AlertStore) -> None:
-    ways: dict[str, Answer] = {name: NOT_TAKEN[name]}
-    with misbehaving_receiver(ways) as there:
+    with misbehaving_receiver([(name, NOT_TAKEN[name])]) as there:
         counts, ((wait_s, told),) = _deliver(store, AppriseChannel(f"json://127.0.0.1:{there.port}/{SECRET}"))
     assert (counts, wait_s, SECRET in told) == ((0, 1), FIRST_WAIT_S, False)
 
 
 def test_a_receiver_without_tls_is_one_that_does_not_answer(store: AlertStore) -> None:
-    with misbehaving_receiver({"no HTTP": NOT_TAKEN["no HTTP"]}) as there:
+    with misbehaving_receiver([("no HTTP", NOT_TAKEN["no HTTP"])]) as there:
         channel = SlackChannel(f"https://127.0.0.1:{there.port}/{SECRET}", PATIENCE_S)
         counts, ((_, told),) = _deliver(store, channel)
     assert (counts, told) == ((0, 1), f"{channel.name} did not answer: ConnectError")
@@ -184,7 +182,7 @@ def test_a_plugin_that_hangs_is_left_alone_and_asked_later_what_became_of_the_me
 
 def test_the_longest_wait_is_counted_from_now() -> None:
     in_a_minute = datetime.now(UTC) + timedelta(seconds=60)
-    waits: dict[str, Answer] = {"soon": status("503 Oh", f"Retry-After: {in_a_minute:%a, %d %b %Y %H:%M:%S} GMT")}
-    with misbehaving_receiver(waits) as there, pytest.raises(ChannelError) as failed:
+    soon = status("503 Oh", f"Retry-After: {in_a_minute:%a, %d %b %Y %H:%M:%S} GMT")
+    with misbehaving_receiver([("soon", soon)]) as there, pytest.raises(ChannelError) as failed:
         SlackChannel(f"http://127.0.0.1:{there.port}/", PATIENCE_S).send(message())
     assert 50 <= failed.value.retry_after.total_seconds() <= 60
