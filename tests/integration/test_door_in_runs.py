@@ -105,7 +105,7 @@ def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: Mobi
     assert ("downstream", None) in _materialized(result)
     checks = result.get_asset_check_evaluations()
     assert {(check.passed, check.description) for check in checks} == {
-        (True, "not judged: released: 1 days (the app's own tests)")
+        (True, "not judged: released: 1 days (`the app's own tests`)")
     }
     assert len(checks) == 4
     reasons = records(door.lake, "release_reason", "partition_date")
