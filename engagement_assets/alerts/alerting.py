@@ -5,6 +5,7 @@ Belongs here: the order of the steps and what is written together. Not here: who
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -20,7 +21,7 @@ from engagement_assets.alerts.incidents import Change, Kind, Outcome, Severity, 
 from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.alerts.messages import compose, severity_of
 from engagement_assets.alerts.run_results import Results, unread_results, watch_new_runs
-from engagement_assets.alerts.store import STORE_FILE, AlertStore, alert_store
+from engagement_assets.alerts.store import MEND_THE_DISK, STORE_FILE, AlertStore, AlertStoreError, alert_store
 from engagement_assets.alerts.timing import Timing
 from engagement_assets.settings import Settings
 
@@ -47,7 +48,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Alerting:
-    """The alerts of one deployment; `folder` holds all that they remember."""
+    """The alerts of one deployment; `folder` holds all that they remember.
+
+    `troubles` are sentences on places that `ALERT_URLS` names and that get no alert.
+    """
 
     folder: Path
     links: Links
@@ -55,20 +59,19 @@ class Alerting:
     channels: Sequence[Channel]
     backoff: Backoff = field(default_factory=Backoff)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    troubles: Sequence[str] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> "Alerting":
-        """The alerts as the settings describe them.
-
-        Raises:
-            ValueError: `ALERT_URLS` names something that no channel understands.
-        """
+        """The alerts as the settings describe them; a slip in a URL takes no other place away."""
         folder = alerts_folder(settings)
+        channels, troubles = channels_of(settings, folder)
         return cls(
             folder=folder,
             links=Links(settings.dagster_ui_url, settings.runbook_url),
             timing=Timing.of(settings),
-            channels=channels_of(settings, folder),
+            channels=channels,
+            troubles=troubles,
         )
 
     @property
@@ -83,12 +86,19 @@ class Alerting:
             AlertsBusyError: another process was at it all this time.
             AlertStoreError: the store cannot be used.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._alone(wait_s), alert_store(self.store_path) as store:
+            return self._work(store, instance, Lineage(graph, self.links), worker)
+
+    def _alone(self, wait_s: float) -> AbstractContextManager[object]:
+        """The lock of this work, held."""
         try:
-            with FileLock(self.folder / "alerts.lock", timeout=wait_s), alert_store(self.store_path) as store:
-                return self._work(store, instance, Lineage(graph, self.links), worker)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return FileLock(self.folder / "alerts.lock", timeout=wait_s).acquire()
         except Timeout as error:
             raise AlertsBusyError(f"another process holds {error.lock_file}") from error
+        except (OSError, NotImplementedError) as error:
+            # The latter where a file system has no locks.
+            raise AlertStoreError(f"{self.folder} cannot be used: {error}. {MEND_THE_DISK}") from error
 
     def _work(self, store: AlertStore, instance: dg.DagsterInstance, lineage: Lineage, worker: str) -> Round:
         now = self.now()

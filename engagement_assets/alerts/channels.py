@@ -6,27 +6,32 @@ looks like there (`rendering.py`), when it is tried again (`delivery.py`).
 A channel's URL is a secret: it is in no name, error, log or repr.
 """
 
+import asyncio
 import hashlib
 import hmac
 import logging
 import os
 import re
 import sys
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 import apprise
 import httpx
 import msgspec
 
+from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.incidents import Severity
 from engagement_assets.alerts.messages import Message
 from engagement_assets.alerts.rendering import as_slack, as_text
+from engagement_assets.extract.retry_after import retry_after
 from engagement_assets.settings import Settings
 
-TIMEOUT_S = 10
+# For all of a delivery: a receiver that sends a byte now and then is down, too.
+DEADLINE_S = 10
 KEY_HEADER = "Idempotency-Key"
 TIMESTAMP_HEADER = "X-Alert-Timestamp"
 SIGNATURE_HEADER = "X-Alert-Signature"
@@ -52,6 +57,10 @@ class MessageRefusedError(ChannelError):
     """The channel refuses this message; it may take others."""
 
 
+class _NoChannelError(ValueError):
+    """No channel understands a URL; the text does not show it."""
+
+
 class Channel(Protocol):
     """One place; its name tells channels apart, also after a restart, and no secret."""
 
@@ -67,35 +76,38 @@ class Channel(Protocol):
         """
 
 
-def channels_of(settings: Settings, folder: Path) -> list[Channel]:
-    """Console and file, and one channel per URL of `ALERT_URLS`.
+def channels_of(settings: Settings, folder: Path) -> tuple[list[Channel], list[str]]:
+    """Console and file, and one channel per URL of `ALERT_URLS`; a sentence for each URL that no channel understands.
 
-    Raises:
-        ValueError: no channel understands a URL; the message says which one by its place, not by its text.
+    A sentence says which URL by its place, not by its text.
     """
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
+    troubles = []
     text = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
     named = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
-    urls = list(dict.fromkeys(named))
-    for place, url in enumerate(urls, start=1):
-        if re.search(r"\s", url):
-            raise ValueError(f"URL number {place} of ALERT_URLS has a blank in it; each URL begins with its scheme")
     secret = settings.alert_webhook_secret.get_secret_value() if settings.alert_webhook_secret else ""
-    channels += [_channel(url, place, secret) for place, url in enumerate(urls, start=1)]
-    return channels
+    for place, url in enumerate(dict.fromkeys(named), start=1):
+        with Caught() as caught:
+            channels.append(_channel(url, secret))
+        if caught.error:
+            told = str(caught.error) if isinstance(caught.error, _NoChannelError) else kind_and_place(caught.error)
+            troubles.append(f"URL number {place} of ALERT_URLS gets no alert: {told}")
+    return channels, troubles
 
 
-def _channel(url: str, place: int, webhook_secret: str) -> Channel:
+def _channel(url: str, webhook_secret: str) -> Channel:
+    if re.search(r"\s", url):
+        raise _NoChannelError("it has a blank in it; each URL begins with its scheme")
     scheme, _, rest = url.partition("://")
     if scheme in {"webhook+https", "webhook+http"}:
         if not webhook_secret:
-            raise ValueError("ALERT_URLS names a webhook, and ALERT_WEBHOOK_SECRET, which signs for it, is not set")
+            raise _NoChannelError("it is a webhook, and ALERT_WEBHOOK_SECRET, which signs for it, is not set")
         return WebhookChannel(f"{scheme.removeprefix('webhook+')}://{rest}", webhook_secret)
     if scheme in {"slack+https", "slack+http"}:
         return SlackChannel(f"{scheme.removeprefix('slack+')}://{rest}")
     if scheme == "https" and rest.startswith("hooks.slack.com/"):
         return SlackChannel(url)
-    return AppriseChannel(url, place)
+    return AppriseChannel(url)
 
 
 class ConsoleChannel:
@@ -138,17 +150,18 @@ class FileChannel:
 
 
 class _HttpChannel:
-    """A POST of JSON to a URL that nobody may see."""
+    """A POST of JSON to a URL that nobody may see; `deadline_s` is for the whole exchange."""
 
     kind = "http"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, deadline_s: float = DEADLINE_S) -> None:
         try:
             self._url = httpx.URL(url)
         except httpx.InvalidURL:
-            raise ValueError(f"a URL of ALERT_URLS for {self.kind} is not well-formed") from None
+            raise _NoChannelError(f"a URL for {self.kind} that is not well-formed") from None
         if not self._url.host:
-            raise ValueError(f"a URL of ALERT_URLS for {self.kind} names no host")
+            raise _NoChannelError(f"a URL for {self.kind} that names no host")
+        self._deadline_s = deadline_s
         self._secrets = [str(self._url), self._url.path.strip("/") or str(self._url)]
         self.name = f"{self.kind}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
         # httpx logs each request with its URL.
@@ -159,17 +172,31 @@ class _HttpChannel:
 
     def _post(self, body: bytes, headers: dict[str, str]) -> None:
         try:
-            with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False) as client:
-                answer = client.post(self._url, content=body, headers={"Content-Type": "application/json", **headers})
-        except httpx.HTTPError as error:
+            status, told_to_wait = asyncio.run(self._exchange(body, headers))
+        except (httpx.HTTPError, TimeoutError) as error:
             # From None: the original holds the request, and with it the URL.
             raise ChannelError(f"{self.name} did not answer: {type(error).__name__}") from None
-        if answer.is_success:
+        if httpx.codes.is_success(status):
             return
-        told = f"{self.name} answered with status {answer.status_code}"
-        if answer.status_code in _MESSAGE_REFUSED:
+        told = f"{self.name} answered with status {status}"
+        if status in _MESSAGE_REFUSED:
             raise MessageRefusedError(told)
-        raise ChannelError(told, _retry_after(answer))
+        wanted = retry_after(told_to_wait, datetime.now(UTC)) or timedelta()
+        raise ChannelError(told, min(wanted, _LONGEST_RETRY_AFTER))
+
+    async def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        """Status and `Retry-After` of the answer, of which the body is never read.
+
+        httpx limits each wait for a byte, and nothing that it offers the sum of them: what asyncio cancels ends.
+        """
+        async with (
+            asyncio.timeout(self._deadline_s),
+            httpx.AsyncClient(timeout=self._deadline_s, follow_redirects=False) as client,
+            client.stream(
+                "POST", self._url, content=body, headers={"Content-Type": "application/json", **headers}
+            ) as answer,
+        ):
+            return answer.status_code, answer.headers.get("Retry-After", "")
 
 
 class SlackChannel(_HttpChannel):
@@ -191,9 +218,9 @@ class WebhookChannel(_HttpChannel):
 
     kind = "webhook"
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, secret: str, deadline_s: float = DEADLINE_S) -> None:
         """Sign with `secret`."""
-        super().__init__(url)
+        super().__init__(url, deadline_s)
         self._secret = secret.encode()
 
     def send(self, message: Message) -> None:
@@ -208,7 +235,7 @@ class WebhookChannel(_HttpChannel):
 class AppriseChannel:
     """A service that Apprise knows: Teams, e-mail, PagerDuty, ntfy and a hundred more, by its URL."""
 
-    def __init__(self, url: str, place: int) -> None:
+    def __init__(self, url: str, deadline_s: float = DEADLINE_S) -> None:
         """Let Apprise read the URL.
 
         Raises:
@@ -216,36 +243,52 @@ class AppriseChannel:
         """
         scheme = url.partition("://")[0]
         self.name = f"{scheme}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+        self._deadline_s = deadline_s
+        self._under_way: tuple[str, Future[bool]] | None = None
         self._service = apprise.Apprise()
         # What Apprise and the library under it log holds the URL.
         logging.getLogger("apprise").disabled = True
         logging.getLogger("urllib3").setLevel(logging.INFO)
         if not self._service.add(url):
-            raise ValueError(
-                f"URL number {place} of ALERT_URLS is for no channel; expected https://hooks.slack.com/…, "
-                "webhook+https://…, or a URL as in https://appriseit.com/services/"
+            raise _NoChannelError(
+                "no channel is known for it; expected https://hooks.slack.com/…, webhook+https://…, or a URL as in "
+                "https://appriseit.com/services/"
             )
 
     def send(self, message: Message) -> None:
-        """Hand the message to Apprise as plain text."""
-        taken = self._service.notify(
-            title=message.title,
-            body=as_text(message),
-            body_format=apprise.NotifyFormat.TEXT,
-            notify_type=_APPRISE_TYPES[message.severity],
-        )
-        if not taken:
+        """Hand the message to Apprise as plain text.
+
+        Nothing ends a plugin that hangs. Its thread is left alone then, and the next try of the message asks what has
+        become of it, in place of sending it twice.
+        """
+        key, sending = self._under_way or (message.key, self._begin(message))
+        self._under_way = key, sending
+        if not wait([sending], self._deadline_s).done:
+            raise ChannelError(f"{self.name} has not taken a message within {self._deadline_s:g} s")
+        self._under_way = None
+        if key != message.key:
+            self.send(message)
+        elif not sending.result():
             raise ChannelError(f"{self.name} has not taken the message; Apprise does not say why")
 
+    def _begin(self, message: Message) -> Future[bool]:
+        ended: Future[bool] = Future()
 
-def _retry_after(answer: httpx.Response) -> timedelta:
-    """How long the server wants to be left alone, in seconds or until a date; nothing when it does not say."""
-    told = answer.headers.get("Retry-After", "").strip()
-    if told.isdigit():
-        return min(timedelta(seconds=int(told[:9])), _LONGEST_RETRY_AFTER)
-    try:
-        until = parsedate_to_datetime(told)
-    except ValueError:
-        return timedelta()
-    left: timedelta = until - datetime.now(UTC)
-    return min(max(left, timedelta()), _LONGEST_RETRY_AFTER)
+        def notify() -> None:
+            with Caught() as caught:
+                ended.set_result(
+                    bool(
+                        self._service.notify(
+                            title=message.title,
+                            body=as_text(message),
+                            body_format=apprise.NotifyFormat.TEXT,
+                            notify_type=_APPRISE_TYPES[message.severity],
+                        )
+                    )
+                )
+            if caught.error:
+                ended.set_exception(caught.error)
+
+        # A daemon: a process that has nothing else to do ends without it.
+        Thread(target=notify, daemon=True, name=self.name).start()
+        return ended

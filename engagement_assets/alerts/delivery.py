@@ -2,7 +2,8 @@
 
 Belongs here: when a message is tried again. Not here: how a channel sends (`channels.py`).
 
-Channels are worked on side by side, each with its own state per message: one that is down delays no other.
+Channels are worked on side by side, each with its own state per message: one that is down delays no other. Whatever a
+channel raises is a delivery that failed, and is tried again.
 """
 
 import random
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.channels import Channel, ChannelError, MessageRefusedError
 from engagement_assets.alerts.store import alert_store
 
@@ -53,16 +55,24 @@ def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[
                 continue
             if is_early or now() > until:
                 break  # nothing overtakes a message that waits for the channel to come back
-            try:
+            with Caught() as caught:
                 channel.send(delivery.message)
-            except ChannelError as error:
-                failed += 1
-                is_refused = isinstance(error, MessageRefusedError)
-                next_at = now() + backoff.wait(delivery.attempts, error)
-                store.mark_failed(delivery, channel.name, next_at, str(error), is_refused=is_refused)
-                if not is_refused:
-                    break
-            else:
+            if caught.error is None:
                 sent += 1
                 store.mark_delivered(delivery, channel.name, now())
+                continue
+            failed += 1
+            error = _as_channel_error(channel, caught.error)
+            is_refused = isinstance(error, MessageRefusedError)
+            next_at = now() + backoff.wait(delivery.attempts, error)
+            store.mark_failed(delivery, channel.name, next_at, str(error), is_refused=is_refused)
+            if not is_refused:
+                break
     return sent, failed
+
+
+def _as_channel_error(channel: Channel, error: Exception) -> ChannelError:
+    """What a channel raised as a delivery that failed, whatever it is: each may stand on a library of its own."""
+    if isinstance(error, ChannelError):
+        return error
+    return ChannelError(f"{channel.name} has not taken the message: {kind_and_place(error)}")

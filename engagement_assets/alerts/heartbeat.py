@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
+from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.messages import duration
 from engagement_assets.alerts.run_results import ended_and_unread_since
 from engagement_assets.alerts.store import AlertStoreError, alert_store
@@ -52,7 +53,7 @@ def signs_of_life(
     """
     with alert_store(alerting.store_path) as store:
         sensor, shell = store.last_beat(SENSOR), store.last_beat(SHELL)
-        troubles = []
+        troubles = list(alerting.troubles)
         if daemon_expected and sensor is None:
             troubles.append("the alert sensor has never worked; switch it on in the Dagster UI")
         elif daemon_expected and sensor is not None and sensor < now - SILENT_AFTER:
@@ -104,11 +105,8 @@ def alerts_asset() -> dg.AssetsDefinition:
         launched = context.run.remote_job_origin is not None
         now = datetime.now(UTC)
         metadata: dict[str, Any] = {}
-        try:
+        with Caught() as caught:
             signs = signs_of_life(Alerting.of(settings), context.instance, now, daemon_expected=launched)
-        except AlertStoreError as error:
-            troubles, observed = [str(error)], "a store that cannot be used"
-        else:
             troubles = signs.troubles
             observed = f"{len(troubles)} troubles, {signs.undelivered} messages waiting"
             metadata = {
@@ -117,6 +115,10 @@ def alerts_asset() -> dg.AssetsDefinition:
                 "failing_now": signs.failing_now,
                 "undelivered_messages": signs.undelivered,
             }
+        if caught.error:
+            is_the_store = isinstance(caught.error, AlertStoreError)
+            troubles = [str(caught.error) if is_the_store else f"no telling: {kind_and_place(caught.error)}"]
+            observed = "alerts that cannot be looked at"
         result = dg.AssetCheckResult(
             check_name=ALERTS_ARE_DELIVERED,
             passed=not troubles,

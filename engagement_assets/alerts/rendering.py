@@ -2,7 +2,7 @@
 
 Belongs here: layout, escaping, limits of a place. Not here: what a message says (`messages.py`).
 
-Sentences, keys and names come from data: whatever they hold, they are shown as text.
+Sentences, keys and names come from data: whatever they hold, they are shown as text (`shown_text.py`).
 """
 
 import re
@@ -11,33 +11,38 @@ from typing import Any
 
 from engagement_assets.alerts.incidents import Change
 from engagement_assets.alerts.messages import Item, Message, duration
+from engagement_assets.shown_text import as_mrkdwn, shown
 
 _NAME_WIDTH = len("failing rows")
 _SHOWN_PARTITIONS = 10
 _SHOWN_TABLES = 6
+# A command is to be run as it stands.
+_LONGEST_VALUE = 2_000
 # Slack refuses a message that is over any of these.
 SLACK_BLOCKS = 50
 SLACK_SECTION = 3_000
 SLACK_HEADER = 150
 SLACK_TEXT = 3_000
 _BLOCKED = "yes: what is made of it was not built, and keeps its last good content"
+# Addresses of our own settings, which are to be links.
+_LINKS = ("runbook", "run", "asset")
 _NOT_BLOCKED = "no: what is made of it was built"
 _CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
 def as_text(message: Message) -> str:
     """The message for a terminal or a plain e-mail."""
-    lines = [f"ALERT  {message.title}"]
+    lines = [f"ALERT  {shown(message.title)}"]
     if message.is_digest:
-        lines += [f"  {line}" for line in _count_lines(message)]
-        lines += [f"  - {_digest_line(item)}" for item in message.items]
+        lines += [f"  {shown(line)}" for line in _count_lines(message)]
+        lines += [f"  - {shown(_digest_line(item))}" for item in message.items]
         lines += [f"  {'run again':<{_NAME_WIDTH}} {message.rerun}"]
     else:
         for item in message.items:
-            lines += [f"  {_headline(item)}", f"    {_sentence(item)}"]
-            lines += [f"    {name:<{_NAME_WIDTH}} {value}" for name, value in _fields(item)]
+            lines += [f"  {shown(_headline(item))}", f"    {shown(_sentence(item))}"]
+            lines += [f"    {name:<{_NAME_WIDTH}} {shown(value, _LONGEST_VALUE)}" for name, value in _fields(item)]
     if message.checks_not_run:
-        lines.append(f"  {_not_run_line(message.checks_not_run)}")
+        lines.append(f"  {shown(_not_run_line(message.checks_not_run))}")
     return "\n".join(lines)
 
 
@@ -45,25 +50,28 @@ def as_slack(message: Message) -> dict[str, Any]:
     """The message as the body of a post to a Slack incoming webhook: a header and one section per check."""
     sections: list[str] = []
     if message.is_digest:
-        sections.append("\n".join(slack_text(line) for line in _count_lines(message)))
-        sections += [f"• {slack_text(_digest_line(item))}" for item in message.items]
+        sections.append("\n".join(as_mrkdwn(line) for line in _count_lines(message)))
+        sections += [f"• {as_mrkdwn(_digest_line(item))}" for item in message.items]
         sections.append(f"*run again*  {_code(message.rerun)}")
     else:
         for item in message.items:
             fields = [f"*{name}*  {_slack_value(name, value)}" for name, value in _fields(item)]
-            sections.append("\n".join([f"*{slack_text(_headline(item))}*", slack_text(_sentence(item)), *fields]))
+            sections.append("\n".join([f"*{as_mrkdwn(_headline(item))}*", as_mrkdwn(_sentence(item)), *fields]))
     if message.checks_not_run:
-        sections.append(slack_text(_not_run_line(message.checks_not_run)))
-    header = {"type": "header", "text": {"type": "plain_text", "text": cut(message.title, SLACK_HEADER)}}
+        sections.append(as_mrkdwn(_not_run_line(message.checks_not_run)))
+    header = {"type": "header", "text": {"type": "plain_text", "text": shown(message.title, SLACK_HEADER)}}
     blocks = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": cut(section, SLACK_SECTION)}} for section in sections
+        # Verbatim: else Slack makes mentions and links of what looks like them.
+        {"type": "section", "text": {"type": "mrkdwn", "text": cut(section, SLACK_SECTION), "verbatim": True}}
+        for section in sections
     ]
-    return {"text": cut(slack_text(message.title), SLACK_TEXT), "blocks": [header, *blocks][:SLACK_BLOCKS]}
-
-
-def slack_text(text: str) -> str:
-    """Text of which Slack makes no mention and no link; at worst it makes a word bold."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return {
+        "text": cut(as_mrkdwn(message.title), SLACK_TEXT),
+        "blocks": [header, *blocks][:SLACK_BLOCKS],
+        # Slack shows no picture of another host below the message.
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
 
 
 def cut(text: str, longest: int) -> str:
@@ -74,11 +82,14 @@ def cut(text: str, longest: int) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{slack_text(text.replace('`', ''))}`"
+    return f"`{as_mrkdwn(text.replace('`', ''), _LONGEST_VALUE)}`"
 
 
 def _slack_value(name: str, value: str) -> str:
-    return _code(value) if name == "run again" else slack_text(value)
+    if name == "run again":
+        return _code(value)
+    is_link = name in _LINKS and value.startswith(("https://", "http://"))
+    return f"<{as_mrkdwn(value)}>" if is_link else as_mrkdwn(value)
 
 
 def _headline(item: Item) -> str:

@@ -31,6 +31,7 @@ from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.store import RUN_OVERLAP, AlertStore
 from engagement_assets.checks import evidence
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.shown_text import shown
 
 # When the alerts begin their work somewhere, they look back this far.
 FIRST_LOOK_BACK = timedelta(days=1)
@@ -39,7 +40,6 @@ EVENTS_SETTLE_WITHIN = timedelta(minutes=5)
 # The failures of a backfill are one message, unless it takes longer than this after its first run has ended.
 BACKFILL_PATIENCE = timedelta(hours=1)
 NEWEST_RUN = "newest_run"
-LONGEST_SENTENCE = 600
 
 _READ = {
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
@@ -182,7 +182,7 @@ def outcome_of(
         failing_days=() if evaluation.passed else days,
         severity=Severity.ERROR if is_error else Severity.WARN,
         finding=Finding(
-            sentence=_clean(evaluation.description or "the check failed; it gives no description"),
+            sentence=shown(evaluation.description or "the check failed; it gives no description"),
             run_id=run_id,
             run_days=run_days,
             observed=_short(metadata.get(evidence.OBSERVED)),
@@ -208,7 +208,7 @@ def _step_outcomes(
             judged=judged,
             failing_days=_days(judged, whole=False) if failed else (),
             severity=Severity.ERROR,
-            finding=Finding(_clean(_failure_text(event)), run.run_id, _named(_judged_by(run)), blocked=True)
+            finding=Finding(shown(_failure_text(event)), run.run_id, _named(_judged_by(run)), blocked=True)
             if failed
             else None,
         )
@@ -229,7 +229,7 @@ def _run_outcomes(run: DagsterRun, events: Sequence[EventLogEntry], ended_at: da
         judged=judged,
         failing_days=_days(judged, whole=False) if failed else (),
         severity=Severity.ERROR,
-        finding=Finding(_clean(sentence), run.run_id, _named(judged), blocked=True) if failed else None,
+        finding=Finding(shown(sentence), run.run_id, _named(judged), blocked=True) if failed else None,
     )
 
 
@@ -325,15 +325,8 @@ def _at(entry: EventLogEntry) -> datetime:
     return datetime.fromtimestamp(entry.timestamp, UTC)
 
 
-def _clean(text: str) -> str:
-    """Text from data or from an error: nothing that steers a terminal, and not longer than a person reads."""
-    shown = "".join(sign if sign.isprintable() else " " for sign in text[: 2 * LONGEST_SENTENCE])
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= LONGEST_SENTENCE else f"{shown[: LONGEST_SENTENCE - 1]}…"
-
-
 def _short(value: Any) -> str | None:
-    return None if value is None else _clean(str(value))
+    return None if value is None else shown(str(value))
 
 
 def _count(value: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 Belongs here: how the daemon calls the alerts' work. Not here: the work (`alerting.py`).
 
+What the work raises fails the tick, which says why in the UI, and the next one tries again; no run waits for either.
 A plain sensor that keeps its own record: Dagster's `run_status_sensor` moves its cursor on when its function raises,
 and an outage then loses the alert.
 """
@@ -35,8 +36,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
             done = alerting().work(context.instance, context.repository_def.asset_graph, SENSOR)
         except AlertsBusyError as busy:
             return dg.SkipReason(f"left to another process: {busy}")
-        return dg.SkipReason(
-            f"{done.runs_read} runs read, {done.recorded} messages recorded, {done.sent} sent, {done.failed} failed"
-        )
+        told = f"{done.runs_read} runs read, {done.recorded} messages recorded, {done.sent} sent, {done.failed} failed"
+        return dg.SkipReason("; ".join([told, *alerting().troubles]))
 
     return tell

@@ -36,6 +36,7 @@ LOCKED_S = 30
 _BEGIN_ANEW = (
     "move the file aside: the alerts then begin anew with the runs of the last day, and tell again of what fails"
 )
+MEND_THE_DISK = "If the disk is full, make room; the folder must be one that this user may write to"
 
 # What takes a file from each version to the next. Files from before there were versions have the tables and say 0.
 _UPGRADES = (
@@ -86,7 +87,7 @@ def alert_store(path: Path) -> Iterator["AlertStore"]:
             f"{path} cannot be used: {error}. If it is locked, close the program that writes to it; if the disk is "
             "full, make room"
         ) from error
-    except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+    except (sqlite3.Error, msgspec.DecodeError) as error:
         raise AlertStoreError(f"{path} is no store of alerts, or damaged: {error}. To go on, {_BEGIN_ANEW}") from error
 
 
@@ -116,11 +117,14 @@ class AlertStore:
         """Open the file, make it when it is not there, and bring its tables up to date.
 
         Raises:
-            AlertStoreError: a newer version of the project has written it.
-            sqlite3.DatabaseError: it is locked, damaged or something else.
+            AlertStoreError: a newer version of the project has written it, or its folder cannot be made.
+            sqlite3.Error: it is locked, damaged or something else.
         """
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AlertStoreError(f"{path.parent} cannot be used: {error}. {MEND_THE_DISK}") from error
         self._connection = sqlite3.connect(path, timeout=LOCKED_S, isolation_level=None)
         try:
             self._upgrade()

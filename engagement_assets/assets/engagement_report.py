@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from engagement_assets.alerts.alerting import alerts_folder
-from engagement_assets.alerts.history import alert_states
+from engagement_assets.alerts.caught import Caught
+from engagement_assets.alerts.history import AlertState, alert_states
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.mart_pictures import CHART
 from engagement_assets.assets.raw_load import OWNERS
@@ -77,15 +78,17 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
 def written_report(
     settings: Settings, instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]
 ) -> "Report":
-    """Write the page from what is published now, as the settings say.
+    """Write the page from what is published now, as the settings say; it tells where the alerts cannot be read.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
-        AlertStoreError: the store of alerts cannot be used.
     """
     from engagement_assets.report.build import suppression_of, write_report  # noqa: PLC0415
 
-    evidence = Evidence(check_states(instance, check_keys), alert_states(alerts_folder(settings)))
+    alerts: tuple[AlertState, ...] | None = None
+    with Caught():
+        alerts = alert_states(alerts_folder(settings))
+    evidence = Evidence(check_states(instance, check_keys), alerts)
     return write_report(
         settings.published_warehouse_path,
         settings.report_dir,

@@ -11,6 +11,7 @@ import duckdb
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown
 
 CHART = "chart"
 
@@ -46,5 +47,5 @@ def _pictures(context: dg.AssetExecutionContext, settings: Settings, area: str) 
             return pictures_of([section_of(connection, area, settings)], tables)
     except (duckdb.Error, ValueError) as error:
         # As when a table that the charts need was never built; the tables themselves are well.
-        context.log.warning(f"the charts of {area} could not be drawn for the UI: {error}")
+        context.log.warning(f"the charts of {area} could not be drawn for the UI: {shown(str(error))}")
         return {}

@@ -25,6 +25,7 @@ from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import LONGEST_NAME, shown
 
 OWNERS = ["team:engagement-data"]
 PREVIEW_ROWS = 5
@@ -286,7 +287,11 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
         "dagster/row_count": sum(day.rows_aside for day in days),
         "load_id": load.load_id,
         "unknown_fields": sorted(
-            {field for fields in load.unknown_fields().get(dataset.key, {}).values() for field in fields}
+            {
+                shown(field, LONGEST_NAME)
+                for fields in load.unknown_fields().get(dataset.key, {}).values()
+                for field in fields
+            }
         ),
         "preview": dg.MetadataValue.md(load.preview(dataset, PREVIEW_ROWS)),
     }

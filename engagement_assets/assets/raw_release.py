@@ -13,6 +13,7 @@ from engagement_assets.assets.raw_source import RawRun, RawSource
 from engagement_assets.checks import evidence
 from engagement_assets.lake.held_days import NeverLoadedError, release
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
+from engagement_assets.shown_text import LONGEST_SENTENCE, as_markdown
 
 
 def release_held_days(run: RawRun, source: RawSource, reason: str) -> Iterator[dg.MaterializeResult[Any]]:
@@ -36,7 +37,8 @@ def release_held_days(run: RawRun, source: RawSource, reason: str) -> Iterator[d
         except NeverLoadedError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
     named = [day.isoformat() for day in released if day != WHOLE_DATASET_DAY]
-    told = f"released{f': {len(named)} days' if named else ''} ({reason})" if released else "nothing was held"
+    why = as_markdown(reason, LONGEST_SENTENCE)
+    told = f"released{f': {len(named)} days' if named else ''} ({why})" if released else "nothing was held"
     run.progress(f"{run.load_name}: {told}{': ' if named else ''}{', '.join(named)}")
     still_held = [day.isoformat() for day in run.lake.held_days(run.load_name) if day != WHOLE_DATASET_DAY]
     for dataset in source.datasets:

@@ -23,6 +23,7 @@ from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.partitions import window_of
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown
 
 RawResults = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
@@ -58,7 +59,7 @@ class RawRun:
 
     def progress(self, line: str) -> None:
         """Tell the run's log what is being done."""
-        self.context.log.info(line)
+        self.context.log.info(shown(line))
 
     def open_load(
         self, *, started_at: datetime | None = None, memory_limit: str | None = None

@@ -26,6 +26,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import as_markdown
 
 # A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
 MAX_SHARE_GONE = 0.2
@@ -71,8 +72,8 @@ def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *,
     lost = {} if allow_shrink else records_whose_files_are_gone(load, dataset, files_read)
     findings = {
         day: Finding(
-            f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {example}; the published day is "
-            "kept. Put the files back, or run this day with allow_shrink if they are meant to go",
+            f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {as_markdown(example)}; the "
+            "published day is kept. Put the files back, or run this day with allow_shrink if they are meant to go",
             HAS_NOT_SHRUNK.severity,
             observed=f"{records:,} gone",
             expected="0 gone",
@@ -169,7 +170,7 @@ def schema_drift(
         if gone:
             sentences.append(f"all {day.records_read:,} records lack the required field {gone[0]}")
         if new:
-            told = ", ".join(f"{name} ({records:,} records)" for name, records in new.items())
+            told = ", ".join(f"{as_markdown(name)} ({records:,} records)" for name, records in new.items())
             sentences.append(f"new fields that no contract names: {told}")
         if sentences:
             findings[day.day] = Finding(
@@ -226,7 +227,7 @@ def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours:
                 "run both days together"
             )
         findings[day] = Finding(
-            "; ".join(told) + f"; such as {ids[0]}",
+            "; ".join(told) + f"; such as {as_markdown(ids[0])}",
             claim.severity if repeated else Severity.WARN,
             observed=repeated + moved,
             expected=0,

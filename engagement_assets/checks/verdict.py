@@ -18,6 +18,7 @@ from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory
+from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
 DAYS_IN_TEXT = 20
 KEYS_SHOWN = 5
@@ -78,7 +79,7 @@ class Verdict:
         if len(kept) == len(self.findings):
             return self
         told = "; ".join(
-            f"{_named(day)}released ({released[day]}): {found.sentence}"
+            f"{_named(day)}released ({as_markdown(released[day], LONGEST_SENTENCE)}): {found.sentence}"
             for day, found in sorted(self.findings.items())
             if day in released
         )
@@ -104,7 +105,7 @@ class Verdict:
             severity=dg.AssetCheckSeverity.ERROR if halts or not found else dg.AssetCheckSeverity.WARN,
             description="\n".join(lines) or None,
             metadata={
-                **self.figures,
+                **{name: shown(value) if isinstance(value, str) else value for name, value in self.figures.items()},
                 evidence.FAILING_DAYS: _iso(found),
                 **self._days_judged(load),
                 **(self._evidence(load, held) if found else {}),
@@ -121,19 +122,19 @@ class Verdict:
 
     def _evidence(self, load: Load, held: Mapping[date, object]) -> dict[str, Any]:
         found = dict(sorted(self.findings.items()))
-        shown: dict[str, Any] = {
+        told: dict[str, Any] = {
             evidence.OBSERVED: _by_day({day: finding.observed for day, finding in found.items()}),
             evidence.EXPECTED: _by_day({day: finding.expected for day, finding in found.items()}),
             evidence.BLOCKED: bool(self.halting_days),
             evidence.HELD_DAYS: _iso(self.halting_days),
         }
         if rows := [finding.rows for finding in found.values() if finding.rows is not None]:
-            shown[evidence.FAILING_ROWS] = sum(rows)
+            told[evidence.FAILING_ROWS] = sum(rows)
         if keys := [key for finding in found.values() for key in finding.keys]:
-            shown[evidence.FAILING_KEYS] = list(dict.fromkeys(keys))[:KEYS_SHOWN]
+            told[evidence.FAILING_KEYS] = [shown(key, LONGEST_NAME) for key in list(dict.fromkeys(keys))[:KEYS_SHOWN]]
         if self.rows_in:
-            shown[evidence.FAILING_ROWS_SQL] = self._rows_sql(load.lake, self.rows_in, held)
-        return shown
+            told[evidence.FAILING_ROWS_SQL] = self._rows_sql(load.lake, self.rows_in, held)
+        return told
 
     def _rows_sql(self, lake: Lake, rows_in: Callable[[Lake, Dataset, date], str], held: Mapping[date, object]) -> str:
         keys = {day: rows_in(lake, self.dataset, day) for day in sorted(self.findings)[:DAYS_IN_TEXT]}
@@ -163,10 +164,11 @@ def _iso(days: Mapping[date, object]) -> list[str]:
     return [day.isoformat() for day in sorted(days) if day != WHOLE_DATASET_DAY]
 
 
-def _by_day(shown: Mapping[date, Shown]) -> Shown:
+def _by_day(found: Mapping[date, Shown]) -> Shown:
     """The one value, or the first ones with their days."""
-    if len(set(shown.values())) == 1:
-        return next(iter(shown.values()))
-    first = list(shown.items())[:KEYS_SHOWN]
-    more = f"; … and {len(shown) - len(first)} more" if len(shown) > len(first) else ""
-    return "; ".join(f"{_named(day)}{value}" for day, value in first) + more
+    if len(set(found.values())) == 1:
+        value = next(iter(found.values()))
+        return shown(value) if isinstance(value, str) else value
+    first = list(found.items())[:KEYS_SHOWN]
+    more = f"; … and {len(found) - len(first)} more" if len(found) > len(first) else ""
+    return "; ".join(f"{_named(day)}{shown(str(value))}" for day, value in first) + more

@@ -13,6 +13,7 @@ from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.shown_text import shown_lines
 
 
 def main() -> int:
@@ -29,7 +30,7 @@ def main() -> int:
         with with_services(settings) as with_sandbox:
             run = run_range(with_sandbox, window, arguments.select, allow_shrink=arguments.allow_shrink)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown_lines(str(error))}", file=sys.stderr)
         return 2
     print_summary(settings, run)
     return 0 if run.success else 1

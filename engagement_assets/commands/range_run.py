@@ -15,6 +15,7 @@ import dagster as dg
 from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
 from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
+from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
@@ -28,6 +29,7 @@ from engagement_assets.lake.replay import Choice
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown_lines
 
 # Longer than a round of the alert sensor takes.
 ALERTS_WAIT_S = 60
@@ -85,6 +87,8 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     # Whether today's data is there is not the question of a run over days that somebody names.
     settings = settings.model_copy(update={"freshness_hours": PerSource(0)})
     alerting = Alerting.of(settings)
+    for trouble in alerting.troubles:
+        print(f"alerts do not go everywhere: {trouble}", file=sys.stderr)
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
     keys, not_published = _selected_keys(defs, selection)
     run_config = {}
@@ -140,14 +144,17 @@ def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and 
 
 
 def _tell_what_ended(instance: dg.DagsterInstance, alerting: Alerting, defs: dg.Definitions) -> None:
-    """Send the alerts of runs that have ended: there need not be a daemon that does it."""
-    try:
+    """Send the alerts of runs that have ended: there need not be a daemon that does it.
+
+    Data is loaded whatever becomes of this; the check `alerts_are_delivered` says it, too.
+    """
+    with Caught() as caught:
         alerting.work(instance, defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
-    except AlertsBusyError as busy:
-        print(f"alerts are left to the alert sensor: {busy}")
-    except AlertStoreError as error:
-        # Data is loaded all the same; the check `alerts_are_delivered` says it, too.
-        print(f"nobody is told of what fails: {error}", file=sys.stderr)
+    if isinstance(caught.error, AlertsBusyError):
+        print(f"alerts are left to the alert sensor: {caught.error}")
+    elif caught.error:
+        told = str(caught.error) if isinstance(caught.error, AlertStoreError) else kind_and_place(caught.error)
+        print(f"nobody is told of what fails: {told}", file=sys.stderr)
 
 
 def _cross_source_keys_left_out(
@@ -245,7 +252,7 @@ class _ProgressFormatter(logging.Formatter):
         message = meta.get("orig_message") or record.getMessage()
         moment = datetime.fromtimestamp(record.created, tz=UTC)
         step = meta.get("step_key")
-        return f"{moment:%H:%M:%S}  {step + ': ' if step else ''}{message}"
+        return f"{moment:%H:%M:%S}  {step + ': ' if step else ''}{shown_lines(message)}"
 
 
 @dg.logger(None, description="Progress lines for a person at a terminal.")

@@ -17,6 +17,7 @@ from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.per_source import SOURCES
+from engagement_assets.shown_text import shown_lines
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def main() -> int:
         with with_services(settings) as with_sandbox:
             run = run_range(with_sandbox, window, selection, release_reason=arguments.reason)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown_lines(str(error))}", file=sys.stderr)
         return 2
     print_summary(settings, run)
     return 0 if run.success else 1

@@ -23,6 +23,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.per_source import SOURCES
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown_lines
 
 
 def main() -> int:
@@ -46,7 +47,7 @@ def main() -> int:
         with with_services(settings) as with_sandbox:
             run = run_range(with_sandbox, window, selection, replay=Choice(arguments.dataset, arguments.reason))
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown_lines(str(error))}", file=sys.stderr)
         return 2
     print_summary(settings, run)
     return 0 if run.success else 1

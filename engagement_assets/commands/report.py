@@ -9,7 +9,6 @@ import webbrowser
 
 import dagster as dg
 
-from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.engagement_report import written_report
 from engagement_assets.commands.dagster_home import prepare_dagster_home
 from engagement_assets.commands.own_settings import own_settings
@@ -28,7 +27,7 @@ def main() -> int:
     try:
         with dg.DagsterInstance.get() as instance:
             report = written_report(settings, instance, checks)
-    except (FileNotFoundError, AlertStoreError) as error:
+    except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"Report      {report.path} ({report.size_bytes / 1e6:.1f} MB)")

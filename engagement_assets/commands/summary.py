@@ -10,6 +10,7 @@ import duckdb
 from engagement_assets.assets.dbt_models import AREAS
 from engagement_assets.commands.range_run import RangeRun
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown_lines
 
 
 def print_summary(settings: Settings, run: RangeRun) -> None:
@@ -29,7 +30,7 @@ def print_summary(settings: Settings, run: RangeRun) -> None:
     if published.exists():
         print(f"Published   {published}")
     if not run.success:
-        print("\nFAILED\n" + "\n".join(f"  - {failure}" for failure in run.failures), file=sys.stderr)
+        print("\nFAILED\n" + "\n".join(f"  - {shown_lines(failure)}" for failure in run.failures), file=sys.stderr)
 
 
 def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:

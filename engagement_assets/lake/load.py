@@ -38,6 +38,7 @@ from engagement_assets.lake.load_records import (
     write_records,
 )
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
+from engagement_assets.shown_text import markdown_table
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
@@ -171,11 +172,10 @@ class Load:
 
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first rows aside as a Markdown table, without personal columns."""
-        shown = [name for name in dataset.columns if name not in dataset.personal_columns]
+        names = [name for name in dataset.columns if name not in dataset.personal_columns]
         first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
-        query = f"select {', '.join(shown)} from {self.rows_aside(dataset)} {first}"
-        frame = self.connection.execute(query).df()
-        return str(frame.to_markdown(index=False))
+        query = f"select {', '.join(names)} from {self.rows_aside(dataset)} {first}"
+        return markdown_table(names, self.connection.execute(query).fetchall())
 
     def aside_path(self, dataset: Dataset, day: date) -> Path:
         """The file aside of one day."""

@@ -32,10 +32,10 @@ class CheckState:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known beside the tables; nothing where nobody keeps it."""
+    """What is known beside the tables; nothing where nobody keeps it, None where the alerts cannot be read."""
 
     checks: tuple[CheckState, ...] = ()
-    alerts: tuple[AlertState, ...] = ()
+    alerts: tuple[AlertState, ...] | None = ()
 
 
 def check_states(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> tuple[CheckState, ...]:

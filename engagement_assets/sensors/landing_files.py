@@ -25,6 +25,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.sensors.runs import RunsUnderWay, left_to_a_person, request_of, tries_of
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown
 from engagement_assets.timetable import blocks_of
 
 LANDING_FILES = "landing_files"
@@ -62,10 +63,10 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
             try:
                 arrivals = look.at(item.source)
             except NotADirectoryError as error:
-                return dg.SensorResult(skip_reason=dg.SkipReason(str(error)), cursor=context.cursor)
+                return dg.SensorResult(skip_reason=dg.SkipReason(shown(str(error))), cursor=context.cursor)
             except OSError as error:
                 # Such as a file that has gone, or a folder that must not be read; the next tick looks again.
-                remarks.append(f"{item.source}: its files cannot be looked through: {error}")
+                remarks.append(f"{item.source}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
             newest = {

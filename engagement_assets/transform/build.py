@@ -23,6 +23,7 @@ from engagement_assets.checks.evidence import FAILING_KEYS
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.lake import Lake
+from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
 from engagement_assets.transform.project import close_connections, dbt_arguments, parsed_manifest, warehouse_environment
 
@@ -209,7 +210,7 @@ class DbtBuild:
                         )
                     except duckdb.Error as error:
                         # The verdict stands without them.
-                        context.log.warning(f"{check.name}: its failing rows cannot be read: {error}")
+                        context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
                 told[unique_id] = (test.sentence(table), metadata)
         return told
 

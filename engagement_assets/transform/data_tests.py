@@ -20,9 +20,9 @@ from engagement_assets.checks.evidence import (
 )
 from engagement_assets.extract.pseudonyms import pseudonym
 from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
 MAX_KEYS = 5
-MAX_CHARACTERS = 100
 PSEUDONYM_CHARACTERS = 12
 # What stands for a personal value where no key is set.
 MASKED = "(personal)"
@@ -55,7 +55,8 @@ class FailedTest:
     def sentence(self, table: str) -> str:
         """What failed about `schema.table`, and why it matters."""
         if not self.has_verdict:
-            return f"{table}: it could not be tested that {claim(self.node)}: {self.message}"
+            why = as_markdown(self.message, LONGEST_SENTENCE)
+            return f"{table}: it could not be tested that {claim(self.node)}: {why}"
         return f"{table}: {_rows(self.failing_rows)} against “{claim(self.node)}”. {_reason(self.node)}"
 
     def evidence(self) -> dict[str, Any]:
@@ -157,8 +158,7 @@ def _plain(value: Any, pseudonym_key: str | None, *, personal: bool) -> Any:
         return pseudonym(pseudonym_key, str(value))[:PSEUDONYM_CHARACTERS] if pseudonym_key else MASKED
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    text = str(value)
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+    return shown(str(value), LONGEST_NAME)
 
 
 def _expected(node: Mapping[str, Any]) -> str:

@@ -143,7 +143,7 @@ def test_a_release_is_a_run_that_reads_nothing_and_goes_on_downstream(door: Mobi
     assert ("downstream", None) in _materialized(result)
     checks = result.get_asset_check_evaluations()
     assert {(check.passed, check.description) for check in checks} == {
-        (True, "not judged: released: 1 days (the app's own tests)")
+        (True, "not judged: released: 1 days (`the app's own tests`)")
     }
     assert {check.check_name for check in checks} == CHECKS
     reasons = records(door.lake, "release_reason", "partition_date")
@@ -162,7 +162,7 @@ def test_a_released_day_stays_released_until_it_is_read_with_other_counts(door: 
     check = _evaluation(again, "rejected_share")
     assert (again.success, check.passed) == (True, True)
     assert check.description == (
-        "2024-01-01: released (known): 20 of 220 records were rejected (9.1%): missing_event_name 20"
+        "2024-01-01: released (`known`): 20 of 220 records were rejected (9.1%): missing_event_name 20"
     )
     door.write(DAY_1, good=200, bad=21)
     assert not door.run(DAY_1, DAY_1).success

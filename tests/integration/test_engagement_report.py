@@ -338,3 +338,10 @@ def test_the_command_writes_the_report(
     assert main() == 0
     page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
     assert "Data up to 2024-01-15; newest load 2" in page
+    assert "What the alerts know cannot be read" not in page
+
+    (tmp_path / "dagster_home" / "alerts").mkdir()
+    (tmp_path / "dagster_home" / "alerts" / "alerts.sqlite").write_bytes(b"no database" * 100)
+    assert main() == 0
+    page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
+    assert "What the alerts know cannot be read; the check alerts_are_delivered says why." in page

@@ -1,4 +1,5 @@
-"""A soak: day after day runs of the whole graph while files, services, clocks, disks and processes misbehave.
+"""A soak: day after day runs of the whole graph while files, services, clocks, disks, processes and a receiver of
+alerts misbehave.
 
 Belongs here: the days, what is injected into them, what is done after it, and the table of all that. Not here: how one
 run is made (`run_process.py`), how files arrive (`arriving_files.py`), what must hold in the end (the test).
@@ -12,7 +13,9 @@ from pathlib import Path
 from random import Random
 
 from engagement_assets.settings import Settings
+from tests.integration.misbehaving_receiver import OK, MisbehavingReceiver
 from tests.integration.services import Services
+from tests.soak.alert_outbox import assert_what_was_not_taken_waits, let_the_wait_pass
 from tests.soak.arriving_files import ArrivingFiles
 from tests.soak.lake_volume import no_room_left
 from tests.soak.run_process import RunEnd, RunOrder, run_as_process
@@ -86,6 +89,7 @@ class Soak:
     running: Services
     complete: Path
     settings: Settings
+    receiver: MisbehavingReceiver
     has_own_volume: bool = False
     injections: Injections = field(default_factory=Injections)
     runs: int = 0
@@ -118,6 +122,7 @@ class Soak:
             for request in service.requests
             if request.fault
         ]
+        faults += [f"a receiver of alerts: {name}" for name in self.receiver.given.elements() if name != OK]
         self.injections.injected.update(faults)
         self.injections.survived.update(faults)  # a run in which one was not ridden out has failed, and so the soak
 
@@ -222,4 +227,8 @@ class Soak:
 
     def _process(self, order: RunOrder, kill_at_line: int | None = None, kill_after_s: float = 0) -> RunEnd:
         self.runs += 1
-        return run_as_process(order, kill_at_line, kill_after_s)
+        let_the_wait_pass(self.settings)
+        began = datetime.now(UTC)
+        end = run_as_process(order, kill_at_line, kill_after_s)
+        assert_what_was_not_taken_waits(self.settings, began)
+        return end

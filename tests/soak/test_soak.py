@@ -18,12 +18,14 @@ import pytest
 
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.deployment import Deployment, differences
+from tests.integration.misbehaving_receiver import answers, misbehaving_receiver
 from tests.integration.served_records import (
     assert_days_were_read_as_served,
     assert_events_are_those_served,
     assert_lake_holds_the_activities_served,
 )
 from tests.integration.services import Services, services
+from tests.soak.alert_outbox import assert_every_alert_is_delivered_or_waits
 from tests.soak.lake_volume import lake_volume
 from tests.soak.run_process import RunOrder, run_as_process
 from tests.soak.soak import ALL_SOURCES, FILE_SOURCES, NEW_YORK_CHANGES_ON, Profile, Soak
@@ -52,6 +54,8 @@ LONG = Profile(
     kill_every=4,
     catch_up_every=7,
 )
+# What drips for longer takes all of its deadline, which is that of people's receivers.
+SHORT_DRIP_S = 0.2
 # Which of several files that hold a record is named, and when it was read, depends on when files came.
 COLUMNS_OF_THE_LOAD = "source_path, extracted_at"
 
@@ -169,11 +173,13 @@ def test_days_of_chaos_end_as_one_clean_build(tmp_path: Path, capsys: pytest.Cap
             activities_per_day=3,
             events_per_day=60,
         ) as running,
+        misbehaving_receiver(answers(drip_s=None if DAYS else SHORT_DRIP_S)) as there,
     ):
-        settings = running.settings(start_date=profile.first)
-        soak = Soak(profile, running, complete, settings, has_own_volume=has_own_volume)
+        settings = running.settings(start_date=profile.first, **there.settings)
+        soak = Soak(profile, running, complete, settings, there, has_own_volume=has_own_volume)
         try:
             soak.run()
+            assert_every_alert_is_delivered_or_waits(settings, there)
             assert_it_came_to_what_a_clean_build_gives(soak, running)
             files = {kind: times for kind, times in soak.injections.injected.items() if kind.startswith("a file")}
             soak.injections.survived.update(files)
@@ -193,5 +199,6 @@ def test_days_of_chaos_end_as_one_clean_build(tmp_path: Path, capsys: pytest.Cap
         "a file: cut off",
         "a file: appended to",
         "a file: unreadable",
+        "a receiver of alerts: 503, Retry-After",
     ):
         assert any(name.startswith(kind) for name in injected), kind

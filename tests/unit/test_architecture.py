@@ -53,6 +53,11 @@ def test_plain_python_folders_import_neither_dagster_nor_dbt(folder: str) -> Non
     assert forbidden == set()
 
 
+def test_what_every_layer_shows_text_with_stands_on_none_of_them() -> None:
+    ours = {name for name in _imported_modules(PACKAGE / "shown_text.py") if name.startswith("engagement_assets")}
+    assert ours == set()
+
+
 def test_every_module_says_what_belongs_in_it() -> None:
     silent = [
         str(path.relative_to(PROJECT_ROOT))

@@ -66,10 +66,12 @@ def quality(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
     ).df()
     checks = _frame(evidence.checks, CheckState, ["evaluated_at"])
     checks["area"] = checks["asset"].str.split("/").str[0]
-    alerts = _frame(evidence.alerts, AlertState, ["since", "until"])
+    alerts = _frame(evidence.alerts or (), AlertState, ["since", "until"])
     tables = {"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads}
     dataflow, figures = _dataflow(), _figures()
     notes = []
+    if evidence.alerts is None:
+        notes.append("What the alerts know cannot be read; the check alerts_are_delivered says why.")
     if suppression:
         tables = {name: table for name, table in tables.items() if name not in RECORD_COUNTS}
         tables["checks"] = checks.assign(failing_rows=None)
@@ -85,7 +87,7 @@ def quality(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
         dataflow=dataflow,
         figures=figures,
         notes=tuple(notes),
-        tiles=_tiles(checks, alerts),
+        tiles=_tiles(checks, alerts, are_read=evidence.alerts is not None),
     )
 
 
@@ -98,12 +100,14 @@ def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type, 
     return frame
 
 
-def _tiles(checks: pd.DataFrame, alerts: pd.DataFrame) -> tuple[Tile, ...]:
+def _tiles(checks: pd.DataFrame, alerts: pd.DataFrame, *, are_read: bool) -> tuple[Tile, ...]:
     counted = checks["state"].value_counts()
     opened = int((alerts["state"] == "open").sum())
     return (
         *(Tile(f"checks {state}", f"{counted.get(state, 0):,}") for state in STATES if state != "not run"),
-        Tile("alerts open", f"{opened:,}", f"{len(alerts) - opened:,} resolved"),
+        Tile("alerts open", f"{opened:,}", f"{len(alerts) - opened:,} resolved")
+        if are_read
+        else Tile("alerts open", "unknown"),
     )
 
 

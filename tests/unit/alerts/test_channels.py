@@ -51,11 +51,14 @@ def log() -> Iterator[io.StringIO]:
 
 def _channels(urls: str, folder: Path = Path(), secret: str | None = WEBHOOK_SECRET) -> list[Channel]:
     settings = Settings(_env_file=None, alert_urls=urls, alert_webhook_secret=secret)
-    return channels_of(settings, folder)
+    channels, troubles = channels_of(settings, folder)
+    assert troubles == []
+    return channels
 
 
 def test_without_urls_there_are_console_and_file() -> None:
-    assert [channel.name for channel in channels_of(Settings(_env_file=None), Path())] == ["console", "file"]
+    channels, troubles = channels_of(Settings(_env_file=None), Path())
+    assert ([channel.name for channel in channels], troubles) == (["console", "file"], [])
 
 
 def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
@@ -74,22 +77,43 @@ def test_a_url_that_is_named_twice_is_one_channel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("urls", "secret", "told"),
+    ("url", "told"),
     [
-        (f"ntfy://topic https://example.com/{SECRET}", None, "URL number 2 of ALERT_URLS"),
-        (f"nonsense://{SECRET}", None, "URL number 1 of ALERT_URLS"),
-        (f"webhook+https://example.com/{SECRET}", None, "ALERT_WEBHOOK_SECRET"),
-        (f"slack+http://host:port/{SECRET}", None, "not well-formed"),
-        (f"slack+https:///{SECRET}", None, "names no host"),
-        (f"ntfy://topic, hooks.slack.com/services/{SECRET}", None, "URL number 1 of ALERT_URLS has a blank in it"),
+        (f"https://example.com/{SECRET}", "no channel is known for it; expected https://hooks.slack.com/…"),
+        (f"nonsense://{SECRET}", "no channel is known for it"),
+        (f"webhook+https://example.com/{SECRET}", "it is a webhook, and ALERT_WEBHOOK_SECRET"),
+        (f"slack+http://host:port/{SECRET}", "a URL for slack that is not well-formed"),
+        (f"slack+https:///{SECRET}", "a URL for slack that names no host"),
     ],
 )
-def test_a_url_that_no_channel_understands_is_refused_without_showing_it(
-    urls: str, secret: str | None, told: str, log: io.StringIO
+def test_a_url_that_no_channel_understands_is_told_without_showing_it_and_takes_no_other_place_away(
+    url: str, told: str, log: io.StringIO
 ) -> None:
-    with pytest.raises(ValueError, match=told) as refused:
-        _channels(urls, secret=secret)
-    assert SECRET not in f"{refused.value!r} {refused.value.__cause__!r} {log.getvalue()}"
+    settings = Settings(
+        _env_file=None, alert_urls=f"ntfy://topic {url} slack+http://127.0.0.1:1/", alert_webhook_secret=None
+    )
+    channels, (trouble,) = channels_of(settings, Path())
+    assert [channel.name.split("-")[0] for channel in channels] == ["console", "file", "ntfy", "slack"]
+    assert trouble.startswith(f"URL number 2 of ALERT_URLS gets no alert: {told}")
+    assert SECRET not in trouble + log.getvalue()
+
+
+def test_two_urls_that_run_into_each_other_are_told() -> None:
+    settings = Settings(_env_file=None, alert_urls=f"ntfy://topic, hooks.slack.com/services/{SECRET}")
+    channels, troubles = channels_of(settings, Path())
+    assert [channel.name for channel in channels] == ["console", "file"]
+    assert troubles == [
+        "URL number 1 of ALERT_URLS gets no alert: it has a blank in it; each URL begins with its scheme"
+    ]
+
+
+def test_a_url_that_a_library_cannot_read_is_told_by_the_kind_of_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_service: object, _url: str) -> bool:
+        raise LookupError(SECRET)
+
+    monkeypatch.setattr("apprise.Apprise.add", broken)
+    _, (trouble,) = channels_of(Settings(_env_file=None, alert_urls="ntfy://topic"), Path())
+    assert trouble.startswith("URL number 1 of ALERT_URLS gets no alert: LookupError in test_channels.py, line ")
 
 
 def test_slack_and_webhook_take_a_message_with_its_key(there: Receiver) -> None:

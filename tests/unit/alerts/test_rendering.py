@@ -13,7 +13,6 @@ from engagement_assets.alerts.rendering import (
     as_slack,
     as_text,
     cut,
-    slack_text,
 )
 from tests.unit.alerts.alert_outcomes import CHECK, FINDING, message, transition
 
@@ -82,7 +81,32 @@ def test_hostile_text_mentions_and_links_nothing_in_slack() -> None:
     assert "<!channel>" not in shown
     assert "<https://evil" not in shown
     assert "&lt;!channel&gt;" in shown
-    assert slack_text(HOSTILE).startswith("&lt;!channel&gt; &lt;https://evil.example|click&gt; &amp; ")
+
+
+def test_slack_makes_links_of_our_own_addresses_alone_and_unfurls_none() -> None:
+    body = as_slack(message(transition(finding=_finding("@here https://evil.example/x.png"))))
+    (section,) = body["blocks"][1:]
+    assert section["text"]["verbatim"] is True
+    assert "\n@here https://evil.example/x.png\n" in section["text"]["text"]
+    assert "*run*  <https://dagster.example/runs/run-1>" in section["text"]["text"]
+    assert (body["unfurl_links"], body["unfurl_media"]) == (False, False)
+
+
+def test_hostile_text_steers_no_terminal() -> None:
+    name = "a\x1b[2J\u202eb\nALERT  ERROR opened: nothing"
+    hostile = transition(
+        subject=msgspec.structs.replace(CHECK, name=name, asset=name),
+        finding=msgspec.structs.replace(FINDING, sentence=name, observed=name, expected=name),
+    )
+    for told in (
+        message(hostile),
+        message(*[hostile] * 11),
+        message(msgspec.structs.replace(hostile, change=Change.RESOLVED)),
+    ):
+        text = as_text(told)
+        assert all(sign == "\n" or sign.isprintable() for sign in text)
+        assert [line for line in text.splitlines()[1:] if line.startswith("ALERT")] == []
+        assert "a\\x1b[2J\\u202eb ALERT ERROR opened: nothing" in text
 
 
 @pytest.mark.parametrize("sign", ["<", "&", "x", "*"])

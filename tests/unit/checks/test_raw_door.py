@@ -99,7 +99,7 @@ def test_a_day_whose_files_have_gone_has_shrunk(lake: Lake) -> None:
     verdict = _shrunk(lake, Found({RUNNA_ACTIVITIES: rows}), tuple(row["source_path"] for row in rows))
     assert verdict.halting_days == {
         DAY_2: (
-            "2 activities of 2 landing files are gone, such as runna/2024-03-02/1.json; the published day is kept. "
+            "2 activities of 2 landing files are gone, such as `runna/2024-03-02/1.json`; the published day is kept. "
             "Put the files back, or run this day with allow_shrink if they are meant to go"
         )
     }
@@ -231,7 +231,7 @@ def test_fields_that_loads_have_met_are_not_new() -> None:
 def test_a_new_field_warns_with_its_name_on_every_day_that_has_it() -> None:
     verdict = _drift({DAY_1: {"mood": 3, "battery": 12}, DAY_2: {"mood": 1}}, frozenset({"battery"}))
     assert _severities(verdict) == {DAY_1: Severity.WARN, DAY_2: Severity.WARN}
-    assert verdict.findings[DAY_1].sentence == "new fields that no contract names: mood (3 records)"
+    assert verdict.findings[DAY_1].sentence == "new fields that no contract names: `mood` (3 records)"
     assert (verdict.findings[DAY_1].observed, verdict.findings[DAY_1].keys) == ("mood", ("mood",))
 
 
@@ -278,7 +278,7 @@ def test_ids_that_stand_once_are_no_duplicates(lake: Lake) -> None:
 
 def test_an_id_that_stands_twice_in_a_load_holds_its_day(lake: Lake) -> None:
     verdict = _duplicates(lake, [], [_run(7, DAY_2), _run(7, DAY_2), _run(8, DAY_2)])
-    assert verdict.halting_days == {DAY_2: "2 rows share their activity_id with another row of this load; such as 7"}
+    assert verdict.halting_days == {DAY_2: "2 rows share their activity_id with another row of this load; such as `7`"}
     found = verdict.findings[DAY_2]
     assert (found.observed, found.expected, found.rows, found.keys) == (2, 0, 2, ("7",))
     assert verdict.rows_where == "activity_id::varchar in ('7')"

@@ -127,7 +127,7 @@ def test_a_released_day_that_is_read_again_with_the_same_counts_stays_released()
     verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {DAY_1: LOST, DAY_2: LOST})
     let_through = verdict.without_released([_read_again(DAY_1, 8), _read_again(DAY_2, 7)], history)
     assert set(let_through.findings) == {DAY_2}
-    assert let_through.note == "2024-03-01: released (known and harmless): two lost"
+    assert let_through.note == "2024-03-01: released (`known and harmless`): two lost"
 
 
 def test_a_day_that_nobody_released_is_judged_as_it_is() -> None:

@@ -160,15 +160,16 @@ def test_files_that_must_not_be_read_keep_no_other_source_waiting_and_are_told(
 
     def refuse(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
         if prefix.startswith("runna/"):
-            raise PermissionError(13, "Permission denied", prefix)
+            raise PermissionError(13, "Permission denied\x1b[2J", prefix)
         return listed(landing, prefix, suffixes)
 
     monkeypatch.setattr(Landing, "files", refuse)
     assert _requested(found.sense("landing_files")) == [("daily_lingokids", day(2), day(2))]
     (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
-    assert "runna: its files cannot be looked through: [Errno 13] Permission denied" in str(
-        found.sense("landing_files").skip_reason
-    )
+    skipped = found.sense("landing_files").skip_reason
+    assert isinstance(skipped, dg.SkipReason)
+    told = "runna: its files cannot be looked through: [Errno 13] Permission denied\\x1b[2J"
+    assert (skipped.skip_message or "").startswith(told)
 
 
 def test_a_landing_zone_that_is_not_there_is_told(found: Graph, tmp_path: Path) -> None:

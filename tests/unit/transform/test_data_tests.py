@@ -117,7 +117,7 @@ def test_a_warning_blocks_nothing_and_accepted_values_are_what_is_expected() -> 
 
 def test_a_test_that_cannot_be_run_shows_no_rows_and_says_what_dbt_says() -> None:
     test = FailedTest(UNIQUE, "error", 0, "no such column", "")
-    assert test.sentence(TABLE) == "training.runs: it could not be tested that run_id is unique: no such column"
+    assert test.sentence(TABLE) == "training.runs: it could not be tested that run_id is unique: `no such column`"
     assert test.evidence() == {"blocked": True}
 
 
@@ -147,7 +147,7 @@ def test_a_test_that_gives_nothing_of_the_grain_shows_all_that_it_gives(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     sql = "select note, distance_m from training.runs where distance_m < 2"
-    assert keys(connection, node("assert_runs", None), sql) == [{"note": "x" * 100 + "…", "distance_m": 1.5}]
+    assert keys(connection, node("assert_runs", None), sql) == [{"note": "x" * 99 + "…", "distance_m": 1.5}]
 
 
 @pytest.mark.parametrize("name", ["unique_field", "value_field", "from_field"])

@@ -1,0 +1,60 @@
+"""Text that somebody else wrote, shown to a person: names of files and fields, titles, messages of libraries.
+
+Belongs here: what such text may look like on a terminal, in Markdown and in Slack. Not here: where it is shown, or what
+is kept of it (data stays as it came).
+
+What is shown this way steers no terminal, turns no line around, hides nothing, and comes alive nowhere: it is no link,
+no picture of another host, no mention, no row of a table.
+"""
+
+import html
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+LONGEST_NAME = 100
+LONGEST_SENTENCE = 600
+# In Markdown these need no more than their digits and dashes.
+_HARMLESS = (int, float, Decimal, date)
+
+
+def shown(text: str, limit: int = LONGEST_SENTENCE) -> str:
+    """One line of plain text of at most `limit` characters; what cannot be seen stands there as Python writes it."""
+    # White space of any kind is one blank. One sign more than is shown tells whether there is more.
+    line = " ".join(text.split())[: limit + 1]
+    line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def shown_lines(text: str) -> str:
+    """The same for a text of several lines, which keep their indentation."""
+    lines = text.split("\n")
+    return "\n".join(line[: len(line) - len(line.lstrip(" "))] + shown(line) for line in lines)
+
+
+def as_markdown(text: str, limit: int = LONGEST_NAME) -> str:
+    """The text as code, in which Markdown finds nothing; empty for a text of blanks.
+
+    Escapes are no way: Dagster's UI makes links of addresses after it has taken the escapes away. Code is as good to
+    read on a terminal and in Slack, so sentences that go to all of them name what is in data like this.
+    """
+    line = shown(text, limit).replace("`", "'")
+    return f"`{line}`" if line else ""
+
+
+def as_mrkdwn(text: str, limit: int = LONGEST_SENTENCE) -> str:
+    """The text for a `verbatim` text object of Slack: no mention and no link; at worst a word is bold."""
+    return html.escape(shown(text, limit), quote=False)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown: names of columns are our own, cells are data."""
+    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if value is None or isinstance(value, _HARMLESS):
+        return "" if value is None else str(value)
+    # A bar ends a cell also in code, unless there is a backslash before it, and no other one before that.
+    return as_markdown(str(value)).replace("\\|", "\\¦").replace("|", "\\|")
