@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagement_assets.extract.runna_activity_files import read_activity, read_explaining
-from engagement_assets.extract.runna_documents import ActivityRows, read_typed
+from engagement_assets.extract.runna_documents import ActivityRows
 from engagement_assets.extract.runna_parts import PART_COLUMNS
+from engagement_assets.extract.runna_rows import read_typed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runna"
 NOT_IN_THE_DOCUMENT = ("source_path", "laps_read", "steps_read")

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.extract.runna_activity_files import clipped, read_activity
-from engagement_assets.extract.runna_documents import (
-    MAX_STEPS,
-    ActivityRows,
-    UnusableRecordError,
-)
+from engagement_assets.extract.runna_activity_files import read_activity
+from engagement_assets.extract.runna_documents import ActivityRows, UnusableRecordError
+from engagement_assets.extract.runna_members import clipped
 from engagement_assets.extract.runna_parts import PART_COLUMNS
+from engagement_assets.extract.runna_steps import MAX_STEPS
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runna"
 LAPS = "raw_runna/activity_laps"
