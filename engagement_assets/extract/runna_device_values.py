@@ -51,8 +51,8 @@ _PLACEHOLDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
 # The FIT SDKs compute in single precision, whose seventh digit is rounded.
 _PRECISION = 1e-6
 
-# Times of FIT files count from the end of 1989: a reader that forgets it is 20 years off. Seconds sent as milliseconds
-# lie in 1970. A clock may be ahead, and its time zone up to 14 hours.
+# FIT's time begins at the end of 1989, which is what a clock tells that was never set. Seconds sent as milliseconds lie
+# in 1970. A clock may be ahead of UTC by its time zone, up to 14 hours.
 _EARLIEST_TIME_MS = 946_684_800_000  # 2000-01-01
 _DAYS_AFTER_BATCH = 1
 
