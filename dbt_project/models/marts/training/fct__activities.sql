@@ -63,8 +63,8 @@ activities_with_laps_and_steps as (
         activities.*,
         laps_summed.distance_m,
         laps_summed.moving_time_ms,
-        coalesce(laps_summed.lap_count, 0) as laps_found,
         workout_steps_latest.step_count,
+        coalesce(laps_summed.lap_count, 0) as laps_found,
         case
             when workout_steps_latest.step_count is not null
                 then coalesce(laps_summed.steps_covered, 0)
