@@ -41,3 +41,19 @@
         when 'MILES' then cast(1609.344 as decimal(7, 3))
     end
 {%- endmacro %}
+
+{#- Which recording of its planned workout an activity is, from 1 for the newest. Two devices that record one workout
+    send two activities: of the same user and workout, planned for the same day. Without a workout or a planned day
+    nothing says so, and each is the first. -#}
+{% macro position_in_planned_workout() -%}
+    row_number() over (
+        partition by
+            user_id,
+            plan_id,
+            week_of_plan,
+            workout_id,
+            planned_workout_date,
+            case when workout_id is null or planned_workout_date is null then activity_id end
+        order by batch_date desc, source_path desc
+    )
+{%- endmacro %}

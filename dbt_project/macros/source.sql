@@ -11,6 +11,25 @@
     {%- do return(adapter.dispatch('lake_files')(var('lake_uri') ~ '/' ~ source_name ~ '/' ~ table_name)) -%}
 {%- endmacro %}
 
+{#- The days of a dataset that were loaded and not held, with or without rows, as a table with the column `day`: a load
+    gives each of its days a file. The files are listed, not opened. -#}
+{% macro days_in_lake(source_name, table_name) -%}
+    {%- set relation = builtins.source(source_name, table_name) -%}
+    {%- if not execute or relation.is_cte or model.resource_type == 'unit_test' -%}
+        {%- do return(relation) -%}
+    {%- endif -%}
+    {%- do return(adapter.dispatch('lake_days')(var('lake_uri') ~ '/' ~ source_name ~ '/' ~ table_name)) -%}
+{%- endmacro %}
+
 {% macro duckdb__lake_files(folder) -%}
     read_parquet('{{ folder | replace("'", "''") }}/*/*.parquet', hive_partitioning = true, hive_types = {'day': date})
+{%- endmacro %}
+
+{#- A day that retention has removed has a mark in its place. The first day of 1970 is none: see `columns_of_files.py`. -#}
+{% macro duckdb__lake_days(folder) -%}
+    (
+        select distinct cast(regexp_extract(file, 'day=([0-9-]+)', 1) as date) as day
+        from glob('{{ folder | replace("'", "''") }}/day=*/*')
+        where file not like '%/day=1970-01-01/%'
+    )
 {%- endmacro %}

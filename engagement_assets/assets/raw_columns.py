@@ -16,7 +16,6 @@ DESCRIPTIONS = {
     "source_path": "The file or page that the record was read from.",
     "extracted_at": "When the load that read the record began (UTC).",
     "workout_id": "The workout that the activity performs.",
-    "step_count": "How many workout steps the activity's file has, repeats written out.",
 }
 
 

@@ -21,6 +21,7 @@ import duckdb
 
 from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing import Landing, LandingFile, printable_key
+from engagement_assets.extract.runna_device_values import placeholders, plausible_instant, plausible_number
 from engagement_assets.extract.runna_parts import (
     PART_COLUMNS,
     Batch,
@@ -204,14 +205,33 @@ def _date_of(name: str) -> date | None:
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers: int) -> None:
-    """One temporary view per part, with the datasets' types, and the files that count."""
-    for part, columns in PART_COLUMNS.items():
+    """Two temporary views per part, as it is stored and with the datasets' types, and the files that count."""
+    for part in PART_COLUMNS:
         paths = [str(part_path(workdir, part, number)).replace("'", "''") for number in range(readers)]
-        typed = ", ".join(_typed(name, kind) for name, kind in columns.items())
         files = ", ".join(f"'{path}'" for path in paths)
         connection.execute(
-            f"create or replace temp view runna_{part} as "
-            f"select {typed}, day from read_parquet([{files}], hive_partitioning = false)"
+            f"create or replace temp view runna_{part}_stored as "
+            f"select * from read_parquet([{files}], hive_partitioning = false)"
+        )
+    # An activity without a time of its own, or with one that cannot be, has that of its earliest lap.
+    connection.execute(
+        f"""
+        create or replace temp table runna_first_laps as
+        select file, min({plausible_instant("started_at")}) as first_started_at
+        from runna_laps_stored
+        where file in (select file from runna_activities_stored where {plausible_instant("created_on")} is null)
+        group by file
+        """
+    )
+    for part, columns in PART_COLUMNS.items():
+        typed = {name: _typed(name, kind) for name, kind in columns.items()}
+        first_laps = ""
+        if part == "activities":
+            typed["created_on"] = f"coalesce({typed['created_on']}, first_started_at)"
+            first_laps = "left join runna_first_laps using (file)"
+        selected = ", ".join(f"{value} as {name}" for name, value in typed.items())
+        connection.execute(
+            f"create or replace temp view runna_{part} as select {selected}, day from runna_{part}_stored {first_laps}"
         )
     connection.execute(
         """
@@ -224,15 +244,13 @@ def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers:
 
 def _typed(name: str, kind: str) -> str:
     """A stored column with its type; fractions of whole units are rounded."""
-    number = f"nullif({name}, 'nan'::double)"
-    whole = f"cast(round_even({number}, 0) as bigint)"
-    typed = {
+    number = plausible_number(name)
+    return {
         "DOUBLE": number,
-        "BIGINT": whole,
-        "TIMESTAMP": f"make_timestamp_ms({whole})",
+        "BIGINT": f"cast(round_even({number}, 0) as bigint)",
+        "TIMESTAMP": plausible_instant(name),
         "DATE": f"cast({name} as date)",
     }.get(kind, name)
-    return f"{typed} as {name}"
 
 
 def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
@@ -253,6 +271,7 @@ def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
             "from runna_unknown_fields group by dataset, day, field"
         ),
         files_read=tuple(found.keys),
+        placeholders=placeholders("runna_activities_stored", "runna_laps_stored"),
         never_read=tuple(found.never_read),
     )
 

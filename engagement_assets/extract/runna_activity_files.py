@@ -1,35 +1,48 @@
 """One Runna activity file, good or bad: from its bytes to rows and to what is wrong with it.
 
 Belongs here: what makes a file, a lap or a step unusable, the words for it, and how the rest is
-kept. Not here: what a document consists of (`runna_documents.py`), where files lie and how rows
-reach disk (`runna.py`, `runna_parts.py`).
+kept. Not here: what a document consists of (`runna_documents.py`), what its parts become (`runna_rows.py`,
+`runna_steps.py`), where files lie and how rows reach disk (`runna.py`, `runna_parts.py`).
 """
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from engagement_assets.extract.runna_documents import (
-    REPEAT_STEP_TYPE,
     Activity,
     ActivityRows,
-    FlatSteps,
-    KnownFields,
     Lap,
+    Pace,
+    Paces,
     Plan,
     PlannedWorkout,
     Rejection,
     Step,
     UnusableRecordError,
+)
+from engagement_assets.extract.runna_members import (
+    NULL,
+    Members,
+    as_json,
+    as_sent,
+    elements_of,
+    known_fields,
+    members_of,
+    optional_members,
+    part_of,
+    present,
+    shown,
+)
+from engagement_assets.extract.runna_rows import read_typed, rows
+from engagement_assets.extract.runna_steps import (
+    REPEAT_STEP_TYPE,
+    FlatSteps,
     plain_step,
-    read_typed,
     refuse_too_many_steps,
     repeated,
-    rows,
 )
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
@@ -37,29 +50,13 @@ from engagement_assets.lake.datasets import (
     RUNNA_WORKOUT_STEPS,
 )
 
-MAX_RAW_TEXT_BYTES = 64 * 1024
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The words that JSON lacks and that some writers send all the same; strings match first, to be
 # stepped over.
 _STRING_OR_NOT_A_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|(-?Infinity|NaN)', re.DOTALL)
-# Such a word is wrapped into an object, which makes the document JSON and which no field accepts.
-_WRAPPED = re.compile(r'\{"(-?Infinity|NaN)":null\}')
-_SHOWN_CHARACTERS = 80
 
-_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_ELEMENTS = msgspec.json.Decoder(list[Raw])
+_MEMBERS = msgspec.json.Decoder(Members)
 _ANYTHING = msgspec.json.Decoder(Raw)
-_NULL = Raw(b"null")
-
-Members = dict[str, Raw]
-Part = TypeVar("Part", bound=KnownFields)
-
-
-def clipped(data: bytes) -> str:
-    """The beginning of `data` as text, at most 64 KiB of UTF-8; other bytes become U+FFFD."""
-    text = data[:MAX_RAW_TEXT_BYTES].decode("utf-8", "replace")
-    return text.encode()[:MAX_RAW_TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def read_activity(data: bytes, file: int) -> ActivityRows:
@@ -92,25 +89,28 @@ def read_explaining(text: bytes, file: int) -> ActivityRows:
     """
     members = _document(text)
     members.pop("waypoints", None)
-    laps = _elements(members.pop("laps", _NULL), "laps")
-    plan_members = _optional_members(members, "planDetails")
-    planned_members = _optional_members(members, "plannedWorkoutMetadata")
-    steps = _elements(planned_members.pop("stepsV2", _NULL), "plannedWorkoutMetadata.stepsV2")
+    laps = elements_of(members.pop("laps", NULL), "laps")
+    plan_members = optional_members(members, "planDetails")
+    planned_members = optional_members(members, "plannedWorkoutMetadata")
+    steps = elements_of(planned_members.pop("stepsV2", NULL), "plannedWorkoutMetadata.stepsV2")
 
-    activity, extra = _known_fields(Activity, members, "")
-    activity.plan_details, plan_extra = _known_fields(Plan, plan_members, "planDetails.")
-    activity.planned_workout_metadata, planned_extra = _known_fields(
+    activity, extra = known_fields(Activity, members, "")
+    activity.plan_details, plan_extra = known_fields(Plan, plan_members, "planDetails.")
+    activity.planned_workout_metadata, planned_extra = known_fields(
         PlannedWorkout, planned_members, "plannedWorkoutMetadata."
     )
     extra |= {f"planDetails.{name}": value for name, value in plan_extra.items()}
     extra |= {f"plannedWorkoutMetadata.{name}": value for name, value in planned_extra.items()}
 
     pieces = _Pieces()
+    fitting_laps = pieces.laps(laps or ())
+    flat_steps = None if steps is None else pieces.flatten(steps, "stepsV2", 0, {})
     found = rows(
         activity,
-        laps=pieces.laps(laps or ()),
-        steps=None if steps is None else pieces.flatten(steps, "stepsV2", 0, {}),
-        extra=_json(extra),
+        laps=fitting_laps,
+        steps=flat_steps,
+        steps_are_placed=pieces.step_of_unknown_length is None,
+        extra=as_json(extra),
         file=file,
     )
     found.rejected = pieces.rejected
@@ -127,6 +127,8 @@ class _Pieces:
         """Begin with nothing."""
         self.rejected: list[Rejection] = []
         self.unknown_fields: list[tuple[str, str]] = []
+        # Where the step is that was rejected and may have stood for any number of flattened steps.
+        self.step_of_unknown_length: str | None = None
 
     def rejected_from(self, dataset: str) -> int:
         return sum(rejection.dataset == dataset for rejection in self.rejected)
@@ -137,58 +139,71 @@ class _Pieces:
         for index, element in enumerate(elements):
             where = f"laps[{index}]"
             try:
-                lap, extra = _known_fields(Lap, _members(element, where), f"{where}.")
+                lap, extra = known_fields(Lap, members_of(element, where), f"{where}.")
             except UnusableRecordError as error:
                 self._reject(RUNNA_ACTIVITY_LAPS.key, index, element, error)
                 continue
             self.unknown_fields += [(RUNNA_ACTIVITY_LAPS.key, name) for name in extra]
-            laps.append((index, lap, _json(extra)))
+            laps.append((index, lap, as_json(extra)))
         return laps
 
     def flatten(self, elements: Sequence[Raw], where: str, start: int, inherited: Members) -> FlatSteps:
         """The flattened steps, the first of which has the index `start`; a bad step leaves a hole.
 
         A step is rejected once, at the first index where it is missing, however often it would have
-        been repeated. `inherited` are the unknown fields of the repeat around the steps, which has
+        been repeated. The steps after one of unknown length have no place: they are rejected, too, each at the first
+        index that it could have. `inherited` are the unknown fields of the repeat around the steps, which has
         no row of its own.
         """
         flat: FlatSteps = []
         for number, element in enumerate(elements):
-            index = start + len(flat)
+            index, place = start + len(flat), f"{where}[{number}]"
+            if self.step_of_unknown_length:
+                self._reject(RUNNA_WORKOUT_STEPS.key, index, element, self._no_place(place))
+                flat.append((None, None))
+                continue
             rejected, unknown = len(self.rejected), len(self.unknown_fields)
             try:
-                part = self._flat_step(element, f"{where}[{number}]", index, inherited)
+                part = self._flat_step(element, place, index, inherited)
             except UnusableRecordError as error:
                 # The raw text of a rejected repeat holds its steps: what was said of them is taken
                 # back.
                 del self.rejected[rejected:], self.unknown_fields[unknown:]
                 self._reject(RUNNA_WORKOUT_STEPS.key, index, element, error)
                 part = [(None, None)]
+                self.step_of_unknown_length = None if _is_plain_step(element) else place
             flat += part
         return flat
 
     def _flat_step(self, element: Raw, where: str, index: int, inherited: Members) -> FlatSteps:
-        members = _members(element, where)
-        nested = _elements(members.pop("steps", _NULL), f"{where}.steps") or []
-        step, extra = _known_fields(Step, members, f"{where}.")
+        members = members_of(element, where)
+        nested = elements_of(members.pop("steps", NULL), f"{where}.steps") or []
+        step, extra = known_fields(Step, members, f"{where}.")
         self.unknown_fields += [(RUNNA_WORKOUT_STEPS.key, name) for name in extra]
         try:
             if step.type == REPEAT_STEP_TYPE:
                 extra = {f"repeat.{name}": value for name, value in extra.items()}
                 block = self.flatten(nested, f"{where}.steps", index, inherited | extra)
                 flat = repeated(step, block)
+                if self.step_of_unknown_length:
+                    # The later repetitions come after it.
+                    flat = flat[: len(block)]
             else:
-                flat = [(plain_step(step, nested, _json(inherited | extra)), None)]
+                flat = [(plain_step(step, _paces(step.paces), nested, as_json(inherited | extra)), None)]
             refuse_too_many_steps(index + len(flat))
         except UnusableRecordError as error:
             raise UnusableRecordError(error.reason_code, f"{where}.{error}") from error
-        except msgspec.ValidationError as error:
-            raise _refusal(error, step.paces, f"{where}.paces.") from error
         return flat
 
+    def _no_place(self, where: str) -> UnusableRecordError:
+        return UnusableRecordError(
+            "no_place",
+            f"{where}: expected a known number of flattened steps before it, found {self.step_of_unknown_length}, "
+            "which was rejected and may stand for any number",
+        )
+
     def _reject(self, dataset: str, position: int, element: Raw, error: UnusableRecordError) -> None:
-        raw_text = _WRAPPED.sub(r"\1", clipped(bytes(element)))
-        self.rejected.append(Rejection(dataset, position, raw_text, error.reason_code, str(error)))
+        self.rejected.append(Rejection(dataset, position, as_sent(element), error.reason_code, str(error)))
 
 
 def _refuse_other_encodings(data: bytes) -> None:
@@ -217,7 +232,7 @@ def _document(text: bytes) -> Members:
                 "truncated_json", "expected a whole JSON document, found only its beginning"
             ) from error
         raise UnusableRecordError("not_json", f"expected a JSON document: {error}") from error
-    raise UnusableRecordError("not_an_object", f"expected a JSON object, found {_shown(text)}")
+    raise UnusableRecordError("not_an_object", f"expected a JSON object, found {shown(text)}")
 
 
 def _wrap_not_a_numbers(text: bytes) -> bytes:
@@ -231,76 +246,24 @@ def _wrap_not_a_numbers(text: bytes) -> bytes:
     return b"".join([*pieces, text[start:]])
 
 
-def _members(value: Raw, where: str) -> Members:
+def _paces(value: Raw) -> Paces:
+    """The pace targets of a step; `value` is empty where it has none."""
+    paces = Paces()
+    targets = present(members_of(value, "paces")) if bytes(value) else {}
+    for name in Paces.__struct_fields__:
+        if name in targets:
+            where = f"paces.{name}"
+            setattr(paces, name, part_of(Pace, members_of(targets[name], where), f"{where}."))
+    return paces
+
+
+def _is_plain_step(element: Raw) -> bool:
+    """Whether a rejected step is one flattened step all the same: it says nothing of repeating."""
     try:
-        return _MEMBERS.decode(value)
-    except msgspec.ValidationError as error:
-        raise UnusableRecordError("wrong_type", f"{where}: expected an object, found {_shown(value)}") from error
-
-
-def _optional_members(members: Members, name: str) -> Members:
-    value = members.pop(name, _NULL)
-    return {} if bytes(value) == b"null" else _members(value, name)
-
-
-def _elements(value: Raw, where: str) -> list[Raw] | None:
-    if bytes(value) == b"null":
-        return None
-    try:
-        return _ELEMENTS.decode(value)
-    except msgspec.ValidationError as error:
-        raise UnusableRecordError("wrong_type", f"{where}: expected a list, found {_shown(value)}") from error
-
-
-def _known_fields(kind: type[Part], members: Members, where: str) -> tuple[Part, Members]:
-    """The part that the known members make, and the unknown ones."""
-    known = _names(kind)
-    unknown = {name: value for name, value in members.items() if name not in known}
-    fitting = msgspec.json.encode({name: members[name] for name in members if name in known})
-    try:
-        return _decoder(kind).decode(fitting), unknown
-    except msgspec.ValidationError as error:
-        raise _refusal(error, Raw(fitting), where) from error
-
-
-@cache
-def _decoder(kind: type[Part]) -> "msgspec.json.Decoder[Part]":
-    return msgspec.json.Decoder(kind)
-
-
-@cache
-def _names(kind: type[KnownFields]) -> frozenset[str]:
-    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
-
-
-def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> UnusableRecordError:
-    """The decoder's complaint about a field of the object `value`, and what it found there."""
-    complaint, _, path = str(error).partition(" - at `$.")
-    path = path.removesuffix("`")
-    for name in path.split(".") if path else ():
-        value = _MEMBERS.decode(value)[name]
-    found = _shown(value)
-    if found in ("NaN", "Infinity", "-Infinity") or complaint == "Number out of range":
-        reason_code = "not_a_number"
-    elif complaint.endswith(">= 0.0"):
-        reason_code = "negative_value"
-    elif ", got `" in complaint:
-        reason_code = "wrong_type"
-    else:
-        reason_code = "wrong_value"
-    expected = complaint.partition(", got ")[0]
-    expected = expected[0].lower() + expected[1:]
-    place = f"{where}{path}".rstrip(".")
-    return UnusableRecordError(reason_code, f"{place}: {expected}, found {found}")
-
-
-def _shown(value: Raw | bytes) -> str:
-    text = _WRAPPED.sub(r"\1", clipped(bytes(value)))
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-
-
-def _json(members: Members) -> str | None:
-    """Unknown fields as compact JSON text; None without any."""
-    if not members:
-        return None
-    return msgspec.json.format(msgspec.json.encode(members), indent=-1).decode()
+        members = present(_MEMBERS.decode(element))
+    except msgspec.ValidationError:
+        return False
+    kind = msgspec.json.decode(members.get("type", NULL))
+    return (kind is None or (isinstance(kind, str) and kind != REPEAT_STEP_TYPE)) and not (
+        {"steps", "repeatValue"} & members.keys()
+    )

@@ -20,17 +20,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engagement_assets.extract.runna_activity_files import (
-    MAX_RAW_TEXT_BYTES,
-    clipped,
-    read_activity,
-)
+from engagement_assets.extract.runna_activity_files import read_activity
 from engagement_assets.extract.runna_documents import (
     ActivityRows,
     Rejection,
     Row,
     UnusableRecordError,
 )
+from engagement_assets.extract.runna_members import MAX_RAW_TEXT_BYTES, clipped
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,

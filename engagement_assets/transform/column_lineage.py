@@ -20,6 +20,8 @@ from engagement_assets.lake.datasets import RAW_DATASETS
 DIALECT = "duckdb"
 # What the macro `lake_files` makes of a source.
 LAKE_FILES = re.compile(r"read_parquet\('[^']*/(\w+)/(\w+)/\*/\*\.parquet'[^)]*\)")
+# What the macro `lake_days` makes of one.
+LAKE_DAYS = re.compile(r"glob\('[^']*/(\w+)/(\w+)/day=\*/\*'\)")
 # No model, but the models that write change logs read it (see the macro `create_change_ledger`).
 CHANGE_LEDGER = ("intermediate", "consumed_changes")
 
@@ -46,7 +48,8 @@ def column_parents(manifest: Mapping[str, Any], compiled: Mapping[str, str]) -> 
 
 
 def _parents(sql: str, schema: MappingSchema, ids: Mapping[tuple[str, str], str]) -> ColumnParents:
-    tree = parse_one(LAKE_FILES.sub(r'"\1"."\2"', sql), dialect=DIALECT)
+    sql = LAKE_DAYS.sub(r'(select day as file from "\1"."\2")', LAKE_FILES.sub(r'"\1"."\2"', sql))
+    tree = parse_one(sql, dialect=DIALECT)
     query = qualify(tree, schema=schema, dialect=DIALECT, validate_qualify_columns=False)
     # Of the whole query once: made anew for each column, as is usual, it would take ten times as long.
     scope = build_scope(query)

@@ -19,18 +19,24 @@ LOADED_AT = datetime(2024, 6, 1)
 
 # One lap or step is its speed (m/s); a target band is 0.1 m/s to either side of it.
 Speeds = tuple[float, ...]
+# None is the place of a step that was rejected.
+Steps = tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
 class ActivityFile:
-    """One activity file of a batch. `steps` is None where the file has no `stepsV2`."""
+    """One activity file of a batch. `steps` is None where the file has no `stepsV2`.
+
+    Unless `steps_are_placed`, more of them follow which were quarantined.
+    """
 
     activity_id: str
     user_id: str = "user-1"
     workout_id: str | None = "workout-1"
     plan_id: str | None = "plan-1"
     laps: Speeds = (3.0, 2.5)
-    steps: Speeds | None = (3.0, 2.5)
+    steps: Steps | None = (3.0, 2.5)
+    steps_are_placed: bool = True
     week_of_plan: int | None = 1
     workout_distance: float | None = 5.0
     unit_of_measure: str = "KILOMETERS"
@@ -63,8 +69,8 @@ def write_batch(
                 "workout_distance": file.workout_distance,
                 "planned_workout_date": day if file.week_of_plan == 1 else None,
                 "lap_count": len(file.laps),
-                "step_count": None if file.steps is None else len(file.steps),
-                "steps_md5": None if file.steps is None else repr(file.steps),
+                "step_count": len(file.steps) if file.steps is not None and file.steps_are_placed else None,
+                "steps_md5": None if file.steps is None else repr((file.steps, file.steps_are_placed)),
                 "source_path": path,
                 "extracted_at": loaded_at,
             }
@@ -104,5 +110,6 @@ def write_batch(
             }
             for file, path in paths.items()
             for index, speed in enumerate(file.steps or ())
+            if speed is not None
         ],
     )

@@ -62,3 +62,23 @@ def test_the_data_tests_pass_on_sound_tables_and_tell_which_are_not(
         "users_have_one_speed_per_step",
         "users_rank_once_per_step",
     ]
+
+
+def test_steps_that_are_missing_from_the_bridge_are_found_beside_rejected_ones(warehouse: WarehouseBuilder) -> None:
+    hole = ActivityFile("hole", workout_id="hole", steps=(3.0, None))
+    unplaced = ActivityFile("unplaced", workout_id="unplaced", steps=(3.0, 2.5), steps_are_placed=False)
+    write_batch(warehouse, DAY, [ActivityFile("whole"), hole, unplaced])
+    warehouse.build(DAY, NEXT_DAY, TRAINING)
+    select = "path:tests/training"
+    assert warehouse.failing_tests(select) == {}
+
+    for workout, index in (("hole", 0), ("unplaced", 1)):
+        with duckdb.connect(str(warehouse.warehouse_path)) as connection:
+            step = f"workout_id = '{workout}' and step_index = {index}"
+            connection.execute(f"create table missing as from training.bdg__workout_to_steps where {step}")
+            connection.execute(f"delete from training.bdg__workout_to_steps where {step}")
+        assert set(warehouse.failing_tests(select)) == {"assert_step_counts_are_those_of_the_bridge"}
+        with duckdb.connect(str(warehouse.warehouse_path)) as connection:
+            connection.execute("insert into training.bdg__workout_to_steps from missing")
+            connection.execute("drop table missing")
+    assert warehouse.failing_tests(select) == {}

@@ -153,6 +153,82 @@ def test_other_steps_of_a_workout_reach_the_activities_of_earlier_days(
     assert_equal_to_full_build(warehouse, manifest)
 
 
+def test_steps_of_unknown_number_replace_those_that_were_known(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
+    write_batch(warehouse, DAYS[0], [ActivityFile("early")])
+    build(warehouse, DAYS[0])
+    completed = (
+        "select step_count, steps_covered, is_completed from training.fct__activities where activity_id = 'early'"
+    )
+    assert warehouse.query(completed) == [(2, 2, True)]
+    assert column(warehouse, "select activity_id from training.tempo_sessions") == ["early"]
+
+    # A repeat after the first step was rejected.
+    late = ActivityFile("late", user_id="user-2", steps=(3.0,), steps_are_placed=False)
+    write_batch(warehouse, DAYS[1], [late])
+    build(warehouse, DAYS[1])
+
+    assert warehouse.query(completed) == [(None, None, None)]
+    assert column(warehouse, "select step_count from training.dim__workouts") == [None]
+    assert column(warehouse, "select activity_id from training.tempo_sessions") == []
+    assert warehouse.query(
+        "select lap_index, step_index from training.lap_pace_adherence where user_id = 'user-1'"
+    ) == [
+        (0, 0),
+        (1, None),
+    ]
+    assert set(column(warehouse, "select step_index from training.workout_leaderboard")) == {0}
+    assert_equal_to_full_build(warehouse, manifest)
+
+    # As many steps as before, all of them placed: they are others all the same.
+    write_batch(warehouse, DAYS[2], [replace(late, steps_are_placed=True)])
+    build(warehouse, DAYS[2])
+
+    assert warehouse.query(completed) == [(1, 1, True)]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_a_rejected_step_keeps_its_place_and_no_lap_covers_it(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
+    write_batch(warehouse, DAYS[0], [ActivityFile("all", laps=(3.0, 1.0, 2.5), steps=(3.0, None, 2.5))])
+    write_batch(warehouse, DAYS[1], [ActivityFile("one", workout_id="last", laps=(3.0,), steps=(3.0, None))])
+    build(warehouse, DAYS[0], DAYS[1])
+
+    assert warehouse.query(
+        "select activity_id, step_count, steps_covered, is_completed from training.fct__activities order by 1"
+    ) == [("all", 3, 2, False), ("one", 2, 1, False)]
+    assert warehouse.query(
+        "select step_index, pace_status from training.lap_pace_adherence where activity_id = 'all' order by lap_index"
+    ) == [(0, "in_band"), (None, "no_target"), (2, "in_band")]
+    assert warehouse.query("select workout_id, step_count from training.dim__workouts order by 1") == [
+        ("last", 2),
+        ("workout-1", 3),
+    ]
+    assert_equal_to_full_build(warehouse, manifest)
+
+
+def test_tempo_sessions_end_with_the_newest_loaded_day_also_an_empty_one(
+    warehouse: WarehouseBuilder, manifest: Manifest
+) -> None:
+    write_batch(warehouse, DAYS[0], [ActivityFile("tempo")])
+    build(warehouse, DAYS[0])
+    period = "select distinct period_start_date, period_end_date from training.tempo_sessions"
+    assert warehouse.query(period) == [(date(2023, 7, 2), date(2024, 1, 1))]
+
+    write_batch(warehouse, DAYS[3], [])
+    build(warehouse, DAYS[3])
+    assert warehouse.query(period) == [(date(2023, 7, 5), date(2024, 1, 4))]
+    assert_equal_to_full_build(warehouse, manifest)
+
+    # Retention has removed the day, which was loaded all the same.
+    (newest,) = warehouse.lake_folder.glob(f"raw_runna/activities/day={DAYS[3]}/*")
+    newest.rename(newest.with_name("pruned.json"))
+    # Held days lie elsewhere.
+    held = warehouse.lake_folder / f"held/raw_runna/activities/day={DAYS[4]}"
+    held.mkdir(parents=True)
+    (held / "data.parquet").touch()
+    build(warehouse, DAYS[4])
+    assert warehouse.query(period) == [(date(2023, 7, 5), date(2024, 1, 4))]
+
+
 def test_builds_that_stopped_half_way_are_caught_up_in_any_order(
     warehouse: WarehouseBuilder, manifest: Manifest
 ) -> None:
@@ -225,7 +301,8 @@ def random_file(drawn: random.Random, activity_id: str) -> ActivityFile:
         workout_id=drawn.choice(("workout-1", "workout-2", "workout-3", None)),
         plan_id=drawn.choice(("plan-1", "plan-2", None)),
         laps=speeds(drawn.randint(0, 4)),
-        steps=drawn.choice((None, (), (3.0,), (3.0, 2.5), (3.0, 2.5, 2.0))),
+        steps=drawn.choice((None, (), (3.0,), (3.0, 2.5), (3.0, 2.5, 2.0), (3.0, None), (None, 2.5))),
+        steps_are_placed=drawn.random() < 0.8,
         week_of_plan=drawn.choice((None, 1, 2, 3, 4)),
         workout_distance=drawn.choice((None, 5.0, 6.2, 10.1)),
         unit_of_measure=drawn.choice(("KILOMETERS", "MILES")),

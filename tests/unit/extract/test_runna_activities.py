@@ -1,6 +1,8 @@
 """What a good Runna activity document becomes, in both ways of reading it."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.runna_activity_files import read_activity, read_explaining
-from engagement_assets.extract.runna_documents import ActivityRows, read_typed
+from engagement_assets.extract.runna_documents import (
+    Activity,
+    ActivityRows,
+    Lap,
+    Pace,
+    Paces,
+    Plan,
+    PlannedWorkout,
+    Step,
+)
 from engagement_assets.extract.runna_parts import PART_COLUMNS
+from engagement_assets.extract.runna_rows import read_typed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runna"
 NOT_IN_THE_DOCUMENT = ("source_path", "laps_read", "steps_read")
@@ -129,7 +142,12 @@ def test_a_repeat_in_a_repeat_counts_its_own_repetitions() -> None:
         ("laps_empty.json", {"lap_count": 0, "created_on": FIRST_LAP_MS}),
         ("laps_null.json", {"lap_count": 0, "created_on": FIRST_LAP_MS}),
         ("laps_absent_and_created_on_absent.json", {"lap_count": 0, "created_on": None}),
-        ("created_on_null.json", {"lap_count": 4, "created_on": FIRST_LAP_MS + 721_401}),
+        ("created_on_null.json", {"lap_count": 4, "created_on": None}),
+        ("created_on_as_empty_text.json", {"lap_count": 1, "created_on": None}),
+        ("week_of_plan_as_empty_text.json", {"week_of_plan": None}),
+        ("plan_details_as_empty_list.json", {"plan_id": None, "plan_length_weeks": None}),
+        ("planned_workout_as_empty_list.json", {"run_type": None, "step_count": None, "steps_md5": None}),
+        ("texts_of_blanks.json", {"record_type": None, "unit_of_measure": None, "workout_id": None}),
         ("steps_absent.json", {"step_count": None, "steps_md5": None}),
         (
             "steps_empty.json",
@@ -142,6 +160,73 @@ def test_a_repeat_in_a_repeat_counts_its_own_repetitions() -> None:
 def test_what_is_optional_and_missing_is_null(name: str, expected: dict[str, Any]) -> None:
     activity = activity_of(read(name))
     assert {column: activity[column] for column in expected} == expected
+
+
+def places_of_optional_values(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where a document has, or could have, a value that may be absent."""
+    if isinstance(value, list):
+        # One lap and one step stand for all.
+        yield from places_of_optional_values(value[0], (*path, 0)) if value else ()
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if name not in ("activityId", "userId", "waypoints", "text"):
+                yield (*path, name)
+            yield from places_of_optional_values(member, (*path, name))
+
+
+def whole_document() -> dict[str, Any]:
+    """A document in which every field has a value."""
+    document: dict[str, Any] = json.loads((FIXTURES / "activity.json").read_bytes())
+    document["waypoints"] = []
+    step = document["plannedWorkoutMetadata"]["stepsV2"][0]
+    step |= {"targetType": "PACE", "paces": {name: {"mps": 3.0} for name in ("slow", "average", "fast")}}
+    step |= {"stepOrder": 1, "repeatValue": 1, "steps": None}
+    return document
+
+
+PLACES = list(places_of_optional_values(whole_document()))
+
+
+def put(document: dict[str, Any], path: tuple[str | int, ...], value: Any) -> ActivityRows:
+    *above, last = path
+    part: Any = document
+    for name in above:
+        part = part[name]
+    part[last] = value
+    found = read_activity(msgspec.json.encode(document), 0)
+    # The pace targets are kept as they were sent.
+    place = list(PART_COLUMNS["steps"]).index("paces_json")
+    return replace(found, steps=[row[:place] + row[place + 1 :] for row in found.steps])
+
+
+def test_every_field_has_a_place_among_the_optional_values() -> None:
+    parts = (Activity, Plan, PlannedWorkout, Lap, Step, Paces, Pace)
+    fields = {field.encode_name for part in parts for field in msgspec.structs.fields(part)}
+    assert {path[-1] for path in PLACES} == fields - {"activityId", "userId", "waypoints"}
+
+
+@pytest.mark.parametrize("nothing", ["", " \u00a0\t", []], ids=["empty_text", "blanks", "empty_list"])
+@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+def test_what_says_nothing_is_as_good_as_null_in_every_field(path: tuple[str | int, ...], nothing: Any) -> None:
+    if path[-1] == "stepsV2" and nothing == []:
+        pytest.skip("a workout without steps says what its steps are")
+    assert put(whole_document(), path, nothing) == put(whole_document(), path, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-02-05T06:00:00Z",
+        "2024-02-05T23:30:00-05:00",
+        "2024-02-05 00:30:00.250 +0200",
+        "2024-02-05t06:00z",
+        "2024-02-05",
+    ],
+)
+def test_a_date_time_where_a_date_is_meant_is_that_date(text: str) -> None:
+    found = put(whole_document(), ("plannedWorkoutMetadata", "plannedWorkoutDate"), text)
+    assert activity_of(found)["planned_workout_date"] == "2024-02-05"
+    assert activity_of(read("planned_date_with_time.json"))["planned_workout_date"] == "2024-02-05"
 
 
 @pytest.mark.parametrize("name", ["byte_order_mark.json", "duplicated_keys.json"])
@@ -201,9 +286,10 @@ def test_unknown_fields_are_kept_and_named_once_per_record() -> None:
 
 
 amounts = st.none() | st.integers(0, 10**7) | st.floats(0, 1e7)
-texts = st.none() | st.text(max_size=5)
-ids = st.integers() | st.text(min_size=1, max_size=5)
-instants = st.none() | st.integers(946_684_800_000, 4_102_444_799_999)
+words = st.text(min_size=1, max_size=5).filter(lambda text: not is_absent(text))
+texts = st.none() | words
+ids = st.integers() | words
+instants = st.none() | st.integers(-(10**18), 10**18)
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

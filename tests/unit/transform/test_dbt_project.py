@@ -45,7 +45,7 @@ SINGULAR_TESTS = {
     "strava/strava_weekly_kudos_change": {"assert_weeks_are_compared_with_exactly_the_week_before"},
     "strava/strava_kudos_by_workout_type": {"assert_kudos_of_runs_are_the_same_in_every_table"},
     "training/fct__activities": {"assert_every_activity_is_in_the_fact_once"},
-    "training/dim__workouts": {"assert_step_counts_are_those_of_the_bridge"},
+    "training/bdg__workout_to_steps": {"assert_step_counts_are_those_of_the_bridge"},
     "training/bdg__activity_to_laps": {"assert_every_accepted_lap_is_in_the_bridge"},
     "training/user_pace_adherence": {"assert_laps_are_judged_and_summed_once"},
 }

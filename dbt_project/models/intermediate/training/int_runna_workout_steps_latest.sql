@@ -44,6 +44,7 @@ latest as (
         steps_activity_id,
         steps_source_path,
         steps_md5,
+        step_count,
         case when steps_md5 is not null then batch_date end as steps_batch_date
 
     from numbered_newest_first
@@ -57,6 +58,7 @@ select
     latest.steps_batch_date,
     latest.steps_source_path,
     latest.steps_md5,
+    latest.step_count,
     {% if is_incremental() %}
         coalesce(previous.change_number, {{ next_change_number() }}) as change_number
     {% else %}

@@ -64,7 +64,8 @@ newest_of_batch as (
         newest.unit_of_measure,
         newest_with_steps.activity_id as steps_activity_id,
         newest_with_steps.source_path as steps_source_path,
-        newest_with_steps.steps_md5
+        newest_with_steps.steps_md5,
+        newest_with_steps.step_count
 
     from numbered_newest_first as newest
     left join newest_with_steps

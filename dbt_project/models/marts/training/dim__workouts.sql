@@ -25,12 +25,6 @@ workout_steps_latest as (
 
 ),
 
-workout_steps as (
-
-    select * from {{ ref('bdg__workout_to_steps') }}
-
-),
-
 numbered_newest_first as (
 
     select
@@ -51,18 +45,6 @@ newest as (
 
 ),
 
-steps_counted as (
-
-    select
-        workout_steps.workout_id,
-        count(*) as step_count
-
-    from newest
-    inner join workout_steps on newest.workout_id = workout_steps.workout_id
-    group by workout_steps.workout_id
-
-),
-
 workouts as (
 
     select
@@ -71,16 +53,10 @@ workouts as (
         cast(newest.run_type as string) as run_type,
         cast(newest.workout_distance as double) as distance,
         cast(newest.unit_of_measure as string) as unit_of_measure,
-        cast(
-            case
-                when workout_steps_latest.steps_md5 is not null
-                    then coalesce(steps_counted.step_count, 0)
-            end as bigint
-        ) as step_count
+        cast(workout_steps_latest.step_count as bigint) as step_count
 
     from newest
     left join workout_steps_latest on newest.workout_id = workout_steps_latest.workout_id
-    left join steps_counted on newest.workout_id = steps_counted.workout_id
 
 )
 

@@ -57,38 +57,22 @@ laps_summed as (
 
 ),
 
-steps_counted as (
-
-    select
-        workout_id,
-        count(*) as step_count
-
-    from workout_steps
-    where workout_id in (select activities.workout_id from activities)
-    group by workout_id
-
-),
-
 activities_with_laps_and_steps as (
 
     select
         activities.*,
         laps_summed.distance_m,
         laps_summed.moving_time_ms,
+        workout_steps_latest.step_count,
         coalesce(laps_summed.lap_count, 0) as laps_found,
         case
-            when workout_steps_latest.steps_md5 is not null
-                then coalesce(steps_counted.step_count, 0)
-        end as step_count,
-        case
-            when workout_steps_latest.steps_md5 is not null
+            when workout_steps_latest.step_count is not null
                 then coalesce(laps_summed.steps_covered, 0)
         end as steps_covered
 
     from activities
     left join laps_summed on activities.activity_id = laps_summed.activity_id
     left join workout_steps_latest on activities.workout_id = workout_steps_latest.workout_id
-    left join steps_counted on activities.workout_id = steps_counted.workout_id
 
 ),
 

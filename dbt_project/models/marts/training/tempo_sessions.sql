@@ -3,8 +3,8 @@
 {% set end_date = var('tempo_sessions_end_date') %}
 {% set given_end_date = "date '" ~ end_date ~ "'" if end_date else 'null' %}
 
--- The period ends at the newest batch in the lake, or at a given day; never at the wall clock, so
--- that a rerun gives the same answer.
+-- The period ends at the newest batch date that was loaded, with files or without, or at a given
+-- day; never at the wall clock, so that a rerun gives the same answer.
 with
 
 activities as (
@@ -19,17 +19,16 @@ activities_latest as (
 
 ),
 
-activities_by_batch_date as (
+batch_dates as (
 
-    select * from {{ ref('int_runna_activities_by_batch_date') }}
+    select * from {{ ref('stg_runna__batch_dates') }}
 
 ),
 
 period_ends as (
 
     select coalesce({{ given_end_date }}, max(batch_date)) as period_end_date
-    from activities_by_batch_date
-    where is_in_lake
+    from batch_dates
 
 ),
 
@@ -48,24 +47,12 @@ periods as (
 
 ),
 
-tempo_sessions as (
+tempo_activities as (
 
     select
-        ---------- ids
-        cast(activities.activity_id as string) as activity_id,
-        cast(activities.user_id as string) as user_id,
-        cast(activities.plan_id as string) as plan_id,
-        cast(activities.workout_id as string) as workout_id,
-
-        ---------- numerics
-        cast(activities.distance_m as double) as distance_m,
-        cast(activities.moving_time_ms as bigint) as moving_time_ms,
-
-        ---------- dates and timestamps
-        cast(activities.activity_date as date) as activity_date,
-        cast(periods.period_start_date as date) as period_start_date,
-        cast(periods.period_end_date as date) as period_end_date,
-        cast(activities.created_at as timestamp) as created_at
+        activities.*,
+        periods.period_start_date,
+        periods.period_end_date
 
     from activities
     inner join activities_latest on activities.activity_id = activities_latest.activity_id
@@ -76,6 +63,40 @@ tempo_sessions as (
     where
         activities.is_completed
         and activities_latest.run_type = 'TEMPO'
+
+),
+
+numbered_within_workout as (
+
+    select
+        *,
+        {{ position_in_planned_workout() }} as position_in_workout
+
+    from tempo_activities
+
+),
+
+tempo_sessions as (
+
+    select
+        ---------- ids
+        cast(activity_id as string) as activity_id,
+        cast(user_id as string) as user_id,
+        cast(plan_id as string) as plan_id,
+        cast(workout_id as string) as workout_id,
+
+        ---------- numerics
+        cast(distance_m as double) as distance_m,
+        cast(moving_time_ms as bigint) as moving_time_ms,
+
+        ---------- dates and timestamps
+        cast(activity_date as date) as activity_date,
+        cast(period_start_date as date) as period_start_date,
+        cast(period_end_date as date) as period_end_date,
+        cast(created_at as timestamp) as created_at
+
+    from numbered_within_workout
+    where position_in_workout = 1
 
 )
 

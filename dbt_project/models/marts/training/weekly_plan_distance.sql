@@ -26,24 +26,11 @@ activities as (
 
 ),
 
--- Two recordings of one planned workout are one workout: the same workout, planned for the same
--- day. Without a planned day nothing says so, and each counts.
 numbered_within_workout as (
 
     select
         *,
-        row_number() over (
-            partition by
-                user_id,
-                plan_id,
-                week_of_plan,
-                workout_id,
-                planned_workout_date,
-                case
-                    when workout_id is null or planned_workout_date is null then activity_id
-                end
-            order by batch_date desc, source_path desc
-        ) as position_in_workout
+        {{ position_in_planned_workout() }} as position_in_workout
 
     from activities
     where

@@ -19,6 +19,7 @@ select
     workout_distance,
     current_est_5k_time_s,
     lap_count,
+    step_count,
 
     ---------- dates and timestamps
     planned_workout_date,
