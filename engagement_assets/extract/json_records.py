@@ -334,12 +334,12 @@ class RecordShape:
 
 
 def _first_of(rules: Sequence[tuple[str, str, str]]) -> str:
-    """SQL for the first rule whose condition holds, from conditions, reason codes and messages."""
+    """SQL for the first rule whose condition holds, NULL without one, from conditions, reason codes and messages."""
     cases = " ".join(
         f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
         for condition, reason_code, message in rules
     )
-    return f"case {cases} end"
+    return f"case {cases} end" if cases else "null"
 
 
 def quoted(text: str) -> str:
