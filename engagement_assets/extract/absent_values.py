@@ -26,4 +26,10 @@ def is_absent(value: object, *, list_is_meant: bool = False) -> bool:
 
 def is_blank_sql(text: str) -> str:
     """SQL for whether the SQL text `text` is of blanks alone, an empty one included; NULL for NULL."""
-    return f"(trim({text}, '{BLANKS}') = '')"
+    # Trimming takes a microsecond a text. Most are told by their first character: no blank lies between these two.
+    return f"""
+        (case
+            when {text} between '!' and '~' then false
+            when {text} = '' then true
+            else trim({text}, '{BLANKS}') = ''
+        end)"""

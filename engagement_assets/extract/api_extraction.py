@@ -16,8 +16,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engagement_assets.extract.api_records import MAX_NAME, BadValueError, ReadRecord, Value
+from engagement_assets.extract.api_records import BadValueError, ReadRecord, Value
 from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.json_records import MAX_NAME
 from engagement_assets.lake.datasets import Dataset
 
 MAX_RAW_TEXT = 100_000

@@ -16,12 +16,7 @@ import msgspec
 
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.answer_documents import is_nested_deeper
-from engagement_assets.extract.json_records import MAX_NESTING
-
-# No service has a tenth of it; each name costs a place in the list of new fields.
-MAX_MEMBERS = 1_000
-# A name that is longer is cut where people read it.
-MAX_NAME = 200
+from engagement_assets.extract.json_records import MAX_MEMBERS, MAX_NAME, MAX_NESTING
 
 Value = str | int | float | bool | datetime | date | None
 

@@ -14,6 +14,8 @@ import mmap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from heapq import merge
+from itertools import groupby
 from pathlib import Path
 
 from engagement_assets.extract.line_files import LineFile, PreparedFiles
@@ -23,15 +25,27 @@ BYTE_ORDER_MARK = "\ufeff"
 
 # No row of values holds as many names of columns.
 _NAMES_OF_A_HEADER = 3
+# Eight columns are known, and nobody reads hundreds of others; each is looked at once a row, and a rejected row keeps
+# its header.
+MAX_COLUMNS = 1_000
+MAX_HEADER_CHARACTERS = 32 * 1024
+# A file of two months' minutes has 90,000 headers. What has more was not put together from exports.
+MAX_HEADERS = 100_000
+# A file is copied once for each of them.
+MAX_DIFFERENT_HEADERS = 100
 _BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Header:
-    """The names of columns in their order, and the line that gives them (without a byte order mark)."""
+    """The names of columns in their order, and the line that gives them (without a byte order mark).
+
+    With a `fault`, a reason code and a message, no row under it can be read; it then has no names.
+    """
 
     line: str
     names: tuple[str, ...]
+    fault: tuple[str, str] | None = None
 
     def place(self, name: str) -> int | None:
         """Where a column stands, from 1; None when it is not there."""
@@ -115,8 +129,15 @@ def parse_header(line: str, known: Sequence[str]) -> Header | None:
     except (csv.Error, ValueError):
         return None
     names = [name.strip() for name in names]
-    is_header = len(set(names) & set(known)) >= _NAMES_OF_A_HEADER
-    return Header(line, tuple(names)) if is_header else None
+    if len(set(names) & set(known)) < _NAMES_OF_A_HEADER:
+        return None
+    if len(names) > MAX_COLUMNS or len(line) > MAX_HEADER_CHARACTERS:
+        message = (
+            f"expected a header of at most {MAX_COLUMNS:,} columns and {MAX_HEADER_CHARACTERS:,} characters above this "
+            f"line, found one of {len(names):,} columns and {len(line):,} characters"
+        )
+        return Header(line, (), ("header_too_large", message))
+    return Header(line, tuple(names))
 
 
 def _part(file: LineFile, path: Path) -> LineFile:
@@ -153,25 +174,45 @@ def _parts_of(file: LineFile, known: Sequence[str], workdir: Path) -> list[tuple
 
 
 def _header_lines(content: mmap.mmap, known: Sequence[str]) -> Iterator[_HeaderLine]:
-    starts = {_first_line(content)}
-    for name in (known[0], known[-1]):
-        place = content.find(name.encode())
-        while place >= 0:
-            starts.add(content.rfind(b"\n", 0, place) + 1)
-            end = content.find(b"\n", place)
-            place = content.find(name.encode(), end) if end >= 0 else -1
+    """The headers of a file in their order; what follows the last one of too many belongs to none."""
+    headers: dict[Header, Header] = {}
+    for number, item in enumerate(_all_header_lines(content, known), 1):
+        # Many lines have one header: all of them share it.
+        header = headers.setdefault(item.header, item.header)
+        if len(headers) <= MAX_DIFFERENT_HEADERS and number <= MAX_HEADERS:
+            yield replace(item, header=header)
+            continue
+        message = (
+            f"expected at most {MAX_HEADERS:,} headers in a file, of which {MAX_DIFFERENT_HEADERS:,} differ, found "
+            "more of them above this line: put fewer files together in one"
+        )
+        yield replace(item, header=Header(header.line, (), ("too_many_headers", message)))
+        return
+
+
+def _all_header_lines(content: mmap.mmap, known: Sequence[str]) -> Iterator[_HeaderLine]:
+    first = _first_line(content)
     in_force: Header | None = None
-    for start in sorted(starts):
+    for start, _ in groupby(merge([first], *(_lines_with(content, name) for name in (known[0], known[-1])))):
         end = content.find(b"\n", start)
         end = end if end >= 0 else len(content)
         line = content[start:end].decode()
         header = parse_header(line, known)
         if not header:
             continue
-        place = _place_after_a_row(line, header, in_force, known) if start > min(starts) else 0
+        place = _place_after_a_row(line, header, in_force, known) if start > first else 0
         row = line[:place].removesuffix(BYTE_ORDER_MARK)
         in_force = parse_header(line[place:], known) or header
         yield _HeaderLine(start + len(row.encode()), end, in_force, follows_a_row=bool(row))
+
+
+def _lines_with(content: mmap.mmap, name: str) -> Iterator[int]:
+    """Where the lines start that hold a name, in their order."""
+    place = content.find(name.encode())
+    while place >= 0:
+        yield content.rfind(b"\n", 0, place) + 1
+        end = content.find(b"\n", place)
+        place = content.find(name.encode(), end) if end >= 0 else -1
 
 
 def _place_after_a_row(line: str, header: Header, in_force: Header | None, known: Sequence[str]) -> int:
@@ -184,10 +225,11 @@ def _place_after_a_row(line: str, header: Header, in_force: Header | None, known
         # A header of more columns may end like this one.
         if not row.endswith(DELIMITER) or row.count(DELIMITER) == len(in_force.names) - 1:
             return len(row)
+    names = set(header.names)
     for name in header.names:
         if name in known:
             return 0
-        joined = next((item for item in known if name.endswith(item) and item not in header.names), None)
+        joined = next((item for item in known if name.endswith(item) and item not in names), None)
         if joined:
             return max(line.find(joined), 0)
     return 0

@@ -15,6 +15,7 @@ from datetime import date
 
 import duckdb
 
+from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.csv_headers import BYTE_ORDER_MARK, DELIMITER, CsvParts
 from engagement_assets.extract.extraction import Calendar, DayWindow
 from engagement_assets.extract.instants import instant_sql
@@ -48,7 +49,7 @@ _EXTRA = """
 class CsvColumn:
     """A column that the contract names: its name in the header, the column that it becomes.
 
-    A value of nothing or of white space alone is NULL. An instant becomes UTC (TIMESTAMP).
+    A value of nothing or of blanks alone is NULL (`absent_values.py`). An instant becomes UTC (TIMESTAMP).
     """
 
     name: str
@@ -77,7 +78,7 @@ class CsvRecords:
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
     - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, header, reason_code, message`,
       all lines that are no records; `day` is still NULL where the line says none of the calendar, and
-      `header` where the line could not be read or stands under none.
+      `header` where the line could not be read or stands under none that can be used.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -219,7 +220,8 @@ class CsvRecords:
             create or replace temp table {self.name}_rejected as
             select
                 odd.file_id, odd.day, odd.line_bytes, found.position,
-                left(odd.line, {MAX_RAW_TEXT}) as raw_text, headers.header_line as header,
+                left(odd.line, {MAX_RAW_TEXT}) as raw_text,
+                case when headers.fault is null then headers.header_line end as header,
                 odd.verdict.reason_code as reason_code, odd.verdict.message as message
             from (
                 select distinct on (file_id, line) * from {self.name}_lines
@@ -237,7 +239,7 @@ class CsvRecords:
         )
 
     def _list_headers(self) -> None:
-        """Make `<name>_headers`: `file_id, header_line, width, places, repeated, extras`."""
+        """Make `<name>_headers`: `file_id, header_line, fault, width, places, repeated, extras`."""
         known = [column.name for column in self.columns]
         headers = self.parts.headers
         self.connection.execute(
@@ -246,6 +248,7 @@ class CsvRecords:
             select
                 unnest(range(len($lines)))::bigint as file_id,
                 unnest($lines::varchar[]) as header_line,
+                unnest($faults::struct(reason_code varchar, message varchar)[]) as fault,
                 unnest($widths::bigint[]) as width,
                 unnest($places::bigint[][]) as places,
                 unnest($repeated::varchar[]) as repeated,
@@ -253,6 +256,10 @@ class CsvRecords:
             """,
             {
                 "lines": [header and header.line for header in headers],
+                "faults": [
+                    header and header.fault and {"reason_code": header.fault[0], "message": header.fault[1]}
+                    for header in headers
+                ],
                 "widths": [len(header.names) if header else None for header in headers],
                 "places": [[header.place(name) if header else None for name in known] for header in headers],
                 "repeated": [header and header.repeated(known) for header in headers],
@@ -274,7 +281,7 @@ class CsvRecords:
         text, as `<column>_text`.
         """
         texts = ", ".join(
-            f"case when trim(texts[places[{place}]]) <> '' then texts[places[{place}]] end "
+            f"case when not {is_blank_sql(f'texts[places[{place}]]')} then texts[places[{place}]] end "
             f"as {column.column}{'_text' if column.is_instant else ''}"
             for place, column in enumerate(self.columns, 1)
         )
@@ -290,7 +297,7 @@ class CsvRecords:
                 from (
                     select
                         * exclude (texts), len(texts) as values_found,
-                        case when repeated is null and len(texts) = width then texts end as texts
+                        case when fault is null and repeated is null and len(texts) = width then texts end as texts
                     from (
                         select headers.*, lines.line, {_VALUES} as texts
                         from {self.prepared.lines_sql()} as lines
@@ -345,7 +352,7 @@ class CsvRecords:
             f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
             for condition, reason_code, message in rules
         )
-        return f"case {cases} end"
+        return f"case when fault is not null then fault {cases} end"
 
     @staticmethod
     def _missing(place: int, column: CsvColumn) -> tuple[str, str, str]:

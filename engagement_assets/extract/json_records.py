@@ -1,15 +1,15 @@
 """What a JSON record must look like, as SQL for DuckDB.
 
-Belongs here: the fields of a record, and the expressions that turn a line into columns, judge it
-and find what it holds beyond its contract. Not here: where lines come from (`line_files.py`), how they
-are read (`jsonl_records.py`), which records a source sends (the source's own module).
+Belongs here: the fields of a record, and the expressions that turn a line into columns, judge it and find what it holds
+beyond its contract. Not here: what lines look like that need no second look (`json_layouts.py`), where lines come from
+(`line_files.py`), how they are read (`jsonl_records.py`), which records a source sends (the source's own module).
 
-A line is judged in one of two ways. Lines of a file are alike: same keys, same order, same spaces.
-So a few lines are looked at to learn such a layout, and a line that equals the layout filled with
-its own values is proven right by that one comparison. Any other line (an absent optional field, an
-extra one, an escape, a defect) is judged by looking up its types and keys, which costs several
-times as much. Values that came through DuckDB's reader are no proof: it makes numbers of texts and
-texts of numbers without a word.
+A line that equals a layout (`json_layouts.py`) needs only its values judged. Any other line (an absent optional
+field, an extra one, an escape, a defect) is judged by looking up its types and keys, which costs several times as much.
+Values that came through DuckDB's reader are no proof: it makes numbers of texts and texts of numbers without a word.
+
+What is absent is told by `absent_values.py`: a text of blanks and, where no list is meant, an empty list say
+nothing, whatever the field holds.
 
 The expressions speak of `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key`
 (the properties of these names) and `moment` (`moment_value`).
@@ -20,15 +20,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
 
+from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.extraction import Calendar
-from engagement_assets.extract.instants import instant_sql
+from engagement_assets.extract.instants import bound_sql, instant_sql
 
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
 # Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
+# A contract names some twenty; of what a sender adds nobody reads hundreds, and each one takes memory several times.
+MAX_MEMBERS = 1_000
+# As much of a name as a message tells.
+MAX_NAME = 200
 
 _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
@@ -41,6 +45,7 @@ class Kind(StrEnum):
     SECONDS = "a number of seconds"
     FLAG = "true or false"
     INSTANT = "a time such as 2021-01-31 23:59:59.123"
+    BOUND = "a date or a time such as 2021-01-31 23:59:59.123"
     LIST = "a list"
 
 
@@ -49,8 +54,12 @@ _JSON_TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.SECONDS: ("DOUBLE", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT"),
     Kind.FLAG: ("BOOLEAN",),
     Kind.INSTANT: ("VARCHAR",),
+    Kind.BOUND: ("VARCHAR",),
     Kind.LIST: ("ARRAY",),
 }
+# What `types` say of a text of blanks and of an empty list, which stand for none.
+_ABSENT = ("BLANK", "EMPTY")
+_NONE = ("NULL", *_ABSENT)
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,8 @@ class Field:
     """A field of a record: its dotted path, the column it becomes, what it holds.
 
     Of a list only the length is kept (BIGINT), seconds become whole milliseconds (BIGINT), an
-    instant becomes UTC (TIMESTAMP). A required field is a text that is not empty, or an instant.
+    instant becomes UTC (TIMESTAMP), and so does a bound, which says from when or until when
+    something holds and may be an open end. A required field is a text or an instant.
     """
 
     path: str
@@ -97,8 +107,33 @@ class RecordShape:
 
     @property
     def types(self) -> str:
-        """The JSON types of fields, parents and the record itself; fails if not JSON."""
-        return f"json_type(line, {[f'$.{path}' for path in self._paths] + ['$']})"
+        """The JSON types of fields, parents and the record itself; fails if not JSON.
+
+        A text of blanks alone is `BLANK`, and an empty list `EMPTY` where no list is meant.
+        """
+        paths = [f"$.{path}" for path in self._paths]
+        # `texts` know no parents; a CASE looks these up for the few that are a text or a list.
+        value = f"coalesce(texts[place], json_extract_string(line, {paths})[place])"
+        lists = [place for place, field in enumerate(self.fields, 1) if field.kind is Kind.LIST]
+        is_meant = f"place in ({', '.join(map(str, lists))})" if lists else "false"
+        return f"""
+            list_transform(json_type(line, {[*paths, "$"]}), lambda name, place: case
+                when name = 'VARCHAR' and {is_blank_sql(value)} then 'BLANK'
+                when name = 'ARRAY' and not {is_meant} and {value} = '[]' then 'EMPTY'
+                else name end)"""
+
+    @property
+    def absent_types(self) -> str:
+        """The `types` where some of them say that a value stands for none, else NULL."""
+        return f"case when list_has_any(types, {[*_ABSENT]}) then types end"
+
+    @property
+    def present_texts(self) -> str:
+        """The `texts`, NULL also where `absent_types` say that a value stands for none."""
+        return (
+            "case when absent_types is null then texts else list_transform(texts, lambda value, place: "
+            f"case when coalesce(absent_types[place] not in {_ABSENT}, true) then value end) end"
+        )
 
     @property
     def keys(self) -> str:
@@ -131,65 +166,17 @@ class RecordShape:
                     conditions.append(f"({text} is null or coalesce({fits}, false))")
                 case Kind.FLAG:
                     conditions.append(f"coalesce({text} in ('true', 'false'), true)")
-                case Kind.INSTANT:
-                    absent = "false" if field.required else f"{text} is null"
-                    conditions.append(f"({absent} or {self._value(field, text)} is not null)")
+                case Kind.INSTANT | Kind.BOUND:
+                    absent = "false" if field.required else f"coalesce({is_blank_sql(text)}, true)"
+                    conditions.append(f"({self._value(field, text)} is not null or {absent})")
                 case Kind.TEXT if field.required:
-                    conditions.append(f"{text} <> ''")
+                    conditions.append(f"not {is_blank_sql(text)}")
         return " and ".join(conditions)
 
     def with_moment_alone(self) -> "RecordShape":
         """The shape of what must be read to date a record."""
         fields = (field for field in self.fields if field.path == self.moment)
         return RecordShape(tuple(fields), self.moment)
-
-    def layout(self, sample: str) -> str | None:
-        """SQL for the line that has the layout of `sample` and the values of `texts`.
-
-        None where no layout can be told: unknown fields, values of the wrong type, lists, unusual
-        white space. The comparison of a line with it proves something only where the line holds no
-        backslash: then no value holds a quote, and reading the filled layout from left to right
-        gives these keys with these values and nothing else.
-        """
-        try:
-            record = json.loads(sample)
-        except (ValueError, RecursionError):
-            return None
-        for separators in ((", ", ": "), (",", ":")):
-            if json.dumps(record, separators=separators, ensure_ascii=False) == sample:
-                parts = self._layout_parts(record, "", separators)
-                return f"concat({', '.join(parts)})" if parts else None
-        return None
-
-    def _layout_parts(self, node: Any, path: str, separators: tuple[str, str]) -> list[str] | None:
-        """The pieces of the layout of one value, as SQL; None for what no contract names."""
-        if path and path not in self.parents:
-            places = [place for place, field in enumerate(self.fields, 1) if field.path == path]
-            return self._leaf_parts(node, places[0]) if places else None
-        if not isinstance(node, dict):
-            return None
-        parts = [_quoted("{")]
-        for number, (name, value) in enumerate(node.items()):
-            of_value = self._layout_parts(value, f"{path}.{name}" if path else name, separators)
-            if of_value is None:
-                return None
-            comma = separators[0] if number else ""
-            parts += [_quoted(f'{comma}"{name}"{separators[1]}'), *of_value]
-        return [*parts, _quoted("}")]
-
-    def _leaf_parts(self, value: Any, place: int) -> list[str] | None:
-        """The pieces of the layout of one field's value; None for a value of the wrong type."""
-        text = f"texts[{place}]"
-        match value, self.fields[place - 1].kind:
-            case None, _:
-                return [_quoted("null")]
-            case str(), Kind.TEXT | Kind.INSTANT:
-                return [_quoted('"'), text, _quoted('"')]
-            case (bool(), Kind.FLAG):
-                return [text]
-            case (int() | float(), Kind.SECONDS) if not isinstance(value, bool):
-                return [text]
-        return None
 
     @property
     def text_verdict(self) -> str:
@@ -217,14 +204,17 @@ class RecordShape:
         """What `types` say, in the words of a message."""
         return """list_transform(types, lambda name: case coalesce(name, '')
             when '' then 'nothing' when 'NULL' then 'null' when 'VARCHAR' then 'a text'
+            when 'BLANK' then 'an empty one' when 'EMPTY' then 'an empty list'
             when 'BOOLEAN' then 'true or false' when 'OBJECT' then 'an object'
             when 'ARRAY' then 'a list' else 'a number' end)"""
 
     @property
     def repeated_key(self) -> str:
         """A key that one object of `keys` holds more than once, NULL if none."""
+        # Looking each name up among the others would take a day where an object has a million.
         repeated = [
-            f"list_filter(keys[{place}], lambda name, place: list_position(keys[{place}], name) < place)[1]"
+            f"case when list_unique(keys[{place}]) < len(keys[{place}]) then list_filter(map_entries("
+            f"list_aggregate(keys[{place}], 'histogram')), lambda name: name.value > 1)[1].key end"
             for place in range(1, len(self.parents) + 2)
         ]
         return f"coalesce({', '.join(repeated)}, null)"
@@ -233,6 +223,7 @@ class RecordShape:
     def structure_verdict(self) -> str:
         """What is wrong with `types`, as `found` and `repeated_key` tell; those of no JSON are NULL."""
         own = len(self._paths) + 1
+        members = "list_sum(list_transform(keys, lambda names: len(names)))"
         rules = [
             ("types is null", "not_json", "'expected a JSON object, found no valid JSON'"),
             (
@@ -241,42 +232,44 @@ class RecordShape:
                 f"'expected a JSON object, found ' || found[{own}]",
             ),
             (
+                f"{members} > {MAX_MEMBERS}",
+                "too_many_members",
+                f"'expected at most {MAX_MEMBERS:,} members in the record and its objects, found ' || {members}",
+            ),
+            (
                 "repeated_key is not null",
                 "duplicate_key",
-                "repeated_key || ': expected once, found more than once'",
+                f"left(repeated_key, {MAX_NAME}) || ': expected once, found more than once'",
             ),
         ]
         for place, path in enumerate(self.parents, len(self.fields) + 1):
             message = f"'{path}: expected an object, found ' || found[{place}]"
-            rules.append((f"types[{place}] not in ('OBJECT', 'NULL')", "wrong_type", message))
+            rules.append((f"types[{place}] not in {('OBJECT', *_NONE)}", "wrong_type", message))
         for place, field in enumerate(self.fields, 1):
             message = f"'{field.path}: expected {field.kind}, found ' || found[{place}]"
             if field.required:
-                absent = f"coalesce(types[{place}], 'NULL') = 'NULL'"
+                absent = f"coalesce(types[{place}], 'NULL') in {_NONE}"
                 rules.append((absent, f"missing_{field.column}", message))
-            known = (*_JSON_TYPES[field.kind], "NULL")
+            known = (*_JSON_TYPES[field.kind], *_NONE)
             rules.append((f"types[{place}] not in {known}", "wrong_type", message))
         return _first_of(rules)
 
     @property
     def value_verdict(self) -> str:
-        """What is wrong with the values of a record whose structure is right."""
+        """What is wrong with the values of a record whose structure is right, from `present_texts` as `texts`."""
         rules = []
         for place, field in enumerate(self.fields, 1):
             text = f"texts[{place}]"
             expected = f"'{field.path}: expected {field.kind}, found '"
             match field.kind:
-                case Kind.TEXT if field.required:
-                    empty = (f"{text} = ''", f"missing_{field.column}", f"{expected} || 'an empty one'")
-                    rules.append(empty)
                 case Kind.SECONDS:
-                    number, found = f"cast({text} as double)", f"{expected} || {text}"
+                    number, found = f"cast({text} as double)", f"{expected} || left({text}, 64)"
                     rules += [
                         (f"not isfinite({number})", "not_a_number", found),
                         (f"{number} < 0", "negative_value", found),
                         (f"{number} > {MAX_SECONDS}", "out_of_range", found),
                     ]
-                case Kind.INSTANT:
+                case Kind.INSTANT | Kind.BOUND:
                     found = f"{expected} || left({text}, 64)"
                     unreadable = f"{text} is not null and {self._value(field, text)} is null"
                     rules.append((unreadable, "bad_timestamp", found))
@@ -290,33 +283,46 @@ class RecordShape:
         return _first_of([outside_calendar(calendar, "moment", self.moment, f"texts[{place}]")])
 
     @property
-    def unknown_members(self) -> str:
-        """The members that no contract names, from `keys`: a list of `path` and JSON `pointer`."""
-        levels = []
-        for place, parent in enumerate(("", *self.parents), 1):
-            known = [path.rpartition(".")[2] for path in self._paths if _parent(path) == parent]
-            pointer = "".join(f"/{name}" for name in (*filter(None, parent.split(".")), ""))
-            levels.append(
-                f"list_transform(list_filter(coalesce(keys[{place}], []), "
-                f"lambda name: not list_contains({known}, name)), lambda name: {{"
-                f"'path': '{parent}{'.' if parent else ''}' || name, "
-                f"'pointer': '{pointer}' || replace(replace(name, '~', '~0'), '/', '~1')}})"
-            )
-        return f"flatten([{', '.join(levels)}])"
+    def unknown_levels(self) -> str:
+        """Whether the record and then each parent has members that no contract names, from `keys`.
 
-    @staticmethod
-    def extra_fields(unknown_members: str) -> str:
-        """The `unknown_members` with their values as a JSON object with dotted keys, NULL if none."""
-        # Of two members with the same dotted path, `{"a.b": 1, "a": {"b": 2}}`, the first stays.
-        return f"""
-            case
-                when len({unknown_members}) > 0 then cast(to_json(map_from_entries(list_transform(
-                    list_filter({unknown_members}, lambda member, place: list_position(
-                        list_transform({unknown_members}, lambda other: other.path), member.path
-                    ) = place),
-                    lambda member: row(member.path, json_extract(line, member.pointer))
-                ))) as varchar)
-            end"""
+        After them whether the name of one holds a dot.
+        """
+        levels = [
+            f"len(list_filter(coalesce(keys[{place}], []), lambda name: not list_contains({names}, name))) > 0"
+            for place, names in enumerate(map(self._members, ("", *self.parents)), 1)
+        ]
+        dotted = "len(list_filter(flatten(keys), lambda name: contains(name, '.'))) > 0"
+        return f"[{', '.join([*levels, dotted])}]"
+
+    def extra_fields(self, unknown_levels: str) -> str:
+        """The members that no contract names as a JSON object with dotted keys, NULL if none.
+
+        For records that are right: no object has a key twice.
+        """
+        levels = [
+            f"case when {unknown_levels}[{place}] then {self._unknown_members(parent)} end"
+            for place, parent in enumerate(("", *self.parents), 1)
+        ]
+        # Of two members with the same dotted path, `{"a.b": 1, "a": {"b": 2}}`, the outer one stays: in a union of maps
+        # the last one gives the value, and the first one the place.
+        again = [f"case when {unknown_levels}[{len(levels) + 1}] then {level} end" for level in reversed(levels)]
+        union = f"map_concat({', '.join([*levels, *again])})"
+        return f"case when list_contains({unknown_levels}, true) then cast(to_json({union}) as varchar) end"
+
+    def _unknown_members(self, parent: str) -> str:
+        """A map of the members of one object that no contract names: dotted path → JSON."""
+        # A patch takes all known members out at once. To look up each unknown one would read the line each time.
+        known = quoted(json.dumps(dict.fromkeys(self._members(parent))))
+        if not parent:
+            return f"cast(json_merge_patch(line, {known}) as map(varchar, json))"
+        members = f"cast(json_merge_patch(json_extract(line, '$.{parent}'), {known}) as map(varchar, json))"
+        dotted = f"lambda member: row('{parent}.' || member.key, member.value)"
+        return f"map_from_entries(list_transform(map_entries({members}), {dotted}))"
+
+    def _members(self, parent: str) -> list[str]:
+        """The names of what the contract knows in one object."""
+        return [path.rpartition(".")[2] for path in self._paths if path.rpartition(".")[0] == parent]
 
     def _value(self, field: Field, text: str) -> str:
         match field.kind:
@@ -326,10 +332,13 @@ class RecordShape:
                 return f"{text} = 'true'"
             case Kind.INSTANT:
                 return "moment" if field.path == self.moment else instant_sql(text)
+            case Kind.BOUND:
+                return bound_sql(text)
             case Kind.LIST:
                 return f"try(cast(json_array_length({text}) as bigint))"
             case Kind.TEXT:
-                return text
+                # A line that equals a layout may hold texts of blanks where others have values.
+                return text if field.required else f"case when not {is_blank_sql(text)} then {text} end"
 
 
 def outside_calendar(calendar: Calendar, moment: str, name: str, text: str) -> tuple[str, str, str]:
@@ -341,18 +350,15 @@ def outside_calendar(calendar: Calendar, moment: str, name: str, text: str) -> t
     return calendar.is_outside_sql(moment), "outside_calendar", message
 
 
-def _parent(path: str) -> str:
-    return path.rpartition(".")[0]
-
-
 def _first_of(rules: Sequence[tuple[str, str, str]]) -> str:
-    """SQL for the first rule whose condition holds, from conditions, reason codes and messages."""
+    """SQL for the first rule whose condition holds, NULL without one, from conditions, reason codes and messages."""
     cases = " ".join(
         f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
         for condition, reason_code, message in rules
     )
-    return f"case {cases} end"
+    return f"case {cases} end" if cases else "null"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

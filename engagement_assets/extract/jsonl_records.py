@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.extract.extraction import Calendar, DayWindow
+from engagement_assets.extract.json_layouts import layout_of
 from engagement_assets.extract.json_records import RecordShape
 from engagement_assets.extract.line_files import MAX_RAW_TEXT, PreparedFiles
 from engagement_assets.extract.line_places import find_lines, list_files
@@ -150,7 +151,7 @@ class JsonlRecords:
 
             looked_up as (
                 select structure_hash, try({shape.types}) as types, try({shape.keys}) as keys
-                from samples
+                from (select *, try({shape.texts}) as texts from samples)
             ),
 
             worded as (
@@ -161,12 +162,12 @@ class JsonlRecords:
             structures as (
                 select
                     structure_hash, {shape.structure_verdict} as structure_verdict,
-                    {shape.unknown_members} as unknown_members
+                    {shape.absent_types} as absent_types, {shape.unknown_levels} as unknown_levels
                 from worded
             ),
 
             dated as (
-                select *, {shape.moment_value} as moment
+                select * replace ({shape.present_texts} as texts), {shape.moment_value} as moment
                 from (
                     select *, try({shape.texts}) as texts
                     from (
@@ -191,7 +192,7 @@ class JsonlRecords:
                 file_id, line_hash, line_bytes, day, verdict,
                 case when verdict is not null then line end as line,
                 {shape.columns},
-                case when verdict is null then {shape.extra_fields("unknown_members")} end as _extra
+                case when verdict is null then {shape.extra_fields("unknown_levels")} end as _extra
             from judged
             """
         )
@@ -290,7 +291,7 @@ class JsonlRecords:
         for file in files[::step]:
             with Path(file.path).open(encoding="utf-8-sig", newline="\n") as stream:
                 for line in islice(stream, _SAMPLED_LINES):
-                    layout = self.shape.layout(line.rstrip("\n"))
+                    layout = layout_of(self.shape, line.rstrip("\n"))
                     if layout:
                         found[layout] += 1
         return [layout for layout, _ in found.most_common(_LAYOUTS)]

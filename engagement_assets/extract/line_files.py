@@ -22,6 +22,12 @@ from typing import IO, Any
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_RAW_TEXT = 64 * 1024
+# What a compressed file holds is written to the disk before it is read. Ten million events take six gigabytes.
+MAX_GZIP_BYTES = 8 * 1024**3
+# Logs of one kind shrink to a thirtieth, made-up ones to a hundredth, one byte repeated to a thousandth.
+MAX_GZIP_RATIO = 200
+# So much is read in a tenth of a second and does no harm, however small the file is.
+_ALWAYS_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 
 _CHUNK_BYTES = 256 * 1024
 # DuckDB's own limit is 2,000,000 bytes a line; longer ones need buffers that are sized for them.
@@ -98,11 +104,24 @@ class PreparedFiles:
         )
 
 
+@dataclass(frozen=True)
+class GzipLimits:
+    """How much of a gzip file is decompressed.
+
+    No more than `max_bytes`, and of what is longer than `always_bytes` no more than `max_ratio` times the file's size.
+    """
+
+    max_bytes: int = MAX_GZIP_BYTES
+    max_ratio: int = MAX_GZIP_RATIO
+    always_bytes: int = _ALWAYS_DECOMPRESSED_BYTES
+
+
 def prepare_files(
     sources: Iterable[tuple[str, Path]],
     workdir: Path,
     max_line_bytes: int = MAX_LINE_BYTES,
     kind: LineKind = JSON_LINE,
+    gzip_limits: GzipLimits = GzipLimits(),
 ) -> PreparedFiles:
     """Look through every file and copy aside those that cannot be read where they lie.
 
@@ -111,6 +130,7 @@ def prepare_files(
         workdir: an existing folder for the copies.
         max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
         kind: what the lines are.
+        gzip_limits: where a compressed file ends that grows to more; what follows is lost, and told as one line.
     """
     folder = workdir / "lines"
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +142,9 @@ def prepare_files(
             path, sick_count = source, 0
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
-                cleaner = _copy_clean_lines(source, copy, _SickLines(file_id, sick), max_line_bytes, kind)
+                with copy.open("wb") as out:
+                    cleaner = _LineCleaner(out, _SickLines(file_id, sick), max_line_bytes, kind)
+                    _clean_lines(source, cleaner, min(_CHUNK_BYTES, max_line_bytes), gzip_limits)
                 path, longest, sick_count = copy, cleaner.longest, cleaner.sick_lines.count
             elif _GLOB_CHARACTERS & set(str(source)):
                 # DuckDB would take the name for a pattern and read other files.
@@ -209,15 +231,8 @@ class _LineCleaner:
         if self._carry:
             self._write_lines(self._carry + b"\n")
 
-    def break_off(self, error: Exception) -> None:
+    def break_off(self, reason_code: str, message: str) -> None:
         """Take the end of what can be decompressed: the line that it cuts, and all that would follow, is lost."""
-        expected = "expected a whole gzip file, found"
-        if isinstance(error, EOFError):
-            reason_code = "gzip_cut_off"
-            message = f"{expected} that it ends after {self.line_count} lines"
-        else:
-            reason_code = "gzip_damaged"
-            message = f"{expected} it broken after {self.line_count} lines: {error}"
         self._reject(self._carry, reason_code, message)
 
     def _write_lines(self, block: bytes) -> None:
@@ -275,18 +290,39 @@ def _is_clean(block: bytes) -> bool:
     return True
 
 
-def _copy_clean_lines(
-    source: Path, target: Path, sick_lines: _SickLines, max_line_bytes: int, kind: LineKind
-) -> _LineCleaner:
-    with source.open("rb") as file, target.open("wb") as out:
-        stream = gzip.GzipFile(fileobj=file) if source.suffix == ".gz" else file
-        cleaner = _LineCleaner(out, sick_lines, max_line_bytes, kind)
+def _clean_lines(source: Path, cleaner: _LineCleaner, chunk_bytes: int, limits: GzipLimits) -> None:
+    """Give a file's bytes to the cleaner, decompressed where its name ends with `.gz`."""
+    with source.open("rb") as file:
+        if source.suffix != ".gz":
+            while chunk := file.read(chunk_bytes):
+                cleaner.feed(chunk)
+            cleaner.finish()
+            return
+        by_ratio = max(limits.always_bytes, limits.max_ratio * source.stat().st_size)
+        left = min(limits.max_bytes, by_ratio)
+        stream = gzip.GzipFile(fileobj=file)
         try:
             # read1 returns what it has before it fails, so that nothing ahead of a cut is lost.
-            while chunk := stream.read1(min(_CHUNK_BYTES, max_line_bytes)):
-                cleaner.feed(chunk)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            cleaner.break_off(error)
+            while chunk := stream.read1(chunk_bytes):
+                cleaner.feed(chunk[:left])
+                left -= len(chunk)
+                if left < 0:
+                    cleaner.break_off(*_grown_too_much(limits, by_ratio, cleaner.line_count))
+                    return
+        except EOFError:
+            message = f"expected a whole gzip file, found that it ends after {cleaner.line_count} lines"
+            cleaner.break_off("gzip_cut_off", message)
+        except (zlib.error, gzip.BadGzipFile) as error:
+            message = f"expected a whole gzip file, found it broken after {cleaner.line_count} lines: {error}"
+            cleaner.break_off("gzip_damaged", message)
         else:
             cleaner.finish()
-    return cleaner
+
+
+def _grown_too_much(limits: GzipLimits, by_ratio: int, lines: int) -> tuple[str, str]:
+    """A reason code and a message."""
+    found = f"found more after {lines} lines; what follows them is not read: send it uncompressed or in smaller files"
+    if limits.max_bytes <= by_ratio:
+        return "gzip_too_large", f"expected a gzip file that grows to at most {limits.max_bytes:,} bytes, {found}"
+    expected = f"expected a gzip file that grows to at most {by_ratio:,} bytes, {limits.max_ratio} times its own"
+    return "gzip_ratio", f"{expected} or what any file may, {found}"

@@ -65,11 +65,11 @@ USER = RecordShape(
         # The ids themselves stay where they are: no table needs a child.
         Field("children_ids", "children_count", Kind.LIST),
         Field("country_code", "country_code"),
-        Field("registration_at", "registration_at", Kind.INSTANT),
-        Field("trial_start_at", "trial_start_at", Kind.INSTANT),
-        Field("trial_end_at", "trial_end_at", Kind.INSTANT),
-        Field("subscription_start_at", "subscription_start_at", Kind.INSTANT),
-        Field("subscription_expire_at", "subscription_expire_at", Kind.INSTANT),
+        Field("registration_at", "registration_at", Kind.BOUND),
+        Field("trial_start_at", "trial_start_at", Kind.BOUND),
+        Field("trial_end_at", "trial_end_at", Kind.BOUND),
+        Field("subscription_start_at", "subscription_start_at", Kind.BOUND),
+        Field("subscription_expire_at", "subscription_expire_at", Kind.BOUND),
     )
 )
 ACTIVITY = RecordShape(

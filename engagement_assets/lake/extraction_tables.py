@@ -15,6 +15,12 @@ from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 
+# Who puts data into names of fields sends any number of them. More than this nobody reads, and each load's record keeps
+# them all.
+MAX_FIELD_NAMES = 1_000
+MAX_NAME_CHARACTERS = 200
+OTHER_FIELDS = "… and others"
+
 # A dataset without days comes without a day.
 _DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}') as day"
 
@@ -81,7 +87,11 @@ def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, kn
 
 
 def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -> None:
-    """The counts, the unknown fields and the placeholders, with a day also where there are none."""
+    """The counts, the unknown fields and the placeholders, with a day also where there are none.
+
+    Of the fields of a dataset and day the `MAX_FIELD_NAMES` with the most records keep their names, cut to
+    `MAX_NAME_CHARACTERS`; the others are one, `OTHER_FIELDS`, of as many records as they have together.
+    """
     connection.execute(
         f"""
         create temp table load_counts as
@@ -93,7 +103,22 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
         ("load_unknown_fields", extraction.unknown_fields),
         ("load_placeholders", extraction.placeholders),
     ):
-        connection.execute(f"create temp table {table} as select dataset, {_DAY}, field, records from ({query})")
+        connection.execute(
+            f"""
+            create temp table {table} as
+            select dataset, day, case when place <= {MAX_FIELD_NAMES} then field else '{OTHER_FIELDS}' end as field,
+                cast(sum(records) as bigint) as records
+            from (
+                select dataset, {_DAY}, left(field, {MAX_NAME_CHARACTERS}) as field, sum(records) as records,
+                    row_number() over (
+                        partition by dataset, day order by sum(records) desc, left(field, {MAX_NAME_CHARACTERS})
+                    ) as place
+                from ({query})
+                group by dataset, day, left(field, {MAX_NAME_CHARACTERS})
+            )
+            group by all
+            """
+        )
 
 
 def reject_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[date, dict[str, int]]]:

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from engagement_assets.extract import line_files
-from engagement_assets.extract.line_files import CSV_LINE, JSON_LINE, LineFile, LineKind, prepare_files
+from engagement_assets.extract.line_files import CSV_LINE, JSON_LINE, GzipLimits, LineFile, LineKind, prepare_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"
 
@@ -19,11 +19,12 @@ def read(
     name: str = "a.jsonl",
     max_line_bytes: int = 1_000_000,
     kind: LineKind = JSON_LINE,
+    gzip_limits: GzipLimits | None = None,
 ) -> tuple[LineFile, list[str | None], list[tuple[int, str, str]]]:
     """The prepared file, its lines, and the positions, reasons and texts of what was left out."""
     source = tmp_path / name
     source.write_bytes(content)
-    prepared = prepare_files([("key", source)], tmp_path, max_line_bytes, kind)
+    prepared = prepare_files([("key", source)], tmp_path, max_line_bytes, kind, gzip_limits or GzipLimits())
     with duckdb.connect() as connection:
         lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
         sick = connection.execute(
@@ -114,7 +115,8 @@ def test_an_endless_line_is_never_held_in_memory(tmp_path: Path) -> None:
     """200 MB of one line, compressed, between two others."""
     content = gzip.compress(b"one\n" + b"x" * 200_000_000 + b"\ntwo\n", compresslevel=1)
 
-    file, found, sick = read(tmp_path, content, "a.jsonl.gz", max_line_bytes=1_000_000)
+    limits = GzipLimits(max_ratio=2_000)
+    file, found, sick = read(tmp_path, content, "a.jsonl.gz", max_line_bytes=1_000_000, gzip_limits=limits)
 
     assert found == ["one", None, "two"]
     assert [(position, reason, len(text)) for position, reason, text in sick] == [(2, "line_too_long", 65_536)]
@@ -131,6 +133,67 @@ def test_all_lines_before_a_gzip_cut_are_kept(kept: int, tmp_path: Path) -> None
     assert all(json.loads(line) for line in found if line)
     assert [line for line in found if line] == found[:-1]
     assert "\n" not in text
+
+
+THREE_LINES = b"one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "lines", "sick"),
+    [
+        (GzipLimits(max_bytes=14), ["one", "two", "three"], []),
+        (GzipLimits(max_bytes=13), ["one", "two", None], [(3, "gzip_too_large", "three")]),
+        (GzipLimits(max_bytes=9), ["one", "two", None], [(3, "gzip_too_large", "t")]),
+        (GzipLimits(max_bytes=8), ["one", "two", None], [(3, "gzip_too_large", "")]),
+        (GzipLimits(max_bytes=0), [None], [(1, "gzip_too_large", "")]),
+        (GzipLimits(max_ratio=0, always_bytes=14), ["one", "two", "three"], []),
+        (GzipLimits(max_ratio=0, always_bytes=13), ["one", "two", None], [(3, "gzip_ratio", "three")]),
+        (GzipLimits(max_ratio=1, always_bytes=0), ["one", "two", "three"], []),
+    ],
+)
+@pytest.mark.parametrize("chunk_bytes", [1, 5, 1_000])
+def test_a_gzip_file_that_grows_too_much_ends_at_its_limit(
+    limits: GzipLimits,
+    lines: list[str | None],
+    sick: list[tuple[int, str, str]],
+    chunk_bytes: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_files, "_CHUNK_BYTES", chunk_bytes)
+
+    file, found, left_out = read(tmp_path, gzip.compress(THREE_LINES), "a.jsonl.gz", gzip_limits=limits)
+
+    assert (found, left_out, file.sick_count) == (lines, sick, len(sick))
+
+
+def test_the_ratio_of_a_gzip_file_is_that_to_its_own_size(tmp_path: Path) -> None:
+    """A file of 100 lines shrinks to less than a fifth."""
+    content = gzip.compress(b"a line like others\n" * 100)
+    assert 5 * len(content) < 1_900 < 100 * len(content)
+
+    within = read(tmp_path, content, "a.jsonl.gz", gzip_limits=GzipLimits(max_ratio=100, always_bytes=0))
+    beyond = read(tmp_path, content, "a.jsonl.gz", gzip_limits=GzipLimits(max_ratio=5, always_bytes=0))
+
+    kept = 5 * len(content) // 19
+    assert (len(within[1]), within[2]) == (100, [])
+    assert [(position, reason) for position, reason, _ in beyond[2]] == [(kept + 1, "gzip_ratio")]
+
+
+def test_a_gzip_file_that_grows_too_much_says_what_to_do(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl.gz"
+    source.write_bytes(gzip.compress(THREE_LINES))
+
+    messages = []
+    for limits in (GzipLimits(max_bytes=9), GzipLimits(max_ratio=0, always_bytes=9)):
+        sick = prepare_files([("key", source)], tmp_path, gzip_limits=limits).sick_lines
+        messages.append(json.loads(sick.read_text(encoding="utf-8"))["message"])
+
+    found = "found more after 2 lines; what follows them is not read: send it uncompressed or in smaller files"
+    assert messages == [
+        f"expected a gzip file that grows to at most 9 bytes, {found}",
+        f"expected a gzip file that grows to at most 9 bytes, 0 times its own or what any file may, {found}",
+    ]
 
 
 def test_several_gzip_members_are_one_file(tmp_path: Path) -> None:

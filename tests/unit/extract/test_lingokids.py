@@ -132,7 +132,8 @@ def test_a_value_of_the_wrong_type_is_found_among_lines_that_look_alike(
     events[2]["data"][name] = value
     root = landing_with(tmp_path)
     write_events(root, "a.jsonl", *events)
-    is_right = (name, type(value)) in {("duration", int), ("source", str)}
+    # An empty list says nothing, whatever the field holds.
+    is_right = (name, type(value)) in {("duration", int), ("source", str)} or value == []
 
     loaded = load_events(root, tmp_path / "w")
 
@@ -288,13 +289,45 @@ def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
         (
             3,
             "bad_timestamp",
-            "trial_end_at: expected a time such as 2021-01-31 23:59:59.123, found soon",
+            "trial_end_at: expected a date or a time such as 2021-01-31 23:59:59.123, found soon",
         ),
         (4, "wrong_type", "children_ids: expected a list, found a text"),
         (5, "missing_user_id", "user_id: expected a text, found nothing"),
     ]
     assert not any(f'"c{number}"' in str(loaded) for number in range(1, 6))
     assert loaded.unknown_fields == [(None, "plan", 1)]
+
+
+USER_TIMES = ("registration_at", "trial_start_at", "trial_end_at", "subscription_start_at", "subscription_expire_at")
+
+
+def test_values_of_users_that_say_nothing_are_null(tmp_path: Path) -> None:
+    text = (FIXTURES / "users_with_values_that_say_nothing.jsonl").read_text(encoding="utf-8")
+    root = landing_of_snapshots(tmp_path, "users", a=text)
+
+    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+
+    assert [(row["user_id"], row["children_count"], row["country_code"]) for row in loaded.accepted] == [
+        ("u1", None, None),
+        # A list of children is meant, also an empty one.
+        ("u2", 0, None),
+    ]
+    assert [loaded.accepted[0][name] for name in USER_TIMES] == [None, datetime(2021, 1, 1), None, None, None]
+    assert loaded.rejections() == [(3, "missing_user_id", "user_id: expected a text, found an empty one")]
+
+
+def test_open_ends_are_times_of_a_user(tmp_path: Path) -> None:
+    text = (FIXTURES / "users_with_open_ends.jsonl").read_text(encoding="utf-8")
+    root = landing_of_snapshots(tmp_path, "users", a=text)
+
+    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+
+    latest = datetime(9999, 12, 31, 23, 59, 59, 999_999)
+    assert {row["user_id"]: [row[name] for name in USER_TIMES] for row in loaded.accepted} == {
+        "u1": [datetime(1, 1, 1), None, None, datetime(2021, 1, 1), datetime(9999, 12, 31)],
+        "u2": [datetime(1, 1, 1), datetime(1, 1, 1), latest, datetime(3000, 1, 1), latest],
+    }
+    assert loaded.reasons() == [(3, "bad_timestamp"), (4, "bad_timestamp"), (5, "bad_timestamp")]
 
 
 def test_activity_names_stay_as_sent(tmp_path: Path) -> None:
@@ -306,7 +339,7 @@ def test_activity_names_stay_as_sent(tmp_path: Path) -> None:
     columns = ("activity_id", "activity_name", "activity_type", "activity_subtype")
     assert [tuple(row[name] for name in columns) for row in loaded.accepted] == [
         ("a1", None, "game", None),
-        ("a2", "", "video", "song"),
+        ("a2", None, "video", "song"),
         ("a3", None, None, None),
     ]
     assert loaded.reasons() == [(4, "missing_activity_id")]

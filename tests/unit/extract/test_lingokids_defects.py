@@ -33,7 +33,7 @@ def test_a_whole_event_lands_with_every_column(tmp_path: Path) -> None:
             "source": "search",
             "duration_ms": 12_500,
             "is_completed": True,
-            "collection_id": "",
+            "collection_id": None,
             "loading_time_ms": 371,
             "device_id": "d1",
             "device_brand": "Apple",
@@ -88,6 +88,23 @@ NOT_JSON = "expected a JSON object, found no valid JSON"
                 (4, "missing_user_id", "user_id: expected a text, found null"),
                 (5, "missing_activity_id", "data.activity_id: expected a text, found nothing"),
                 (6, "missing_activity_id", "data.activity_id: expected a text, found nothing"),
+            ],
+        ),
+        (
+            "ids_of_blanks.jsonl",
+            ["e8"],
+            [
+                (1, "missing_event_id", "event_id: expected a text, found an empty one"),
+                (2, "missing_user_id", "user_id: expected a text, found an empty one"),
+                (3, "missing_activity_id", "data.activity_id: expected a text, found an empty one"),
+                (4, "missing_user_id", "user_id: expected a text, found an empty list"),
+                (5, "missing_activity_id", "data.activity_id: expected a text, found nothing"),
+                (6, "missing_activity_id", "data.activity_id: expected a text, found nothing"),
+                (
+                    7,
+                    "missing_occurred_at",
+                    "occurred_at: expected a time such as 2021-01-31 23:59:59.123, found an empty one",
+                ),
             ],
         ),
         (
@@ -236,6 +253,49 @@ def test_absent_optional_fields_are_null(tmp_path: Path) -> None:
     assert second["duration_ms"] == 12_500
 
 
+OF_CONTEXT = ("device_id", "device_brand", "device_model", "os_name", "os_version", "app_version", "app_build")
+OF_DATA = ("source", "duration_ms", "is_completed", "collection_id", "loading_time_ms")
+
+
+def test_optional_values_that_say_nothing_are_null(tmp_path: Path) -> None:
+    """Empty texts, blanks and empty lists for texts, numbers, flags and objects."""
+    loaded = load_events(landing_with(tmp_path, a="optional_values_that_say_nothing.jsonl"), tmp_path / "w")
+
+    assert loaded.rejected == []
+    assert loaded.column("event_id") == [f"e{number}" for number in range(1, 8)]
+    without_values, without_context = loaded.accepted[:4], loaded.accepted[4:]
+    for row in without_values:
+        assert [row[name] for name in ("event_name", "child_id", *OF_DATA, *OF_CONTEXT)] == [None] * 14
+        assert (row["user_id"], row["activity_id"], row["_extra"]) == ("u1", "a1", None)
+    for row in without_context:
+        assert [row[name] for name in OF_CONTEXT] == [None] * 7
+        assert [row[name] for name in OF_DATA] == ["search", 12_500, True, "songs", 371]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u00a0\u2003"])
+def test_a_text_that_says_nothing_is_null_also_in_lines_that_look_alike(text: str, tmp_path: Path) -> None:
+    """Lines that equal a layout are judged otherwise than those that do not."""
+    events = [event(f"e{number}") for number in range(4)]
+    events[1]["data"]["collection_id"] = text
+    events[2] |= {"user_id": text}
+    events[3] |= {"name": "\u00a0exit "}
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", *(json.dumps(whole, ensure_ascii=False) for whole in events))
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.reasons() == [(3, "missing_user_id")]
+    assert loaded.column("collection_id") == [None] * 3
+    assert loaded.column("event_name") == ["activity_exit", "activity_exit", "\u00a0exit "]
+
+
+def test_a_text_that_looks_like_an_empty_list_is_a_text(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", event("e1", name="[]"), event("e2", name="[]", child_id=None, context=[]))
+
+    assert load_events(root, tmp_path / "w").column("event_name") == ["[]", "[]"]
+
+
 def test_times_become_utc_whatever_their_form_and_the_session_time_zone(tmp_path: Path) -> None:
     root = landing_with(tmp_path, a="four_decimals_and_offsets.jsonl")
 
@@ -262,7 +322,7 @@ def test_what_is_no_time_of_day_is_rejected(tmp_path: Path) -> None:
         "yesterday",
         "infinity",
         "2021-01-05 24:00:00",
-        "2021-01-05 10:00",
+        "2021-01-05 10:00:00 CET",
         "0000-01-05 10:00:00",
     ]
     assert loaded.rejections() == [
@@ -295,6 +355,46 @@ def test_odd_names_of_unknown_fields_do_no_harm(tmp_path: Path) -> None:
     loaded = load_events(root, tmp_path / "w")
 
     assert loaded.column("_extra") == ['{"a/b~c":1,"":2,"it\'s \\"q\\"":3,"data.x":4}']
+
+
+def test_a_member_named_twice_is_told_by_a_name_that_is_cut(tmp_path: Path) -> None:
+    name = "n" * 300
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", json.dumps(event("e1"))[:-1] + f', "{name}": 1, "{name}": 2}}')
+
+    assert load_events(root, tmp_path / "w").rejections() == [
+        (1, "duplicate_key", f"{'n' * 200}: expected once, found more than once")
+    ]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_record_has_a_thousand_members_at_most(more: int, tmp_path: Path) -> None:
+    """Those of its objects count; a whole event has 23 members."""
+    whole = event("e1")
+    whole["data"] |= {f"x{number}": number for number in range(500)}
+    whole |= {f"y{number}": number for number in range(477 + more)}
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", event("e2"), whole)
+
+    loaded = load_events(root, tmp_path / "w")
+
+    message = "expected at most 1,000 members in the record and its objects, found 1001"
+    assert loaded.rejections() == ([(2, "too_many_members", message)] if more else [])
+    assert loaded.column("event_id") == (["e2"] if more else ["e1", "e2"])
+    if not more:
+        kept = json.loads(loaded.accepted[0]["_extra"])
+        assert (len(kept), kept["y476"], kept["data.x499"]) == (977, 476, 499)
+        assert len(loaded.unknown_fields) == 977
+
+
+def test_a_line_of_very_many_members_takes_no_more_memory_than_the_line_is_worth(tmp_path: Path) -> None:
+    root = landing_with(tmp_path)
+    write_events(root, "a.jsonl", event("e1", **{f"x{number}": number for number in range(20_000)}), event("e2"))
+
+    loaded = load_events(root, tmp_path / "w", settings={"memory_limit": "200MB", "threads": "1"})
+
+    assert loaded.reasons() == [(1, "too_many_members")]
+    assert loaded.column("event_id") == ["e2"]
 
 
 def test_a_line_that_is_too_long_is_quarantined_with_its_head(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.extraction import DayWindow
 from tests.unit.extract.lingokids_loads import event, load_events
 
 FIRST = date(2021, 1, 1)
 DAYS = [date(2021, 1, number) for number in range(1, 4)]
 FIELDS = ["name", "child_id", "user_id", "occurred_at", "context", "new"]
-EVENT_IDS = ["e1", "e2", "e3", "e4", "é", ""]
+EVENT_IDS = ["e1", "e2", "e3", "e4", "é", "", " \u00a0"]
 SEPARATORS = [(", ", ": "), (",", ":"), (" , ", " : ")]
 
 instants = st.builds(
@@ -28,8 +29,11 @@ instants = st.builds(
     st.sampled_from(["00:00:00", "12:30:15.25", "23:59:59.999999"]),
     st.sampled_from(["", "Z", "+02:00", "-0330"]),
 )
-values: st.SearchStrategy[Any] = st.one_of(st.none(), st.booleans(), st.just({}), st.text(max_size=8))
-numbers = st.one_of(st.integers(0, 100_000), st.floats(0, 1e7, allow_nan=False), st.integers(-3, -1), st.just(1e300))
+nothings = st.sampled_from(["", " ", "\t", "\u00a0", []])
+values: st.SearchStrategy[Any] = st.one_of(st.none(), nothings, st.booleans(), st.just({}), st.text(max_size=8))
+numbers: st.SearchStrategy[Any] = st.one_of(
+    st.integers(0, 100_000), st.floats(0, 1e7, allow_nan=False), st.integers(-3, -1), st.just(1e300), nothings
+)
 broken = st.sampled_from(["", "  ", "{", "[1]", "null", '{"event_id": "e1"}', "no json", '"text"'])
 
 
@@ -73,15 +77,20 @@ def is_right(record: Any) -> bool:
     """Whether the contract takes the record."""
     if not isinstance(record, dict) or day_of(record) is None:
         return False
-    data, context = record.get("data"), record.get("context")
-    if not isinstance(data, dict) or not isinstance(context, dict | None):
+    present = {name: value for name, value in record.items() if not is_absent(value)}
+    data = present.get("data")
+    if not isinstance(data, dict) or not isinstance(present.get("context"), dict | None):
         return False
     duration = data["duration"]
     return (
-        all(record.get(name) and isinstance(record[name], str) for name in ("event_id", "user_id"))
-        and all(isinstance(record.get(name), str | None) for name in ("name", "child_id"))
-        and 0 <= duration < 2**53 // 1000
+        all(isinstance(present.get(name), str) for name in ("event_id", "user_id"))
+        and all(isinstance(present.get(name), str | None) for name in ("name", "child_id"))
+        and (is_absent(duration) or 0 <= duration < 2**53 // 1000)
     )
+
+
+def milliseconds(duration: Any) -> int | None:
+    return None if is_absent(duration) else int(duration * 1000 + 0.5)
 
 
 def parsed(line: str) -> Any:
@@ -134,13 +143,13 @@ def test_every_mix_is_read_as_plain_python_reads_it(contents: dict[str, list[str
     winners, rejected, read = expected(contents, window)
     records = [(day, json.loads(line)) for (day, _), line in winners.items()]
     assert sorted(
-        (row["day"], row["event_id"], row["duration_ms"], str(row["event_name"])) for row in loaded.accepted
+        (row["day"], row["event_id"], str(row["duration_ms"]), str(row["event_name"])) for row in loaded.accepted
     ) == sorted(
         (
             day,
             record["event_id"],
-            int(record["data"]["duration"] * 1000 + 0.5),
-            str(record.get("name")),
+            str(milliseconds(record["data"]["duration"])),
+            str(None if is_absent(record.get("name")) else record["name"]),
         )
         for day, record in records
     )

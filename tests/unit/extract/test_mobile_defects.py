@@ -1,11 +1,14 @@
 """Every way in which a mobile event's row or file can be odd or wrong, one fixture each."""
 
 import gzip
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from engagement_assets.extract import csv_headers
+from engagement_assets.extract.csv_headers import MAX_COLUMNS, MAX_DIFFERENT_HEADERS, MAX_HEADER_CHARACTERS
 from engagement_assets.extract.mobile import MAX_ROW_BYTES
 from tests.unit.extract.mobile_loads import DAY, HEADER, landing_with, load_events, row, write_file
 
@@ -26,6 +29,16 @@ NO_HEADER = "no_header"
         ("optional_values_empty.csv", ["u1"], []),
         (
             "required_values_missing.csv",
+            ["u5"],
+            [
+                (2, "missing_anonymous_id"),
+                (3, "missing_context_device_id"),
+                (4, "missing_event_name"),
+                (5, "missing_created_at"),
+            ],
+        ),
+        (
+            "ids_of_blanks.csv",
             ["u5"],
             [
                 (2, "missing_anonymous_id"),
@@ -118,7 +131,7 @@ def test_quoted_values_lose_their_quotes_only(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("fixture", ["optional_values_empty.csv", "optional_columns_absent.csv"])
+@pytest.mark.parametrize("fixture", ["optional_values_empty.csv", "optional_columns_absent.csv", "ids_of_blanks.csv"])
 def test_optional_values_that_are_empty_or_absent_are_null(fixture: str, tmp_path: Path) -> None:
     loaded = load_events(landing_with(tmp_path, a=fixture), tmp_path / "w")
 
@@ -196,6 +209,63 @@ def test_a_link_out_of_the_zone_is_not_followed(tmp_path: Path) -> None:
     (refused,) = loaded.rejected
     assert (refused["reason_code"], refused["position"], refused["day"]) == ("refused_path", None, DAY)
     assert refused["message"] == "the link leads out of the landing zone"
+
+
+@pytest.mark.parametrize(
+    ("further", "found"),
+    [
+        (MAX_COLUMNS - 7, "1,001 columns"),
+        (1, f"{MAX_HEADER_CHARACTERS + 1:,} characters"),
+    ],
+)
+def test_rows_under_a_header_that_is_too_large_are_quarantined(further: int, found: str, tmp_path: Path) -> None:
+    names = ";".join(f"x{number}" for number in range(further))
+    header = f"{HEADER};{names}" if further > 1 else f"{HEADER};{'x' * (MAX_HEADER_CHARACTERS - len(HEADER))}"
+    root = landing_with(tmp_path)
+    write_file(root, "a.csv", header, row("u1") + ";1" * further, "word", HEADER, row("u2"))
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.column("anonymous_id") == ["u2"]
+    assert loaded.reasons() == [(2, "header_too_large"), (3, "header_too_large")]
+    assert found in loaded.rejected[0]["message"]
+    assert [rejected["header"] for rejected in loaded.rejected] == [None, None]
+
+
+def test_a_header_that_is_just_not_too_large_is_read(tmp_path: Path) -> None:
+    further = MAX_COLUMNS - 8
+    root = landing_with(tmp_path)
+    write_file(root, "a.csv", HEADER + ";x" * further, row("u1") + ";1" * further)
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert loaded.rejected == []
+    assert len(json.loads(loaded.accepted[0]["_extra"])) == further
+
+
+def test_a_file_has_a_hundred_different_headers_at_most(tmp_path: Path) -> None:
+    """What follows the first of too many is quarantined, further headers among it; all that is before it loads."""
+    root = landing_with(tmp_path)
+    parts = [(f"{HEADER};x{number}", row(f"u{number:03}") + ";1") for number in range(MAX_DIFFERENT_HEADERS + 2)]
+    write_file(root, "a.csv", *(line for part in parts for line in part), parts[0][0])
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert sorted(loaded.column("anonymous_id")) == [f"u{number:03}" for number in range(MAX_DIFFERENT_HEADERS)]
+    assert loaded.reasons() == [(number, "too_many_headers") for number in (202, 203, 204, 205)]
+    assert loaded.counts[DAY] == (1, loaded.counts[DAY][1], 104, 4, 0)
+
+
+def test_a_file_has_a_limited_number_of_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_headers, "MAX_HEADERS", 3)
+    root = landing_with(tmp_path)
+    write_file(root, "a.csv", *(line for number in range(5) for line in (HEADER, row(f"u{number}"))))
+
+    loaded = load_events(root, tmp_path / "w")
+
+    assert sorted(loaded.column("anonymous_id")) == ["u0", "u1", "u2"]
+    # The second header of too many is the line of the first once more, and is no row either.
+    assert loaded.reasons() == [(8, "too_many_headers"), (10, "too_many_headers")]
 
 
 def test_names_that_look_like_patterns_are_names(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.mobile import COLUMNS
 from tests.unit.extract.mobile_loads import load_events
@@ -24,7 +25,7 @@ clocks = st.sampled_from(["00:00:00", "12:30:15.25", "23:59:59.999999"])
 zones = st.sampled_from(["", "Z", "+02:00", "-0330", " UTC"])
 instants = st.builds("{}{}{}{}".format, st.sampled_from(DAYS), st.sampled_from(["T", " "]), clocks, zones)
 texts = st.one_of(
-    st.sampled_from(["u1", "U1", "Ride Started - Successful", "a;b", 'a"b', '"', "é", ";", " ", ""]),
+    st.sampled_from(["u1", "U1", "Ride Started - Successful", "a;b", 'a"b', '"', "é", ";", " ", "\t", "\u00a0", ""]),
     st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), max_size=6),
 )
 bad_times = st.sampled_from(["", "soon", "2020-01-31", "2020-02-30 10:00:00"])
@@ -97,7 +98,7 @@ def expected(
                 continue
             fits = header is not None and values is not None and len(values) == len(header)
             record = dict(zip(header or [], values or [], strict=False)) if fits else {}
-            record = {key: value for key, value in record.items() if value.strip(" ")}
+            record = {key: value for key, value in record.items() if not is_absent(value)}
             created_at, received_at = (utc(record.get(key, "")) for key in ("created_at", "received_at"))
             day = created_at.date() if created_at else HOME
             if not window.start <= day < window.end:
