@@ -88,7 +88,10 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             retention,
             *freshness_job(freshness),
         ],
-        schedules=[*schedules(settings, sets), retention_schedule(settings, retention)],
+        schedules=[
+            *schedules(settings, sets, sources_are_waited_for=bool(freshness)),
+            retention_schedule(settings, retention),
+        ],
         sensors=[
             alert_sensor(settings),
             landing_sensor(settings, sets, jobs_of_sources),

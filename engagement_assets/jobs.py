@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from engagement_assets.assets.dbt_models import AREAS, AUDIT, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
@@ -122,6 +123,8 @@ def freshness_job(freshness: Sequence[dg.AssetChecksDefinition]) -> list["Unreso
         dg.define_asset_job(
             FRESHNESS,
             selection=dg.AssetSelection.checks(*freshness),
+            # It takes a moment: while loads queue up, the next place that is free is its own.
+            tags={PRIORITY_TAG: "1"},
             description="Whether every source's newest day has been loaded when it should have been.",
         )
     ]
