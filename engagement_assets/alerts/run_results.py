@@ -41,6 +41,7 @@ EVENTS_SETTLE_WITHIN = timedelta(minutes=5)
 BACKFILL_PATIENCE = timedelta(hours=1)
 NEWEST_RUN = "newest_run"
 LONGEST_SENTENCE = 600
+NO_DESCRIPTION = "the check failed; it gives no description"
 
 _READ = {
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
@@ -185,7 +186,7 @@ def outcome_of(
         failing_days=() if evaluation.passed else days,
         severity=Severity.ERROR if is_error else Severity.WARN,
         finding=Finding(
-            sentence=_clean(evaluation.description or "the check failed; it gives no description"),
+            sentence=_clean("; ".join((evaluation.description or NO_DESCRIPTION).splitlines())),
             run_id=run_id,
             run_days=run_days,
             observed=_short(metadata.get(evidence.OBSERVED)),

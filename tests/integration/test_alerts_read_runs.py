@@ -337,6 +337,14 @@ def test_two_processes_do_not_do_the_same_work(instance: dg.DagsterInstance, rea
     assert channel.tried
 
 
+def test_the_lines_of_a_description_are_told_as_one_with_a_mark_between_them(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    run(instance, ONE, TWO, holds_00=Fails(days=(ONE, TWO), sentence=f"{ONE}: 3 are wrong\n{TWO}: 4 are wrong"))
+    reader.work()
+    assert reader.messages()[0]["items"][0]["sentence"] == f"{ONE}: 3 are wrong; {TWO}: 4 are wrong"
+
+
 def test_the_severity_of_a_warning_is_told(instance: dg.DagsterInstance, reader: Reader) -> None:
     evaluation = AssetCheckEvaluation(
         asset_key=TABLE, check_name="adds_up", passed=False, severity=AssetCheckSeverity.WARN
