@@ -23,6 +23,7 @@ from engagement_assets.extract.http_api import Clock
 from engagement_assets.jobs import (
     daily_engagement_job,
     freshness_job,
+    load_audit_job,
     release_jobs,
     replay_jobs,
     source_jobs,
@@ -37,6 +38,7 @@ from engagement_assets.schedules import schedules
 from engagement_assets.sensors.catch_up import catch_up_sensor, late_data_sensor
 from engagement_assets.sensors.cross_source import cross_source_sensor
 from engagement_assets.sensors.landing_files import landing_sensor
+from engagement_assets.sensors.load_records import load_records_sensor
 from engagement_assets.settings import PROJECT_ROOT, Settings
 from engagement_assets.transform.project import column_lineage, manifest
 
@@ -83,18 +85,23 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             daily_engagement_job(freshness),
             *jobs_of_sources,
             weekly_engagement_metrics_job(models),
+            load_audit_job(models),
             *release_jobs(raw_definitions, freshness),
             *replay_jobs(raw_definitions, freshness),
             retention,
             *freshness_job(freshness),
         ],
-        schedules=[*schedules(settings, sets), retention_schedule(settings, retention)],
+        schedules=[
+            *schedules(settings, sets, sources_are_waited_for=bool(freshness)),
+            retention_schedule(settings, retention),
+        ],
         sensors=[
             alert_sensor(settings),
             landing_sensor(settings, sets, jobs_of_sources),
             catch_up_sensor(settings, sets, jobs_of_sources),
             late_data_sensor(settings, sets, jobs_of_sources),
             cross_source_sensor(settings),
+            load_records_sensor(settings),
         ],
         resources={"settings": settings, "api_clients": clients},
         # In process: another process per step would import Dagster once more for each (78 against 31 s).

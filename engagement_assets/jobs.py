@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from engagement_assets.assets.dbt_models import AREAS, AUDIT, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
@@ -20,7 +21,10 @@ AssetJobs: TypeAlias = "Sequence[UnresolvedAssetJobDefinition]"
 DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
 FRESHNESS = "freshness"
+LOAD_AUDIT = "load_audit"
 PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA.name])
+# Each area's publication brings it along: only where there is none is it made by itself.
+PUBLISHED_AUDIT = dg.AssetKey(["published", AUDIT])
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ def daily_engagement_job(freshness: Sequence[dg.AssetChecksDefinition]) -> "Unre
     """
     return dg.define_asset_job(
         DAILY_ENGAGEMENT,
-        selection=dg.AssetSelection.all() - dg.AssetSelection.checks(*freshness),
+        selection=dg.AssetSelection.all()
+        - dg.AssetSelection.checks(*freshness)
+        - dg.AssetSelection.assets(PUBLISHED_AUDIT),
         description="Every source's day: raw data, models, checks, the published copy and the report.",
     )
 
@@ -114,6 +120,16 @@ def weekly_engagement_metrics_job(models: list[dg.AssetsDefinition]) -> "Unresol
     )
 
 
+def load_audit_job(models: Sequence[dg.AssetsDefinition]) -> "UnresolvedAssetJobDefinition":
+    """What is told of loads, held days and rejected records, alone: for loads that no area was published after."""
+    audit = [definition for definition in models if definition.op.name == AUDIT]
+    return dg.define_asset_job(
+        LOAD_AUDIT,
+        selection=dg.AssetSelection.assets(*audit, PUBLISHED_AUDIT),
+        description="The audit tables and their published copy, after loads that no area was published after.",
+    )
+
+
 def freshness_job(freshness: Sequence[dg.AssetChecksDefinition]) -> list["UnresolvedAssetJobDefinition"]:
     """The checks whether sources are fresh, alone; no job where nobody waits for a source."""
     if not freshness:
@@ -122,6 +138,8 @@ def freshness_job(freshness: Sequence[dg.AssetChecksDefinition]) -> list["Unreso
         dg.define_asset_job(
             FRESHNESS,
             selection=dg.AssetSelection.checks(*freshness),
+            # It takes a moment: while loads queue up, the next place that is free is its own.
+            tags={PRIORITY_TAG: "1"},
             description="Whether every source's newest day has been loaded when it should have been.",
         )
     ]
@@ -165,7 +183,8 @@ def _jobs_of_loads(
         dg.define_asset_job(
             definition.op.name.replace("raw_", prefix, 1),
             selection=dg.AssetSelection.assets(definition).downstream().materializable()
-            - dg.AssetSelection.checks(*freshness),
+            - dg.AssetSelection.checks(*freshness)
+            - dg.AssetSelection.assets(PUBLISHED_AUDIT),
             config={"ops": {definition.op.name: {"config": dict(config)}}},
             description=description,
         )

@@ -1,4 +1,4 @@
-"""Schedules: the day that has ended, every day at one hour.
+"""Schedules: the day that has ended, every day at one hour; and every hour, whether a source has stopped.
 
 Belongs here: what a tick requests. Not here: days that no tick has loaded (`sensors/catch_up.py`), or when days are due
 (`timetable.py`).
@@ -8,15 +8,18 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS, SourceSet
+from engagement_assets.jobs import DAILY_ENGAGEMENT, FRESHNESS, WEEKLY_ENGAGEMENT_METRICS, SourceSet
 from engagement_assets.settings import Settings
 from engagement_assets.timetable import Timetable
 
 
-def schedules(settings: Settings, sets: Sequence[SourceSet]) -> list[dg.ScheduleDefinition]:
-    """One for all sources, one per source for those who want it, and the weekly one.
+def schedules(
+    settings: Settings, sets: Sequence[SourceSet], *, sources_are_waited_for: bool
+) -> list[dg.ScheduleDefinition]:
+    """One for all sources, one per source for those who want it, the weekly one, and the one that asks for freshness.
 
-    A schedule per source is never on from the start: its days are those of `daily_engagement`.
+    A schedule per source is never on from the start: its days are those of `daily_engagement`. Where nobody waits for a
+    source there is no job `freshness`, and nothing to schedule.
     """
     from_the_start = dg.DefaultScheduleStatus.RUNNING if settings.schedules_on else dg.DefaultScheduleStatus.STOPPED
     return [
@@ -31,7 +34,21 @@ def schedules(settings: Settings, sets: Sequence[SourceSet]) -> list[dg.Schedule
             default_status=from_the_start,
             description="On Mondays: the weekly tables over all sources, also when no source has sent anything new.",
         ),
+        *([_freshness(from_the_start)] if sources_are_waited_for else []),
     ]
+
+
+def _freshness(default_status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"{FRESHNESS}_schedule",
+        job_name=FRESHNESS,
+        # Deadlines are whole hours after the end of a UTC day, so that a source that misses one is told of within
+        # minutes. At this minute no other schedule asks for anything.
+        cron_schedule="5 * * * *",
+        execution_timezone="UTC",
+        default_status=default_status,
+        description="Every hour: whether a source has stopped, that is, its newest day is not there at its deadline.",
+    )
 
 
 def _daily(job_name: str, settings: Settings, default_status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:

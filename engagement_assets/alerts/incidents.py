@@ -24,7 +24,7 @@ class Kind(StrEnum):
     """What is watched."""
 
     CHECK = "check"  # what it found when it ran
-    NOT_RUN = "not_run"  # a check that a run had planned and never evaluated
+    NOT_RUN = "not_run"  # a check that a run had planned and never evaluated, though the run ended well
     STEP = "step"  # code that failed although no check did
     RUN = "run"  # a run that failed outside of its steps: killed, not started
 
@@ -174,7 +174,7 @@ def _change(before: Incident | None, severity: Severity, days: dict[str, Severit
 def remind(incident: Incident, repeat_after: timedelta, now: datetime) -> tuple[Incident, Transition] | None:
     """The incident told of again, when it was last told long enough ago; None when it is not yet time.
 
-    A check that never ran is told once: what kept it from running has an incident of its own.
+    A check that never ran is told once: nothing has been found to fail.
     """
     if incident.subject.kind == Kind.NOT_RUN or incident.told_at + repeat_after > now:
         return None

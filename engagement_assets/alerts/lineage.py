@@ -6,6 +6,7 @@ it (`messages.py`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from urllib.parse import quote
 
@@ -13,6 +14,9 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
+from engagement_assets.day_ranges import days_of_interval
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.timetable import blocks_of
 
 # What people query are the other schemas. The first three stand between; the others tell of loads, of this one too.
 INTERNAL_SCHEMAS = ("staging", "intermediate", "published", "records", "audit")
@@ -20,6 +24,8 @@ INTERNAL_SCHEMAS = ("staging", "intermediate", "published", "records", "audit")
 DBT_TEST_METADATA = "dagster_dbt/unique_id"
 _DBT_TESTS_ENTRY = "dbt-tests"
 _FAILED_RUNS_ENTRY = "a-run-failed"
+# More blocks of failing days than this are run again by one command for all days from the first to the last.
+MOST_COMMANDS = 3
 
 
 @dataclass(frozen=True)
@@ -81,14 +87,20 @@ class Lineage:
         return f"{self.links.runbook_url}#{_DBT_TESTS_ENTRY if is_dbt_test else quote(subject.name)}"
 
     def command(self, incidents: Sequence[Incident]) -> str:
-        """The command that runs the failing days again, with all that is made of them."""
-        days = sorted({day for incident in incidents for day in days_of(incident)})
-        if not days:
-            days = sorted({incident.opened_at.date().isoformat() for incident in incidents})
+        """What runs the failing days again, with all that is made of them: a command per block of days.
+
+        Of more than a few blocks it is one command for all days between, and says how many of them fail.
+        """
+        failing = [day for incident in incidents for day in failing_dates(incident) or _days_of_run(incident)]
+        blocks = blocks_of(failing or (incident.opened_at.date() for incident in incidents))
         assets = sorted({key.to_user_string() for incident in incidents for key in self._assets(incident.subject)})
         everything = not assets or any(incident.subject.kind == Kind.RUN for incident in incidents)
         selection = "*" if everything else " or ".join(f'key:"{asset}"+' for asset in assets)
-        return f"make backfill FROM={days[0]} TO={days[-1]} SELECT='{selection}'"
+        if len(blocks) <= MOST_COMMANDS:
+            return "; ".join(_backfill(block, selection) for block in blocks)
+        covering = DayWindow(blocks[0].start, blocks[-1].end)
+        days = sum(len(block.days()) for block in blocks)
+        return f"{_backfill(covering, selection)}  # covers the {days:,} failing days among {len(covering.days()):,}"
 
     def _assets(self, subject: Subject) -> Iterable[dg.AssetKey]:
         if subject.asset:
@@ -109,3 +121,23 @@ def days_of(incident: Incident) -> list[str]:
     """The days that fail, or else the first and last day of the run that found an asset as a whole to fail."""
     named = [day for day in incident.failing_days if day != WHOLE]
     return named or sorted(set(incident.finding.run_days or ()))
+
+
+def failing_dates(incident: Incident) -> list[date]:
+    """The days that fail, without what stands for an asset as a whole and partitions that are no days."""
+    return [each for day in incident.failing_days for each in _dates(day)]
+
+
+def _days_of_run(incident: Incident) -> list[date]:
+    return _dates("/".join(incident.finding.run_days or ()))
+
+
+def _dates(interval: str) -> list[date]:
+    try:
+        return days_of_interval(interval)
+    except ValueError:
+        return []
+
+
+def _backfill(window: DayWindow, selection: str) -> str:
+    return f"make backfill FROM={window.start} TO={window.days()[-1]} SELECT='{selection}'"

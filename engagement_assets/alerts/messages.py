@@ -12,9 +12,10 @@ from uuid import uuid4
 import msgspec
 
 from engagement_assets.alerts.incidents import WHOLE, Change, Incident, Kind, Severity, Transition
-from engagement_assets.alerts.lineage import Lineage, days_of
+from engagement_assets.alerts.lineage import Lineage, days_of, failing_dates
+from engagement_assets.day_ranges import in_ranges
 
-# A message with more failures than this is a digest: counts, and this many of them by name.
+# A message of more checks, steps and runs than this is a digest: counts, and this many of them by name.
 MOST_IN_FULL = 10
 
 
@@ -46,8 +47,10 @@ class Item(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """One message; its key is the same however often it is sent.
 
-    `counts` are failures by state, severity and asset, all of them; `items` are all, or the first ones of a digest.
-    `checks_not_run` are checks that were planned and never ran, counted by asset.
+    `failures` says of how many checks, steps and runs it tells, resolved ones included; each of `counts` (by state,
+    severity and asset) adds up to it. `items` are all of them, or the first ones of a digest. `severity` is that of
+    what is open, and of a message in which nothing is, that of what is over. `checks_not_run` are checks that were
+    planned and never ran though their run ended well, counted by asset.
     """
 
     key: str
@@ -80,21 +83,20 @@ def compose(
             ("severity", incident.severity.value),
             ("asset", incident.subject.asset or incident.subject.name),
         ):
-            counts[name][value] += _failures(transition)
+            counts[name][value] += 1
     not_run = Counter(
         transition.incident.subject.asset
         for transition in transitions
         if transition.incident.subject.kind == Kind.NOT_RUN
     )
-    failures = sum(_failures(transition) for transition in told)
     shown = told[:MOST_IN_FULL]
     return Message(
         key=new_key(),
         recorded_at=now,
-        severity=severity_of(transitions),
-        title=_title(told, failures, not_run.total()),
-        is_digest=failures > MOST_IN_FULL,
-        failures=failures,
+        severity=severity_of(_open(transitions) or transitions),
+        title=_title(told, not_run.total()),
+        is_digest=len(told) > MOST_IN_FULL,
+        failures=len(told),
         counts={name: dict(counter) for name, counter in counts.items()},
         items=[_item(transition, lineage) for transition in shown],
         checks_not_run=dict(sorted(not_run.items())),
@@ -120,10 +122,8 @@ def duration(span: timedelta) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def _failures(transition: Transition) -> int:
-    """A check that names its failing days counts once for each of them."""
-    incident = transition.incident
-    return len(incident.failing_days) if incident.finding.days_are_named else 1
+def _open(transitions: Sequence[Transition]) -> list[Transition]:
+    return [transition for transition in transitions if transition.change != Change.RESOLVED]
 
 
 def _worst_first(transition: Transition) -> tuple[bool, bool, str]:
@@ -135,24 +135,27 @@ def _worst_first(transition: Transition) -> tuple[bool, bool, str]:
     )
 
 
-def _title(told: Sequence[Transition], failures: int, not_run: int) -> str:
-    if not told:
-        return f"WARN opened: {not_run} planned checks never ran"
-    if len(told) == 1:
-        incident = told[0].incident
-        where = f"{incident.subject.asset} {incident.subject.name}".strip()
-        return f"{incident.severity.value.upper()} {told[0].change}: {where}"
+def _title(told: Sequence[Transition], not_run: int) -> str:
+    """What is open goes before the colon as a severity: a message of what is over is no error, whatever it was."""
+    still_open = _open(told)
+    heading = severity_of(still_open).value.upper() if still_open else "RESOLVED"
+    if len(told) == 1 and not not_run:
+        subject = told[0].incident.subject
+        state = f" {told[0].change}" if still_open else ""
+        return f"{heading}{state}: {f'{subject.asset} {subject.name}'.strip()}"
     changes = Counter(transition.change for transition in told)
-    counted = ", ".join(f"{changes[change]} {change}" for change in Change if changes[change])
-    if failures > MOST_IN_FULL:
-        return f"Digest of {failures} failures: {counted}"
-    return f"{severity_of(told).value.upper()}: {counted}"
+    counted = [f"{changes[change]} {change}" for change in Change if changes[change]]
+    if not_run:
+        heading = heading if still_open else Severity.WARN.value.upper()
+        counted.append(f"{not_run} planned checks never ran")
+    digest = f" digest of {len(told)}" if len(told) > MOST_IN_FULL else ""
+    return f"{heading}{digest}: {', '.join(counted)}"
 
 
 def _partitions(incident: Incident) -> list[str]:
     if incident.failing_days.keys() == {WHOLE}:
         return [" to ".join(days)] if (days := days_of(incident)) else []
-    return [day for day in incident.failing_days if day != WHOLE]
+    return in_ranges(failing_dates(incident)) or days_of(incident)
 
 
 def _item(transition: Transition, lineage: Lineage) -> Item:

@@ -14,7 +14,7 @@ from engagement_assets.alerts.messages import Item, Message, duration
 from engagement_assets.shown_text import as_mrkdwn, shown
 
 _NAME_WIDTH = len("failing rows")
-_SHOWN_PARTITIONS = 10
+_SHOWN_COUNTS = 10
 _SHOWN_TABLES = 6
 # A command is to be run as it stands.
 _LONGEST_VALUE = 2_000
@@ -35,7 +35,7 @@ def as_text(message: Message) -> str:
     lines = [f"ALERT  {shown(message.title)}"]
     if message.is_digest:
         lines += [f"  {shown(line)}" for line in _count_lines(message)]
-        lines += [f"  - {shown(_digest_line(item))}" for item in message.items]
+        lines += [f"  - {shown(line)}" for line in _digest_lines(message)]
         lines += [f"  {'run again':<{_NAME_WIDTH}} {message.rerun}"]
     else:
         for item in message.items:
@@ -51,7 +51,7 @@ def as_slack(message: Message) -> dict[str, Any]:
     sections: list[str] = []
     if message.is_digest:
         sections.append("\n".join(as_mrkdwn(line) for line in _count_lines(message)))
-        sections += [f"• {as_mrkdwn(_digest_line(item))}" for item in message.items]
+        sections += [f"• {as_mrkdwn(line)}" for line in _digest_lines(message)]
         sections.append(f"*run again*  {_code(message.rerun)}")
     else:
         for item in message.items:
@@ -104,7 +104,7 @@ def _sentence(item: Item) -> str:
 
 def _fields(item: Item) -> list[tuple[str, str]]:
     """Name and value of what there is to say, in the order in which a person asks."""
-    fields: list[tuple[str, str | None]] = [("partitions", _first(item.partitions, _SHOWN_PARTITIONS) or None)]
+    fields: list[tuple[str, str | None]] = [("partitions", ", ".join(item.partitions) or None)]
     since = f"{item.since:%Y-%m-%d %H:%M} UTC, seen failing {_times(item.times_failed)}"
     if item.state == Change.RESOLVED:
         lasted = duration(timedelta(seconds=item.lasted_s or 0))
@@ -126,14 +126,25 @@ def _fields(item: Item) -> list[tuple[str, str]]:
 
 
 def _count_lines(message: Message) -> list[str]:
-    return [
-        f"by {name}: " + ", ".join(f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_PARTITIONS])
-        for name, counts in message.counts.items()
-    ]
+    return [f"by {name}: {_counted(counts)}" for name, counts in message.counts.items()]
+
+
+def _counted(counts: dict[str, int]) -> str:
+    shown = [f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_COUNTS]]
+    if more := sum(list(counts.values())[_SHOWN_COUNTS:]):
+        shown.append(f"others {more}")
+    return ", ".join(shown)
+
+
+def _digest_lines(message: Message) -> list[str]:
+    lines = [_digest_line(item) for item in message.items]
+    if more := message.failures - len(message.items):
+        lines.append(f"and {more} more")
+    return lines
 
 
 def _digest_line(item: Item) -> str:
-    partitions = f" · {_first(item.partitions, _SHOWN_PARTITIONS)}" if item.partitions else ""
+    partitions = f" · {', '.join(item.partitions)}" if item.partitions else ""
     lasted = "" if item.lasted_s is None else f" · lasted {duration(timedelta(seconds=item.lasted_s))}"
     return f"{_headline(item)}{partitions}{lasted} · {_sentence(item)[:200]}"
 

@@ -9,7 +9,7 @@ involved, so a clock that is set back hides no run.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEventType, 
 from dagster._core.event_api import EventLogCursor
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 from dagster._core.storage.tags import (
@@ -30,7 +31,7 @@ from engagement_assets.alerts.incidents import EVERYTHING, WHOLE, Finding, Judge
 from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.store import RUN_OVERLAP, AlertStore
 from engagement_assets.checks import evidence
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.day_ranges import days_of_interval
 from engagement_assets.shown_text import shown
 
 # When the alerts begin their work somewhere, they look back this far.
@@ -40,6 +41,7 @@ EVENTS_SETTLE_WITHIN = timedelta(minutes=5)
 # The failures of a backfill are one message, unless it takes longer than this after its first run has ended.
 BACKFILL_PATIENCE = timedelta(hours=1)
 NEWEST_RUN = "newest_run"
+NO_DESCRIPTION = "the check failed; it gives no description"
 
 _READ = {
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
@@ -146,7 +148,9 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             steps[event.step_key] = entry
     ended_at = _ended_at(record)
     outcomes = list(evaluated.values())
-    for key in sorted(planned | evaluated.keys()):
+    # What keeps a check from running in a run that failed or was interrupted has an incident of its own, or is no news.
+    not_run = planned if run.status == DagsterRunStatus.SUCCESS else set()
+    for key in sorted(not_run | evaluated.keys()):
         failing = () if key in evaluated else _days(judged, lineage.judges_the_whole(key))
         finding = Finding("planned by this run, and never evaluated", run.run_id, _named(judged))
         outcomes.append(Outcome(_subject(Kind.NOT_RUN, key), ended_at, judged, failing, Severity.WARN, finding))
@@ -164,7 +168,7 @@ def outcome_of(
     named = metadata.get(evidence.FAILING_DAYS)
     days: tuple[str, ...]
     if isinstance(named, Sequence) and not isinstance(named, str):
-        days = tuple(map(str, named)) or _days(EVERYTHING, whole=True)
+        days = tuple(day for text in named for day in _days_named(str(text))) or _days(EVERYTHING, whole=True)
         first, last = metadata.get(evidence.FIRST_DAY_JUDGED), metadata.get(evidence.LAST_DAY_JUDGED)
         if isinstance(first, str) and isinstance(last, str):
             judged = (first, last)
@@ -182,7 +186,7 @@ def outcome_of(
         failing_days=() if evaluation.passed else days,
         severity=Severity.ERROR if is_error else Severity.WARN,
         finding=Finding(
-            sentence=shown(evaluation.description or "the check failed; it gives no description"),
+            sentence=shown("; ".join((evaluation.description or NO_DESCRIPTION).splitlines())),
             run_id=run_id,
             run_days=run_days,
             observed=_short(metadata.get(evidence.OBSERVED)),
@@ -197,10 +201,12 @@ def outcome_of(
 def _step_outcomes(
     run: DagsterRun, steps: Mapping[str, EventLogEntry], explained: Collection[str | None], lineage: Lineage
 ) -> Iterator[Outcome]:
-    """Steps that failed although no check of theirs did, and those that went well."""
+    """Steps that failed although no check of theirs did and nobody interrupted them, and those that went well."""
     for name, entry in steps.items():
         event = entry.get_dagster_event()
         judged = _judged_by(run) if lineage.step_is_partitioned(name) else EVERYTHING
+        if _is_interrupted(event):
+            continue  # whoever interrupts a run knows it, and of the step it says nothing
         failed = event.event_type == DagsterEventType.STEP_FAILURE and name not in explained
         yield Outcome(
             subject=Subject(Kind.STEP, "", name),
@@ -218,8 +224,8 @@ def _run_outcomes(run: DagsterRun, events: Sequence[EventLogEntry], ended_at: da
     """A run that failed though none of its steps did; one that came to its own end says that this is over."""
     if run.status == DagsterRunStatus.CANCELED:
         return
-    types = {entry.get_dagster_event().event_type for entry in events}
-    failed = run.status == DagsterRunStatus.FAILURE and DagsterEventType.STEP_FAILURE not in types
+    told_by_steps = {event.event_type for entry in events if not _is_interrupted(event := entry.get_dagster_event())}
+    failed = run.status == DagsterRunStatus.FAILURE and DagsterEventType.STEP_FAILURE not in told_by_steps
     judged = _judged_by(run)
     told = [entry.get_dagster_event().message for entry in events if entry.get_dagster_event().is_run_failure]
     sentence = " ".join(filter(None, told)) or "the run failed outside of its steps"
@@ -287,11 +293,22 @@ def _days(judged: Judged, whole: bool) -> tuple[str, ...]:
         return (WHOLE,)
     if judged[0] == judged[1]:
         return (judged[0],)
+    return _days_named("/".join(judged))
+
+
+def _days_named(text: str) -> tuple[str, ...]:
+    """The days of an interval, or of one day; a partition that is no day is itself."""
     try:
-        first, last = (date.fromisoformat(day) for day in judged)
+        return tuple(day.isoformat() for day in days_of_interval(text))
     except ValueError:
-        return judged  # partitions that are no days
-    return tuple(day.isoformat() for day in DayWindow(first, last + timedelta(days=1)).days())
+        return (text,)
+
+
+def _is_interrupted(event: dg.DagsterEvent) -> bool:
+    return (
+        event.event_type == DagsterEventType.STEP_FAILURE
+        and event.step_failure_data.error_source == ErrorSource.INTERRUPT
+    )
 
 
 def _failure_text(event: dg.DagsterEvent) -> str:

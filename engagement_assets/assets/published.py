@@ -1,6 +1,6 @@
-"""The published copy of each area, downstream of all its tables.
+"""The published copy of each area, downstream of all its tables, and of what is told of loads.
 
-Belongs here: when an area is published. Not here: how (see `transform/publish.py`).
+Belongs here: when a schema is published. Not here: how (see `transform/publish.py`).
 """
 
 import time
@@ -18,37 +18,54 @@ from engagement_assets.transform.publish import publish_schemas
 
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """One asset per area: it runs when all of the area's models and blocking checks have passed."""
+    """One asset per area: it runs when all of the area's models and blocking checks have passed; and one of `audit`.
+
+    That one waits for no area: where a day is held nothing downstream runs, and people look for it all the same.
+    """
     keys_by_schema: dict[str, list[dg.AssetKey]] = {}
     for definition in models:
         for key in definition.keys:
             keys_by_schema.setdefault(key.path[0], []).append(key)
-    return [_published_area(area.name, sorted(keys_by_schema[area.name])) for area in AREAS]
+    return [
+        *(
+            _published(
+                area.name,
+                sorted(keys_by_schema[area.name]),
+                f"The schema `{area.name}` in the copy of the warehouse that people and tools read, and `audit` beside "
+                "it where there was a load since. It changes only after all checks of the area that block have passed.",
+            )
+            for area in AREAS
+        ),
+        _published(
+            AUDIT,
+            sorted(keys_by_schema[AUDIT]),
+            "The schema `audit` in the copy of the warehouse that people and tools read. Each area brings it along; "
+            "where none is published, since a day is held or a load was run alone, the job `load_audit` does.",
+        ),
+    ]
 
 
-def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition:
+def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.AssetsDefinition:
     @dg.asset(
-        key=["published", area],
+        key=["published", schema],
         deps=tables,
         group_name="published",
         owners=OWNERS,
         kinds={"duckdb"},
         backfill_policy=dg.BackfillPolicy.single_run(),
-        tags=asset_tags(area, "published"),
+        tags=asset_tags(schema, "published"),
         pool=WAREHOUSE_POOL,
-        description=(
-            f"The schema `{area}` in the copy of the warehouse that people and tools read, and `audit` beside it where "
-            "there was a load since. It changes only after all checks of the area that block have passed."
-        ),
+        description=description,
     )
-    def published_area(
+    def published_schema(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[Any]:
         published, lake = settings.published_warehouse_path, Lake(settings.lake_uri)
         started = time.monotonic()
         with trying_again(settings, context):
+            areas = () if schema == AUDIT else (schema,)
             rows = publish_schemas(
-                settings.warehouse_path, published, (area,), lake, after_loads=AUDIT, run_id=context.run.run_id
+                settings.warehouse_path, published, areas, lake, after_loads=AUDIT, run_id=context.run.run_id
             )
         return dg.MaterializeResult(
             metadata={
@@ -61,4 +78,4 @@ def _published_area(area: str, tables: list[dg.AssetKey]) -> dg.AssetsDefinition
             }
         )
 
-    return published_area
+    return published_schema

@@ -15,8 +15,9 @@ from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tag
 from engagement_assets.checks import evidence
 from engagement_assets.checks.catalog import STANDARD_CHECKS, Claim
 from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
-from engagement_assets.checks.verdict import DAYS_IN_TEXT, Verdict, check_spec
+from engagement_assets.checks.verdict import Verdict, by_day, check_spec
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
+from engagement_assets.day_ranges import in_ranges
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
@@ -264,14 +265,13 @@ def _held_days(load: Load, verdicts: Sequence[Verdict]) -> dict[date, dict[str, 
 
 
 def _held_sentences(verdicts: Sequence[Verdict]) -> str:
-    """What a person reads where the run failed, the first days of it."""
-    sentences = [
-        f"{verdict.dataset.name}.{verdict.claim.name}{'' if day == WHOLE_DATASET_DAY else f' on {day}'}: {sentence}"
+    """What a person reads where the run failed."""
+    lines = [
+        f"{verdict.dataset.name}.{verdict.claim.name}{' on ' if verdict.dataset.partitioned else ': '}{line}"
         for verdict in verdicts
-        for day, sentence in sorted(verdict.halting_days.items())
+        for line in by_day(verdict.halting_days)
     ]
-    more = f"\n  … and {len(sentences) - DAYS_IN_TEXT} more" if len(sentences) > DAYS_IN_TEXT else ""
-    return "held, the lake keeps what it had:\n  " + "\n  ".join(sentences[:DAYS_IN_TEXT]) + more
+    return "held, the lake keeps what it had:\n  " + "\n  ".join(lines)
 
 
 def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[str, Any]:
@@ -316,4 +316,6 @@ def _summary_line(dataset: Dataset, days: Sequence[DayCounts], held: Mapping[dat
         f"{dataset.key}{span}: {read:,} read, {accepted:,} accepted, {quarantined:,} quarantined, "
         f"{duplicates:,} duplicates"
     )
-    return f"{line}; held: {', '.join(map(str, sorted(held)))}" if held else line
+    if not held:
+        return line
+    return f"{line}; held: {', '.join(in_ranges(held)) if dataset.partitioned else dataset.name}"

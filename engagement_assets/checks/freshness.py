@@ -13,6 +13,7 @@ import dagster as dg
 
 from engagement_assets.checks import evidence
 from engagement_assets.checks.catalog import IS_FRESH, Severity
+from engagement_assets.day_ranges import as_interval
 from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_records import read_history
@@ -68,17 +69,20 @@ def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Setti
     severity = settings.check_severities.of(dataset.source, IS_FRESH.name) or IS_FRESH.severity
     what = "the newest day is" if dataset.partitioned else "the newest snapshot tells of"
     deadline = datetime.combine(expected + timedelta(days=1), time(), UTC) + timedelta(hours=hours)
-    found = f"{what} {newest}" if newest else "nothing has been loaded lately"
+    told = f"{what} {newest}" if newest else "nothing has been loaded lately"
+    told += f", expected {expected} by {deadline:%Y-%m-%d %H:%M} UTC"
+    missing = as_interval(newest + timedelta(days=1) if newest else expected, expected) if not passed else ""
     return dg.AssetCheckResult(
         passed=passed,
         asset_key=dg.AssetKey(dataset.key.split("/")),
         check_name=IS_FRESH.name,
         severity=SEVERITIES[severity],
-        description=None if passed else f"{found}, expected {expected} by {deadline:%Y-%m-%d %H:%M} UTC",
+        description=None if passed else told,
         metadata={
             evidence.OBSERVED: str(newest or "nothing"),
             evidence.EXPECTED: expected.isoformat(),
-            evidence.FAILING_DAYS: _missing_days(newest, expected) if dataset.partitioned and not passed else [],
+            # Of a source that stopped years ago each run of each hour would list a thousand days.
+            evidence.FAILING_DAYS: [missing] if missing and dataset.partitioned else [],
             **({} if passed else {evidence.BLOCKED: False}),
         },
     )
@@ -92,9 +96,3 @@ def _newest_day(lake: Lake, dataset: Dataset, expected: date) -> date | None:
         loads = read_history(connection, lake, name, expected).days.get(dataset.key, {})
     # A load tells as a whole of the day before it.
     return max((day - timedelta(days=1) for day in loads), default=None)
-
-
-def _missing_days(newest: date | None, expected: date) -> list[str]:
-    """The days between; of a source that was never loaded the expected one."""
-    days = (expected - newest).days if newest else 1
-    return [(expected - timedelta(days=ago)).isoformat() for ago in reversed(range(days))]

@@ -55,7 +55,7 @@ def few_records_are_gone(
             f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. See whether the "
             "service is well and still asked for the same account, or run this with allow_shrink if they are to go",
             FEW_RECORDS_ARE_GONE.severity,
-            observed=f"{day_gone:,} of {day_known:,} gone",
+            observed=f"{day_gone:,} of {day_known:,} {dataset.name} gone",
             expected=f"at most {MAX_SHARE_GONE:.0%} gone",
         )
         for day, (day_known, day_gone) in judged.items()
@@ -75,8 +75,8 @@ def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *,
             f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {as_markdown(example)}; the "
             "published day is kept. Put the files back, or run this day with allow_shrink if they are meant to go",
             HAS_NOT_SHRUNK.severity,
-            observed=f"{records:,} gone",
-            expected="0 gone",
+            observed=f"{records:,} {dataset.name} of {files:,} landing files gone",
+            expected="none gone",
             rows=records,
             keys=(example,),
         )
@@ -94,7 +94,6 @@ def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> Verdict:
             RECONCILES.severity,
             observed=day.accepted + day.quarantined + day.duplicates,
             expected=day.records_read,
-            rows=abs(day.unaccounted),
         )
         for day in counts
         if day.unaccounted != 0

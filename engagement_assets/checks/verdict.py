@@ -13,6 +13,7 @@ import dagster as dg
 
 from engagement_assets.checks import evidence
 from engagement_assets.checks.catalog import Claim, Severity
+from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
@@ -20,7 +21,9 @@ from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
-DAYS_IN_TEXT = 20
+# Of many findings, and of many days whose rows are shown, the first ones.
+LINES_IN_TEXT = 20
+DAYS_SHOWN = 20
 KEYS_SHOWN = 5
 
 Shown = str | float | int
@@ -79,22 +82,23 @@ class Verdict:
         if len(kept) == len(self.findings):
             return self
         told = "; ".join(
-            f"{_named(day)}released ({as_markdown(released[day], LONGEST_SENTENCE)}): {found.sentence}"
-            for day, found in sorted(self.findings.items())
-            if day in released
+            by_day(
+                {
+                    day: f"released ({as_markdown(released[day], LONGEST_SENTENCE)}): {found.sentence}"
+                    for day, found in self.findings.items()
+                    if day in released
+                }
+            )
         )
         return replace(self, findings=kept, note=f"{self.note}; {told}" if self.note else told)
 
     def result(self, load: Load, held: Mapping[date, object]) -> dg.AssetCheckResult:
-        """The verdict as Dagster shows it; all failing days stand in the metadata, the first ones in the text.
+        """The verdict as Dagster shows it; all failing days stand in the metadata, the first findings in the text.
 
         `held` are the days of the load that are held, for whatever check.
         """
         found = dict(sorted(self.findings.items()))
-        sentences = [f"{_named(day)}{finding.sentence}" for day, finding in found.items()]
-        lines = sentences[:DAYS_IN_TEXT]
-        if len(sentences) > DAYS_IN_TEXT:
-            lines.append(f"… and {len(sentences) - DAYS_IN_TEXT} more")
+        lines = by_day({day: finding.sentence for day, finding in found.items()})
         if self.note:
             lines.append(self.note)
         halts = bool(self.halting_days)
@@ -123,8 +127,8 @@ class Verdict:
     def _evidence(self, load: Load, held: Mapping[date, object]) -> dict[str, Any]:
         found = dict(sorted(self.findings.items()))
         told: dict[str, Any] = {
-            evidence.OBSERVED: _by_day({day: finding.observed for day, finding in found.items()}),
-            evidence.EXPECTED: _by_day({day: finding.expected for day, finding in found.items()}),
+            evidence.OBSERVED: _told({day: finding.observed for day, finding in found.items()}),
+            evidence.EXPECTED: _told({day: finding.expected for day, finding in found.items()}),
             evidence.BLOCKED: bool(self.halting_days),
             evidence.HELD_DAYS: _iso(self.halting_days),
         }
@@ -137,7 +141,7 @@ class Verdict:
         return told
 
     def _rows_sql(self, lake: Lake, rows_in: Callable[[Lake, Dataset, date], str], held: Mapping[date, object]) -> str:
-        keys = {day: rows_in(lake, self.dataset, day) for day in sorted(self.findings)[:DAYS_IN_TEXT]}
+        keys = {day: rows_in(lake, self.dataset, day) for day in sorted(self.findings)[:DAYS_SHOWN]}
         places = [lake.location(lake.held_key(key) if day in held else key) for day, key in keys.items()]
         where = f" where {self.rows_where}" if self.rows_where else ""
         return f"select * from read_parquet([{', '.join(map(sql_text, places))}]){where}"
@@ -156,19 +160,28 @@ def _same_counts(day: DayCounts, known: Any) -> bool:
     )
 
 
-def _named(day: date) -> str:
-    return "" if day == WHOLE_DATASET_DAY else f"{day}: "
+def by_day(told: Mapping[date, Shown], most: int = LINES_IN_TEXT) -> list[str]:
+    """What there is to say of days, each thing once with the days that it is said of; of much the first."""
+    days: dict[Shown, list[date]] = {}
+    for day, said in sorted(told.items()):
+        days.setdefault(said, []).append(day)
+    lines = [f"{_named(of)}{said}" for said, of in days.items()]
+    if more := sum(len(of) for of in list(days.values())[most:]):
+        lines = [*lines[:most], f"… and {more:,} more days"]
+    return lines
+
+
+def _named(days: Sequence[date]) -> str:
+    return "" if days[0] == WHOLE_DATASET_DAY else f"{', '.join(in_ranges(days))}: "
 
 
 def _iso(days: Mapping[date, object]) -> list[str]:
     return [day.isoformat() for day in sorted(days) if day != WHOLE_DATASET_DAY]
 
 
-def _by_day(found: Mapping[date, Shown]) -> Shown:
+def _told(found: Mapping[date, Shown]) -> Shown:
     """The one value, or the first ones with their days."""
     if len(set(found.values())) == 1:
         value = next(iter(found.values()))
         return shown(value) if isinstance(value, str) else value
-    first = list(found.items())[:KEYS_SHOWN]
-    more = f"; … and {len(found) - len(first)} more" if len(found) > len(first) else ""
-    return "; ".join(f"{_named(day)}{shown(str(value))}" for day, value in first) + more
+    return "; ".join(by_day({day: shown(str(value)) for day, value in found.items()}, KEYS_SHOWN))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
+from engagement_assets.commands.interrupt import last_act
 from engagement_assets.commands.range_run import RangeRun, run_range
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.settings import Settings
@@ -29,15 +30,20 @@ def show_alerts(settings: Settings) -> tuple[RangeRun, RangeRun]:
 
 @contextmanager
 def files_gone(folder: Path) -> Iterator[int]:
-    """Every second file of a folder is somewhere else for a while; how many."""
+    """Every second file of a folder is somewhere else for a while, also if somebody interrupts it; how many."""
     elsewhere = folder.with_name(f".{folder.name}.gone")
     elsewhere.mkdir(exist_ok=True)
     gone = sorted(folder.glob("*.json"))[::2]
     for path in gone:
         path.rename(elsewhere / path.name)
-    try:
-        yield len(gone)
-    finally:
+
+    def bring_back() -> None:
         for path in elsewhere.iterdir():
             path.rename(folder / path.name)
         elsewhere.rmdir()
+
+    with last_act(bring_back):
+        try:
+            yield len(gone)
+        finally:
+            bring_back()

@@ -10,14 +10,23 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import dagster as dg
+from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
+
 from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.commands.interrupt import for_a_child_of_its_own, last_act
+from engagement_assets.commands.killed_runs import cancel_run, of_a_shell
 from engagement_assets.commands.own_settings import own_settings
 from engagement_assets.commands.process_end import end_process
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import PROJECT_ROOT, Settings
+
+# Between the request to end and what is left being killed.
+ENDS_WITHIN_S = 20
 
 
 def main() -> int:
@@ -32,11 +41,40 @@ def main() -> int:
     with with_services(own) as with_sandbox:
         settings = _demo_profile(with_sandbox)
         command = [str(dagster), "dev", "-h", "127.0.0.1", "-p", port, "-w", workspace]
-        with subprocess.Popen(command, env=os.environ | _named_services(settings, own)) as dev:  # noqa: S603
-            # Ctrl-C reaches the child by itself; a request to end is passed on.
-            signal.signal(signal.SIGTERM, lambda *_: dev.terminate())
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            return dev.wait()
+        with for_a_child_of_its_own():
+            # In a session of its own: the terminal's Ctrl-C would have it wind up for many seconds, and tell of that.
+            dev = subprocess.Popen(  # noqa: S603
+                command, env=os.environ | _named_services(settings, own), start_new_session=True
+            )
+        # A request to end is passed on, and so is that the terminal has gone.
+        for request in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(request, lambda *_: _ask_to_end(dev))
+        with last_act(lambda: _interrupt(dev, settings)):
+            try:
+                return dev.wait()
+            finally:
+                _kill(dev)
+
+
+def _ask_to_end(dev: subprocess.Popen[bytes]) -> None:
+    signal.signal(signal.SIGALRM, lambda *_: _kill(dev))
+    signal.alarm(ENDS_WITHIN_S)
+    dev.terminate()
+
+
+def _kill(dev: subprocess.Popen[bytes]) -> None:
+    """End whatever is left: webserver, daemon, code servers and their runs."""
+    with suppress(ProcessLookupError):
+        os.killpg(dev.pid, signal.SIGKILL)
+
+
+def _interrupt(dev: subprocess.Popen[bytes], settings: Settings) -> None:
+    """Cancel the runs that die with the daemon; those that wait in its queue are started by the next one."""
+    _kill(dev)
+    with dg.DagsterInstance.get() as instance:
+        for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
+            if not of_a_shell(settings.dagster_home, run.run_id):
+                cancel_run(instance, run.run_id)
 
 
 def _demo_profile(settings: Settings) -> Settings:

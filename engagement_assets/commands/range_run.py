@@ -24,12 +24,14 @@ from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import DAILY_ENGAGEMENT, WEEKLY_ENGAGEMENT_METRICS
+from engagement_assets.jobs import DAILY_ENGAGEMENT, LOAD_AUDIT, PUBLISHED_AUDIT, WEEKLY_ENGAGEMENT_METRICS
+from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown_lines
+from engagement_assets.transform.publish import newest_load_not_shown
 
 # Longer than a round of the alert sensor takes.
 ALERTS_WAIT_S = 60
@@ -75,7 +77,7 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     With a `release_reason` the selected raw assets read nothing: they put the held days of the window into the lake.
     With `replay` they read these quarantined records of the window again, in place of their sources.
     An area whose tables are all selected is published too. Where a source fails, the tables over all sources are built
-    in a second run.
+    in a second run; and where no area is published after a load, the audit tables are.
 
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
@@ -104,6 +106,11 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
         if left_out:
             print("something failed: what is made of all sources is built from what the sources' tables hold now")
             results.append(_execute(instance, defs, settings, WEEKLY_ENGAGEMENT_METRICS, left_out, {}, {}))
+        if newest_load_not_shown(settings.published_warehouse_path, Lake(settings.lake_uri)):
+            # No area was published: a day is held, something failed, or somebody wanted the raw data alone.
+            built = {event.asset_key for result in results for event in result.get_asset_materialization_events()}
+            audit = set(defs.resolve_job_def(LOAD_AUDIT).asset_layer.selected_asset_keys)
+            results.append(_execute(instance, defs, settings, LOAD_AUDIT, audit - built, {}, {}))
         _tell_what_ended(instance, alerting, defs)
     return RangeRun(
         results[0].run_id,
@@ -130,7 +137,7 @@ def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and 
     run_config: dict[str, Any],
 ) -> dg.ExecuteInProcessResult:
     run_id = str(uuid4())
-    with living_run(settings.dagster_home, run_id):
+    with living_run(instance, settings.dagster_home, run_id):
         for killed in mark_killed_runs(instance, settings.dagster_home):
             print(f"run {killed} was killed; it is marked as failed, and this run goes on where it stopped")
         return defs.resolve_job_def(job_name).execute_in_process(
@@ -212,7 +219,7 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
             keys = set(dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph))
     except dg.DagsterError as error:
         raise SelectionError(f"{selection!r} is no selection that Dagster reads: {error}") from error
-    keys &= graph.executable_asset_keys
+    keys = (keys & graph.executable_asset_keys) - {PUBLISHED_AUDIT}
     if not keys:
         raise SelectionError(
             f"{selection!r} selects no asset; try 'group:learning', '+group:training', "

@@ -8,12 +8,13 @@ Neither holds a value of a record: names, states, counts and days.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from engagement_assets.alerts.history import AlertState
 from engagement_assets.checks.evidence import FAILING_DAYS, FAILING_ROWS
+from engagement_assets.day_ranges import days_of_interval, in_ranges
 
 NOT_RUN = "not run"
 
@@ -64,5 +65,9 @@ def _state(key: dg.AssetCheckKey, evaluation: dg.AssetCheckEvaluation | None, at
         "passed" if evaluation.passed else failure,
         datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
         int(str(rows.value)) if rows is not None and not evaluation.passed else None,
-        ", ".join(map(str, days.value)) if days is not None and isinstance(days.value, list) else "",
+        ", ".join(in_ranges(_dates(days.value))) if days is not None and isinstance(days.value, list) else "",
     )
+
+
+def _dates(named: list[object]) -> list[date]:
+    return [day for text in named for day in days_of_interval(str(text))]

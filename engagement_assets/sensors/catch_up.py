@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from engagement_assets.checks.evidence import EXPECTED, FAILING_DAYS, OBSERVED
+from engagement_assets.day_ranges import in_ranges
 from engagement_assets.jobs import AssetJobs, SourceSet
 from engagement_assets.lake.lake import Lake
 from engagement_assets.sensors.runs import Plan, RunsUnderWay, left_to_a_person, plan
@@ -184,7 +185,7 @@ def _evaluation(check: dg.AssetCheckKey, found: Plan, settings: Settings) -> dg.
         severity=dg.AssetCheckSeverity.ERROR,
         description=(
             f"{len(days)} days are missing or stale after {settings.catch_up_attempts} failed runs each, and are not "
-            f"requested again: {', '.join(days)}; the last runs are {', '.join(runs)}"
+            f"requested again: {', '.join(in_ranges(found.given_up))}; the last runs are {', '.join(runs)}"
             if days
             else "The days that had been given up have come right"
         ),

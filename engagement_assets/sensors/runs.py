@@ -157,7 +157,7 @@ def tries_of(
     return tried
 
 
-def tries_on(instance: dg.DagsterInstance, sensor: str, newest_input: int) -> Tried:
+def tries_on(instance: dg.DagsterInstance, sensor: str, newest_input: int | str) -> Tried:
     """How often the runs of a sensor without sources and days have tried to follow this input."""
     records = instance.get_run_records(
         dg.RunsFilter(statuses=_FINISHED, tags={SENSOR_TAG: sensor, INPUTS_TAG: str(newest_input)}), ascending=False

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
             lake.lend_file_system(connection)
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
         connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
-        if lake and after_loads and not _shows_newest_loads(connection, lake):
+        is_shown = _has_audit_table(connection, "ingestion_loads")
+        if lake and after_loads and (not is_shown or _newest_load_not_shown(connection, lake)):
             schemas = (*schemas, after_loads)
         _remember_other_schemas(connection, schemas)
         for schema in schemas:
@@ -92,16 +94,32 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
     return rows
 
 
-def _shows_newest_loads(connection: duckdb.DuckDBPyConnection, lake: Lake) -> bool:
-    """Whether the copy, attached as `published`, has the newest records of loads, and with them all in the lake.
+def newest_load_not_shown(published: Path, lake: Lake) -> str | None:
+    """The id of the newest load that the lake has a record of and the audit tables of the published copy have not.
+
+    Of a copy that cannot be looked into none is known to be there.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("set global TimeZone = 'UTC'")
+        lake.lend_file_system(connection)
+        if published.exists():
+            # Who holds the copy open for writing keeps nobody from publishing (see above), only from looking into it.
+            with suppress(duckdb.IOException):
+                connection.execute(f"attach {sql_text(str(published))} as published (read_only)")
+        return _newest_load_not_shown(connection, lake)
+
+
+def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) -> str | None:
+    """The same of the copy that is attached as `published`; it has the newest ones, and with them all, or lacks one.
 
     Loads, releases and replays write theirs in one commit with what they change of the quarantine and of held days.
     """
-    if not _has_audit_table(connection, "ingestion_loads"):
-        return False
-    newest = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
-    missing = f"select load_id from {newest} except select load_id from published.audit.ingestion_loads limit 1"
-    return not connection.execute(missing).fetchall()
+    newest_loads = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
+    where = ""
+    if _has_audit_table(connection, "ingestion_loads"):
+        where = "where load_id not in (select load_id from published.audit.ingestion_loads)"
+    newest = connection.execute(f"select arg_max(load_id, loaded_at) from {newest_loads} {where}").fetchone()
+    return newest[0] if newest else None
 
 
 def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:

@@ -39,6 +39,8 @@ class MobileDoor:
             _env_file=None,
             landing_uri=str(folder / "landing"),
             lake_uri=self.lake.uri,
+            warehouse_path=folder / "warehouse.duckdb",
+            published_warehouse_path=folder / "published.duckdb",
             start_date=FIRST_DAY,
             dagster_home=folder / "home",
         )

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster import AssetCheckEvaluation, AssetCheckSeverity
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting, AlertsBusyError, Round
@@ -87,7 +88,7 @@ def test_a_blocking_failure_is_told_once_though_its_step_and_run_fail_too(
     assert reader.told() == [[("resolved", "adds_up", (f"{ONE} to {TWO}",))]]
 
 
-def test_a_step_that_fails_without_a_check_is_told_once_with_the_checks_that_never_ran(
+def test_a_step_that_fails_without_a_check_is_told_once_and_not_the_checks_that_it_kept_from_running(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     run(instance, ONE, tags={BREAKS_TAG: "no space left"})
@@ -95,7 +96,7 @@ def test_a_step_that_fails_without_a_check_is_told_once_with_the_checks_that_nev
     assert reader.told() == [[("opened", "toy_table", (ONE,))]]
     (message,) = reader.messages()
     assert message["items"][0]["sentence"] == "RuntimeError: no space left"
-    assert message["checks_not_run"] == {"toy/table": 1}
+    assert message["checks_not_run"] == {}
     run(instance, TWO)
     assert reader.told() == [[("resolved", "toy_table", (ONE,))]]
 
@@ -103,8 +104,7 @@ def test_a_step_that_fails_without_a_check_is_told_once_with_the_checks_that_nev
 def test_a_run_that_is_killed_is_told_once_and_resolved_by_one_that_comes_to_its_end(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
-    job = dg.define_asset_job("nightly", selection=[NOTES])
-    nightly = dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("nightly")
+    nightly = _nightly()
     killed = instance.create_run_for_job(nightly, tags=dict.fromkeys(RANGE_TAGS, ONE))
     assert reader.told() == []
     instance.report_run_failed(killed, "the process of this run was killed")
@@ -117,19 +117,59 @@ def test_a_run_that_is_killed_is_told_once_and_resolved_by_one_that_comes_to_its
     assert reader.told() == [[("resolved", "nightly", (ONE,))]]
 
 
-def test_a_cancelled_run_tells_which_checks_never_ran_and_is_no_failure_itself(
+def _nightly() -> dg.JobDefinition:
+    job = dg.define_asset_job("nightly", selection=[NOTES])
+    return dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("nightly")
+
+
+def test_a_cancelled_run_opens_nothing_and_its_checks_that_never_ran_neither(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
-    job = dg.define_asset_job("nightly", selection=[NOTES])
-    nightly = dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("nightly")
-    cancelled = instance.create_run_for_job(nightly)
-    instance.report_run_canceled(cancelled)
+    instance.report_run_canceled(instance.create_run_for_job(_nightly()))
+    assert (reader.work().runs_read, reader.messages()) == (1, [])
+
+
+def test_a_run_that_ended_well_tells_which_of_its_checks_never_ran(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    """Such as a dbt test of a table that has never been built."""
+    run = instance.create_run_for_job(_nightly())
+    instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "nightly"), run.run_id)
     assert reader.told() == [[]]
     (message,) = reader.messages()
     assert (message["title"], message["checks_not_run"]) == (
-        "WARN opened: 1 planned checks never ran",
+        "WARN: 1 planned checks never ran",
         {"raw_toy/notes": 1},
     )
+
+
+def _interrupt(instance: dg.DagsterInstance, interrupt: type[BaseException], *, is_asked_for: bool) -> None:
+    @dg.asset(key=NOTES)
+    def interrupted(context: dg.AssetExecutionContext) -> None:
+        if is_asked_for:
+            instance.report_run_canceling(context.run)
+        raise interrupt
+
+    with pytest.raises(interrupt):
+        dg.materialize([interrupted], instance=instance)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_a_step_whose_run_was_cancelled_opens_nothing(
+    instance: dg.DagsterInstance, reader: Reader, interrupt: type[BaseException]
+) -> None:
+    _interrupt(instance, interrupt, is_asked_for=True)
+    assert (reader.work().runs_read, reader.messages()) == (1, [])
+
+
+def test_a_step_that_was_interrupted_though_nobody_asked_for_it_is_told_by_its_run(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    _interrupt(instance, KeyboardInterrupt, is_asked_for=False)
+    (told,) = reader.told()
+    assert [state for state, *_ in told] == ["opened"]
+    (item,) = reader.messages()[0]["items"]
+    assert (item["kind"], "interrupted unexpectedly" in item["sentence"]) == ("run", True)
 
 
 def test_evaluations_that_belong_to_no_run_are_read_once(instance: dg.DagsterInstance, reader: Reader) -> None:
@@ -154,6 +194,18 @@ def test_a_check_tells_which_days_it_judged_beyond_those_of_its_run(
     assert reader.told() == []
     _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **days)
     assert reader.told() == [[("resolved", "holds_00", ("2024-01-15",))]]
+
+
+def test_days_that_are_named_as_an_interval_fail_and_come_right_one_by_one(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    _report(instance, "holds_00", passed=False, **{evidence.FAILING_DAYS: ["2024-01-01/2024-01-05"]})
+    assert reader.told() == [[("opened", "holds_00", ("2024-01-01 to 2024-01-05",))]]
+    third = {evidence.FIRST_DAY_JUDGED: "2024-01-03", evidence.LAST_DAY_JUDGED: "2024-01-03"}
+    _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **third)
+    days = {evidence.FIRST_DAY_JUDGED: "2024-01-06", evidence.LAST_DAY_JUDGED: "2024-01-06"}
+    _report(instance, "holds_00", passed=False, **{evidence.FAILING_DAYS: ["2024-01-06"]}, **days)
+    assert reader.told() == [[("still failing", "holds_00", ("2024-01-01 to 2024-01-02", "2024-01-04 to 2024-01-06"))]]
 
 
 def test_a_run_that_ends_late_does_not_bring_back_what_another_has_mended_since(
@@ -188,7 +240,7 @@ def test_a_backfill_waits_for_its_last_run_unless_it_takes_long(instance: dg.Dag
     run(instance, TWO, assets=[raw_notes], tags=tags, are_legible=Fails(days=(TWO,)))
     assert reader.told() == []
     instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
-    assert reader.told() == [[("still failing", "are_legible", (ONE, TWO))]]
+    assert reader.told() == [[("still failing", "are_legible", (f"{ONE} to {TWO}",))]]
 
 
 def test_the_first_round_looks_back_a_day(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -283,6 +335,14 @@ def test_two_processes_do_not_do_the_same_work(instance: dg.DagsterInstance, rea
     run(instance, ONE, adds_up=Fails())
     Alerting(reader.alerting.folder, Links("", ""), Timing(), [channel]).work(instance, GRAPH, SHELL)
     assert channel.tried
+
+
+def test_the_lines_of_a_description_are_told_as_one_with_a_mark_between_them(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    run(instance, ONE, TWO, holds_00=Fails(days=(ONE, TWO), sentence=f"{ONE}: 3 are wrong\n{TWO}: 4 are wrong"))
+    reader.work()
+    assert reader.messages()[0]["items"][0]["sentence"] == f"{ONE}: 3 are wrong; {TWO}: 4 are wrong"
 
 
 def test_the_severity_of_a_warning_is_told(instance: dg.DagsterInstance, reader: Reader) -> None:

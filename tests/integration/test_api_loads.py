@@ -191,7 +191,7 @@ def test_a_fifth_of_the_window_gone_holds_the_days_unless_that_is_meant(good_day
         good_day.apis.strava.history = other.apis.strava.history
         result = good_day.load(FIRST_DAY, LAST_DAY)
     assert failed_checks(result) == {("raw_strava/activities", "has_not_shrunk")}
-    assert f"activities.has_not_shrunk on {FIRST_DAY}: " in failures(result)["raw_strava"]
+    assert f"activities.has_not_shrunk on {FIRST_DAY} to 2024-02-29: " in failures(result)["raw_strava"]
     pages = Path(Lake(good_day.settings().lake_uri).pages_folder("strava"))
     assert list(pages.glob("*/*")) == [], "a load that is held has been judged: its pages are not needed again"
     kept = good_day.lake_rows("raw_strava/activities", "activity_id, deleted_at, kudos_count, day")

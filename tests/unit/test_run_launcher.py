@@ -79,7 +79,7 @@ def test_a_code_server_that_is_slow_says_nothing_about_the_run(
 def test_a_run_of_a_shell_is_alive_while_it_holds_its_lock(instance: dg.DagsterInstance) -> None:
     home = Path(instance.root_directory)
     run = create_run_for_test(instance, job_name="daily_runna", status=STARTED)
-    with living_run(home, run.run_id):
+    with living_run(instance, home, run.run_id):
         assert _status(instance, run) == WorkerStatus.RUNNING
     (home / "range_runs" / f"{run.run_id}.lock").touch()  # what a killed process leaves behind
     assert _status(instance, run) == WorkerStatus.NOT_FOUND

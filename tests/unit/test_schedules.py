@@ -42,11 +42,29 @@ def repository() -> dg.RepositoryDefinition:
     return _repository(schedule_hour=5, schedule_time_zone="Europe/Berlin")
 
 
-def test_there_is_one_for_all_one_per_source_and_a_weekly_one(repository: dg.RepositoryDefinition) -> None:
+def test_there_is_one_for_all_one_per_source_a_weekly_and_an_hourly_one(repository: dg.RepositoryDefinition) -> None:
     found = {item.name: (item.cron_schedule, item.execution_timezone) for item in repository.schedule_defs}
     weekly = {"weekly_engagement_metrics_schedule": ("0 5 * * 1", "Europe/Berlin")}
     retention = {"retention_schedule": ("30 2 * * *", "Europe/Berlin")}
-    assert found == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | weekly | retention
+    freshness = {"freshness_schedule": ("5 * * * *", "UTC")}
+    assert found == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | weekly | retention | freshness
+
+
+def test_every_job_that_is_not_for_people_is_asked_for_by_somebody(repository: dg.RepositoryDefinition) -> None:
+    asked_for = {item.job_name for item in repository.schedule_defs}
+    asked_for |= {target.job_name for item in repository.sensor_defs for target in item.targets}
+    jobs = {name for name in repository.job_names if not name.startswith(("release_", "replay_", "__"))}
+    assert {"daily_engagement", "daily_mobile", "freshness", "retention", "weekly_engagement_metrics"} <= jobs
+    assert jobs - asked_for == set()
+
+
+def test_a_freshness_run_is_first_in_the_queue(repository: dg.RepositoryDefinition) -> None:
+    assert repository.get_job("freshness").tags["dagster/priority"] == "1"
+    assert len(_tick(repository, "freshness_schedule", datetime(2024, 3, 4, 4, 5, tzinfo=UTC)).run_requests or []) == 1
+
+
+def test_where_nobody_waits_for_a_source_nothing_asks_whether_it_has_stopped() -> None:
+    assert "freshness_schedule" not in {item.name for item in _repository(freshness_hours="0").schedule_defs}
 
 
 def test_everything_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
@@ -59,7 +77,7 @@ def test_everything_is_off_until_it_is_switched_on(repository: dg.RepositoryDefi
 def test_switched_on_from_the_start_are_those_that_do_not_do_a_thing_twice() -> None:
     repository = _repository(schedules_on=True)
     on = {item.name for item in repository.schedule_defs if item.default_status == RUNNING}
-    assert on == {"daily_engagement_schedule", "weekly_engagement_metrics_schedule"}
+    assert on == {"daily_engagement_schedule", "weekly_engagement_metrics_schedule", "freshness_schedule"}
     sensors = {item.name: item.default_status for item in repository.sensor_defs}
     for name in ("landing_files", "catch_up", "late_data", "cross_source_tables"):
         assert sensors[name] == dg.DefaultSensorStatus.RUNNING
@@ -102,7 +120,7 @@ def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:
 
 def test_a_source_that_cannot_be_loaded_has_no_schedule() -> None:
     names = {item.name for item in _repository(strava_client_id="").schedule_defs}
-    others = {"weekly_engagement_metrics_schedule", "retention_schedule"}
+    others = {"weekly_engagement_metrics_schedule", "retention_schedule", "freshness_schedule"}
     assert names == (DAILY - {"daily_strava_schedule"}) | others
 
 

@@ -4,6 +4,7 @@ The model keeps days in a dictionary and knows neither store, outbox nor channel
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -202,4 +203,11 @@ def test_what_is_told_is_what_the_model_says_and_each_channel_takes_it_once(
 
 def _told(message: Message) -> set[Told]:
     items = [msgspec.to_builtins(item) for item in message.items]
-    return {(item["state"], item["name"], tuple(item["partitions"])) for item in items}
+    return {(item["state"], item["name"], tuple(_days(item["partitions"]))) for item in items}
+
+
+def _days(ranges: list[str]) -> Iterator[str]:
+    """The days of ranges such as `2024-01-01 to 2024-01-03`."""
+    for told in ranges:
+        first, _, last = told.partition(" to ")
+        yield from (day for day in DAYS if first <= day <= (last or first))

@@ -1,12 +1,14 @@
 """What a message says: all that a person needs, digests, titles."""
 
+from datetime import date
+
 import msgspec
 import pytest
 
 from engagement_assets.alerts.incidents import WHOLE, Change, Kind, Severity, Subject
 from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.messages import duration, severity_of
-from tests.unit.alerts.alert_outcomes import CHECK, FINDING, START, lineage, message, timedelta, transition
+from tests.unit.alerts.alert_outcomes import CHECK, START, lineage, message, timedelta, transition
 
 
 def test_a_message_says_all_that_a_person_needs() -> None:
@@ -37,7 +39,7 @@ def test_a_message_says_all_that_a_person_needs() -> None:
 
 def test_a_resolve_says_how_long_it_lasted() -> None:
     told = message(transition(Change.RESOLVED))
-    assert told.title == "ERROR resolved: raw_toy/events holds"
+    assert told.title == "RESOLVED: raw_toy/events holds"
     assert told.items[0].lasted_s == 2 * 3600 + 300
 
 
@@ -73,26 +75,96 @@ def test_more_than_ten_failures_are_a_digest_that_names_ten(failures: int, is_di
     }
 
 
-def test_a_check_counts_once_for_each_day_that_it_names() -> None:
-    days = {f"2024-01-{day:02}": Severity.ERROR for day in range(1, 13)}
-    assert message(transition(failing_days=days)).failures == 12
-    unnamed = msgspec.structs.replace(FINDING, days_are_named=False)
-    assert message(transition(failing_days=days, finding=unnamed)).failures == 1
+def _failing(*days: str) -> dict[str, Severity]:
+    return dict.fromkeys(days, Severity.ERROR)
+
+
+def test_a_check_counts_once_however_many_days_fail_and_names_them_as_ranges() -> None:
+    stopped = [str(date(2023, 1, 1) + timedelta(days=number)) for number in range(1_000)]
+    told = message(transition(failing_days=_failing(*stopped, "2026-01-01")))
+    assert (told.failures, told.is_digest) == (1, False)
+    assert told.counts == {"state": {"opened": 1}, "severity": {"error": 1}, "asset": {CHECK.asset: 1}}
+    assert told.items[0].partitions == ["2023-01-01 to 2025-09-26", "2026-01-01"]
+    assert len(msgspec.json.encode(told)) < 2_000
+
+
+def test_partitions_that_are_no_days_are_named_as_they_are() -> None:
+    told = message(transition(failing_days=_failing("north", "south")))
+    assert told.items[0].partitions == ["north", "south"]
+    assert "FROM=2024-01-01 TO=2024-01-02" in told.items[0].rerun
+
+
+@pytest.mark.parametrize(
+    ("days", "ranges"),
+    [
+        (("2024-01-05",), ["2024-01-05 TO=2024-01-05"]),
+        (("2024-01-05", "2024-01-06", "2024-02-09"), ["2024-01-05 TO=2024-01-06", "2024-02-09 TO=2024-02-09"]),
+        (
+            ("2024-01-01", "2024-01-03", "2024-01-05"),
+            ["2024-01-01 TO=2024-01-01", "2024-01-03 TO=2024-01-03", "2024-01-05 TO=2024-01-05"],
+        ),
+    ],
+)
+def test_run_again_names_the_failing_days_alone(days: tuple[str, ...], ranges: list[str]) -> None:
+    """Not those of the run that found them, 2024-01-01 to 2024-01-02."""
+    selection = "SELECT='key:\"raw_toy/events\"+'"
+    expected = "; ".join(f"make backfill FROM={days} {selection}" for days in ranges)
+    assert message(transition(failing_days=_failing(*days))).items[0].rerun == expected
+
+
+def test_many_blocks_of_days_are_run_again_as_one_range_which_says_so() -> None:
+    days = _failing("2024-01-01", "2024-01-03", "2024-01-05", "2024-01-09", "2024-01-10")
+    assert message(transition(failing_days=days)).items[0].rerun == (
+        "make backfill FROM=2024-01-01 TO=2024-01-10 SELECT='key:\"raw_toy/events\"+'"
+        "  # covers the 5 failing days among 10"
+    )
+
+
+def test_a_command_for_several_checks_covers_the_days_of_each() -> None:
+    other = msgspec.structs.replace(CHECK, name="other")
+    told = message(
+        transition(failing_days=_failing("2024-01-09")), transition(subject=other, failing_days={WHOLE: Severity.ERROR})
+    )
+    assert [part.partition(" SELECT")[0] for part in told.rerun.split("; ")] == [
+        "make backfill FROM=2024-01-01 TO=2024-01-02",
+        "make backfill FROM=2024-01-09 TO=2024-01-09",
+    ]
 
 
 def test_checks_that_never_ran_are_counted_by_asset() -> None:
     subject = msgspec.structs.replace(CHECK, kind=Kind.NOT_RUN)
     told = message(transition(), transition(subject=subject, severity=Severity.WARN))
     assert told.checks_not_run == {"raw_toy/events": 1}
-    assert (told.failures, len(told.items)) == (1, 1)
+    assert (told.title, told.failures, len(told.items)) == ("ERROR: 1 opened, 1 planned checks never ran", 1, 1)
     alone = message(transition(subject=subject, severity=Severity.WARN))
-    assert (alone.title, alone.severity) == ("WARN opened: 1 planned checks never ran", Severity.WARN)
+    assert (alone.title, alone.severity) == ("WARN: 1 planned checks never ran", Severity.WARN)
+    over = message(transition(Change.RESOLVED), transition(subject=subject, severity=Severity.WARN))
+    assert (over.title, over.severity) == ("WARN: 1 resolved, 1 planned checks never ran", Severity.WARN)
 
 
 def test_the_severity_is_the_highest() -> None:
     warning = transition(severity=Severity.WARN)
     assert severity_of([warning]) == Severity.WARN
     assert severity_of([warning, transition()]) == Severity.ERROR
+
+
+def test_the_heading_is_that_of_what_is_open() -> None:
+    over = transition(Change.RESOLVED)
+    warns = transition(
+        Change.STILL_FAILING, subject=msgspec.structs.replace(CHECK, name="warns"), severity=Severity.WARN
+    )
+    mixed = message(over, warns)
+    assert (mixed.title, mixed.severity) == ("WARN: 1 still failing, 1 resolved", Severity.WARN)
+    also_fails = message(over, warns, transition(subject=msgspec.structs.replace(CHECK, name="fails")))
+    assert (also_fails.title, also_fails.severity) == ("ERROR: 1 opened, 1 still failing, 1 resolved", Severity.ERROR)
+
+
+def test_a_message_of_what_is_over_says_so() -> None:
+    over = [
+        transition(Change.RESOLVED, subject=msgspec.structs.replace(CHECK, name=f"{number}")) for number in range(11)
+    ]
+    assert message(*over[:2]).title == "RESOLVED: 2 resolved"
+    assert message(*over).title == "RESOLVED digest of 11: 11 resolved"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """How messages look: hostile text stays text, and Slack's limits hold."""
 
 import json
+from datetime import date, timedelta
 
 import msgspec
 import pytest
 
-from engagement_assets.alerts.incidents import Change, Severity
+from engagement_assets.alerts.incidents import Change, Kind, Severity, Subject
 from engagement_assets.alerts.rendering import (
     SLACK_BLOCKS,
     SLACK_HEADER,
@@ -50,13 +51,26 @@ def test_the_text_of_a_resolve_says_how_long_it_lasted() -> None:
     assert not any("run again" in line for line in lines)
 
 
-def test_the_text_of_a_digest_counts_and_names_ten() -> None:
-    days = {f"2024-01-{day:02}": Severity.ERROR for day in range(1, 13)}
-    lines = as_text(message(transition(failing_days=days))).splitlines()
-    assert lines[0] == "ALERT  ERROR opened: raw_toy/events holds"
-    assert lines[1:4] == ["  by state: opened 12", "  by severity: error 12", "  by asset: raw_toy/events 12"]
-    assert "2024-01-10 and 2 more" in lines[4]
-    assert "FROM=2024-01-01 TO=2024-01-12" in lines[5]
+def test_the_text_of_a_digest_counts_all_and_names_ten() -> None:
+    def of(number: int) -> object:
+        return transition(subject=Subject(Kind.CHECK, f"raw_toy/{number:02}", "holds"))
+
+    lines = as_text(message(*map(of, range(13)))).splitlines()
+    assert lines[0] == "ALERT  ERROR digest of 13: 13 opened"
+    assets = ", ".join(f"raw_toy/{number:02} 1" for number in range(10))
+    assert lines[1:4] == ["  by state: opened 13", "  by severity: error 13", f"  by asset: {assets}, others 3"]
+    assert lines[4] == "  - OPENED · ERROR · raw_toy/00 · holds · 2024-01-02 · 3 rows are wrong"
+    assert lines[13:15] == ["  - OPENED · ERROR · raw_toy/09 · holds · 2024-01-02 · 3 rows are wrong", "  - and 3 more"]
+    assert "FROM=2024-01-02 TO=2024-01-02" in lines[15]
+
+
+def test_many_failing_days_are_told_in_a_few_words() -> None:
+    """A source that stopped years ago, with a gap in every week before: 1,000 days and more."""
+    days = [str(date(2020, 1, 6) + timedelta(days=number)) for number in range(1_200) if number % 7]
+    told = as_text(message(transition(failing_days=dict.fromkeys(days, Severity.WARN))))
+    (partitions,) = [line for line in told.splitlines() if line.startswith("    partitions")]
+    assert partitions.endswith("2020-02-04 to 2020-02-09, and 998 more days")
+    assert len(told) < 1_000
 
 
 def test_slack_gets_a_header_and_a_section_per_check() -> None:

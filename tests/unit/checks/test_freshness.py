@@ -50,7 +50,13 @@ def test_a_day_that_is_not_there_at_its_deadline_is_missed(loaded: Lake, setting
     result = judge_freshness(loaded, LINGOKIDS_EVENTS, DEADLINE + timedelta(days=1), settings)
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert result.description == "the newest day is 2024-05-31, expected 2024-06-02 by 2024-06-03 12:00 UTC"
-    assert result.metadata["failing_days"] == dg.JsonMetadataValue(["2024-06-01", "2024-06-02"])
+    assert result.metadata["failing_days"] == dg.JsonMetadataValue(["2024-06-01/2024-06-02"])
+
+
+def test_a_source_that_stopped_years_ago_names_its_days_as_one_interval(loaded: Lake, settings: Settings) -> None:
+    result = judge_freshness(loaded, LINGOKIDS_EVENTS, DEADLINE + timedelta(days=1_000), settings)
+    assert result.description == "the newest day is 2024-05-31, expected 2027-02-26 by 2027-02-27 12:00 UTC"
+    assert result.metadata["failing_days"] == dg.JsonMetadataValue(["2024-06-01/2027-02-26"])
 
 
 def test_a_held_day_is_not_there(lake: Lake, settings: Settings) -> None:

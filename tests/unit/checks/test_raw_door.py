@@ -74,7 +74,8 @@ def test_a_day_with_records_that_are_nowhere_does_not_reconcile() -> None:
     verdict = reconciles(RUNNA_ACTIVITIES, days)
     assert set(verdict.halting_days) == {DAY_1, DAY_3}
     found = verdict.findings[DAY_1]
-    assert (found.observed, found.expected, found.rows) == (1_170, 1_200, 30)
+    # What is not accounted for is no row that anybody could look at.
+    assert (found.observed, found.expected, found.rows) == (1_170, 1_200, None)
     assert _sentences(verdict) == {
         DAY_1: "1,200 records read, but 1,000 accepted + 150 quarantined + 20 duplicates; 30 unaccounted for",
         DAY_3: "2 records read, but 3 accepted + 0 quarantined + 0 duplicates; -1 unaccounted for",
@@ -103,6 +104,8 @@ def test_a_day_whose_files_have_gone_has_shrunk(lake: Lake) -> None:
             "Put the files back, or run this day with allow_shrink if they are meant to go"
         )
     }
+    found = verdict.findings[DAY_2]
+    assert (found.observed, found.expected, found.rows) == ("2 activities of 2 landing files gone", "none gone", 2)
     assert verdict.figures == {"records_gone": 2}
 
 
@@ -125,6 +128,7 @@ def test_exactly_a_fifth_may_go_and_no_more(known: int, as_a_whole: tuple[date, 
 def test_a_day_that_lost_more_than_a_fifth_fails_alone() -> None:
     verdict = _gone({DAY_1: (1_000, 201), DAY_2: (4_000, 1), DAY_3: (10, 0)})
     assert (verdict.claim, verdict.figures) == (FEW_RECORDS_ARE_GONE, {"records_known": 5_010, "records_gone": 202})
+    assert verdict.findings[DAY_1].observed == "201 of 1,000 activities gone"
     assert verdict.halting_days == {
         DAY_1: (
             "201 of 1,000 activities are gone; the published day is kept. See whether the service is well and still "

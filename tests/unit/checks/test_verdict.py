@@ -1,6 +1,7 @@
 """What Dagster is told of a verdict, what a setting and a release make of it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import duckdb
 import pytest
 
 from engagement_assets.checks.catalog import RECONCILES, REJECTED_SHARE, Severity
-from engagement_assets.checks.verdict import DAYS_IN_TEXT, Finding, Verdict, check_spec
+from engagement_assets.checks.verdict import LINES_IN_TEXT, Finding, Verdict, check_spec
 from engagement_assets.lake.datasets import LINGOKIDS_USERS, RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
@@ -87,15 +88,26 @@ def test_the_query_shows_the_failing_rows_where_they_lie(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "last_line"), [(DAYS_IN_TEXT, "2024-03-20: two lost"), (DAYS_IN_TEXT + 5, "… and 5 more")]
+    ("days", "last_line"), [(LINES_IN_TEXT, "2024-03-20: 19 lost"), (LINES_IN_TEXT + 5, "… and 5 more days")]
 )
-def test_many_failing_days_are_cut_in_the_text_only(load: Load, days: int, last_line: str) -> None:
-    failing = {DAY_1 + timedelta(days=number): LOST for number in range(days)}
+def test_many_findings_are_cut_in_the_text_only(load: Load, days: int, last_line: str) -> None:
+    failing = {DAY_1 + timedelta(days=number): replace(LOST, sentence=f"{number} lost") for number in range(days)}
     verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, failing)
     lines = (verdict.result(load, failing).description or "").splitlines()
-    assert lines[:2] == ["2024-03-01: two lost", "2024-03-02: two lost"]
+    assert lines[:2] == ["2024-03-01: 0 lost", "2024-03-02: 1 lost"]
     assert lines[-1] == last_line
     assert _metadata(verdict, load)["failing_days"] == [day.isoformat() for day in failing]
+
+
+def test_what_is_found_of_several_days_is_told_once_with_their_ranges(load: Load) -> None:
+    """Such as of a week, whose days fail together."""
+    weeks = {DAY_1 + timedelta(days=number): LOST for number in range(7)}
+    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {**weeks, DAY_1 + timedelta(days=8): LOST, DAY_2: ODD})
+    assert (verdict.result(load, {}).description or "").splitlines() == [
+        "2024-03-01, 2024-03-03 to 2024-03-07, 2024-03-09: two lost",
+        "2024-03-02: an odd one",
+    ]
+    assert _metadata(verdict, load)["observed"] == "2024-03-01, 2024-03-03 to 2024-03-07, 2024-03-09: 8; 2024-03-02: 9"
 
 
 def test_a_dataset_without_days_names_none(load: Load) -> None:

@@ -11,7 +11,9 @@ RESULTS = {
     "passes": dg.AssetCheckResult(check_name="passes", passed=True, metadata={FAILING_ROWS: 0}),
     "warns": dg.AssetCheckResult(check_name="warns", passed=False, severity=dg.AssetCheckSeverity.WARN),
     "fails": dg.AssetCheckResult(
-        check_name="fails", passed=False, metadata={FAILING_ROWS: 3, FAILING_DAYS: ["2024-01-01", "2024-01-02"]}
+        check_name="fails",
+        passed=False,
+        metadata={FAILING_ROWS: 3, FAILING_DAYS: ["2024-01-01", "2024-01-02/2024-01-03", "2024-01-05"]},
     ),
 }
 
@@ -29,7 +31,7 @@ def test_the_newest_evaluation_of_every_check_is_told() -> None:
         dg.materialize([table], instance=instance)
         states = check_states(instance, keys)
     assert [(each.asset, each.check, each.state, each.failing_rows, each.failing_days) for each in states] == [
-        ("table", "fails", "failed", 3, "2024-01-01, 2024-01-02"),
+        ("table", "fails", "failed", 3, "2024-01-01 to 2024-01-03, 2024-01-05"),
         ("table", "never_ran", "not run", None, ""),
         ("table", "passes", "passed", None, ""),
         ("table", "warns", "warned", None, ""),

@@ -13,8 +13,8 @@ import pytest
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform import publish
-from engagement_assets.transform.publish import publish_schemas
-from tests.lake_loads import DAY_1, event, events, window
+from engagement_assets.transform.publish import newest_load_not_shown, publish_schemas
+from tests.lake_loads import DAY_1, event, events, records, window
 from tests.lake_loads import publish as load
 
 
@@ -224,6 +224,26 @@ def test_audit_goes_along_with_the_first_area_after_a_load(warehouse: Path, publ
         assert also_published() == set()
 
 
+def test_the_newest_load_is_not_shown_until_audit_is_published(
+    warehouse: Path, published: Path, tmp_path: Path
+) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    assert newest_load_not_shown(published, lake) is None
+    for number in (1, 2):
+        load(lake, events(event("a", DAY_1)), window(DAY_1), number)
+    first, second = sorted(load_id for (load_id,) in records(lake, "load_id"))
+    _run(
+        warehouse,
+        "create or replace view audit.ingestion_loads as "
+        f"select * from read_parquet('{tmp_path}/lake/records/loads/*/*.parquet')",
+    )
+    assert newest_load_not_shown(published, lake) == second > first
+    publish_schemas(warehouse, published, ("learning",))
+    assert newest_load_not_shown(published, lake) == second
+    publish_schemas(warehouse, published, (), lake, after_loads="audit")
+    assert newest_load_not_shown(published, lake) is None
+
+
 def test_a_shell_that_holds_the_copy_open_for_writing_keeps_no_area_from_being_published(
     warehouse: Path, published: Path, tmp_path: Path
 ) -> None:
@@ -234,5 +254,8 @@ def test_a_shell_that_holds_the_copy_open_for_writing_keeps_no_area_from_being_p
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
-        rows = publish_schemas(warehouse, published, ("learning",), Lake(str(tmp_path / "lake")), after_loads="audit")
+        lake = Lake(str(tmp_path / "lake"))
+        load(lake, events(event("a", DAY_1)), window(DAY_1), 1)
+        assert newest_load_not_shown(published, lake) is not None
+        rows = publish_schemas(warehouse, published, ("learning",), lake, after_loads="audit")
     assert rows["learning.plays"] == 3

@@ -1,0 +1,45 @@
+"""Many days in few words.
+
+Belongs here: days as ranges for people, and as an interval for metadata. Not here: which days are meant, or the blocks
+of days that runs are asked for (`timetable.py`).
+"""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.timetable import blocks_of
+
+MOST_RANGES = 5
+
+
+def in_ranges(days: Iterable[date]) -> list[str]:
+    """`2024-01-01 to 2024-02-10` for days that follow one another, oldest first; of many the last says how many more.
+
+    A range counts each of its days once, however often it is given.
+    """
+    blocks = blocks_of(days)
+    told = [_told(block) for block in blocks[:MOST_RANGES]]
+    if more := sum(len(block.days()) for block in blocks[MOST_RANGES:]):
+        told.append(f"and {more:,} more {'day' if more == 1 else 'days'}")
+    return told
+
+
+def as_interval(first: date, last: date) -> str:
+    """The days from the first to the last, inclusive, as one text (ISO 8601): `2024-01-01/2024-02-10`."""
+    return f"{first}/{last}" if first != last else first.isoformat()
+
+
+def days_of_interval(text: str) -> list[date]:
+    """The days that `as_interval` has put together; a day alone is one.
+
+    Raises:
+        ValueError: it is no day and no interval of days.
+    """
+    first, _, last = text.partition("/")
+    return DayWindow(date.fromisoformat(first), date.fromisoformat(last or first) + timedelta(days=1)).days()
+
+
+def _told(block: DayWindow) -> str:
+    first, last = block.start, block.end - timedelta(days=1)
+    return str(first) if first == last else f"{first} to {last}"

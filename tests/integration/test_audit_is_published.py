@@ -1,0 +1,61 @@
+"""What is told of loads is in the published copy after every run, also where nothing else is published."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.sandbox.sample_data import write_sample_landing
+from tests.integration.deployment import Deployment
+
+pytestmark = pytest.mark.integration
+
+FIRST, LAST = date(2024, 1, 1), date(2024, 1, 2)
+RAW_ALONE = 'key:"raw_runna/activities"'
+
+
+def _landing(deployment: Deployment) -> None:
+    write_sample_landing(
+        deployment.landing, start=FIRST, days=2, runna_activities_per_day=6, lingokids_events_per_day=20
+    )
+
+
+def _shown(deployment: Deployment) -> tuple[set[object], set[object]]:
+    """Days that the published copy shows as held, and loads that it lacks."""
+    held = {day for (day,) in deployment.query("select partition_date from audit.held_days")}
+    shown = set(deployment.query("select load_id from audit.ingestion_loads"))
+    lake = f"{deployment.settings.lake_uri}/records/loads/*/*.parquet"
+    return held, set(deployment.query(f"select load_id from read_parquet('{lake}')")) - shown
+
+
+def _release(deployment: Deployment, selection: str) -> RangeRun:
+    window = DayWindow(LAST, date(2024, 1, 3))
+    return run_range(deployment.settings, window, selection, release_reason="meant to go")
+
+
+@pytest.mark.parametrize("selection", ["+group:training", RAW_ALONE])
+def test_a_held_day_of_a_source_that_is_run_alone_is_shown_at_once_and_gone_when_released(
+    tmp_path: Path, selection: str
+) -> None:
+    deployment = Deployment(tmp_path)
+    _landing(deployment)
+    assert deployment.run(FIRST, LAST, "+group:training").failures == ()
+    assert _shown(deployment) == (set(), set())
+
+    shutil.rmtree(deployment.landing / "runna" / "activities" / str(LAST))
+    assert [failure.partition(":")[0] for failure in deployment.run(LAST, LAST, selection).failures] == ["raw_runna"]
+    assert _shown(deployment) == ({LAST}, set())
+
+    assert _release(deployment, selection).failures == ()
+    assert _shown(deployment) == (set(), set())
+
+
+def test_a_first_load_of_raw_data_alone_is_shown(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    _landing(deployment)
+    assert deployment.run(FIRST, LAST, RAW_ALONE).failures == ()
+    assert _shown(deployment) == (set(), set())
+    assert deployment.tables() == {}
