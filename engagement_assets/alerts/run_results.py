@@ -132,6 +132,7 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
     judged = _judged_by(run)
     evaluated: dict[dg.AssetCheckKey, Outcome] = {}
     planned: set[dg.AssetCheckKey] = set()
+    not_judged: set[dg.AssetCheckKey] = set()
     steps: dict[str, EventLogEntry] = {}
     explained: set[str | None] = set()
     for entry in events:
@@ -140,6 +141,8 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             planned.add(event.asset_check_planned_data.asset_check_key)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
+            if evidence.NOT_JUDGED in evaluation.metadata and evaluation.metadata[evidence.NOT_JUDGED].value:
+                not_judged.add(evaluation.asset_check_key)
             # A step that is tried again evaluates its checks again: the last time counts.
             evaluated[evaluation.asset_check_key] = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
@@ -147,7 +150,7 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
         elif event.step_key is not None:
             steps[event.step_key] = entry
     ended_at = _ended_at(record)
-    outcomes = list(evaluated.values())
+    outcomes = [evaluated[key] for key in evaluated if key not in not_judged]
     # What keeps a check from running in a run that failed or was interrupted has an incident of its own, or is no news.
     not_run = planned if run.status == DagsterRunStatus.SUCCESS else set()
     for key in sorted(not_run | evaluated.keys()):

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
 from engagement_assets.checks import evidence
-from engagement_assets.checks.catalog import STANDARD_CHECKS, Claim
+from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, STANDARD_CHECKS, Claim
 from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
 from engagement_assets.checks.verdict import Verdict, by_day, check_spec
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
@@ -161,15 +161,18 @@ def not_judged(
     context: dg.AssetExecutionContext,
     dataset: Dataset,
     judged: Sequence[dg.AssetCheckResult],
-    days: Sequence[date],
+    settled: Sequence[date],
     told: str,
 ) -> list[dg.AssetCheckResult]:
-    """The checks beside those `judged`: they have nothing to say of what was done to `days`, pass, and say so."""
+    """The checks beside those `judged`: they have nothing to say of what was done, pass, and say so.
+
+    What failed of the days `settled` is over all the same, but what is about no day is not.
+    """
     asset_key = dg.AssetKey(dataset.key.split("/"))
     names = {result.check_name for result in judged}
     span = (
-        {evidence.FIRST_DAY_JUDGED: days[0].isoformat(), evidence.LAST_DAY_JUDGED: days[-1].isoformat()}
-        if days and dataset.partitioned
+        {evidence.FIRST_DAY_JUDGED: settled[0].isoformat(), evidence.LAST_DAY_JUDGED: settled[-1].isoformat()}
+        if settled and dataset.partitioned
         else {}
     )
     return [
@@ -178,7 +181,11 @@ def not_judged(
             asset_key=asset_key,
             check_name=check.name,
             description=f"not judged: {told}",
-            metadata={evidence.FAILING_DAYS: [], **span},
+            metadata={
+                evidence.FAILING_DAYS: [],
+                evidence.NOT_JUDGED: not settled or check.name == EVERY_FILE_IS_READ.name,
+                **span,
+            },
         )
         for check in sorted(context.selected_asset_check_keys)
         if check.asset_key == asset_key and check.name not in names

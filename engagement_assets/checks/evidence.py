@@ -11,6 +11,8 @@ FAILING_DAYS = "failing_days"
 # trailing days again. A day between them that is not among the failing ones passed.
 FIRST_DAY_JUDGED = "first_day_judged"
 LAST_DAY_JUDGED = "last_day_judged"
+# True where a check passes because it had nothing to judge: what failed before has not been settled by it.
+NOT_JUDGED = "not_judged"
 # Days (ISO dates, a list) that are held for this check.
 HELD_DAYS = "held_days"
 # What was found and what should have been found, each a short text or a number.

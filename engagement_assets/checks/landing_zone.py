@@ -13,6 +13,7 @@ from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.known_records import records_not_in_their_files
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
+from engagement_assets.shown_text import as_markdown
 
 _PATHS_SHOWN = 20
 
@@ -22,7 +23,7 @@ def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Ve
     if not never_read:
         return Verdict(EVERY_FILE_IS_READ, dataset, {}, {"never_read": 0})
     paths = sorted(never_read)
-    told = "; ".join(f"{path.key} ({path.why})" for path in paths[:_PATHS_SHOWN])
+    told = "; ".join(f"{as_markdown(path.key)} ({path.why})" for path in paths[:_PATHS_SHOWN])
     more = f"; and {len(paths) - _PATHS_SHOWN:,} more" if len(paths) > _PATHS_SHOWN else ""
     finding = Finding(
         f"never read, {len(paths):,} in the landing zone: {told}{more}. Rename or move what is meant to be loaded",
@@ -40,7 +41,7 @@ def files_hold_what_was_loaded(load: Load, dataset: Dataset) -> Verdict:
     findings = {}
     for day, files in missing.items():
         records = sum(files.values())
-        told = ", ".join(f"{file} ({count:,})" for file, count in list(files.items())[:KEYS_SHOWN])
+        told = ", ".join(f"{as_markdown(file)} ({count:,})" for file, count in list(files.items())[:KEYS_SHOWN])
         more = f" and {len(files) - KEYS_SHOWN:,} more" if len(files) > KEYS_SHOWN else ""
         findings[day] = Finding(
             f"{records:,} {dataset.name} came from landing files that were read again and no longer hold them: "

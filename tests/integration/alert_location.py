@@ -34,11 +34,19 @@ class Fails:
     sentence: str = "3 rows are wrong"
 
 
+# Another thing that a run can tell a check: to pass, since there is nothing to judge.
+NOT_JUDGED = Fails(severity="not judged")
+
+
 def _result(check: str, key: dg.AssetKey, tags: Mapping[str, str]) -> dg.AssetCheckResult:
+    metadata: dict[str, Any]
     told = json.loads(tags.get(VERDICTS_TAG, "{}")).get(check)
     by_day = key != TABLE
     found = Fails(**told) if told else None
-    metadata: dict[str, Any] = {evidence.FAILING_DAYS: list(found.days) if found else []} if by_day else {}
+    if found and found.severity == NOT_JUDGED.severity:
+        metadata = {evidence.FAILING_DAYS: [], evidence.NOT_JUDGED: True}
+        return dg.AssetCheckResult(passed=True, asset_key=key, check_name=check, metadata=metadata)
+    metadata = {evidence.FAILING_DAYS: list(found.days) if found else []} if by_day else {}
     if found:
         metadata |= {evidence.OBSERVED: "3 wrong rows", evidence.EXPECTED: "0", evidence.FAILING_ROWS: 3}
     return dg.AssetCheckResult(

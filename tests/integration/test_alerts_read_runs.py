@@ -18,7 +18,18 @@ from engagement_assets.alerts.heartbeat import signs_of_life
 from engagement_assets.alerts.lineage import Links
 from engagement_assets.alerts.timing import Timing
 from engagement_assets.checks import evidence
-from tests.integration.alert_location import ASSETS, BREAKS_TAG, EVENTS, NOTES, RANGE_TAGS, TABLE, Fails, raw_notes, run
+from tests.integration.alert_location import (
+    ASSETS,
+    BREAKS_TAG,
+    EVENTS,
+    NOT_JUDGED,
+    NOTES,
+    RANGE_TAGS,
+    TABLE,
+    Fails,
+    raw_notes,
+    run,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +87,19 @@ def _report(instance: dg.DagsterInstance, check: str, *, passed: bool, **metadat
     instance.report_runless_asset_event(
         AssetCheckEvaluation(asset_key=EVENTS, check_name=check, passed=passed, metadata=metadata)
     )
+
+
+@pytest.mark.parametrize("days", [(ONE,), ()])
+def test_a_check_that_had_nothing_to_judge_settles_nothing(
+    instance: dg.DagsterInstance, reader: Reader, days: tuple[str, ...]
+) -> None:
+    run(instance, ONE, TWO, holds_00=Fails(days=days))
+    told = days or (f"{ONE} to {TWO}",)
+    assert reader.told() == [[("opened", "holds_00", told)]]
+    run(instance, ONE, TWO, holds_00=NOT_JUDGED)
+    assert reader.told() == []
+    run(instance, ONE, TWO)
+    assert reader.told() == [[("resolved", "holds_00", told)]]
 
 
 def test_a_blocking_failure_is_told_once_though_its_step_and_run_fail_too(

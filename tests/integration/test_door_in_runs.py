@@ -56,8 +56,8 @@ def test_a_file_that_nobody_reads_is_told_and_holds_all_days_where_the_setting_s
     check = _evaluation(told, "every_file_is_read")
     assert (told.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
     assert check.description == (
-        "never read, 1 in the landing zone: mobile_events/late.CSV (its name ends with none of .csv, .csv.gz). Rename "
-        "or move what is meant to be loaded"
+        "never read, 1 in the landing zone: `mobile_events/late.CSV` (its name ends with none of .csv, .csv.gz). "
+        "Rename or move what is meant to be loaded"
     )
     # It is about no day: the next load settles it, whatever its days.
     assert check.metadata["failing_days"].value == []
@@ -76,7 +76,7 @@ def test_events_that_a_replaced_file_no_longer_holds_stay_and_are_told(door: Mob
     check = _evaluation(result, "files_hold_what_was_loaded")
     assert (result.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
     assert "2 events came from landing files that were read again" in check.description
-    assert "mobile_events/2024-01-01.csv (2). They stay" in check.description
+    assert "`mobile_events/2024-01-01.csv` (2). They stay" in check.description
     assert door.published() == {DAY_1: 5}
     meant = door.run(DAY_1, DAY_1, {"allow_shrink": True})
     assert _evaluation(meant, "files_hold_what_was_loaded").passed

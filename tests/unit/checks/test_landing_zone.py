@@ -33,7 +33,7 @@ def test_what_is_never_read_is_told_by_name_and_about_no_day() -> None:
     assert list(verdict.findings) == [WHOLE_DATASET_DAY]
     assert finding.severity == Severity.WARN
     assert finding.sentence == (
-        "never read, 2 in the landing zone: a.CSV (no suffix); mobile-events (is mobile_events/ meant?). Rename or "
+        "never read, 2 in the landing zone: `a.CSV` (no suffix); `mobile-events` (is mobile_events/ meant?). Rename or "
         "move what is meant to be loaded"
     )
     assert verdict.figures == {"never_read": 2}
@@ -42,8 +42,8 @@ def test_what_is_never_read_is_told_by_name_and_about_no_day() -> None:
 def test_many_files_are_told_by_the_first_of_their_names() -> None:
     verdict = every_file_is_read(RUNNA_ACTIVITIES, [UnreadPath(f"{number:02}", "why") for number in range(25)])
     (finding,) = verdict.findings.values()
-    assert finding.sentence.startswith("never read, 25 in the landing zone: 00 (why); 01 (why); ")
-    assert "19 (why); and 5 more. Rename" in finding.sentence
+    assert finding.sentence.startswith("never read, 25 in the landing zone: `00` (why); `01` (why); ")
+    assert "`19` (why); and 5 more. Rename" in finding.sentence
     assert finding.keys == ("00", "01", "02", "03", "04")
 
 
@@ -67,14 +67,14 @@ def loaded(lake: Lake) -> Lake:
 def test_a_replaced_file_that_lost_events_is_told_with_their_number(loaded: Lake) -> None:
     told = _missing(loaded, ("3", DAY_1, "b"), ("4", DAY_2, "a"), read=("a", "b"))
     assert told == {
-        DAY_1: "2 events came from landing files that were read again and no longer hold them: a (2). They stay. See "
+        DAY_1: "2 events came from landing files that were read again and no longer hold them: `a` (2). They stay. See "
         "whether the files were replaced by something else; run this day with allow_shrink if the events are to go"
     }
 
 
 def test_each_such_file_is_told_the_one_that_lost_most_first(loaded: Lake) -> None:
     told = _missing(loaded, read=("a", "b"))
-    assert "a (2), b (1). They stay" in told[DAY_1]
+    assert "`a` (2), `b` (1). They stay" in told[DAY_1]
     assert told[DAY_2].startswith("1 events came from")
 
 
