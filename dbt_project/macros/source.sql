@@ -28,7 +28,7 @@
 {#- A day that retention has removed has a mark in its place. The first day of 1970 is none: see `columns_of_files.py`. -#}
 {% macro duckdb__lake_days(folder) -%}
     (
-        select distinct cast(regexp_extract(file, 'day=([0-9-]+)', 1) as date) as day
+        select distinct cast(regexp_extract(file, 'day=([0-9-]+)/[^/]+$', 1) as date) as day
         from glob('{{ folder | replace("'", "''") }}/day=*/*')
         where file not like '%/day=1970-01-01/%'
     )

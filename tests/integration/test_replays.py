@@ -15,7 +15,7 @@ from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.extract import json_records, mobile, runna_documents, runna_parts, strava
+from engagement_assets.extract import json_records, mobile, runna_parts, runna_steps, strava
 from engagement_assets.extract.api_records import BadValueError, text
 from engagement_assets.extract.runna_documents import UnusableRecordError
 from engagement_assets.lake.datasets import (
@@ -364,7 +364,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
             raise UnusableRecordError("not_json", "expected another writer")
         return read(data, file)
 
-    fix.setattr(runna_documents, "MAX_STEPS", 4)
+    fix.setattr(runna_steps, "MAX_STEPS", 4)
     fix.setattr(runna_parts, "read_activity", refuse)
     loads = RawLoads(tmp_path / "mended", landing, raw_runna_assets)
     assert loads.run(DAY_1, DAY_1).success

@@ -26,7 +26,6 @@ FIRST, SECOND = date(2024, 1, 5), date(2024, 1, 6)
 BOTH_DAYS = DayWindow(FIRST, date(2024, 1, 7))
 # The day on which the activity of the fixtures was run.
 RUN_ON = date(2024, 2, 5)
-NOT_MEASURED = ("activity_id", "lap_index", "started_at", "_extra", "source_path", "extracted_at")
 EXTRACTED_AT = datetime(2024, 1, 7, 3, tzinfo=UTC)
 REAL_INPUT = os.environ.get("REAL_INPUT_DIR")
 
@@ -46,9 +45,6 @@ class Loaded:
 
     def rejected(self, columns: str = "day, source_path, reason_code") -> list[tuple[Any, ...]]:
         return self.rows(f"select {columns} from ({self.extraction.rejected}) order by all")
-
-    def placeholders(self) -> list[tuple[Any, ...]]:
-        return self.rows(f"select dataset, day, field, records from ({self.extraction.placeholders}) order by all")
 
     def counts(self, day: date) -> dict[str, tuple[Any, ...]]:
         """Per dataset: files, records read, accepted, quarantined, duplicates."""
@@ -161,111 +157,6 @@ def test_values_arrive_with_their_units(extract: Extract, landing: Path) -> None
 def test_an_empty_text_is_null(extract: Extract, landing: Path) -> None:
     put(landing, FIRST, "a.json", activity(unitOfMeasure="", recordType=None))
     assert extract().accepted(RUNNA_ACTIVITIES, "unit_of_measure, record_type") == [(None, None)]
-
-
-FIRST_LAP = datetime(2024, 2, 5, 16, 21, 53)
-END_OF_NEXT_DAY_MS = int(datetime(2024, 2, 7, tzinfo=UTC).timestamp() * 1000)
-
-
-@pytest.mark.parametrize(
-    ("created_on", "expected", "counted"),
-    [
-        (None, FIRST_LAP, 0),
-        ("", FIRST_LAP, 0),
-        (0, FIRST_LAP, 1),
-        (-1, FIRST_LAP, 1),
-        (946_684_800_000 - 1, FIRST_LAP, 1),
-        (946_684_800_000, datetime(2000, 1, 1), 0),
-        (END_OF_NEXT_DAY_MS - 1, datetime(2024, 2, 6, 23, 59, 59, 999000), 0),
-        (END_OF_NEXT_DAY_MS, FIRST_LAP, 1),
-        (1_707_150_113, FIRST_LAP, 1),
-        (1_707_150_113_000_000_000, FIRST_LAP, 1),
-    ],
-)
-def test_a_creation_time_that_cannot_be_is_that_of_the_earliest_lap(
-    created_on: Any, expected: datetime, counted: int, extract: Extract, landing: Path
-) -> None:
-    put(landing, RUN_ON, "a.json", activity(createdOn=created_on))
-    loaded = extract(DayWindow(RUN_ON, RUN_ON + timedelta(days=1)))
-    assert loaded.accepted(RUNNA_ACTIVITIES, "created_on") == [(expected,)]
-    assert loaded.placeholders() == ([(RUNNA_ACTIVITIES.key, RUN_ON, "createdOn", 1)] if counted else [])
-    assert loaded.rejected() == []
-
-
-@pytest.mark.parametrize("name", ["created_on_in_1989.json", "created_on_in_2100.json"])
-def test_a_creation_time_of_another_time_is_that_of_the_earliest_lap(
-    name: str, extract: Extract, landing: Path
-) -> None:
-    put(landing, RUN_ON, "a.json", name)
-    loaded = extract(DayWindow(RUN_ON, RUN_ON + timedelta(days=1)))
-    assert loaded.accepted(RUNNA_ACTIVITIES, "created_on") == [(FIRST_LAP,)]
-    assert loaded.placeholders() == [(RUNNA_ACTIVITIES.key, RUN_ON, "createdOn", 1)]
-
-
-def test_without_a_plausible_time_of_a_lap_there_is_none(extract: Extract, landing: Path) -> None:
-    put(landing, RUN_ON, "a.json", activity(createdOn=0, laps=[{"startTimestamp": 1}, {"distance": 5}]))
-    loaded = extract(DayWindow(RUN_ON, RUN_ON + timedelta(days=1)))
-    assert loaded.accepted(RUNNA_ACTIVITIES, "created_on, lap_count") == [(None, 2)]
-    assert loaded.placeholders() == [
-        (RUNNA_ACTIVITIES.key, RUN_ON, "createdOn", 1),
-        (RUNNA_ACTIVITY_LAPS.key, RUN_ON, "laps.startTimestamp", 1),
-    ]
-
-
-def test_the_start_of_a_lap_that_cannot_be_is_null_and_the_lap_loads(extract: Extract, landing: Path) -> None:
-    content = json.loads((FIXTURES / "lap_started_at_in_seconds.json").read_bytes())
-    put(landing, RUN_ON, "a.json", json.dumps(content | {"createdOn": None}).encode())
-    loaded = extract(DayWindow(RUN_ON, RUN_ON + timedelta(days=1)))
-    starts = loaded.accepted(RUNNA_ACTIVITY_LAPS, "lap_index, started_at")
-    assert starts[:2] == [(0, None), (1, datetime(2024, 2, 5, 16, 33, 54, 401000))]
-    assert loaded.accepted(RUNNA_ACTIVITIES, "created_on, lap_count") == [(starts[1][1], 4)]
-    assert loaded.placeholders() == [(RUNNA_ACTIVITY_LAPS.key, RUN_ON, "laps.startTimestamp", 1)]
-    assert loaded.rejected() == []
-
-
-def test_what_devices_write_for_none_is_null_and_counted(extract: Extract, landing: Path) -> None:
-    put(landing, RUN_ON, "a.json", "lap_of_fit_placeholders.json")
-    loaded = extract(DayWindow(RUN_ON, RUN_ON + timedelta(days=1)))
-    columns = [name for name in RUNNA_ACTIVITY_LAPS.columns if name not in NOT_MEASURED]
-    laps = loaded.accepted(RUNNA_ACTIVITY_LAPS, f"lap_index, {', '.join(columns)}")
-    assert laps[1] == (1, *[None] * len(columns))
-    assert dict(zip(columns, laps[2][1:], strict=True)) == dict(zip(columns, laps[0][1:], strict=True)) | {
-        "distance_m": None,
-        "average_speed_m_per_s": None,
-        "workout_template_step_index": 2,
-    }
-    assert None not in laps[0] + laps[3]
-    fields = [
-        *("averageCadence", "averageHeartRate", "averageSpeed", "distance", "elevationGain", "maxCadence"),
-        *("maxElevation", "maxHeartRate", "maxSpeed", "minElevation", "minHeartRate", "movingTime", "totalTime"),
-        "wktStepIndex",
-    ]
-    assert loaded.placeholders() == [
-        (RUNNA_ACTIVITY_LAPS.key, RUN_ON, f"laps.{field}", 2 if field in ("averageSpeed", "distance") else 1)
-        for field in fields
-    ]
-
-
-@pytest.mark.parametrize(
-    ("field", "column", "value"),
-    [
-        ("averageSpeed", "average_speed_m_per_s", 65.5),
-        ("averageSpeed", "average_speed_m_per_s", 255.0),
-        ("maxHeartRate", "max_heart_rate", 254.0),
-        ("maxCadence", "max_cadence", 254.0),
-        ("distance", "distance_m", 65.535),
-        ("distance", "distance_m", 65535.0),
-        ("movingTime", "moving_time_ms", 65535),
-        ("movingTime", "moving_time_ms", 4294967),
-        ("maxElevation", "max_elevation_m", 255.0),
-        ("wktStepIndex", "workout_template_step_index", 255),
-    ],
-)
-def test_what_can_be_measured_stays(field: str, column: str, value: float, extract: Extract, landing: Path) -> None:
-    put(landing, FIRST, "a.json", activity(laps=[{field: value}]))
-    loaded = extract()
-    assert loaded.accepted(RUNNA_ACTIVITY_LAPS, column) == [(value,)]
-    assert loaded.rows(f"from ({loaded.extraction.placeholders}) where field like 'laps.%'") == []
 
 
 def test_each_batch_keeps_its_own_copy_of_an_activity(extract: Extract, landing: Path) -> None:
