@@ -14,6 +14,7 @@ renamed as (
         user_id,
         child_id,
         device_id,
+        activity_id,
 
         ---------- strings
         event_name,
@@ -34,11 +35,10 @@ renamed as (
         occurred_at,
         extracted_at,
 
-        ---------- strings that are sent empty, too
+        ---------- strings that are empty in days that an older version has loaded
         nullif(trim(source), '') as started_from,
 
         ---------- columns that tables group by: what was not sent has a name, too
-        case when trim(activity_id) <> '' then activity_id else 'unknown' end as activity_id,
         coalesce(nullif(trim(collection_id), ''), 'none') as collection_id,
         coalesce(nullif(trim(os_name), ''), 'unknown') as os_name,
         coalesce(nullif(trim(os_version), ''), 'unknown') as os_version,
