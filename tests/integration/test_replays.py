@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,10 +284,12 @@ def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Pa
 
 
 def _let_days_be_written_as_here(patch: pytest.MonkeyPatch) -> None:
-    known = json_records.instant_sql
-    patch.setattr(
-        json_records, "instant_sql", lambda text: f"coalesce({known(text)}, try_strptime({text}, '%d.%m.%Y %H:%M'))"
-    )
+    for known in (json_records.instant_sql, json_records.bound_sql):
+        patch.setattr(json_records, known.__name__, partial(_or_as_here, known))
+
+
+def _or_as_here(known: Callable[[str], str], text: str) -> str:
+    return f"coalesce({known(text)}, try_strptime({text}, '%d.%m.%Y %H:%M'))"
 
 
 def test_a_record_of_another_day_waits_until_that_day_is_in_the_range(
