@@ -97,7 +97,7 @@ def test_an_interrupted_backfill_ends_at_once_and_the_next_one_goes_on(
 ) -> None:
     with _command(environment_of(deployment.settings), *_backfill()) as process:
         status, told, took = _interrupted_at(line, process)
-    record_property("ended within", took)
+    record_property("ended within", str(took))
     assert (status, told) == (INTERRUPTED, [SENTENCE])
     assert took < timedelta(seconds=ENDS_WITHIN_S)
     assert _runs(deployment) == [CANCELED]
