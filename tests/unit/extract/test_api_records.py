@@ -145,8 +145,10 @@ def test_every_spelling_of_an_instant_is_read(spelling: str, moment: datetime) -
     assert instant(spelling) == moment
 
 
-# The name of a zone that only one source writes, and what would end a line.
-@pytest.mark.parametrize("spelling", [*REFUSED, "2021-01-31 21:59:59 UTC", "2021-01-31T21:59:59\n"])
+# The name of a zone that only one source writes, and what would end a line or a value of other sources.
+@pytest.mark.parametrize(
+    "spelling", [*REFUSED, "2021-01-31 21:59:59 UTC", "2021-01-31T21:59:59\n", "2021-01-31T21:59:59;5"]
+)
 def test_what_is_no_spelling_of_an_instant_is_refused(spelling: str) -> None:
     with pytest.raises(BadValueError, match="expected a time such as") as bad:
         instant(spelling)
