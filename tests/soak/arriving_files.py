@@ -5,6 +5,7 @@ what a soak does about it (`soak.py`).
 """
 
 import gzip
+import json
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ from random import Random
 
 _DAY_IN_PATH = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LATEST_DAYS = 3
+OTHER_TIMES = ("1970-01-01 00:00:05", "2099-01-01 10:00:00")
 SOURCES = ("runna/activities", "lingokids/events", "mobile_events")
 
 
@@ -80,12 +82,23 @@ def _unreadable(source: str, day: date, number: int, draw: Random) -> Arrival:
         # At a time that clocks in New York skip on one of the days.
         "mobile_events": f"anonymous_id;event_name;created_at\nZoë;Application Opened;{day} 02:30:00\n",
     }[source]
+    # A dead clock and one that is ahead, with a line between them that says no time at all.
+    other_times = {
+        "runna/activities": "",
+        "lingokids/events": "{\n".join(
+            json.dumps({"event_id": at, "user_id": "Zoë", "occurred_at": at, "data": {"activity_id": "a"}}) + "\n"
+            for at in OTHER_TIMES
+        ),
+        "mobile_events": "anonymous_id;context_device_id;event_name;created_at\n"
+        + "bad;line\n".join(f"Zoë;d;Application Opened;{at}\n" for at in OTHER_TIMES),
+    }[source]
     defect, content, packed = (
         ("empty", b"", ""),
         ("binary", draw.randbytes(200), ""),
         ("wrong encoding", text.encode("utf-16"), ""),
         ("gzip cut off", gzip.compress(text.encode(), mtime=0)[:-9], ".gz"),
-    )[number % 4]
+        ("of other times" if other_times else "empty", other_times.encode(), ""),
+    )[number % 5]
     if packed and source == "runna/activities":
         defect, content, packed = "cut off", text.encode()[:20], ""
     folder = f"{source}/{day}" if source == "runna/activities" else source

@@ -199,6 +199,7 @@ def test_days_of_chaos_end_as_one_clean_build(tmp_path: Path, capsys: pytest.Cap
         "a file: cut off",
         "a file: appended to",
         "a file: unreadable",
+        "a file: unreadable: of other times",
         "a receiver of alerts: 503, Retry-After",
     ):
         assert any(name.startswith(kind) for name in injected), kind
