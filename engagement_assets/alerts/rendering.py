@@ -25,8 +25,8 @@ SLACK_HEADER = 150
 SLACK_TEXT = 3_000
 _BLOCKED = "yes: what is made of it was not built, and keeps its last good content"
 # Addresses of our own settings, which are to be links.
-_LINKS = ("runbook", "run", "asset")
 _NOT_BLOCKED = "no: what is made of it was built"
+_LINKS = ("runbook", "run", "asset")
 _CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
@@ -130,10 +130,10 @@ def _count_lines(message: Message) -> list[str]:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    shown = [f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_COUNTS]]
+    told = [f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_COUNTS]]
     if more := sum(list(counts.values())[_SHOWN_COUNTS:]):
-        shown.append(f"others {more}")
-    return ", ".join(shown)
+        told.append(f"others {more}")
+    return ", ".join(told)
 
 
 def _digest_lines(message: Message) -> list[str]:
@@ -154,9 +154,9 @@ def _not_run_line(checks_not_run: dict[str, int]) -> str:
     return f"{sum(checks_not_run.values())} planned checks never ran: {_first(assets, _SHOWN_TABLES)}"
 
 
-def _first(values: list[str], shown: int) -> str:
-    more = f" and {len(values) - shown} more" if len(values) > shown else ""
-    return ", ".join(values[:shown]) + more
+def _first(values: list[str], most: int) -> str:
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(values[:most]) + more
 
 
 def _times(count: int) -> str:

@@ -141,9 +141,10 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             planned.add(event.asset_check_planned_data.asset_check_key)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
+            # A step that is tried again evaluates its checks again: the last time counts.
+            not_judged.discard(evaluation.asset_check_key)
             if evidence.NOT_JUDGED in evaluation.metadata and evaluation.metadata[evidence.NOT_JUDGED].value:
                 not_judged.add(evaluation.asset_check_key)
-            # A step that is tried again evaluates its checks again: the last time counts.
             evaluated[evaluation.asset_check_key] = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
                 explained.add(event.step_key)

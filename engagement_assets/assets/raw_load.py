@@ -273,11 +273,12 @@ def _held_days(load: Load, verdicts: Sequence[Verdict]) -> dict[date, dict[str, 
 
 def _held_sentences(verdicts: Sequence[Verdict]) -> str:
     """What a person reads where the run failed."""
-    lines = [
-        f"{verdict.dataset.name}.{verdict.claim.name}{' on ' if verdict.dataset.partitioned else ': '}{line}"
-        for verdict in verdicts
-        for line in by_day(verdict.halting_days)
-    ]
+    lines = []
+    for verdict in verdicts:
+        between = ": " if WHOLE_DATASET_DAY in verdict.halting_days else " on "
+        lines += [
+            f"{verdict.dataset.name}.{verdict.claim.name}{between}{line}" for line in by_day(verdict.halting_days)
+        ]
     return "held, the lake keeps what it had:\n  " + "\n  ".join(lines)
 
 

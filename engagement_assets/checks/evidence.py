@@ -4,7 +4,7 @@ Belongs here: names that every check writes and that alerts and the report read.
 A check writes those that it has something to say to; its sentence for people is the result's description.
 """
 
-# Days (ISO dates, a list) that failed, where the check judges days; days without end that follow one another as an
+# Days (ISO dates, a list) that failed, where the check judges days; a run of consecutive days may be one
 # interval, `2024-01-01/2024-02-10` (`day_ranges.py`).
 FAILING_DAYS = "failing_days"
 # The first and last day (ISO dates, inclusive) that were judged, which need not be those of the run: a daily run reads

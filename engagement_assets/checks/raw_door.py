@@ -18,6 +18,7 @@ from engagement_assets.checks.catalog import (
     Severity,
 )
 from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
+from engagement_assets.extract.extraction import OUTSIDE_CALENDAR
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.extraction_tables import reject_places, reject_reasons
@@ -30,8 +31,6 @@ from engagement_assets.shown_text import as_markdown
 
 # A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
 MAX_SHARE_GONE = 0.2
-# The reason code of a record whose own time no run is for.
-OUTSIDE_CALENDAR = "outside_calendar"
 # A handful of records without a field is a handful of bad records; the field has gone when all of so many lack it.
 MIN_RECORDS_WITHOUT_FIELD = 10
 

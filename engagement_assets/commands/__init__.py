@@ -2,8 +2,8 @@
 
 import sys
 
-# So is the program called while Python looks for the module that it is to run: this process is a command, and not one
-# that needs something of this package. The command's own imports take seconds in which it can be interrupted.
+# Python calls the program `-m` while it looks for the module to run. So this process is a command, not one that merely
+# imports this package. The command's own imports take seconds in which it can be interrupted.
 if sys.argv[0] == "-m":
     from engagement_assets.commands.interrupt import end_on_interrupt
 

@@ -22,7 +22,7 @@ def living_run(instance: dg.DagsterInstance, dagster_home: Path, run_id: str) ->
     """
     folder = _folder(dagster_home)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{run_id}.lock"
+    path = _lock(dagster_home, run_id)
 
     def cancel() -> None:
         _interrupted(path).touch()
@@ -69,7 +69,7 @@ def is_killed(dagster_home: Path, run_id: str) -> bool:
     """Whether this is a run of a shell whose process has died."""
     if not of_a_shell(dagster_home, run_id):
         return False
-    path = _folder(dagster_home) / f"{run_id}.lock"
+    path = _lock(dagster_home, run_id)
     try:
         with FileLock(path, timeout=0):
             return True
@@ -79,7 +79,7 @@ def is_killed(dagster_home: Path, run_id: str) -> bool:
 
 def of_a_shell(dagster_home: Path, run_id: str) -> bool:
     """Whether this is a run of a shell that lives, or that nobody has looked after since it was cut off."""
-    return (_folder(dagster_home) / f"{run_id}.lock").exists()
+    return _lock(dagster_home, run_id).exists()
 
 
 def _interrupted(lock: Path) -> Path:
@@ -89,3 +89,7 @@ def _interrupted(lock: Path) -> Path:
 
 def _folder(dagster_home: Path) -> Path:
     return dagster_home / "range_runs"
+
+
+def _lock(dagster_home: Path, run_id: str) -> Path:
+    return _folder(dagster_home) / f"{run_id}.lock"

@@ -17,16 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engagement_assets.extract.api_records import BadValueError, ReadRecord, Value
-from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.json_records import MAX_NAME
+from engagement_assets.extract.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, Extraction
 from engagement_assets.lake.datasets import Dataset
 
 MAX_RAW_TEXT = 100_000
 
 _ROWS_IN_MEMORY = 1_000
-# So many names of new fields of a load are told one by one; a service that makes up more has made keys of its values.
-MAX_NAMES = 1_000
-OTHER_NAMES = "(more names)"
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "BIGINT": pa.int64(),
@@ -108,9 +104,9 @@ class ApiRows:
 
     def _told(self, name: str) -> str:
         """The name of a new field, cut, or what stands for all that are too many."""
-        told = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
-        if told not in self._names and len(self._names) == MAX_NAMES:
-            return OTHER_NAMES
+        told = name[:MAX_NAME]
+        if told not in self._names and len(self._names) == MAX_FIELD_NAMES:
+            return OTHER_FIELDS
         self._names.add(told)
         return told
 

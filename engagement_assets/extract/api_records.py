@@ -16,7 +16,8 @@ import msgspec
 
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.answer_documents import is_nested_deeper
-from engagement_assets.extract.json_records import MAX_MEMBERS, MAX_NAME, MAX_NESTING
+from engagement_assets.extract.extraction import MAX_NAME
+from engagement_assets.extract.json_records import MAX_MEMBERS, MAX_NESTING
 
 Value = str | int | float | bool | datetime | date | None
 

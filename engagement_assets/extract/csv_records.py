@@ -17,9 +17,9 @@ import duckdb
 
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.csv_headers import BYTE_ORDER_MARK, DELIMITER, CsvParts
-from engagement_assets.extract.extraction import Calendar, DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract.instants import instant_sql
-from engagement_assets.extract.json_records import outside_calendar
+from engagement_assets.extract.json_records import first_of, outside_calendar
 from engagement_assets.extract.line_files import MAX_RAW_TEXT, PreparedFiles
 from engagement_assets.extract.line_places import find_lines, list_files
 
@@ -87,25 +87,26 @@ class CsvRecords:
     moment: str
     parts: CsvParts
     identity: str
+    calendar: Calendar = ALL_DAYS
 
     @property
     def prepared(self) -> PreparedFiles:
         """The files, in parts."""
         return self.parts.prepared
 
-    def read_lines(self, window: DayWindow, calendar: Calendar) -> None:
+    def read_lines(self, window: DayWindow) -> None:
         """Make `files` and `lines`: lines of the window's days and those without a day of the calendar."""
         list_files(self.connection, self.name, self.prepared)
         self._list_headers()
         columns = ", ".join(column.column for column in self.columns)
-        outside = calendar.is_outside_sql(self.moment)
+        outside = self.calendar.is_outside_sql(self.moment)
         self.connection.execute(
             f"""
             create or replace temp table {self.name}_lines as
             with
 
             judged as (
-                select *, {self._verdict(calendar)} as verdict
+                select *, {self._verdict()} as verdict
                 from ({self._dated_lines()})
                 where
                     {self.moment} is null
@@ -163,7 +164,7 @@ class CsvRecords:
                 found[origins[file_id]].add(day)
         return found
 
-    def judge_odd_lines(self, _calendar: Calendar) -> None:
+    def judge_odd_lines(self) -> None:
         """Make `odd` and `records`, of lines that `read_lines` has judged."""
         columns = ", ".join([self.identity, *(column.column for column in self.columns), "_extra"])
         self.connection.execute(
@@ -313,7 +314,7 @@ class CsvRecords:
             )
         """
 
-    def _verdict(self, calendar: Calendar) -> str:
+    def _verdict(self) -> str:
         """SQL for what is wrong with a line, NULL when it is a record."""
         names = DELIMITER.join(column.name for column in self.columns)
         count = "values_found || ' values, and ' || width || ' columns in the header'"
@@ -343,16 +344,12 @@ class CsvRecords:
                 if column.is_instant
             ),
             *(
-                outside_calendar(calendar, column.column, column.name, f"{column.column}_text")
+                outside_calendar(self.calendar, column.column, column.name, f"{column.column}_text")
                 for column in self.columns
                 if column.column == self.moment
             ),
         ]
-        cases = " ".join(
-            f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
-            for condition, reason_code, message in rules
-        )
-        return f"case when fault is not null then fault {cases} end"
+        return f"case when fault is not null then fault else {first_of(rules)} end"
 
     @staticmethod
     def _missing(place: int, column: CsvColumn) -> tuple[str, str, str]:

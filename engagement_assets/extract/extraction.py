@@ -55,6 +55,9 @@ class Calendar:
         return f"{self.first} to {self.last}"
 
 
+# The reason code of a record whose own time no run is for.
+OUTSIDE_CALENDAR = "outside_calendar"
+
 # Where nothing but a record's own words says when it was, all that they can say is believed.
 ALL_DAYS = Calendar(date.min, date.max)
 
@@ -66,6 +69,12 @@ class UnreadPath:
     key: str
     why: str
 
+
+# Who puts data into names of fields sends any number of them. More than this nobody reads, and each load's record keeps
+# them all. A name that is longer is cut where people read it.
+MAX_FIELD_NAMES = 1_000
+MAX_NAME = 200
+OTHER_FIELDS = "… and others"
 
 NO_PLACEHOLDERS = (
     "select null::varchar as dataset, null::date as day, null::varchar as field, 0::bigint as records where false"

@@ -121,7 +121,7 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _nothing_else(_: Answer) -> bool:
+def _never_final(_: Answer) -> bool:
     return False
 
 
@@ -158,7 +158,7 @@ class HttpApi:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         expected: Collection[int] = (200,),
-        is_final: Callable[[Answer], bool] = _nothing_else,
+        is_final: Callable[[Answer], bool] = _never_final,
     ) -> Answer:
         """The answer to a request, of any status that is not worth another try; JSON where it is `expected`.
 

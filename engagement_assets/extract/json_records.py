@@ -22,7 +22,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from engagement_assets.extract.absent_values import is_blank_sql
-from engagement_assets.extract.extraction import Calendar
+from engagement_assets.extract.extraction import MAX_NAME, OUTSIDE_CALENDAR, Calendar
 from engagement_assets.extract.instants import bound_sql, instant_sql
 
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
@@ -31,8 +31,6 @@ MAX_NESTING = 128
 MAX_SECONDS = 2**53 // 1000
 # A contract names some twenty; of what a sender adds nobody reads hundreds, and each one takes memory several times.
 MAX_MEMBERS = 1_000
-# As much of a name as a message tells.
-MAX_NAME = 200
 
 _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
@@ -181,7 +179,7 @@ class RecordShape:
     @property
     def text_verdict(self) -> str:
         """What is wrong with a line as a text, or with how deep it goes."""
-        return _first_of(
+        return first_of(
             [
                 (
                     f"regexp_matches(line, '{_COMMA_BEFORE_END}') and regexp_matches("
@@ -252,7 +250,7 @@ class RecordShape:
                 rules.append((absent, f"missing_{field.column}", message))
             known = (*_JSON_TYPES[field.kind], *_NONE)
             rules.append((f"types[{place}] not in {known}", "wrong_type", message))
-        return _first_of(rules)
+        return first_of(rules)
 
     @property
     def value_verdict(self) -> str:
@@ -273,14 +271,14 @@ class RecordShape:
                     found = f"{expected} || left({text}, 64)"
                     unreadable = f"{text} is not null and {self._value(field, text)} is null"
                     rules.append((unreadable, "bad_timestamp", found))
-        return _first_of(rules)
+        return first_of(rules)
 
     def calendar_verdict(self, calendar: Calendar) -> str:
         """What is wrong with `moment` where the record is right in all else."""
         if self.moment is None:
             return "null"
         place = next(place for place, field in enumerate(self.fields, 1) if field.path == self.moment)
-        return _first_of([outside_calendar(calendar, "moment", self.moment, f"texts[{place}]")])
+        return first_of([outside_calendar(calendar, "moment", self.moment, f"texts[{place}]")])
 
     @property
     def unknown_levels(self) -> str:
@@ -347,10 +345,10 @@ def outside_calendar(calendar: Calendar, moment: str, name: str, text: str) -> t
     `moment` is the SQL instant that dates the record, `text` how the record writes it in the field `name`.
     """
     message = f"'{name}: expected a day from {calendar}, found ' || left({text}, 64)"
-    return calendar.is_outside_sql(moment), "outside_calendar", message
+    return calendar.is_outside_sql(moment), OUTSIDE_CALENDAR, message
 
 
-def _first_of(rules: Sequence[tuple[str, str, str]]) -> str:
+def first_of(rules: Sequence[tuple[str, str, str]]) -> str:
     """SQL for the first rule whose condition holds, NULL without one, from conditions, reason codes and messages."""
     cases = " ".join(
         f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.extraction import Calendar, DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract.json_layouts import layout_of
 from engagement_assets.extract.json_records import RecordShape
 from engagement_assets.extract.line_files import MAX_RAW_TEXT, PreparedFiles
@@ -56,12 +56,13 @@ class JsonlRecords:
     shape: RecordShape
     prepared: PreparedFiles
     identity: str
+    calendar: Calendar = ALL_DAYS
 
-    def read_lines(self, window: DayWindow | None, calendar: Calendar) -> None:
+    def read_lines(self, window: DayWindow | None) -> None:
         """Make `files` and `lines`; with a window, lines of its days and those without a day of the calendar."""
         list_files(self.connection, self.name, self.prepared)
         layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
-        outside = f"coalesce({calendar.is_outside_sql('moment')}, false)"
+        outside = f"coalesce({self.calendar.is_outside_sql('moment')}, false)"
         in_window = (
             f"moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}' or {outside}"
             if window
@@ -134,7 +135,7 @@ class JsonlRecords:
                 found[file_id].add(day)
         return found
 
-    def judge_odd_lines(self, calendar: Calendar) -> None:
+    def judge_odd_lines(self) -> None:
         """Make `odd` and `records`; a line that lies outside of the calendar is rejected."""
         columns = ", ".join(field.column for field in self.shape.fields)
         shape = self.shape
@@ -183,7 +184,7 @@ class JsonlRecords:
                     * exclude ({columns}),
                     coalesce(
                         {shape.text_verdict}, structure_verdict, {shape.value_verdict},
-                        {shape.calendar_verdict(calendar)}
+                        {shape.calendar_verdict(self.calendar)}
                     ) as verdict
                 from dated
             )

@@ -72,7 +72,7 @@ class Landing:
     def names_in(self, folder: str) -> list[str]:
         """Names of what lies right in a folder ("" is the zone itself), sorted; somebody's work in progress left out.
 
-        None when the folder does not exist.
+        An empty list when the folder does not exist.
         """
         place = f"{self._root}/{folder}".rstrip("/")
         if not self._filesystem.isdir(place):

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import duckdb
 
-from engagement_assets.extract.extraction import Calendar, Extraction
+from engagement_assets.extract.extraction import Extraction
 from engagement_assets.extract.landing import LandingFile
 from engagement_assets.extract.line_files import PreparedFiles
 from engagement_assets.extract.pseudonyms import (
@@ -48,7 +48,7 @@ class LineReader(Protocol):
     def prepared(self) -> PreparedFiles:
         """The files that were read."""
 
-    def judge_odd_lines(self, calendar: Calendar) -> None:
+    def judge_odd_lines(self) -> None:
         """Make `odd` and `records`; what lies outside of the calendar is none."""
 
     def find_winners_and_rejected(self, winner_order: str) -> None:
@@ -63,7 +63,6 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
     days: Sequence[date | None],
     homes: Sequence[date | None],
     refused: Sequence[LandingFile],
-    calendar: Calendar,
     pseudonym_key: str | None,
     extracted_at: datetime,
 ) -> Extraction:
@@ -76,12 +75,11 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
         days: The days to give out; a single None for a dataset without days.
         homes: The day of lines without a day, for each of the reader's files and then `refused`.
         refused: Files that were not opened; each is one rejected record.
-        calendar: The one that its lines were read with.
         pseudonym_key: When given, ids of children and devices become pseudonyms.
         extracted_at: The time of the load.
     """
     connection, name = reader.connection, reader.name
-    reader.judge_odd_lines(calendar)
+    reader.judge_odd_lines()
     if pseudonym_key:
         with _redaction(connection, pseudonym_key):
             connection.execute(

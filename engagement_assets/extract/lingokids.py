@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
-from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow, Extraction
+from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.json_records import Field, Kind, RecordShape
 from engagement_assets.extract.jsonl_records import JsonlRecords
@@ -130,8 +130,8 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         f"({sum(file.size for file in files):,} bytes) for {window.start} to {days[-1]}"
     )
     prepared = _prepare(landing, files, workdir / "events", max_line_bytes)
-    reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id")
-    reader.read_lines(window, calendar)
+    reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id", calendar)
+    reader.read_lines(window)
     learn_days(files, reader.days_of_files, index)
     extraction = extraction_of(
         reader,
@@ -140,7 +140,6 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         days=days,
         homes=homes_of([*files, *refused], index, window, known_undated_days, calendar),
         refused=refused,
-        calendar=calendar,
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
@@ -157,7 +156,7 @@ def learn_event_days(
     """Look through event files for their days alone, and enter these into the index."""
     prepared = _prepare(landing, files, workdir / "events", MAX_LINE_BYTES)
     reader = JsonlRecords(connection, "lingokids_events", EVENT, prepared, "event_id")
-    reader.read_lines(NO_DAYS, ALL_DAYS)
+    reader.read_lines(NO_DAYS)
     learn_days(files, reader.days_of_files, index)
 
 
@@ -230,7 +229,7 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
     prepared = _prepare(landing, files, workdir / dataset.name, max_line_bytes)
     (identity,) = dataset.identity
     reader = JsonlRecords(connection, dataset.key.replace("/", "_"), shape, prepared, identity)
-    reader.read_lines(None, ALL_DAYS)
+    reader.read_lines(None)
     extraction = extraction_of(
         reader,
         dataset,
@@ -238,7 +237,6 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
         days=[None],
         homes=[None] * (len(files) + len(refused)),
         refused=refused,
-        calendar=ALL_DAYS,
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )

@@ -19,7 +19,7 @@ import duckdb
 from engagement_assets.extract.csv_headers import cut_at_headers
 from engagement_assets.extract.csv_records import CsvColumn, CsvRecords
 from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
-from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow, Extraction
+from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.line_extraction import extraction_of
@@ -89,8 +89,8 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         f"{MOBILE_EVENTS.key}: reading {len(files):,} of {len(readable):,} files "
         f"({sum(file.size for file in files):,} bytes) for {window.start} to {days[-1]}"
     )
-    reader = _reader(connection, landing, files, workdir, max_line_bytes)
-    reader.read_lines(window, calendar)
+    reader = replace(_reader(connection, landing, files, workdir, max_line_bytes), calendar=calendar)
+    reader.read_lines(window)
     learn_days(files, reader.days_of_files, index)
     homes = homes_of(files, index, window, known_undated_days, calendar)
     extraction = extraction_of(
@@ -103,7 +103,6 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
             *homes_of(refused, index, window, known_undated_days, calendar),
         ],
         refused=refused,
-        calendar=calendar,
         pseudonym_key=None,
         extracted_at=extracted_at,
     )
@@ -119,7 +118,7 @@ def learn_event_days(
 ) -> None:
     """Look through event files for their days alone, and enter these into the index."""
     reader = _reader(connection, landing, files, workdir, MAX_ROW_BYTES)
-    reader.read_lines(NO_DAYS, ALL_DAYS)
+    reader.read_lines(NO_DAYS)
     learn_days(files, reader.days_of_files, index)
 
 

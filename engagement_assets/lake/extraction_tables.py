@@ -9,17 +9,11 @@ from datetime import date
 
 import duckdb
 
-from engagement_assets.extract.extraction import Extraction
+from engagement_assets.extract.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, Extraction
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
-
-# Who puts data into names of fields sends any number of them. More than this nobody reads, and each load's record keeps
-# them all.
-MAX_FIELD_NAMES = 1_000
-MAX_NAME_CHARACTERS = 200
-OTHER_FIELDS = "… and others"
 
 # A dataset without days comes without a day.
 _DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}') as day"
@@ -90,7 +84,7 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
     """The counts, the unknown fields and the placeholders, with a day also where there are none.
 
     Of the fields of a dataset and day the `MAX_FIELD_NAMES` with the most records keep their names, cut to
-    `MAX_NAME_CHARACTERS`; the others are one, `OTHER_FIELDS`, of as many records as they have together.
+    `MAX_NAME`; the others are one, `OTHER_FIELDS`, of as many records as they have together.
     """
     connection.execute(
         f"""
@@ -109,12 +103,12 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
             select dataset, day, case when place <= {MAX_FIELD_NAMES} then field else '{OTHER_FIELDS}' end as field,
                 cast(sum(records) as bigint) as records
             from (
-                select dataset, {_DAY}, left(field, {MAX_NAME_CHARACTERS}) as field, sum(records) as records,
+                select dataset, {_DAY}, left(field, {MAX_NAME}) as field, sum(records) as records,
                     row_number() over (
-                        partition by dataset, day order by sum(records) desc, left(field, {MAX_NAME_CHARACTERS})
+                        partition by dataset, day order by sum(records) desc, left(field, {MAX_NAME})
                     ) as place
                 from ({query})
-                group by dataset, day, left(field, {MAX_NAME_CHARACTERS})
+                group by dataset, day, left(field, {MAX_NAME})
             )
             group by all
             """

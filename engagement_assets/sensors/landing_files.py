@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from engagement_assets.day_ranges import in_ranges
 from engagement_assets.extract import lingokids, mobile, runna
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing
@@ -76,7 +77,7 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
             given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
             due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
             if given_up:
-                remarks.append(left_to_a_person(item.source, given_up, settings.catch_up_attempts))
+                remarks.append(left_to_a_person(item.source, in_ranges(given_up), settings.catch_up_attempts))
             if len(due) + len(given_up) < len(newest):
                 remarks.append(f"{item.source} pauses after a failed run")
             requests += [

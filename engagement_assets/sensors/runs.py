@@ -134,9 +134,9 @@ def request_of(  # noqa: PLR0913, PLR0917 - who asks for what, and what was trie
     )
 
 
-def left_to_a_person(source: str, days: Iterable[object], attempts: int) -> str:
+def left_to_a_person(source: str, days: Iterable[str], attempts: int) -> str:
     """What a tick says of days that were given up."""
-    return f"{source} {', '.join(map(str, days))}: {attempts} runs failed, which is left to a person"
+    return f"{source} {', '.join(days)}: {attempts} runs failed, which is left to a person"
 
 
 def tries_of(

@@ -110,7 +110,7 @@ def newest_load_not_shown(published: Path, lake: Lake) -> str | None:
 
 
 def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) -> str | None:
-    """The same of the copy that is attached as `published`; it has the newest ones, and with them all, or lacks one.
+    """The same, of the copy that is attached as `published`: with the newest records it has all others.
 
     Loads, releases and replays write theirs in one commit with what they change of the quarantine and of held days.
     """
@@ -118,8 +118,9 @@ def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) ->
     where = ""
     if _has_audit_table(connection, "ingestion_loads"):
         where = "where load_id not in (select load_id from published.audit.ingestion_loads)"
-    newest = connection.execute(f"select arg_max(load_id, loaded_at) from {newest_loads} {where}").fetchone()
-    return newest[0] if newest else None
+    query = f"select arg_max(load_id, loaded_at) from {newest_loads} {where}"
+    ((newest,),) = connection.execute(query).fetchall()
+    return None if newest is None else str(newest)
 
 
 def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:

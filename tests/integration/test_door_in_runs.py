@@ -66,6 +66,8 @@ def test_a_file_that_nobody_reads_is_told_and_holds_all_days_where_the_setting_s
     assert not held.success
     assert door.published() == {DAY_1: 3, DAY_2: 0}
     assert door.lake.held_days("mobile_events") == [DAY_1, DAY_2]
+    (failure,) = [event.step_failure_data for event in held.all_events if event.is_step_failure]
+    assert "events.every_file_is_read: never read, 1 in the landing zone" in failure.user_failure_data.description
 
 
 def test_events_that_a_replaced_file_no_longer_holds_stay_and_are_told(door: MobileDoor) -> None:

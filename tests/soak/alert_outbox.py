@@ -54,9 +54,8 @@ def assert_every_alert_is_delivered_or_waits(settings: Settings, there: Misbehav
         assert store.outbox(console, _LONG_HENCE) == store.outbox(file, _LONG_HENCE) == []
     lines = (alerting.folder / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
     assert {msgspec.json.decode(line)["key"] for line in lines} == told
+    # A message may be in both: a run that was killed has not noted what was taken.
     assert told <= waiting | set(there.taken)
-    # A run that was killed in between has not noted what was taken, and sends it again.
-    assert waiting <= told
     assert there.taken
 
 

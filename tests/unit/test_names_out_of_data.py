@@ -110,7 +110,7 @@ def test_in_what_alerts_read_of_a_check() -> None:
     )
     finding = outcome_of(evaluation, START, EVERYTHING, "run-1", lineage()).finding
     assert finding is not None
-    assert (finding.sentence, finding.observed) == (f"{VISIBLE}` next", f"{VISIBLE}` next")
+    assert (finding.sentence, finding.observed) == (f"{VISIBLE}`; next", f"{VISIBLE}` next")
 
 
 def test_in_the_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:

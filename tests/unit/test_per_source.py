@@ -65,7 +65,7 @@ def test_settings_read_both_and_refuse_what_is_wrong(monkeypatch: pytest.MonkeyP
     assert settings.check_severities.of("mobile", "volume_as_expected") == Severity.HALT
     assert settings.rejected_share_halt.of("runna") == 0.2
     monkeypatch.setenv("CHECK_SEVERITIES", "volume=halt")
-    with pytest.raises(ValidationError, match="found 'volume'; checks are has_not_shrunk"):
+    with pytest.raises(ValidationError, match="found 'volume'; checks are every_file_is_read, "):
         Settings(_env_file=None)
 
 

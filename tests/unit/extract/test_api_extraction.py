@@ -168,7 +168,7 @@ def test_unknown_fields_are_counted_by_day(rows: ApiRows) -> None:
 def test_long_names_of_unknown_fields_are_cut_and_those_beyond_a_thousand_are_one(
     rows: ApiRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_extraction, "MAX_NAMES", 2)
+    monkeypatch.setattr(api_extraction, "MAX_FIELD_NAMES", 2)
     long = "n" * 201
     extras = ({long: 1, "n" * 200: 1}, {"b": 1, "c": 1, long: 2}, {"b": 1})
     for position, extra in enumerate(extras):
@@ -176,9 +176,9 @@ def test_long_names_of_unknown_fields_are_cut_and_those_beyond_a_thousand_are_on
     rows.end_page("page", [DAY_1], 1)
     found = finished(rows)
     assert found.unknown_fields == [
-        (USER_EVENTS.key, DAY_1, "(more names)", 2),
-        (USER_EVENTS.key, DAY_1, "n" * 200, 1),
-        (USER_EVENTS.key, DAY_1, "n" * 200 + "…", 2),
+        (USER_EVENTS.key, DAY_1, "b", 2),
+        (USER_EVENTS.key, DAY_1, "n" * 200, 2),
+        (USER_EVENTS.key, DAY_1, "… and others", 1),
     ]
     extras_kept = [json.loads(row["_extra"]) for row in found.accepted[USER_EVENTS.key]]
     assert extras_kept == list(extras)

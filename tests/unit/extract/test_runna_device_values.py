@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import ALL_DAYS, DayWindow, Extraction
 from engagement_assets.extract.landing import Landing
 from engagement_assets.lake.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 
@@ -56,6 +56,7 @@ def load(tmp_path: Path) -> Iterator[Load]:
                 Landing(str(tmp_path / "landing")),
                 window,
                 tmp_path,
+                calendar=ALL_DAYS,
                 extracted_at=datetime(2024, 2, 6, tzinfo=UTC),
                 progress=lambda _: None,
             )

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from engagement_assets.extract.extraction import MAX_FIELD_NAMES, MAX_NAME
 from engagement_assets.lake.datasets import (
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
 )
-from engagement_assets.lake.extraction_tables import MAX_FIELD_NAMES, MAX_NAME_CHARACTERS
 from engagement_assets.lake.known_records import records_whose_files_are_gone
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -165,7 +165,7 @@ def test_as_many_unknown_fields_as_keep_their_names_are_all_named(lake: Lake) ->
 
 
 def test_names_of_unknown_fields_are_cut(lake: Lake) -> None:
-    head = "n" * MAX_NAME_CHARACTERS
+    head = "n" * MAX_NAME
     fields = [(LINGOKIDS_EVENTS, DAY_1, name, 2) for name in (f"{head}1", f"{head}2", head[1:])]
     with open_load(lake, "source", run_id="run") as load:
         write(load, events(unknown_fields=fields), window(DAY_1, DAY_1))
