@@ -117,7 +117,7 @@ def alerts_asset() -> dg.AssetsDefinition:
             }
         if caught.error:
             is_the_store = isinstance(caught.error, AlertStoreError)
-            troubles = [str(caught.error) if is_the_store else f"no telling: {kind_and_place(caught.error)}"]
+            troubles = [str(caught.error) if is_the_store else f"the alerts cannot be looked at: {kind_and_place(caught.error)}"]
             observed = "alerts that cannot be looked at"
         result = dg.AssetCheckResult(
             check_name=ALERTS_ARE_DELIVERED,
