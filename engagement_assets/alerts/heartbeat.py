@@ -116,8 +116,8 @@ def alerts_asset() -> dg.AssetsDefinition:
                 "undelivered_messages": signs.undelivered,
             }
         if caught.error:
-            is_the_store = isinstance(caught.error, AlertStoreError)
-            troubles = [str(caught.error) if is_the_store else f"the alerts cannot be looked at: {kind_and_place(caught.error)}"]
+            unforeseen = f"the alerts cannot be looked at: {kind_and_place(caught.error)}"
+            troubles = [str(caught.error) if isinstance(caught.error, AlertStoreError) else unforeseen]
             observed = "alerts that cannot be looked at"
         result = dg.AssetCheckResult(
             check_name=ALERTS_ARE_DELIVERED,

@@ -82,7 +82,8 @@ def test_whatever_the_alerts_raise_a_run_starts_and_ends_well(
     run = Deployment(tmp_path).run(DAY, DAY, ALERTS)
     (check,) = run.checks
     assert (run.success, check.passed) == (True, False)
-    assert (check.description or "").startswith(f"the alerts cannot be looked at: LookupError in {Path(__file__).name}, line ")
+    told = f"the alerts cannot be looked at: LookupError in {Path(__file__).name}, line "
+    assert (check.description or "").startswith(told)
     output = capsys.readouterr()
     told = f"nobody is told of what fails: LookupError in {Path(__file__).name}, line "
     assert [line[: len(told)] for line in output.err.splitlines()] == [told, told]
