@@ -1,6 +1,7 @@
 """Dagster's own records of runs, kept no longer than they are told to be.
 
-Belongs here: which runs can go. Not here: when they go (see `retention.py`) or how events are stored (`event_log.py`).
+Belongs here: which runs can go, and how one that somebody interrupted is known. Not here: when they go (see
+`retention.py`) or how events are stored (`event_log.py`).
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from engagement_assets.lake.retention import Pruned, pruned
 
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 EVENTS_AT_A_TIME = 1_000
+# On a run that ended with the command that it was part of: no failure, and no reason to wait before the next one.
+INTERRUPTED_TAG = "engagement/interrupted"
 
 
 def prune_runs(

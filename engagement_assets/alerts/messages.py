@@ -100,7 +100,7 @@ def compose(
         counts={name: dict(counter) for name, counter in counts.items()},
         items=[_item(transition, lineage) for transition in shown],
         checks_not_run=dict(sorted(not_run.items())),
-        rerun=lineage.command([transition.incident for transition in shown or transitions]),
+        rerun=_rerun(transitions, told, lineage),
     )
 
 
@@ -124,6 +124,12 @@ def duration(span: timedelta) -> str:
 
 def _open(transitions: Sequence[Transition]) -> list[Transition]:
     return [transition for transition in transitions if transition.change != Change.RESOLVED]
+
+
+def _rerun(transitions: Sequence[Transition], told: Sequence[Transition], lineage: Lineage) -> str:
+    """What to run for all that is open, of which a digest shows the first; nothing where all is over."""
+    wanted = _open(told) if told else transitions
+    return lineage.command([transition.incident for transition in wanted]) if wanted else ""
 
 
 def _worst_first(transition: Transition) -> tuple[bool, bool, str]:

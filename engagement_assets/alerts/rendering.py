@@ -36,7 +36,7 @@ def as_text(message: Message) -> str:
     if message.is_digest:
         lines += [f"  {shown(line)}" for line in _count_lines(message)]
         lines += [f"  - {shown(line)}" for line in _digest_lines(message)]
-        lines += [f"  {'run again':<{_NAME_WIDTH}} {message.rerun}"]
+        lines += [f"  {'run again':<{_NAME_WIDTH}} {message.rerun}"] if message.rerun else []
     else:
         for item in message.items:
             lines += [f"  {shown(_headline(item))}", f"    {shown(_sentence(item))}"]
@@ -52,7 +52,7 @@ def as_slack(message: Message) -> dict[str, Any]:
     if message.is_digest:
         sections.append("\n".join(as_mrkdwn(line) for line in _count_lines(message)))
         sections += [f"• {as_mrkdwn(line)}" for line in _digest_lines(message)]
-        sections.append(f"*run again*  {_code(message.rerun)}")
+        sections += [f"*run again*  {_code(message.rerun)}"] if message.rerun else []
     else:
         for item in message.items:
             fields = [f"*{name}*  {_slack_value(name, value)}" for name, value in _fields(item)]

@@ -60,7 +60,7 @@ def _load_events(run: RawRun) -> RawResults:
         verdicts = [
             *standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings),
             every_file_is_read(LINGOKIDS_EVENTS, extraction.never_read),
-            files_hold_what_was_loaded(load, LINGOKIDS_EVENTS),
+            files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, extraction.files_there),
         ]
         yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], verdicts, run.window, settings=run.settings)
     index.save(run.index_uri)
@@ -79,7 +79,7 @@ def _reread_events(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]
         # Where there is a key, the texts hold pseudonyms already.
         pseudonym_key=None,
         extracted_at=load.started_at,
-        known_undated_days={keys[record.number]: record.day for record in records},
+        known_undated_days={keys[record.number]: {record.day} for record in records},
         calendar=calendar,
         progress=run.progress,
     )

@@ -55,7 +55,7 @@ def _load(run: RawRun) -> RawResults:
         verdicts = [
             *standard_verdicts(load, [MOBILE_EVENTS], run.settings),
             every_file_is_read(MOBILE_EVENTS, extraction.never_read),
-            files_hold_what_was_loaded(load, MOBILE_EVENTS),
+            files_hold_what_was_loaded(load, MOBILE_EVENTS, extraction.files_there),
         ]
         yield from publish_or_hold(run.context, load, [MOBILE_EVENTS], verdicts, run.window, settings=run.settings)
     index.save(run.index_uri)
@@ -72,7 +72,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
         load.workdir,
         index=index,
         extracted_at=load.started_at,
-        known_undated_days={keys[record.number]: record.day for record in records},
+        known_undated_days={keys[record.number]: {record.day} for record in records},
         calendar=calendar,
         progress=run.progress,
     )

@@ -60,7 +60,7 @@ EVERY_FILE_IS_READ = Claim(
 )
 FILES_HOLD_WHAT_WAS_LOADED = Claim(
     "files_hold_what_was_loaded",
-    "No landing file that was read again lacks an event that came from it; the event stays, unless allow_shrink says "
+    "No landing file that is there lacks an event that came from it; the event stays, unless allow_shrink says "
     "that its loss is meant.",
     Severity.WARN,
 )

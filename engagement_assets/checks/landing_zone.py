@@ -4,7 +4,7 @@ Belongs here: checks of files, which warn. Not here: checks of the records that 
 have gone, which hold a batch (`has_not_shrunk` there).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
@@ -35,16 +35,16 @@ def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Ve
     return Verdict(EVERY_FILE_IS_READ, dataset, {WHOLE_DATASET_DAY: finding}, {"never_read": len(paths)})
 
 
-def files_hold_what_was_loaded(load: Load, dataset: Dataset) -> Verdict:
+def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collection[str]) -> Verdict:
     """The event log keeps what a replaced file no longer holds; such events are counted by file."""
-    missing = records_not_in_their_files(load, dataset)
+    missing = records_not_in_their_files(load, dataset, files_there)
     findings = {}
     for day, files in missing.items():
         records = sum(files.values())
         told = ", ".join(f"{as_markdown(file)} ({count:,})" for file, count in list(files.items())[:KEYS_SHOWN])
         more = f" and {len(files) - KEYS_SHOWN:,} more" if len(files) > KEYS_SHOWN else ""
         findings[day] = Finding(
-            f"{records:,} {dataset.name} came from landing files that were read again and no longer hold them: "
+            f"{records:,} {dataset.name} came from landing files that are still there and no longer hold them: "
             f"{told}{more}. They stay. See whether the files were replaced by something else; run this day with "
             "allow_shrink if the events are to go",
             FILES_HOLD_WHAT_WAS_LOADED.severity,

@@ -33,6 +33,7 @@ from engagement_assets.shown_text import as_markdown
 MAX_SHARE_GONE = 0.2
 # A handful of records without a field is a handful of bad records; the field has gone when all of so many lack it.
 MIN_RECORDS_WITHOUT_FIELD = 10
+_NAMES_SHOWN = 20
 
 
 def few_records_are_gone(
@@ -129,11 +130,16 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
         told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
         # Every failing day has rejects: those of the first ones are as many as are shown.
         keys = reject_places(load.connection, dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
+        is_foreign_alone = share <= warns and not is_halting
         findings[day.day] = Finding(
             f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {told}",
             Severity.HALT if is_halting else Severity.WARN,
-            observed=f"{share:.2%}",
-            expected=f"at most {halts if is_halting else warns:.2%}",
+            observed=f"{foreign:,} outside of the calendar"
+            if is_foreign_alone
+            else f"{own_share if is_halting else share:.2%}",
+            expected="0 outside of the calendar"
+            if is_foreign_alone
+            else f"at most {halts if is_halting else warns:.2%}",
             rows=day.quarantined,
             keys=tuple(keys),
         )
@@ -168,8 +174,9 @@ def schema_drift(
         if gone:
             sentences.append(f"all {day.records_read:,} records lack the required field {gone[0]}")
         if new:
-            told = ", ".join(f"{as_markdown(name)} ({records:,} records)" for name, records in new.items())
-            sentences.append(f"new fields that no contract names: {told}")
+            told = [f"{as_markdown(name)} ({records:,} records)" for name, records in new.items()][:_NAMES_SHOWN]
+            more = f" and {len(new) - _NAMES_SHOWN:,} more" if len(new) > _NAMES_SHOWN else ""
+            sentences.append(f"new fields that no contract names: {', '.join(told)}{more}")
         if sentences:
             findings[day.day] = Finding(
                 "; ".join(sentences),

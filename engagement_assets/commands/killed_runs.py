@@ -12,6 +12,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from engagement_assets.commands.interrupt import last_act
+from engagement_assets.run_history import INTERRUPTED_TAG
 
 
 @contextmanager
@@ -37,6 +38,7 @@ def cancel_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Mark a run as cancelled whose process ends now, unless it has ended, and free the pool slots that it holds."""
     run = instance.get_run_by_id(run_id)
     if run is not None and not run.is_finished:
+        instance.add_run_tags(run_id, {INTERRUPTED_TAG: "true"})
         instance.report_run_canceled(run, "interrupted")
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 

@@ -52,18 +52,18 @@ def files_of_days(
     files: Sequence[LandingFile],
     index: FileIndex,
     window: DayWindow,
-    known_undated_days: Mapping[str, date],
+    known_undated_days: Mapping[str, Collection[date]],
     calendar: Calendar,
 ) -> list[LandingFile]:
     """Those of `files` that may hold a record that counts on a day of the window.
 
-    `known_undated_days`: file key → the day of the calendar on which the quarantine knows its lines.
+    `known_undated_days`: file key → the days of the calendar on which the quarantine knows its lines.
     """
     days = window.days()
 
     def may_hold_a_day(file: LandingFile) -> bool:
         known = index.of(file)
-        if known is None or not known.days_in(calendar).isdisjoint(days) or known_undated_days.get(file.key) in days:
+        if known is None or not (known.days_in(calendar) | set(known_undated_days.get(file.key, ()))).isdisjoint(days):
             return True
         return known.needs_a_home(calendar) and _home(file, index, window, known_undated_days, calendar) in days
 
@@ -74,7 +74,7 @@ def homes_of(
     files: Sequence[LandingFile],
     index: FileIndex,
     window: DayWindow,
-    known_undated_days: Mapping[str, date],
+    known_undated_days: Mapping[str, Collection[date]],
     calendar: Calendar,
 ) -> list[date]:
     """Per file the day on which its lines without a day of the calendar count.
@@ -86,9 +86,13 @@ def homes_of(
 
 
 def _home(
-    file: LandingFile, index: FileIndex, window: DayWindow, known_undated_days: Mapping[str, date], calendar: Calendar
+    file: LandingFile,
+    index: FileIndex,
+    window: DayWindow,
+    known_undated_days: Mapping[str, Collection[date]],
+    calendar: Calendar,
 ) -> date:
-    return home_in_file(file, index, calendar) or known_undated_days.get(file.key, window.start)
+    return home_in_file(file, index, calendar) or min(known_undated_days.get(file.key, ()), default=window.start)
 
 
 def home_in_file(file: LandingFile, index: FileIndex, calendar: Calendar) -> date | None:

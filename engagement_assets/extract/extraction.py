@@ -95,6 +95,7 @@ class Extraction:
     the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
     `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
     `placeholders` gives the same of values that a device writes for "none" and that became NULL.
+    `files_there` are all landing files that could be read, also those that were known to hold nothing of the window.
     `never_read` are files and folders of the source that no load reads, whatever its window.
     """
 
@@ -103,5 +104,6 @@ class Extraction:
     counts: str
     unknown_fields: str
     files_read: tuple[str, ...] = field(default=())
+    files_there: tuple[str, ...] = field(default=())
     placeholders: str = NO_PLACEHOLDERS
     never_read: tuple[UnreadPath, ...] = field(default=())

@@ -27,13 +27,14 @@ class FileDays:
     """What is known of one version of a file.
 
     `days` are all days that its records name, also such as no load is for. `has_undated` says that there are records
-    which name none.
+    which name none. `earlier_days` are those that only earlier versions of the file have named.
     """
 
     size: int
     version: str
     days: frozenset[date]
     has_undated: bool = False
+    earlier_days: frozenset[date] = frozenset()
 
     def days_in(self, calendar: Calendar) -> set[date]:
         """The days of the calendar that its records name."""
@@ -61,8 +62,14 @@ class FileIndex:
                 return cls()
             return cls(
                 {
-                    key: FileDays(size, version, frozenset(map(date.fromisoformat, days)), has_undated)
-                    for key, (size, version, days, has_undated) in document["files"].items()
+                    key: FileDays(
+                        size,
+                        version,
+                        frozenset(map(date.fromisoformat, days)),
+                        has_undated,
+                        frozenset(map(date.fromisoformat, earlier)),
+                    )
+                    for key, (size, version, days, has_undated, earlier) in document["files"].items()
                 }
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -73,7 +80,13 @@ class FileIndex:
         document = {
             "format": _FORMAT,
             "files": {
-                key: (item.size, item.version, sorted(map(str, item.days)), item.has_undated)
+                key: (
+                    item.size,
+                    item.version,
+                    sorted(map(str, item.days)),
+                    item.has_undated,
+                    sorted(map(str, item.earlier_days)),
+                )
                 for key, item in sorted(self.files.items())
             },
         }
@@ -103,8 +116,10 @@ class FileIndex:
         )
 
     def record(self, file: LandingFile, days: Collection[date], *, has_undated: bool) -> None:
-        """Remember what a file holds."""
-        self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_undated)
+        """Remember what a file holds, and of its earlier versions the days."""
+        before = self.files.get(file.key)
+        earlier = before.days | before.earlier_days if before else frozenset()
+        self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_undated, earlier.difference(days))
 
     def forget_others(self, prefix: str, files: Collection[LandingFile]) -> None:
         """Forget the files below `prefix` that are not among `files`: they have gone."""

@@ -9,7 +9,7 @@ on which other days are read with it, so days can be loaded in any order and gro
 on two days is two rows in the lake, of which the models of dbt count one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -91,7 +91,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     index: FileIndex,
     pseudonym_key: str | None,
     extracted_at: datetime,
-    known_undated_days: Mapping[str, date],
+    known_undated_days: Mapping[str, Collection[date]],
     calendar: Calendar,
     progress: Callable[[str], None],
     max_line_bytes: int = MAX_LINE_BYTES,
@@ -112,7 +112,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         index: What is known of files; what is found out is added to it.
         pseudonym_key: When given, ids of children and devices land as pseudonyms.
         extracted_at: The time of the load.
-        known_undated_days: File key → the day of the calendar on which the quarantine knows its lines.
+        known_undated_days: File key → the days of the calendar on which the quarantine knows its lines.
         calendar: Records of other days are quarantined.
         progress: Told what is being done.
         max_line_bytes: Longer lines are quarantined.
@@ -143,7 +143,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
-    return replace(extraction, never_read=tuple(unread))
+    return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
 
 
 def learn_event_days(

@@ -9,7 +9,7 @@ in whatever files, orders of columns and spellings of a time it comes. The day i
 these values, so an event is on one day only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     *,
     index: FileIndex,
     extracted_at: datetime,
-    known_undated_days: Mapping[str, date],
+    known_undated_days: Mapping[str, Collection[date]],
     calendar: Calendar,
     progress: Callable[[str], None],
     max_line_bytes: int = MAX_ROW_BYTES,
@@ -72,7 +72,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         workdir: An existing folder for copies of files that cannot be read where they lie.
         index: What is known of files; what is found out is added to it.
         extracted_at: The time of the load.
-        known_undated_days: File key → the day of the calendar on which the quarantine knows its lines.
+        known_undated_days: File key → the days of the calendar on which the quarantine knows its lines.
         calendar: Records of other days are quarantined.
         progress: Told what is being done.
         max_line_bytes: Longer lines are quarantined.
@@ -106,7 +106,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         pseudonym_key=None,
         extracted_at=extracted_at,
     )
-    return replace(extraction, never_read=tuple(unread))
+    return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
 
 
 def learn_event_days(

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
@@ -78,9 +78,8 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
 ) -> Extraction:
     """Read the activity files of the window: `runna/activities/<batch_date>/**/*.json`.
 
-    Files of a folder that is not named by a date belong to no day; they are counted and quarantined
-    under the window's first day. Of two files of a batch with the same activity the one with the
-    greater path wins, with its laps and steps.
+    Folders that are not named by a date of the calendar are never read; they are told by name. Of two
+    files of a batch with the same activity the one with the greater path wins, with its laps and steps.
 
     Args:
         connection: Gets temporary views `runna_*` over the parts; the queries handed over need it.
@@ -159,8 +158,6 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
                 for file in listed
                 if not file.refused and not file.key.endswith(SUFFIX)
             ]
-            if day == window.start:
-                files += _misplaced_files(landing)
             found.files[day] = len(files)
             found.bytes[day] = sum(file.size for file in files)
             found.keys += [printable_key(file.key) for file in files]
@@ -168,16 +165,6 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
                 batch = files[start : start + _FILES_PER_BATCH]
                 readable = map(to_read, batch) if landing.is_local else fetches.map(to_read, batch)
                 yield Batch(day, list(readable))
-
-
-def _misplaced_files(landing: Landing) -> list[LandingFile]:
-    """Files of folders that are not named by a date, each refused."""
-    return [
-        replace(file, refused="the folder name is not a date YYYY-MM-DD")
-        for name in landing.batch_names(BATCHES_PREFIX)
-        if not name.startswith((".", "_")) and not _date_of(name)
-        for file in landing.files(f"{BATCHES_PREFIX}/{name}", (SUFFIX,))
-    ]
 
 
 def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
@@ -190,7 +177,7 @@ def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
             found.append(UnreadPath(key, "it lies in no folder of a batch date"))
         elif day and day not in calendar:
             found.append(UnreadPath(key, f"its date lies outside of {calendar}; the first is START_DATE"))
-        elif not day and not landing.files(key, (SUFFIX,)):
+        elif not day:
             found.append(UnreadPath(key, "its name is not a date YYYY-MM-DD"))
     return found
 

@@ -50,6 +50,9 @@ from engagement_assets.lake.datasets import (
     RUNNA_WORKOUT_STEPS,
 )
 
+# A day's recording with a waypoint each second has fewer. Of members each takes some two hundred bytes of memory.
+MAX_NAMES = 1_000_000
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The words that JSON lacks and that some writers send all the same; strings match first, to be
 # stepped over.
@@ -87,6 +90,9 @@ def read_explaining(text: bytes, file: int) -> ActivityRows:
     Raises:
         UnusableRecordError: the file as a whole cannot be used.
     """
+    names = text.count(b'":')
+    if names > MAX_NAMES:
+        raise UnusableRecordError("too_many_members", f"expected at most {MAX_NAMES:,} names, found {names:,}")
     members = _document(text)
     members.pop("waypoints", None)
     laps = elements_of(members.pop("laps", NULL), "laps")

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from engagement_assets.extract.absent_values import is_absent
+from engagement_assets.extract.json_records import MAX_MEMBERS
 from engagement_assets.extract.runna_documents import KnownFields, UnusableRecordError
 
 MAX_RAW_TEXT_BYTES = 64 * 1024
@@ -102,8 +103,13 @@ def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[K
     """The part that the known members make, and the unknown ones.
 
     Raises:
-        UnusableRecordError: a known member does not fit.
+        UnusableRecordError: a known member does not fit, or there are too many.
     """
+    if len(members) > MAX_MEMBERS:
+        place = where.rstrip(".") or "the document"
+        raise UnusableRecordError(
+            "too_many_members", f"{place}: expected at most {MAX_MEMBERS:,} members, found {len(members):,}"
+        )
     known = _names(kind)
     unknown = {name: value for name, value in members.items() if name not in known}
     return part_of(kind, {name: members[name] for name in members if name in known}, where), unknown

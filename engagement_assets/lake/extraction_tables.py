@@ -103,12 +103,15 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
             select dataset, day, case when place <= {MAX_FIELD_NAMES} then field else '{OTHER_FIELDS}' end as field,
                 cast(sum(records) as bigint) as records
             from (
-                select dataset, {_DAY}, left(field, {MAX_NAME}) as field, sum(records) as records,
-                    row_number() over (
-                        partition by dataset, day order by sum(records) desc, left(field, {MAX_NAME})
-                    ) as place
-                from ({query})
-                group by dataset, day, left(field, {MAX_NAME})
+                select *, dense_rank() over (partition by dataset order by records_of_load desc, field) as place
+                from (
+                    select *, sum(records) over (partition by dataset, field) as records_of_load
+                    from (
+                        select dataset, {_DAY}, left(field, {MAX_NAME}) as field, sum(records) as records
+                        from ({query})
+                        group by all
+                    )
+                )
             )
             group by all
             """

@@ -10,7 +10,7 @@ from datetime import date
 from engagement_assets.extract.extraction import Calendar, DayWindow
 from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
-from engagement_assets.lake.event_log_days import not_read_now, same_record
+from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 
@@ -20,17 +20,18 @@ def published_rows(load: Load, dataset: Dataset, window: DayWindow) -> str:
     return _published(load, dataset, window.days())
 
 
-def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[str, date]:
-    """Landing file → the first day of the calendar in which the quarantine holds a record of it."""
-    files = load.lake.quarantine_files(dataset)
+def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[str, set[date]]:
+    """Landing file → the days of the calendar in which the quarantine, also that of held days, holds a record of it."""
+    held = (load.lake.held_key(load.lake.quarantine_key(dataset, day)) for day in load.lake.held_days(load.name))
+    files = [*load.lake.quarantine_files(dataset), *(load.lake.location(key) for key in held if load.lake.exists(key))]
     rows = load.connection.execute(
         f"""
-        select source_path, min(day) from {rows_of(files, QUARANTINE_COLUMNS)}
+        select source_path, list(distinct day) from {rows_of(files, QUARANTINE_COLUMNS)}
         where day between date '{calendar.first}' and date '{calendar.last}'
         group by all
         """
     ).fetchall()
-    return dict(rows)
+    return {source_path: set(days) for source_path, days in rows}
 
 
 def records_whose_files_are_gone(
@@ -59,16 +60,22 @@ def records_whose_files_are_gone(
     return {day: (records, files, example) for day, records, files, example in rows}
 
 
-def records_not_in_their_files(load: Load, dataset: Dataset) -> dict[date, dict[str, int]]:
-    """Per day and landing file the records aside that stay from earlier loads, though this one has read the file."""
+def records_not_in_their_files(
+    load: Load, dataset: Dataset, files_there: Collection[str]
+) -> dict[date, dict[str, int]]:
+    """Per day and landing file the records aside that stay from earlier loads, though their file is there.
+
+    A load reads each record of its days that a file holds; of a file that it did not open it knows that there is none.
+    """
     rows = load.connection.execute(
         f"""
         select day, source_path, count(*)
         from {load.rows_aside(dataset)} as aside
-        where extracted_at <> {load.now} and not {not_read_now("aside")}
+        where extracted_at <> {load.now} and source_path in (select unnest($files::varchar[]))
         group by all
         order by day, count(*) desc, source_path
-        """
+        """,
+        {"files": list(files_there)},
     ).fetchall()
     found: dict[date, dict[str, int]] = {}
     for day, file, records in rows:

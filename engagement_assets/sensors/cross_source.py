@@ -57,7 +57,7 @@ def cross_source_sensor(settings: Settings) -> dg.SensorDefinition:
         if not tried.is_due(datetime.now(UTC)):
             return dg.SkipReason(f"pauses after run {tried.last_run_id} failed")
         return dg.RunRequest(
-            run_key=f"after {newest}, try {tried.times + 1}",
+            run_key=f"after {newest}, try {tried.next_try}",
             tags={SENSOR_TAG: CROSS_SOURCE_TABLES, INPUTS_TAG: str(newest)},
         )
 

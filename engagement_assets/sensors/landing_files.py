@@ -119,7 +119,8 @@ class _Look:
         touched, resume_after = days_of_batches(
             self._landing,
             runna.BATCHES_PREFIX,
-            (".json",),
+            # Also those with another ending: the load of their day tells that nobody reads them.
+            ("",),
             loaded_at(self._lake, "runna", RUNNA_ACTIVITIES),
             settled_before=self._settled_before,
             resume_after=self.cursor.get("runna"),

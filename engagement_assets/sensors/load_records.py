@@ -51,7 +51,7 @@ def load_records_sensor(settings: Settings) -> dg.SensorDefinition:
         if not tried.is_due(datetime.now(UTC)):
             return dg.SkipReason(f"pauses after run {tried.last_run_id} failed")
         return dg.RunRequest(
-            run_key=f"after load {newest}, try {tried.times + 1}",
+            run_key=f"after load {newest}, try {tried.next_try}",
             tags={SENSOR_TAG: LOAD_RECORDS, INPUTS_TAG: newest},
         )
 

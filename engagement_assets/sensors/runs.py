@@ -5,14 +5,16 @@ which days are wanted (one module per sensor beside this one).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 
 import dagster as dg
 
 from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.jobs import SourceSet
 from engagement_assets.partitions import range_tags, window_of_tags
+from engagement_assets.run_history import INTERRUPTED_TAG
 from engagement_assets.timetable import blocks_of
 
 SENSOR_TAG = "engagement/requested_by"
@@ -65,6 +67,19 @@ class Tried:
     times: int = 0
     last_run_id: str = ""
     last_ended_at: datetime = field(default_factory=lambda: datetime.min.replace(tzinfo=UTC))
+    interrupted: int = 0
+
+    @property
+    def next_try(self) -> int:
+        """The number of the next run: those that somebody interrupted are no failures, and have numbers, too."""
+        return self.times + self.interrupted + 1
+
+    def after(self, record: dg.RunRecord) -> "Tried":
+        """The same with one more run."""
+        run = record.dagster_run
+        if INTERRUPTED_TAG in run.tags:
+            return replace(self, interrupted=self.interrupted + 1)
+        return replace(self, times=self.times + 1, last_run_id=run.run_id, last_ended_at=_ended_at(record))
 
     def is_due(self, now: datetime) -> bool:
         """Whether the pause after the last try is over; it doubles with each. One of the future, by far, ends none."""
@@ -120,9 +135,9 @@ def request_of(  # noqa: PLR0913, PLR0917 - who asks for what, and what was trie
 ) -> dg.RunRequest:
     """The request for a block of `wanted` days; `plan` says what these and `selection` are."""
     newest_input = max(wanted[day] for day in window.days())
-    times = max(tried[day].times for day in window.days())
+    number = max(tried[day].next_try for day in window.days())
     return dg.RunRequest(
-        run_key=f"{item.source} {window.start}..{window.days()[-1]} after {newest_input}, try {times + 1}",
+        run_key=f"{item.source} {window.start}..{window.days()[-1]} after {newest_input}, try {number}",
         job_name=item.job_name,
         asset_selection=selection,
         tags={
@@ -153,7 +168,7 @@ def tries_of(
         run = record.dagster_run
         for day in window_of_tags(run.tags).days():
             if day in wanted and int(run.tags.get(INPUTS_TAG, "0")) >= wanted[day]:
-                tried[day] = Tried(tried[day].times + 1, run.run_id, _ended_at(record))
+                tried[day] = tried[day].after(record)
     return tried
 
 
@@ -162,9 +177,7 @@ def tries_on(instance: dg.DagsterInstance, sensor: str, newest_input: int | str)
     records = instance.get_run_records(
         dg.RunsFilter(statuses=_FINISHED, tags={SENSOR_TAG: sensor, INPUTS_TAG: str(newest_input)}), ascending=False
     )
-    if not records:
-        return Tried()
-    return Tried(len(records), records[0].dagster_run.run_id, _ended_at(records[0]))
+    return reduce(Tried.after, reversed(records), Tried())
 
 
 def _ended_at(record: dg.RunRecord) -> datetime:

@@ -77,12 +77,28 @@ def test_events_that_a_replaced_file_no_longer_holds_stay_and_are_told(door: Mob
     result = door.run(DAY_1, DAY_1)
     check = _evaluation(result, "files_hold_what_was_loaded")
     assert (result.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
-    assert "2 events came from landing files that were read again" in check.description
+    assert "2 events came from landing files that are still there" in check.description
     assert "`mobile_events/2024-01-01.csv` (2). They stay" in check.description
     assert door.published() == {DAY_1: 5}
     meant = door.run(DAY_1, DAY_1, {"allow_shrink": True})
     assert _evaluation(meant, "files_hold_what_was_loaded").passed
     assert door.published() == {DAY_1: 3}
+
+
+def test_a_file_that_was_replaced_by_one_of_other_days_is_told_by_the_load_of_the_day_that_it_lost(
+    door: MobileDoor,
+) -> None:
+    door.write(DAY_1, good=5)
+    assert door.run(DAY_1, DAY_1).success
+    file = door.landing / f"{DAY_1}.csv"
+    door.write(DAY_3, good=2)
+    file.write_bytes((door.landing / f"{DAY_3}.csv").read_bytes())
+    (door.landing / f"{DAY_3}.csv").unlink()
+    assert _evaluation(door.run(DAY_3, DAY_3), "files_hold_what_was_loaded").passed
+    lost = _evaluation(door.run(DAY_1, DAY_1), "files_hold_what_was_loaded")
+    assert not lost.passed
+    assert "5 events came from landing files that are still there" in lost.description
+    assert door.published() == {DAY_1: 5, DAY_3: 2}
 
 
 def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped(door: MobileDoor) -> None:

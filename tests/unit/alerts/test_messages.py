@@ -5,9 +5,10 @@ from datetime import date
 import msgspec
 import pytest
 
-from engagement_assets.alerts.incidents import WHOLE, Change, Kind, Severity, Subject
+from engagement_assets.alerts.incidents import WHOLE, Change, Kind, Severity, Subject, Transition
 from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.messages import duration, severity_of
+from engagement_assets.alerts.rendering import as_text
 from tests.unit.alerts.alert_outcomes import CHECK, START, lineage, message, timedelta, transition
 
 
@@ -73,6 +74,24 @@ def test_more_than_ten_failures_are_a_digest_that_names_ten(failures: int, is_di
         "severity": {"error": failures},
         "asset": {CHECK.asset: failures},
     }
+
+
+def test_run_again_of_a_digest_is_for_all_that_is_open_and_for_nothing_that_is_over() -> None:
+    def of_day(number: int, change: Change) -> Transition:
+        return transition(
+            change,
+            subject=msgspec.structs.replace(CHECK, name=f"check_{number:02}"),
+            failing_days={f"2024-01-{number:02}": Severity.ERROR},
+        )
+
+    opened = [of_day(number, Change.OPENED) for number in range(1, 15)]
+    over = [of_day(number, Change.RESOLVED) for number in range(16, 28)]
+    assert "FROM=2024-01-01 TO=2024-01-14" in message(*opened).rerun
+    mixed = message(*opened[:2], *over).rerun
+    assert "FROM=2024-01-01 TO=2024-01-02" in mixed
+    assert "2024-01-1" not in mixed
+    assert message(*over).rerun == ""
+    assert "run again" not in as_text(message(*over))
 
 
 def _failing(*days: str) -> dict[str, Severity]:

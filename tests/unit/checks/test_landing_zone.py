@@ -52,7 +52,7 @@ def _missing(lake: Lake, *rows: tuple[str, date, str], read: tuple[str, ...], fo
     found = events(*(event(name, day, path) for name, day, path in rows), files_read=read)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         load.write_aside(found.extraction(load.started_at), WINDOW, forget=forget)
-        verdict = files_hold_what_was_loaded(load, LINGOKIDS_EVENTS)
+        verdict = files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, read)
     assert verdict.figures["records_not_in_their_files"] == sum(item.rows or 0 for item in verdict.findings.values())
     return {day: finding.sentence for day, finding in verdict.findings.items()}
 
@@ -67,7 +67,7 @@ def loaded(lake: Lake) -> Lake:
 def test_a_replaced_file_that_lost_events_is_told_with_their_number(loaded: Lake) -> None:
     told = _missing(loaded, ("3", DAY_1, "b"), ("4", DAY_2, "a"), read=("a", "b"))
     assert told == {
-        DAY_1: "2 events came from landing files that were read again and no longer hold them: `a` (2). They stay. See "
+        DAY_1: "2 events came from landing files that are still there and no longer hold them: `a` (2). They stay. See "
         "whether the files were replaced by something else; run this day with allow_shrink if the events are to go"
     }
 

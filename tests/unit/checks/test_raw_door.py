@@ -218,6 +218,20 @@ def test_records_outside_of_the_calendar_are_told_and_hold_no_day(
     )
 
 
+def test_what_is_told_of_a_record_outside_of_the_calendar_is_not_a_share(lake: Lake) -> None:
+    found = _rejected(lake, 0, 2_999, 1).findings[DAY_1]
+    assert (found.observed, found.expected) == ("1 outside of the calendar", "0 outside of the calendar")
+    held = _rejected(lake, 6, 94, 900).findings[DAY_1]
+    assert (held.observed, held.expected) == ("6.00%", "at most 5.00%")
+
+
+def test_many_new_fields_are_told_by_the_first_names() -> None:
+    verdict = _drift({DAY_1: {f"f{number:02}": 1 for number in range(25)}})
+    sentence = verdict.findings[DAY_1].sentence
+    assert sentence.startswith("new fields that no contract names: `f00` (1 records), `f01`")
+    assert sentence.endswith("`f19` (1 records) and 5 more")
+
+
 def _drift(
     unknown: Mapping[date, Mapping[str, int]],
     known: frozenset[str] = frozenset(),

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -94,7 +94,7 @@ def load_events(
     *,
     index: FileIndex | None = None,
     pseudonym_key: str | None = None,
-    known_undated_days: Mapping[str, date] | None = None,
+    known_undated_days: Mapping[str, Collection[date]] | None = None,
     calendar: Calendar = ALL_DAYS,
     max_line_bytes: int = MAX_LINE_BYTES,
     settings: Mapping[str, str] | None = None,

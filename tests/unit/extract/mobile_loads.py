@@ -1,7 +1,7 @@
 """What the tests of the mobile extractor share: a landing zone, rows, what a load gave."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def load_events(
     window: DayWindow = AROUND,
     *,
     index: FileIndex | None = None,
-    known_undated_days: Mapping[str, date] | None = None,
+    known_undated_days: Mapping[str, Collection[date]] | None = None,
     calendar: Calendar = ALL_DAYS,
     max_line_bytes: int = mobile.MAX_ROW_BYTES,
 ) -> Loaded:

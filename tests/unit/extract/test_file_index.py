@@ -68,6 +68,17 @@ def test_a_damaged_index_is_an_empty_one(content: bytes, tmp_path: Path) -> None
     assert FileIndex.load(str(path)) == FileIndex()
 
 
+def test_the_days_of_earlier_versions_are_kept(tmp_path: Path) -> None:
+    index = FileIndex()
+    for version, days in (("v1", {5, 7}), ("v2", {7, 8}), ("v3", {8})):
+        file = LandingFile(FILE.key, 100, version)
+        index.record(file, {date(2021, 1, day) for day in days}, has_undated=False)
+    index.save(str(tmp_path / "index.json"))
+
+    known = FileIndex.load(str(tmp_path / "index.json")).files[FILE.key]
+    assert (known.days, known.earlier_days) == (frozenset({date(2021, 1, 8)}), DAYS)
+
+
 def test_a_missing_index_is_an_empty_one(tmp_path: Path) -> None:
     assert FileIndex.load(str(tmp_path / "nowhere/index.json")) == FileIndex()
 

@@ -64,11 +64,11 @@ def test_a_file_without_any_day_counts_where_it_was_first_seen(tmp_path: Path) -
     index = FileIndex()
 
     first = load_events(root, tmp_path / "w", one_day(JANUARY_5), index=index)
-    known = {row["source_path"]: row["day"] for row in first.rejected}
+    known = {row["source_path"]: {row["day"]} for row in first.rejected}
     other_day = one_day(date(2021, 1, 3))
     again = load_events(root, tmp_path / "w", other_day, index=index, known_undated_days=known)
 
-    assert known == {"lingokids/events/a.jsonl": JANUARY_5}
+    assert known == {"lingokids/events/a.jsonl": {JANUARY_5}}
     assert again.rejected == []
     assert again.files_read == ()
 

@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import ALL_DAYS, DayWindow, Extraction
+from engagement_assets.extract.extraction import ALL_DAYS, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing import Landing
 from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITIES,
@@ -267,28 +267,17 @@ def test_links_out_of_the_landing_zone_are_refused(extract: Extract, landing: Pa
     ]
 
 
-def test_folders_that_are_no_dates_count_under_the_first_day(extract: Extract, landing: Path) -> None:
+def test_folders_that_are_no_dates_are_not_read_and_told_by_name(extract: Extract, landing: Path) -> None:
     put(landing, "2024-1-5", "a.json")
     put(landing, "20240106", "b.json")
     put(landing, "_uploading", "c.json")
     put(landing, "2024-01-07", "another_day.json")
     loaded = extract()
-    assert loaded.rejected("day, source_path, reason_code, message") == [
-        (
-            FIRST,
-            "runna/activities/2024-1-5/a.json",
-            "refused_path",
-            "the folder name is not a date YYYY-MM-DD",
-        ),
-        (
-            FIRST,
-            "runna/activities/20240106/b.json",
-            "refused_path",
-            "the folder name is not a date YYYY-MM-DD",
-        ),
-    ]
-    assert loaded.counts(FIRST)["activities"] == (2, 2, 0, 2, 0)
-    assert loaded.counts(SECOND)["activities"] == (0, 0, 0, 0, 0)
+    assert loaded.rejected("source_path") == []
+    assert loaded.extraction.never_read == (
+        UnreadPath("runna/activities/2024-1-5", "its name is not a date YYYY-MM-DD"),
+        UnreadPath("runna/activities/20240106", "its name is not a date YYYY-MM-DD"),
+    )
 
 
 def test_a_file_that_goes_while_it_is_read_is_unreadable(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.extract import runna_activity_files
 from engagement_assets.extract.runna_activity_files import read_activity
 from engagement_assets.extract.runna_documents import ActivityRows, UnusableRecordError
 from engagement_assets.extract.runna_members import clipped
@@ -213,3 +214,32 @@ def test_nothing_that_was_read_is_lost(laps: list[Any], steps: list[Any]) -> Non
     assert found.steps_read == len(found.steps) + len(rejected[STEPS])
     places = {row[STEP_INDEX] for row in found.steps} | {o.position for o in rejected[STEPS]}
     assert len(places) == found.steps_read
+
+
+def _many(number: int) -> dict[str, int]:
+    return {f"m{place}": place for place in range(number)}
+
+
+def test_a_document_and_each_of_its_objects_has_a_thousand_members_at_most() -> None:
+    known = {"activityId": "a", "userId": "u"}
+    found = read_activity(msgspec.json.encode({**known, **_many(998), "laps": [{}, _many(1_000), _many(1_001)]}), 0)
+    assert [(rejection.reason_code, rejection.message) for rejection in found.rejected] == [
+        ("too_many_members", "laps[2]: expected at most 1,000 members, found 1,001")
+    ]
+    assert found.laps_read == 3
+    for part in ("planDetails", "plannedWorkoutMetadata"):
+        with pytest.raises(UnusableRecordError, match=f"{part}: expected at most 1,000 members, found 1,001"):
+            read_activity(msgspec.json.encode({**known, part: _many(1_001)}), 0)
+    with pytest.raises(UnusableRecordError, match="the document: expected at most 1,000 members, found 1,001") as error:
+        read_activity(msgspec.json.encode({**known, **_many(999)}), 0)
+    assert error.value.reason_code == "too_many_members"
+
+
+def test_a_document_of_very_many_names_is_refused_before_they_take_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = msgspec.json.encode({"activityId": "a", "userId": "u", "new": [{"x": 1}] * 5})
+    monkeypatch.setattr(runna_activity_files, "MAX_NAMES", 8)
+    assert read_activity(text, 0).rejected == []
+    monkeypatch.setattr(runna_activity_files, "MAX_NAMES", 7)
+    with pytest.raises(UnusableRecordError, match="expected at most 7 names, found 8") as error:
+        read_activity(text, 0)
+    assert error.value.reason_code == "too_many_members"

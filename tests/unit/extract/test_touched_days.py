@@ -170,7 +170,7 @@ def test_a_file_that_is_known_is_not_looked_through_again(zone: Path) -> None:
     assert set(found.arrivals) == {DAY_1}
 
 
-def test_a_changed_file_touches_the_days_that_it_holds_now(zone: Path) -> None:
+def test_a_changed_file_touches_the_days_that_it_holds_now_and_those_that_it_held(zone: Path) -> None:
     path = zone / "lingokids/events/a.jsonl"
     index = FileIndex()
     _write(path, _event("e", DAY_1))
@@ -178,8 +178,10 @@ def test_a_changed_file_touches_the_days_that_it_holds_now(zone: Path) -> None:
     loaded = dict.fromkeys((DAY_1, DAY_2), datetime.now(UTC))
     arrived = _write(path, _event("e", DAY_2, DAY_3))
     os.utime(path, ns=(1, 1))  # in the same instant of the clock, maybe
-    loaded[DAY_2] = arrived - timedelta(seconds=1)
-    assert set(_events(zone, loaded, index).arrivals) == {DAY_2, DAY_3}
+    loaded[DAY_1] = loaded[DAY_2] = arrived - timedelta(seconds=1)
+    # The load of the first day tells what the file has lost.
+    assert set(_events(zone, loaded, index).arrivals) == {DAY_1, DAY_2, DAY_3}
+    assert set(_events(zone, dict.fromkeys((DAY_1, DAY_2), arrived + timedelta(seconds=1)), index).arrivals) == {DAY_3}
 
 
 def test_a_file_that_was_replaced_under_its_old_time_and_size_is_looked_through_again(zone: Path) -> None:
@@ -191,7 +193,16 @@ def test_a_file_that_was_replaced_under_its_old_time_and_size_is_looked_through_
     _write(path, _event("e", DAY_2))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    assert set(_events(zone, {}, index).arrivals) == {DAY_2}
+    loaded = {DAY_1: datetime.now(UTC) + timedelta(hours=1)}
+    assert set(_events(zone, loaded, index).arrivals) == {DAY_2}
+
+
+def test_a_packed_file_counts_as_what_it_unfolds_to(zone: Path) -> None:
+    path = zone / "lingokids/events/a.jsonl.gz"
+    arrived = _write(path, gzip.compress(_event("e", DAY_1).encode()))
+    size = path.stat().st_size
+    assert set(_events(zone, {}, FileIndex(), max_bytes=30 * size).arrivals) == {DAY_1}
+    assert set(_events(zone, {}, FileIndex(), max_bytes=29 * size).arrivals) == {arrived.date()}
 
 
 def test_a_fresh_event_file_waits_and_its_neighbours_do_not(zone: Path) -> None:

@@ -260,15 +260,22 @@ def test_rejects_of_a_replaced_day_are_those_of_the_last_load(lake: Lake) -> Non
     assert quarantined(lake, "source_path") == []
 
 
-def test_the_quarantine_tells_the_first_day_of_each_file(lake: Lake) -> None:
+def test_the_quarantine_tells_the_days_of_each_file(lake: Lake) -> None:
     with open_load(lake, "source", run_id="run") as load:
         assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {}
     rejects = [_event_reject(DAY_2, "1", 1), _event_reject(DAY_1, "1", 2), _event_reject(DAY_3, "it's", 1)]
     publish(lake, events(rejects=[*rejects]), window(DAY_1, DAY_3), 1)
     publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "other.json")]), window(DAY_1), 2)
     with open_load(lake, "source", run_id="run") as load:
-        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": DAY_1, "it's": DAY_3}
-        assert quarantined_days(load, LINGOKIDS_EVENTS, Calendar(DAY_2, DAY_3)) == {"1": DAY_2, "it's": DAY_3}
+        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": {DAY_1, DAY_2}, "it's": {DAY_3}}
+        assert quarantined_days(load, LINGOKIDS_EVENTS, Calendar(DAY_2, DAY_3)) == {"1": {DAY_2}, "it's": {DAY_3}}
+
+
+def test_the_quarantine_of_a_held_day_knows_its_files_too(lake: Lake) -> None:
+    found = events(rejects=[_event_reject(DAY_1, "1", 1)])
+    publish(lake, found, window(DAY_1), 1, held={DAY_1: ["rejected_share"]})
+    with open_load(lake, "source", run_id="run") as load:
+        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": {DAY_1}}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from engagement_assets.run_history import INTERRUPTED_TAG
 from engagement_assets.sensors import runs
 from tests.unit.sensors.graphs import Graph, day, graph
 
@@ -74,6 +75,16 @@ def test_a_run_that_failed_is_tried_again_after_a_pause_and_a_bounded_number_of_
         )
         found.materialize([FACT], [day(2)])
         assert len(_requested(found.sense("cross_source_tables"))) == 1
+
+
+def test_a_run_that_somebody_interrupted_is_no_failure_and_the_next_one_has_another_number() -> None:
+    with graph(catch_up_attempts=2) as found:
+        found.materialize([FACT], [day(2)])
+        (first,) = found.sense("cross_source_tables").run_requests or []
+        tags = {**first.tags, INTERRUPTED_TAG: "true"}
+        for number in (2, 3, 4):
+            create_run_for_test(found.instance, status=dg.DagsterRunStatus.CANCELED, tags=tags)
+            assert _requested(found.sense("cross_source_tables")) == [f"{str(first.run_key).removesuffix('1')}{number}"]
 
 
 def _evaluate(found: Graph, check: dg.AssetCheckKey, *, passed: bool, severity: dg.AssetCheckSeverity) -> None:
