@@ -56,6 +56,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
             load.workdir,
             identity=settings.user_event_identity,
             device_id_max_length=settings.user_events_device_id_max_length,
+            calendar=settings.calendar_at(load.started_at),
             extracted_at=load.started_at,
             progress=run.progress,
         )
@@ -85,6 +86,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
         load.workdir,
         identity=run.settings.user_event_identity,
         device_id_max_length=run.settings.user_events_device_id_max_length,
+        calendar=run.settings.calendar_at(load.started_at),
         extracted_at=load.started_at,
         progress=run.progress,
     )

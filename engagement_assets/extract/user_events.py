@@ -29,7 +29,7 @@ from engagement_assets.extract.api_records import (
     json_object,
     text,
 )
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.extract.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
 from engagement_assets.extract.page_store import Page, PageStore
 from engagement_assets.extract.user_events_api import UserEventsApi
 from engagement_assets.lake.datasets import USER_EVENTS
@@ -133,6 +133,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two settin
     *,
     identity: EventIdentity,
     device_id_max_length: int,
+    calendar: Calendar,
     extracted_at: datetime,
     progress: Callable[[str], None],
 ) -> Extraction:
@@ -145,6 +146,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two settin
         workdir: An existing folder for rows.
         identity: What tells two events apart.
         device_id_max_length: The characters that a device's id has at most.
+        calendar: Events whose own time lies elsewhere are quarantined, on the date that lists them.
         extracted_at: The time of the load.
         progress: Told every ten days how far the reading is.
     """
@@ -154,6 +156,7 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two settin
         for position, record in enumerate(page.records):
             try:
                 event = _read_event(record, listed_on, identity, device_id_max_length)
+                _refuse_other_times(event, calendar)
             except BadValueError as error:
                 rows.reject(page.name, position, listed_on, record, error)
                 continue
@@ -200,6 +203,14 @@ def _read_event(record: Any, listed_on: date, identity: EventIdentity, device_id
         parts = (columns[name] for name in ("device_id", "event_time", "event_type", "path"))
         columns["event_id"] = own_id or _digest(*parts)
     return event
+
+
+def _refuse_other_times(event: ReadRecord, calendar: Calendar) -> None:
+    """Raise BadValueError for a time of 1970 or 2099; a date of the service may begin before that of UTC."""
+    at = event.columns["event_time"]
+    day_before = calendar.first.toordinal() - 1
+    if not (isinstance(at, datetime) and day_before <= at.toordinal() and at.date() <= calendar.last):
+        raise BadValueError(OUTSIDE_CALENDAR, f"event_time on a day from {calendar}", at)
 
 
 def _digest(*parts: Value) -> str:

@@ -227,7 +227,7 @@ def test_user_events() -> None:
         pages = [(day, Page(f"events-{day}", records if day == PAGES.start else [], 1)) for day in PAGES.days()]
         with zone({}) as (_, workdir, connection):
             extraction = user_events.extract(
-                connection, pages, PAGES, workdir, identity=identity, device_id_max_length=64,
+                connection, pages, PAGES, workdir, identity=identity, device_id_max_length=64, calendar=CALENDAR,
                 extracted_at=EXTRACTED_AT, progress=quiet,
             )  # fmt: skip
             judge(connection, extraction, {"raw_user_events/events": len(records)})

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from engagement_assets.extract import user_events
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract.page_store import Page
 from engagement_assets.extract.user_events import EventIdentity
 from engagement_assets.lake.datasets import USER_EVENTS
@@ -40,11 +40,13 @@ class Reader:
         second: tuple[Any, ...] = (),
         identity: EventIdentity = EventIdentity.EVENT,
         device_id_max_length: int = 64,
+        calendar: Calendar = ALL_DAYS,
     ) -> Loaded:
         pages = [(DAY_1, Page("events-2024-03-01", events, 10)), (DAY_2, Page("events-2024-03-02", second, 10))]
         extraction = user_events.extract(
             self.connection, pages, DayWindow(DAY_1, date(2024, 3, 3)), self.workdir,
-            identity=identity, device_id_max_length=device_id_max_length, extracted_at=NOW, progress=self.lines.append,
+            identity=identity, device_id_max_length=device_id_max_length, calendar=calendar, extracted_at=NOW,
+            progress=self.lines.append,
         )  # fmt: skip
         return loaded(self.connection, extraction)
 
@@ -321,3 +323,23 @@ def test_empty_days_are_days_that_were_read(reader: Reader) -> None:
     found = reader.load()
     assert found.counted(USER_EVENTS.key) == {DAY_1: (0, 0, 0), DAY_2: (0, 0, 0)}
     assert reader.lines == ["raw_user_events/events: 2 of 2 days read"]
+
+
+@pytest.mark.parametrize(
+    ("event_time", "is_outside"),
+    [
+        (0, True),
+        ("2024-02-28T23:59:59Z", True),
+        ("2024-02-29T00:00:00Z", False),
+        ("2024-03-11T23:59:59.999999Z", False),
+        ("2024-03-12T00:00:00Z", True),
+        ("2099-01-01T00:00:00Z", True),
+    ],
+)
+def test_an_event_of_a_clock_that_is_dead_or_ahead_is_quarantined_on_the_date_that_lists_it(
+    reader: Reader, event_time: object, is_outside: bool
+) -> None:
+    # A date of the service may begin on the day before, in UTC.
+    found = reader.load(event(event_time=event_time), calendar=Calendar(DAY_1, date(2024, 3, 11)))
+    assert found.reasons() == ([(DAY_1, 0, "outside_calendar")] if is_outside else [])
+    assert found.counted(USER_EVENTS.key)[DAY_1] == (1, int(is_outside), 0)
