@@ -154,10 +154,10 @@ def test_a_file_without_any_day_counts_where_it_was_first_seen(tmp_path: Path) -
     index = FileIndex()
 
     first = load_events(root, tmp_path / "w", one_day(DAY), index=index)
-    known = {row["source_path"]: row["day"] for row in first.rejected}
+    known = {row["source_path"]: {row["day"]} for row in first.rejected}
     again = load_events(root, tmp_path / "w", one_day(date(2020, 1, 30)), index=index, known_undated_days=known)
 
-    assert known == {"mobile_events/a.csv": DAY}
+    assert known == {"mobile_events/a.csv": {DAY}}
     assert (again.rejected, again.files_read) == ([], ())
 
 
