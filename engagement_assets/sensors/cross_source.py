@@ -52,10 +52,8 @@ def cross_source_sensor(settings: Settings) -> dg.SensorDefinition:
         if failed := _blocking_failures(context.instance, graph.get_check_keys_for_assets(tables)):
             return dg.SkipReason(f"nothing is made of a table that failed a blocking test: {', '.join(failed)}")
         tried = tries_on(context.instance, CROSS_SOURCE_TABLES, newest)
-        if tried.times >= settings.catch_up_attempts:
-            return dg.SkipReason(f"{tried.times} runs failed, the last is {tried.last_run_id}: it is left to a person")
-        if not tried.is_due(datetime.now(UTC)):
-            return dg.SkipReason(f"pauses after run {tried.last_run_id} failed")
+        if reason := tried.why_not_again(settings.catch_up_attempts, datetime.now(UTC)):
+            return dg.SkipReason(reason)
         return dg.RunRequest(
             run_key=f"after {newest}, try {tried.next_try}",
             tags={SENSOR_TAG: CROSS_SOURCE_TABLES, INPUTS_TAG: str(newest)},

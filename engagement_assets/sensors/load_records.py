@@ -46,10 +46,8 @@ def load_records_sensor(settings: Settings) -> dg.SensorDefinition:
         if run_id := RunsUnderWay.of(context).that_makes_any_of(published):
             return dg.SkipReason(f"run {run_id} publishes, which brings the audit tables along")
         tried = tries_on(context.instance, LOAD_RECORDS, newest)
-        if tried.times >= settings.catch_up_attempts:
-            return dg.SkipReason(f"{tried.times} runs failed, the last is {tried.last_run_id}: it is left to a person")
-        if not tried.is_due(datetime.now(UTC)):
-            return dg.SkipReason(f"pauses after run {tried.last_run_id} failed")
+        if reason := tried.why_not_again(settings.catch_up_attempts, datetime.now(UTC)):
+            return dg.SkipReason(reason)
         return dg.RunRequest(
             run_key=f"after load {newest}, try {tried.next_try}",
             tags={SENSOR_TAG: LOAD_RECORDS, INPUTS_TAG: newest},

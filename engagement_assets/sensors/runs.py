@@ -74,6 +74,12 @@ class Tried:
         """The number of the next run: those that somebody interrupted are no failures, and have numbers, too."""
         return self.times + self.interrupted + 1
 
+    def why_not_again(self, attempts: int, now: datetime) -> str | None:
+        """What keeps the sensor from one more run: all `attempts` have failed, or the pause is not over."""
+        if self.times >= attempts:
+            return f"{self.times} runs failed, the last is {self.last_run_id}: it is left to a person"
+        return None if self.is_due(now) else f"pauses after run {self.last_run_id} failed"
+
     def after(self, record: dg.RunRecord) -> "Tried":
         """The same with one more run."""
         run = record.dagster_run

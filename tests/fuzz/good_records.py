@@ -47,12 +47,7 @@ def _landing_files() -> dict[str, list[bytes]]:
 
 def _records(content: bytes) -> Iterator[dict[str, Any]]:
     for line in content.splitlines():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            yield found
+        yield from _records_of_file(line)
 
 
 @cache
