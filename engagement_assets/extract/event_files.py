@@ -12,7 +12,6 @@ from datetime import date
 from engagement_assets.extract.extraction import Calendar, DayWindow, UnreadPath
 from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile, printable_key
-from engagement_assets.extract.strangers import strangers
 
 # A window in which nothing happens: what is read for it are lines without a day.
 NO_DAYS = DayWindow(date(1, 1, 1), date(1, 1, 2))
@@ -33,7 +32,7 @@ def date_in_path(key: str) -> date | None:
 def list_landing_files(
     landing: Landing, prefix: str, suffixes: tuple[str, ...]
 ) -> tuple[list[LandingFile], list[LandingFile], list[UnreadPath]]:
-    """The files to read, those that must not be opened, and what lies there besides and is never read."""
+    """The files to read, those that must not be opened, and others below `prefix`, which are never read."""
     readable, refused, unread = [], [], []
     for file in landing.files(prefix, ("",)):
         key = printable_key(file.key)
@@ -45,7 +44,7 @@ def list_landing_files(
             refused.append(file)
         else:
             readable.append(file)
-    return readable, refused, [*unread, *strangers(landing, prefix)]
+    return readable, refused, unread
 
 
 def files_of_days(

@@ -24,6 +24,7 @@ from engagement_assets.extract.jsonl_records import JsonlRecords
 from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.line_extraction import extraction_of
 from engagement_assets.extract.line_files import MAX_LINE_BYTES, PreparedFiles, prepare_files
+from engagement_assets.extract.strangers import strangers
 from engagement_assets.lake.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
@@ -143,7 +144,11 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
-    return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
+    return replace(
+        extraction,
+        never_read=(*unread, *strangers(landing, EVENTS_PREFIX)),
+        files_there=tuple(file.key for file in readable),
+    )
 
 
 def learn_event_days(
@@ -240,7 +245,7 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
-    return replace(extraction, never_read=tuple(unread))
+    return replace(extraction, never_read=(*unread, *strangers(landing, prefix)))
 
 
 def _prepare(landing: Landing, files: Sequence[LandingFile], folder: Path, max_line_bytes: int) -> PreparedFiles:

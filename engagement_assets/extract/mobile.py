@@ -24,6 +24,7 @@ from engagement_assets.extract.file_index import FileIndex
 from engagement_assets.extract.landing import Landing, LandingFile
 from engagement_assets.extract.line_extraction import extraction_of
 from engagement_assets.extract.line_files import CSV_LINE, prepare_files
+from engagement_assets.extract.strangers import strangers
 from engagement_assets.lake.datasets import MOBILE_EVENTS
 
 EVENTS_PREFIX = "mobile_events"
@@ -106,7 +107,11 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
         pseudonym_key=None,
         extracted_at=extracted_at,
     )
-    return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
+    return replace(
+        extraction,
+        never_read=(*unread, *strangers(landing, EVENTS_PREFIX)),
+        files_there=tuple(file.key for file in readable),
+    )
 
 
 def learn_event_days(
