@@ -9,6 +9,7 @@ from engagement_assets.extract.event_files import list_landing_files
 from engagement_assets.extract.extraction import UnreadPath
 from engagement_assets.extract.landing import Landing
 from engagement_assets.extract.strangers import PREFIXES, strangers
+from tests.unit.extract import lingokids_loads, mobile_loads
 
 
 def _zone(tmp_path: Path, *keys: str) -> Landing:
@@ -54,3 +55,17 @@ def test_a_file_with_another_ending_is_told(tmp_path: Path, name: str) -> None:
     readable, refused, unread = list_landing_files(landing, mobile.EVENTS_PREFIX, mobile.SUFFIXES)
     assert ([file.key for file in readable], refused) == (["mobile_events/b.csv"], [])
     assert unread == [UnreadPath(f"mobile_events/x/{name}", "its name ends with none of .csv, .csv.gz")]
+
+
+def test_a_load_tells_what_lies_beside_its_folder(tmp_path: Path) -> None:
+    root = lingokids_loads.landing_with(tmp_path)
+    (root / "lingokids/event").mkdir()
+    told = lingokids_loads.load_events(root, tmp_path / "w").never_read
+    assert told == (UnreadPath("lingokids/event", "no source reads it; is lingokids/events/ meant?"),)
+
+
+def test_a_load_of_mobile_events_tells_what_lies_beside_its_folder(tmp_path: Path) -> None:
+    root = mobile_loads.landing_with(tmp_path)
+    (root / "mobile-events").mkdir()
+    told = mobile_loads.load_events(root, tmp_path / "w").never_read
+    assert told == (UnreadPath("mobile-events", "no source reads it; is mobile_events/ meant?"),)
