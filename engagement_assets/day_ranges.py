@@ -7,8 +7,8 @@ of days that runs are asked for (`timetable.py`).
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.timetable import blocks_of
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.orchestration.timetable import blocks_of
 
 MOST_RANGES = 5
 

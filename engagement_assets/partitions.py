@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 
 # A run that has both is one over all days between them, the last one included.
 RANGE_START_TAG = "dagster/asset_partition_range_start"

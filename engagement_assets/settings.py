@@ -14,9 +14,9 @@ from zoneinfo import available_timezones
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from engagement_assets.extract.extraction import Calendar
-from engagement_assets.extract.http_api import refuse_tokens_in_clear
-from engagement_assets.extract.user_events import EventIdentity
+from engagement_assets.contracts.extraction import Calendar
+from engagement_assets.extract.services.client import refuse_tokens_in_clear
+from engagement_assets.extract.user_events.extraction import EventIdentity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 MIN_RAW_RETENTION_DAYS = 90

@@ -17,9 +17,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from engagement_assets.assets.mart_pictures import with_pictures
-from engagement_assets.assets.retries import trying_again
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.assets.retrying import trying_again
+from engagement_assets.contracts.datasets import RAW_DATASETS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings

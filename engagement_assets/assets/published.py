@@ -11,7 +11,7 @@ import dagster as dg
 
 from engagement_assets.assets.dbt_models import AREAS, AUDIT, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.retrying import trying_again
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.transform.publish import publish_schemas

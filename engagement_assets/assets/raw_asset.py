@@ -13,7 +13,7 @@ from engagement_assets.assets.raw_load import LoadConfig, door_check_specs, raw_
 from engagement_assets.assets.raw_release import release_held_days
 from engagement_assets.assets.raw_replay import replay_quarantine
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.retrying import trying_again
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.settings import Settings
 

@@ -12,14 +12,14 @@ import dagster as dg
 from pydantic import Field
 
 from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
-from engagement_assets.checks import evidence
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, STANDARD_CHECKS, Claim
-from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
-from engagement_assets.checks.verdict import Verdict, by_day, check_spec
+from engagement_assets.checks.outcome import Verdict, by_day, check_spec
+from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
+from engagement_assets.contracts import check_metadata
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, STANDARD_CHECKS, Claim
 from engagement_assets.day_ranges import in_ranges
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
@@ -171,7 +171,10 @@ def not_judged(
     asset_key = dg.AssetKey(dataset.key.split("/"))
     names = {result.check_name for result in judged}
     span = (
-        {evidence.FIRST_DAY_JUDGED: settled[0].isoformat(), evidence.LAST_DAY_JUDGED: settled[-1].isoformat()}
+        {
+            check_metadata.FIRST_DAY_JUDGED: settled[0].isoformat(),
+            check_metadata.LAST_DAY_JUDGED: settled[-1].isoformat(),
+        }
         if settled and dataset.partitioned
         else {}
     )
@@ -182,8 +185,8 @@ def not_judged(
             check_name=check.name,
             description=f"not judged: {told}",
             metadata={
-                evidence.FAILING_DAYS: [],
-                evidence.NOT_JUDGED: not settled or check.name == EVERY_FILE_IS_READ.name,
+                check_metadata.FAILING_DAYS: [],
+                check_metadata.NOT_JUDGED: not settled or check.name == EVERY_FILE_IS_READ.name,
                 **span,
             },
         )
@@ -236,7 +239,7 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
         results = [verdict.result(load, held) for verdict in verdicts if verdict.dataset is dataset]
         asset_key = dataset.key.split("/")
         if not held and complete_before is None:
-            metadata[dataset.key][evidence.HELD_DAYS] = still_held
+            metadata[dataset.key][check_metadata.HELD_DAYS] = still_held
             yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)
             continue
         if held:
@@ -244,7 +247,7 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
                 dg.AssetObservation(
                     asset_key,
                     description=f"{len(held)} days of this load are held" if dataset.partitioned else "held",
-                    metadata={**metadata[dataset.key], evidence.HELD_DAYS: still_held},
+                    metadata={**metadata[dataset.key], check_metadata.HELD_DAYS: still_held},
                 )
             )
         partitions = window.days() if window else []

@@ -12,11 +12,11 @@ import dagster as dg
 
 from engagement_assets.assets.raw_load import history_of, not_judged
 from engagement_assets.assets.raw_source import RawRun, RawSource
-from engagement_assets.assets.retries import trying_again
-from engagement_assets.checks.catalog import Severity
-from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
-from engagement_assets.checks.verdict import Verdict
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.assets.retrying import trying_again
+from engagement_assets.checks.outcome import Verdict
+from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.load_checks import Severity
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load

@@ -10,13 +10,13 @@ import dagster as dg
 from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
 from engagement_assets.checks.landing_zone import every_file_is_read
-from engagement_assets.checks.raw_door import has_not_shrunk
-from engagement_assets.extract import runna
-from engagement_assets.extract.landing import Landing
+from engagement_assets.checks.standard import has_not_shrunk
+from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
+from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_documents
-from engagement_assets.lake.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.settings import Settings

@@ -13,11 +13,11 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_load import LoadConfig
-from engagement_assets.checks.catalog import Claim
-from engagement_assets.checks.verdict import Verdict
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.checks.outcome import Verdict
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import Claim
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
-from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits

@@ -12,23 +12,23 @@ import dagster as dg
 from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import (
+from engagement_assets.checks.outcome import Verdict
+from engagement_assets.checks.standard import few_records_are_gone, has_no_duplicate_ids
+from engagement_assets.checks.volume import rows_of_load
+from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import (
     FEW_RECORDS_ARE_GONE,
     STRAVA_CHECKS,
     STRAVA_HAS_NO_DUPLICATE_IDS,
     STRAVA_WEEKLY_COUNT_AS_EXPECTED,
     STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
 )
-from engagement_assets.checks.raw_door import few_records_are_gone, has_no_duplicate_ids
-from engagement_assets.checks.verdict import Verdict
-from engagement_assets.checks.volume import rows_of_load
-from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
-from engagement_assets.extract import strava
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.page_store import PageStore
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
-from engagement_assets.extract.strava_api import StravaApi
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.api import StravaApi
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.load import Load

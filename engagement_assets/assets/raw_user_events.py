@@ -11,13 +11,13 @@ import dagster as dg
 from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import FEW_RECORDS_ARE_GONE
-from engagement_assets.checks.raw_door import few_records_are_gone
-from engagement_assets.extract import user_events
-from engagement_assets.extract.page_store import PageStore
+from engagement_assets.checks.standard import few_records_are_gone
+from engagement_assets.contracts.datasets import USER_EVENTS
+from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
 from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
-from engagement_assets.extract.user_events_api import UserEventsApi
-from engagement_assets.lake.datasets import USER_EVENTS
+from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.user_events import extraction as user_events
+from engagement_assets.extract.user_events.api import UserEventsApi
 from engagement_assets.lake.known_records import records_missing
 from engagement_assets.lake.load import Load
 from engagement_assets.partitions import with_trailing_days

@@ -6,10 +6,10 @@ have gone, which hold a batch (`has_not_shrunk` there).
 
 from collections.abc import Collection, Sequence
 
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
-from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
-from engagement_assets.extract.extraction import UnreadPath
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import KEYS_SHOWN, Finding, Verdict
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import UnreadPath
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.lake.known_records import records_not_in_their_files
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load

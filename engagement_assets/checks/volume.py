@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from statistics import median
 
-from engagement_assets.checks.catalog import VOLUME_AS_EXPECTED
-from engagement_assets.checks.verdict import Finding, Verdict
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import Finding, Verdict
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.load_checks import VOLUME_AS_EXPECTED
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import fmean, stdev
 
-from engagement_assets.checks.catalog import Claim
-from engagement_assets.checks.verdict import Finding, Verdict
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import Finding, Verdict
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.load_checks import Claim
 from engagement_assets.lake.day_files import day_file, rows_of
 from engagement_assets.lake.load import Load
 

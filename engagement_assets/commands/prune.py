@@ -8,13 +8,13 @@ import sys
 
 import dagster as dg
 
-from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import end_process
+from engagement_assets.commands.load_settings import own_settings
 from engagement_assets.definitions import build_defs
-from engagement_assets.extract.http_api import Clock
+from engagement_assets.extract.services.client import Clock
+from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.lake.lake import LakeBusyError
-from engagement_assets.retention import prune_all
+from engagement_assets.orchestration.retention import prune_all
 
 
 def main() -> int:

@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.downstream import and_downstream, datasets_meant
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import end_process
+from engagement_assets.commands.load_settings import own_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.per_source import SOURCES
 from engagement_assets.shown_text import shown_lines
 

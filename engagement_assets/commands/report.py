@@ -10,10 +10,10 @@ import webbrowser
 import dagster as dg
 
 from engagement_assets.assets.engagement_report import written_report
-from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import end_process
+from engagement_assets.commands.load_settings import own_settings
 from engagement_assets.definitions import build_defs
+from engagement_assets.instance.home import prepare_dagster_home
 
 
 def main() -> int:

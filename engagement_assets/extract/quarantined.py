@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.landing import Landing, LandingFile
-from engagement_assets.extract.page_store import Page
+from engagement_assets.contracts.extraction import Extraction
+from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.services.pages import Page
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.lake.day_files import sql_text, write_empty_file
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS

@@ -7,7 +7,7 @@ Belongs here: the release. Not here: holding a day (see `Load.publish`), what is
 from collections.abc import Sequence
 from datetime import date
 
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import held_records, partition_date

@@ -7,8 +7,8 @@ Belongs here: reading published days beside those that lie aside. Not here: how 
 from collections.abc import Collection, Iterable
 from datetime import date
 
-from engagement_assets.extract.extraction import Calendar, DayWindow
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import Calendar, DayWindow
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.load import Load

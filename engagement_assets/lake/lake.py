@@ -35,7 +35,7 @@ import fsspec
 from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import FILE_NAME
 
 # A dataset without daily partitions lies in one folder with this day, so that all are read alike.

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import (
     day_file,
     rows_of,

@@ -12,7 +12,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
     RUNNA_WORKOUT_STEPS,

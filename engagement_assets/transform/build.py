@@ -19,8 +19,8 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
-from engagement_assets.checks.evidence import FAILING_KEYS
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.check_metadata import FAILING_KEYS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown

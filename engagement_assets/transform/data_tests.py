@@ -11,15 +11,15 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.checks.evidence import (
+from engagement_assets.contracts.check_metadata import (
     BLOCKED,
     EXPECTED,
     FAILING_ROWS,
     FAILING_ROWS_SQL,
     OBSERVED,
 )
+from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.extract.pseudonyms import pseudonym
-from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
 MAX_KEYS = 5

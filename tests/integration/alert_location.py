@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.alerts.sensor import alert_sensor
-from engagement_assets.checks import evidence
+from engagement_assets.contracts import check_metadata
 from engagement_assets.settings import Settings
 
 EVENTS = dg.AssetKey(["raw_toy", "events"])
@@ -44,11 +44,15 @@ def _result(check: str, key: dg.AssetKey, tags: Mapping[str, str]) -> dg.AssetCh
     by_day = key != TABLE
     found = Fails(**told) if told else None
     if found and found.severity == NOT_JUDGED.severity:
-        metadata = {evidence.FAILING_DAYS: [], evidence.NOT_JUDGED: True}
+        metadata = {check_metadata.FAILING_DAYS: [], check_metadata.NOT_JUDGED: True}
         return dg.AssetCheckResult(passed=True, asset_key=key, check_name=check, metadata=metadata)
-    metadata = {evidence.FAILING_DAYS: list(found.days) if found else []} if by_day else {}
+    metadata = {check_metadata.FAILING_DAYS: list(found.days) if found else []} if by_day else {}
     if found:
-        metadata |= {evidence.OBSERVED: "3 wrong rows", evidence.EXPECTED: "0", evidence.FAILING_ROWS: 3}
+        metadata |= {
+            check_metadata.OBSERVED: "3 wrong rows",
+            check_metadata.EXPECTED: "0",
+            check_metadata.FAILING_ROWS: 3,
+        }
     return dg.AssetCheckResult(
         passed=found is None,
         asset_key=key,

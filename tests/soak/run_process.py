@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import Clock
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.load import Load
 from engagement_assets.settings import Settings
 

@@ -16,11 +16,11 @@ from engagement_assets.alerts.incidents import EVERYTHING
 from engagement_assets.alerts.run_results import outcome_of
 from engagement_assets.assets.raw_load import LoadConfig
 from engagement_assets.assets.raw_source import RawRun
-from engagement_assets.checks.raw_door import has_not_shrunk, schema_drift
-from engagement_assets.checks.verdict import Verdict
+from engagement_assets.checks.outcome import Verdict
+from engagement_assets.checks.standard import has_not_shrunk, schema_drift
 from engagement_assets.commands.range_run import RangeRun, progress_logger
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.lake.datasets import RUNNA_ACTIVITIES
+from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.load_records import DayCounts

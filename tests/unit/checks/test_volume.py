@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from engagement_assets.checks.verdict import Verdict
+from engagement_assets.checks.outcome import Verdict
 from engagement_assets.checks.volume import rows_in_day, rows_of_load, volume_as_expected
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, STRAVA_ACTIVITY_KUDOS, Dataset
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, STRAVA_ACTIVITY_KUDOS, Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from engagement_assets.assets.raw_strava import WEEKLY_STATISTICS
-from engagement_assets.checks.catalog import Severity
-from engagement_assets.checks.verdict import Verdict
+from engagement_assets.checks.outcome import Verdict
 from engagement_assets.checks.weekly_statistics import Interval, WeeklyStatistic, weekly_statistic_as_expected
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import Severity
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.retention import prune_raw_days

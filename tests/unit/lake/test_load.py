@@ -9,8 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.extract.extraction import ALL_DAYS, Calendar
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
@@ -18,6 +17,7 @@ from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITY_LAPS,
     Dataset,
 )
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeFullError
 from engagement_assets.lake.load import DayCounts, open_load
