@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
 from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
@@ -33,7 +33,7 @@ def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         load=_load_events,
         reread=_reread_events,
         traits=traits,
-        checks=[(claim, LINGOKIDS_EVENTS) for claim in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
+        checks=[(check, LINGOKIDS_EVENTS) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
     )
     users = _snapshot(LINGOKIDS_USERS, lingokids.extract_users, lingokids.USERS_PREFIX, traits)
     activities = _snapshot(LINGOKIDS_ACTIVITIES, lingokids.extract_activities, lingokids.ACTIVITIES_PREFIX, traits)
@@ -56,13 +56,13 @@ def _load_events(run: RawRun) -> RawResults:
             calendar=calendar,
             progress=run.progress,
         )
-        load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
-        verdicts = [
-            *standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings),
+        load.stage(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
+        outcomes = [
+            *standard_outcomes(load, [LINGOKIDS_EVENTS], run.settings),
             every_file_is_read(LINGOKIDS_EVENTS, extraction.never_read),
             files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, extraction.files_there),
         ]
-        yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], verdicts, run.window, settings=run.settings)
+        yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], outcomes, run.window, settings=run.settings)
     index.save(run.index_uri)
 
 
@@ -99,12 +99,12 @@ def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str,
                 extracted_at=load.started_at,
                 progress=run.progress,
             )
-            load.write_aside(extraction, None, forget=run.allow_shrink, take_over_held=True)
-            verdicts = [
-                *standard_verdicts(load, [dataset], run.settings),
+            load.stage(extraction, None, forget=run.allow_shrink, take_over_held=True)
+            outcomes = [
+                *standard_outcomes(load, [dataset], run.settings),
                 every_file_is_read(dataset, extraction.never_read),
             ]
-            yield from publish_or_hold(run.context, load, [dataset], verdicts, None, settings=run.settings)
+            yield from publish_or_hold(run.context, load, [dataset], outcomes, None, settings=run.settings)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
         folder = load.workdir / "records"

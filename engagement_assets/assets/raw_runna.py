@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read
 from engagement_assets.checks.standard import has_not_shrunk
@@ -32,7 +32,7 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
         load=_load,
         reread=_reread,
         traits=SourceTraits(by_file=True),
-        checks=[(claim, RUNNA_ACTIVITIES) for claim in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
+        checks=[(check, RUNNA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
     )
     return raw_asset(source, settings)
 
@@ -49,13 +49,13 @@ def _load(run: RawRun) -> RawResults:
             processes=run.settings.extract_processes,
             progress=run.progress,
         )
-        load.write_aside(extraction, run.window)
-        verdicts = [
-            *standard_verdicts(load, DATASETS, run.settings),
+        load.stage(extraction, run.window)
+        outcomes = [
+            *standard_outcomes(load, DATASETS, run.settings),
             has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
             every_file_is_read(RUNNA_ACTIVITIES, extraction.never_read),
         ]
-        yield from publish_or_hold(run.context, load, DATASETS, verdicts, run.window, settings=run.settings)
+        yield from publish_or_hold(run.context, load, DATASETS, outcomes, run.window, settings=run.settings)
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

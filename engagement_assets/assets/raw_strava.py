@@ -10,9 +10,9 @@ from datetime import timedelta
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.outcome import Verdict
+from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import few_records_are_gone, has_no_duplicate_ids
 from engagement_assets.checks.volume import rows_of_load
 from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
@@ -63,8 +63,8 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
         datasets=DATASETS,
         load=_load,
         reread=_reread,
-        checks=[(claim, STRAVA_ACTIVITIES) for claim in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
-        verdicts_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
+        checks=[(check, STRAVA_ACTIVITIES) for check in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
+        outcomes_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
         resources=frozenset({"api_clients"}),
     )
     return raw_asset(source, settings)
@@ -92,7 +92,7 @@ def _published_around(load: Load, window: DayWindow) -> str:
     )
 
 
-def _no_duplicates(load: Load, published: str) -> Verdict:
+def _no_duplicates(load: Load, published: str) -> CheckOutcome:
     not_deleted = f"(select * from {published} where deleted_at is null)"
     return has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted)
 
@@ -118,13 +118,13 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
             extracted_at=load.started_at,
             progress=run.progress,
         )
-        load.write_aside(reading.extraction, reading.window)
-        verdicts = [
-            *standard_verdicts(load, DATASETS, settings, rows_of_load),
+        load.stage(reading.extraction, reading.window)
+        outcomes = [
+            *standard_outcomes(load, DATASETS, settings, rows_of_load),
             _no_duplicates(load, published),
             *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
         ]
-        verdicts.append(
+        outcomes.append(
             few_records_are_gone(
                 STRAVA_ACTIVITIES,
                 reading.missing,
@@ -141,7 +141,7 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
                 run.context,
                 load,
                 DATASETS,
-                verdicts,
+                outcomes,
                 days,
                 settings=settings,
                 figures=figures,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.standard import few_records_are_gone
 from engagement_assets.contracts.datasets import USER_EVENTS
@@ -60,9 +60,9 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
             extracted_at=load.started_at,
             progress=run.progress,
         )
-        load.write_aside(extraction, window)
-        verdicts = [
-            *standard_verdicts(load, [USER_EVENTS], settings),
+        load.stage(extraction, window)
+        outcomes = [
+            *standard_outcomes(load, [USER_EVENTS], settings),
             few_records_are_gone(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
         ]
         figures = {
@@ -71,7 +71,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
         }
         try:
             yield from publish_or_hold(
-                run.context, load, [USER_EVENTS], verdicts, days, settings=settings, figures=figures
+                run.context, load, [USER_EVENTS], outcomes, days, settings=settings, figures=figures
             )
         finally:
             pages.clear()

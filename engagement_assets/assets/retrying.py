@@ -19,7 +19,7 @@ MAX_RETRIES = 2
 
 
 @contextmanager
-def trying_again(settings: Settings, context: dg.AssetExecutionContext) -> Iterator[None]:
+def retrying(settings: Settings, context: dg.AssetExecutionContext) -> Iterator[None]:
     """Let Dagster try the step twice more for what may heal, the second time after a longer pause.
 
     What will not heal fails at once: credentials that are refused, an answer that breaks its contract, and whatever is

@@ -1,4 +1,4 @@
-"""What a check at the door has found, and how Dagster is told.
+"""What a check of a load has found, and how Dagster is told.
 
 Belongs here: findings by day, their severity, and the check's result. Not here: what is judged (the modules beside this
 one) or what becomes of a failing day (see `assets/raw_load.py`).
@@ -13,7 +13,7 @@ import dagster as dg
 
 from engagement_assets.contracts import check_metadata
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.load_checks import Claim, Severity
+from engagement_assets.contracts.load_checks import CheckDefinition, Severity
 from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
@@ -42,14 +42,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckOutcome:
     """What one check found about one dataset: the failing days, each with its finding.
 
     `note` is what there is to say without a finding. `rows_in` says where the failing rows of a day lie, as a method
     that gives a key of the lake, and `rows_where` which rows of it they are.
     """
 
-    claim: Claim
+    check: CheckDefinition
     dataset: Dataset
     findings: Mapping[date, Finding]
     figures: Mapping[str, Shown] = field(default_factory=dict)
@@ -62,13 +62,13 @@ class Verdict:
         """The days that must be held for this check, each with its sentence."""
         return {day: found.sentence for day, found in self.findings.items() if found.severity == Severity.HALT}
 
-    def with_severity(self, severity: Severity | None) -> "Verdict":
+    def with_severity(self, severity: Severity | None) -> "CheckOutcome":
         """The same findings at the severity that a setting gives; None leaves each its own."""
         if severity is None:
             return self
         return replace(self, findings={day: replace(found, severity=severity) for day, found in self.findings.items()})
 
-    def without_released(self, counts: Sequence[DayCounts], history: LoadHistory) -> "Verdict":
+    def without_released(self, counts: Sequence[DayCounts], history: LoadHistory) -> "CheckOutcome":
         """The same without the days that somebody released and that were read again with the same counts.
 
         Else a service's day would be held again by each run that reads it once more.
@@ -93,7 +93,7 @@ class Verdict:
         return replace(self, findings=kept, note=f"{self.note}; {told}" if self.note else told)
 
     def result(self, load: Load, held: Mapping[date, object]) -> dg.AssetCheckResult:
-        """The verdict as Dagster shows it; all failing days stand in the metadata, the first findings in the text.
+        """The outcome as Dagster shows it; all failing days stand in the metadata, the first findings in the text.
 
         `held` are the days of the load that are held, for whatever check.
         """
@@ -105,7 +105,7 @@ class Verdict:
         return dg.AssetCheckResult(
             passed=not found,
             asset_key=dg.AssetKey(self.dataset.key.split("/")),
-            check_name=self.claim.name,
+            check_name=self.check.name,
             severity=dg.AssetCheckSeverity.ERROR if halts or not found else dg.AssetCheckSeverity.WARN,
             description="\n".join(lines) or None,
             metadata={
@@ -149,10 +149,10 @@ class Verdict:
         return f"select * from read_parquet([{', '.join(map(sql_text, places))}]){where}"
 
 
-def check_spec(claim: Claim, dataset: Dataset) -> dg.AssetCheckSpec:
+def check_spec(check: CheckDefinition, dataset: Dataset) -> dg.AssetCheckSpec:
     """A check of a raw dataset, evaluated by the asset itself; failing as an error, it blocks what is downstream."""
     return dg.AssetCheckSpec(
-        claim.name, asset=dg.AssetKey(dataset.key.split("/")), description=claim.description, blocking=True
+        check.name, asset=dg.AssetKey(dataset.key.split("/")), description=check.description, blocking=True
     )
 
 

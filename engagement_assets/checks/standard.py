@@ -1,4 +1,4 @@
-"""What judges a load at the door, on what was written aside, before any of it becomes visible.
+"""What judges a load of a load, on what was staged, before any of it becomes visible.
 
 Belongs here: the checks of counts, fields and records of one load, each telling the failing days. Not here: checks that
 compare with history (`volume.py`, `weekly_statistics.py`), what happens to a failing day (see `assets/raw_load.py`),
@@ -8,7 +8,7 @@ and data rules on tables (dbt tests).
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from engagement_assets.checks.outcome import KEYS_SHOWN, Finding, Verdict
+from engagement_assets.checks.outcome import KEYS_SHOWN, CheckOutcome, Finding
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR
 from engagement_assets.contracts.load_checks import (
@@ -17,7 +17,7 @@ from engagement_assets.contracts.load_checks import (
     RECONCILES,
     REJECTED_SHARE,
     SCHEMA_DRIFT,
-    Claim,
+    CheckDefinition,
     Severity,
 )
 from engagement_assets.lake.day_files import sql_text
@@ -42,7 +42,7 @@ def few_records_are_gone(
     *,
     as_a_whole: Sequence[date] = (),
     allow_shrink: bool,
-) -> Verdict:
+) -> CheckOutcome:
     """No more than a fifth of the records known before is gone, on each day, or else of all days `as_a_whole`.
 
     `missing` holds, per day, how many records were known and how many of them are missing now. Days that are judged as
@@ -61,10 +61,10 @@ def few_records_are_gone(
         for day, (day_known, day_gone) in judged.items()
         if day_gone > MAX_SHARE_GONE * day_known and not allow_shrink
     }
-    return Verdict(FEW_RECORDS_ARE_GONE, dataset, findings, {"records_known": known, "records_gone": gone})
+    return CheckOutcome(FEW_RECORDS_ARE_GONE, dataset, findings, {"records_known": known, "records_gone": gone})
 
 
-def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool) -> Verdict:
+def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool) -> CheckOutcome:
     """No record of a published day is missing from the new one because its landing file has gone.
 
     A renamed file does no harm, a record that arrives in another file counts as there.
@@ -82,10 +82,10 @@ def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *,
         )
         for day, (records, files, example) in lost.items()
     }
-    return Verdict(HAS_NOT_SHRUNK, dataset, findings, {"records_gone": sum(item[0] for item in lost.values())})
+    return CheckOutcome(HAS_NOT_SHRUNK, dataset, findings, {"records_gone": sum(item[0] for item in lost.values())})
 
 
-def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> Verdict:
+def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> CheckOutcome:
     """Records read = accepted + quarantined + duplicates, day by day."""
     findings = {
         day.day: Finding(
@@ -100,10 +100,10 @@ def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> Verdict:
     }
     names = ("records_read", "accepted", "quarantined", "duplicates")
     figures = {name: sum(getattr(day, name) for day in counts) for name in names}
-    return Verdict(RECONCILES, dataset, findings, figures)
+    return CheckOutcome(RECONCILES, dataset, findings, figures)
 
 
-def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> Verdict:
+def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> CheckOutcome:
     """Few of a day's records are rejected; too many hold it, unless it has too few records to say so.
 
     Records outside of the calendar are told, however few they are, and never hold the day that they count on.
@@ -147,7 +147,7 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
         "records_read": sum(day.records_read for day in counts),
         "quarantined": sum(day.quarantined for day in counts),
     }
-    return Verdict(REJECTED_SHARE, dataset, findings, figures, rows_in=Lake.quarantine_key)
+    return CheckOutcome(REJECTED_SHARE, dataset, findings, figures, rows_in=Lake.quarantine_key)
 
 
 def schema_drift(
@@ -156,7 +156,7 @@ def schema_drift(
     unknown_fields: Mapping[date, Mapping[str, int]],
     known_fields: Collection[str],
     reasons: Mapping[date, Mapping[str, int]],
-) -> Verdict:
+) -> CheckOutcome:
     """No new field, and no required one that all records of a day lack.
 
     New is a field that no contract names and that no load published before has met: it is told once. The fields come
@@ -186,11 +186,11 @@ def schema_drift(
                 keys=tuple(new),
             )
     every_field = {name for fields in unknown_fields.values() for name in fields}
-    return Verdict(SCHEMA_DRIFT, dataset, findings, {"unknown_fields": ", ".join(sorted(every_field))})
+    return CheckOutcome(SCHEMA_DRIFT, dataset, findings, {"unknown_fields": ", ".join(sorted(every_field))})
 
 
-def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours: str) -> Verdict:
-    """No id of the dataset stands twice in what lies aside; one that stands on a neighbouring day, too, has moved.
+def has_no_duplicate_ids(load: Load, check: CheckDefinition, dataset: Dataset, neighbours: str) -> CheckOutcome:
+    """No id of the dataset stands twice in what is staged; one that stands on a neighbouring day, too, has moved.
 
     `neighbours` are the rows that the lake holds of days beside the window, as SQL for a table.
     """
@@ -199,9 +199,9 @@ def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours:
         f"""
         with
 
-        aside as (
+        staged as (
             select day, {key}, count(*) over (partition by {key}) as times
-            from {load.rows_aside(dataset)}
+            from {load.staged_rows(dataset)}
         ),
 
         beside as (
@@ -209,7 +209,7 @@ def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours:
             from {neighbours}
             where
                 day not in (select unnest($days::date[]))
-                and {key} in (select {key} from aside)
+                and {key} in (select {key} from staged)
         )
 
         select
@@ -217,7 +217,7 @@ def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours:
             count(*) filter (where times > 1),
             count(*) filter (where times = 1),
             (list(distinct {key}::varchar order by {key}::varchar))[:{KEYS_SHOWN}]
-        from aside
+        from staged
         where times > 1 or {key} in (select {key} from beside)
         group by day
         """,
@@ -233,7 +233,7 @@ def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours:
             )
         findings[day] = Finding(
             "; ".join(told) + f"; such as {as_markdown(ids[0])}",
-            claim.severity if repeated else Severity.WARN,
+            check.severity if repeated else Severity.WARN,
             observed=repeated + moved,
             expected=0,
             rows=repeated + moved,
@@ -241,4 +241,4 @@ def has_no_duplicate_ids(load: Load, claim: Claim, dataset: Dataset, neighbours:
         )
     ids_told = {found for finding in findings.values() for found in finding.keys}
     where = f"{key}::varchar in ({', '.join(map(sql_text, sorted(ids_told)))})" if ids_told else None
-    return Verdict(claim, dataset, findings, rows_in=Lake.day_key, rows_where=where)
+    return CheckOutcome(check, dataset, findings, rows_in=Lake.day_key, rows_where=where)

@@ -9,7 +9,7 @@ import sys
 from typing import NoReturn
 
 
-def end_process(status: int) -> NoReturn:
+def exit_process(status: int) -> NoReturn:
     """Do what was registered for the end, write out what is buffered, and leave with `status`.
 
     To take the interpreter down frees what the system frees anyway. It takes its time over the asset graph, and

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from engagement_assets.settings import Settings
 
 
-def own_settings(**given: Any) -> Settings:
+def load_settings(**given: Any) -> Settings:
     """Read the settings; `given` are those that the command itself decides.
 
     Raises:

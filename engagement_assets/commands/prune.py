@@ -8,8 +8,8 @@ import sys
 
 import dagster as dg
 
-from engagement_assets.commands.exit_process import end_process
-from engagement_assets.commands.load_settings import own_settings
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.home import prepare_dagster_home
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Remove what is older than the settings say.")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
     arguments = parser.parse_args()
-    settings = own_settings()
+    settings = load_settings()
     prepare_dagster_home(settings)
     graph = build_defs(settings).resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
@@ -36,4 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

@@ -27,7 +27,7 @@ from engagement_assets.extract.landing.event_files import (
 )
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.landing.unread_paths import strangers
+from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.extract.lines.csv_headers import cut_at_headers
 from engagement_assets.extract.lines.csv_records import CsvColumn, CsvRecords
 from engagement_assets.extract.lines.line_extraction import extraction_of
@@ -115,7 +115,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     )
     return replace(
         extraction,
-        never_read=(*unread, *strangers(landing, EVENTS_PREFIX)),
+        never_read=(*unread, *unread_paths(landing, EVENTS_PREFIX)),
         files_there=tuple(file.key for file in readable),
     )
 

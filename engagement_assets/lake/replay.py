@@ -1,4 +1,4 @@
-"""A replay: quarantined records are put through the door again, and those that come through leave a trace.
+"""A replay: quarantined records are put through the load checks again, and those that come through leave a trace.
 
 Belongs here: which records are put through, what became of each, and the counts. Not here: how they are read (see
 `extract/quarantined.py` and each source's module), what judges the days and who asks for it (see
@@ -210,7 +210,7 @@ class Replay:
             "run_id": load.run_id,
             "replayed_at": load.started_at.replace(tzinfo=None),
         }
-        path = load.aside / "replayed.parquet"
+        path = load.staging / "replayed.parquet"
         records = [{**dict(zip(columns, row, strict=True)), **own} for row in rows]
         write_records(load.connection, REPLAY_COLUMNS, records, path, earlier)
         return FileChange(key, path)

@@ -57,11 +57,11 @@ def prune_raw_days(
 
     sizes = sizes_of_days()
     if sizes and not dry_run:
-        with lake.exclusive(dataset.load_name) as aside:
+        with lake.exclusive(dataset.load_name) as staging:
             sizes = sizes_of_days()
             changes: list[FileChange] = []
             for day, size in sizes.items():
-                mark = aside / f"{day}.json"
+                mark = staging / f"{day}.json"
                 mark.write_text(json.dumps({"bytes": size}), encoding="utf-8")
                 changes += [
                     FileChange(lake.pruned_key(dataset, day), mark),
@@ -112,7 +112,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
 
 
 def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: bool) -> Pruned:
-    """Remove what killed loads have left aside, and killed publications beside the published copy."""
+    """Remove what killed loads have left staging, and killed publications beside the published copy."""
     drafts = [
         path for path in published.parent.glob(f".{published.name}.draft*") if path.stat().st_mtime < before.timestamp()
     ]

@@ -18,7 +18,7 @@ from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
 from engagement_assets.instance.run_history import prune_runs
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.retention import Pruned, prune_abandoned, prune_quarantine, prune_raw_days
-from engagement_assets.orchestration.unreported_loads import days_loaded_unseen
+from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 
@@ -73,7 +73,7 @@ def built_days(
         kind = DagsterEventType.ASSET_MATERIALIZATION
         return instance.event_log_storage.get_latest_storage_id_by_partition(asset, kind)
 
-    unseen = days_loaded_unseen(instance, lake, dataset.source, models, datetime(1970, 1, 1, tzinfo=UTC))
+    unreported = days_loaded_unreported(instance, lake, dataset.source, models, datetime(1970, 1, 1, tzinfo=UTC))
     loaded = newest(key)
     built = [newest(model) for model in models]
 
@@ -81,7 +81,7 @@ def built_days(
         partition = day.isoformat()
         return (
             bool(built)
-            and day not in unseen
+            and day not in unreported
             and partition in loaded
             and all(model.get(partition, 0) > loaded[partition] for model in built)
         )

@@ -20,7 +20,7 @@ _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _MATERIALIZATIONS_LOOKED_AT = 10_000
 
 
-def days_loaded_unseen(
+def days_loaded_unreported(
     instance: dg.DagsterInstance, lake: Lake, source: str, models: Iterable[dg.AssetKey], since: datetime
 ) -> set[date]:
     """Days of a source that a run loaded since a moment, and of which one of `models` is older than that load.

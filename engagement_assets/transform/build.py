@@ -203,13 +203,13 @@ class DbtBuild:
                     continue  # no check of any asset: dbt's own message is all that there is to tell
                 table = ".".join(check.asset_key.path)
                 metadata = test.evidence()
-                if test.has_verdict:
+                if test.has_outcome:
                     try:
                         metadata[FAILING_KEYS] = failing_keys(
                             connection, test, self.manifest, table, self.pseudonym_key
                         )
                     except duckdb.Error as error:
-                        # The verdict stands without them.
+                        # The outcome stands without them.
                         context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
                 told[unique_id] = (test.sentence(table), metadata)
         return told

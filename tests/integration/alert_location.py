@@ -21,7 +21,7 @@ TABLE = dg.AssetKey(["toy", "table"])
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="UTC", end_date="2024-03-01")
 CHECKS = [f"holds_{number:02}" for number in range(4)]
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-VERDICTS_TAG = "toy/verdicts"
+VERDICTS_TAG = "toy/outcomes"
 BREAKS_TAG = "toy/breaks"
 
 
@@ -104,12 +104,12 @@ def run(
     **fails: Fails,
 ) -> str:
     """Run assets for the first to the last of `days`; the run's id."""
-    verdicts = {check: asdict(found) for check, found in fails.items()}
+    outcomes = {check: asdict(found) for check, found in fails.items()}
     first_and_last = (days[0], days[-1]) if days else ("2024-01-01", "2024-01-01")
     result = dg.materialize(
         assets,
         instance=instance,
-        tags={**dict(zip(RANGE_TAGS, first_and_last, strict=True)), VERDICTS_TAG: json.dumps(verdicts), **(tags or {})},
+        tags={**dict(zip(RANGE_TAGS, first_and_last, strict=True)), VERDICTS_TAG: json.dumps(outcomes), **(tags or {})},
         raise_on_error=False,
     )
     return result.run_id

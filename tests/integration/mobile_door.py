@@ -1,6 +1,6 @@
 """Mobile events in a landing zone of a test, and runs of their raw asset, with one asset downstream.
 
-Belongs here: what tests of the door at the lake need of a source. Not here: what a test expects.
+Belongs here: what tests of the load checks at the lake need of a source. Not here: what a test expects.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ MODELS = "+path:models/marts/mobility +path:models/audit"
 
 
 class _Tables:
-    """Tables built from the door's lake, and the copy that people read."""
+    """Tables built from the load checks's lake, and the copy that people read."""
 
     def __init__(self, folder: Path, door: MobileDoor, manifest: Manifest) -> None:
         self._builder = WarehouseBuilder(folder, manifest, Path(door.lake.uri))

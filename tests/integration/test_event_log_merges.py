@@ -112,7 +112,7 @@ def test_loads_in_any_order_give_the_union_and_always_reconcile(loads: list[_Loa
         for number, load in enumerate(loads):
             found = _found(load, number)
             with open_load(lake, "events", run_id=f"run-{number}", started_at=load_time(number)) as opened:
-                opened.write_aside(
+                opened.stage(
                     found.extraction(opened.started_at), window(load.days[0], load.days[-1]), take_over_held=True
                 )
                 counts = opened.counts()

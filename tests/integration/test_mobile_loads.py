@@ -54,7 +54,7 @@ class _Loader:
                 calendar=ALL_DAYS,
                 progress=lambda _: None,
             )
-            load.write_aside(extraction, window)
+            load.stage(extraction, window)
             counts = load.counts()
             load.publish({})
         index.save(self._index)
@@ -139,7 +139,7 @@ def test_the_same_files_again_add_nothing(tmp_path: Path) -> None:
     second = loader.load()
 
     assert loader.events() == events
-    assert [day.rows_aside for day in second] == [day.rows_aside for day in first]
+    assert [day.staged_rows for day in second] == [day.staged_rows for day in first]
     # Only what cannot be used is told twice: it lies in two files.
     assert len(loader.rejects()) == 2 * len(rejects)
 
@@ -156,7 +156,7 @@ def test_an_appended_file_adds_what_is_new(tmp_path: Path) -> None:
         stream.write(row.replace("Started", "Done") + row)
     (day, *_) = loader.load()
 
-    assert (day.records_read, day.accepted, day.duplicates, day.rows_aside) == (3, 2, 1, 2)
+    assert (day.records_read, day.accepted, day.duplicates, day.staged_rows) == (3, 2, 1, 2)
     assert [name for _, name in loader.events("event_name")] == [
         "Ride Done - Successful",
         "Ride Started - Successful",

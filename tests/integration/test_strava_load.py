@@ -45,7 +45,7 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaReadin
             published=published_rows(at_work, STRAVA_ACTIVITIES, WINDOW), extracted_at=at_work.started_at,
             progress=running.lines.append,
         )  # fmt: skip
-        at_work.write_aside(reading.extraction, reading.window)
+        at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
             counts = [day for day in at_work.counts() if day.dataset == dataset.key]
             assert reconciles(dataset, counts).findings == {}

@@ -14,7 +14,7 @@ from engagement_assets.extract.landing.files import Landing
 PREFIXES = ("lingokids/activities", "lingokids/events", "lingokids/users", "mobile_events", "runna/activities")
 
 
-def strangers(landing: Landing, prefix: str, prefixes: Sequence[str] = PREFIXES) -> list[UnreadPath]:
+def unread_paths(landing: Landing, prefix: str, prefixes: Sequence[str] = PREFIXES) -> list[UnreadPath]:
     """What lies in the folders above `prefix`, is on the way to none of `prefixes`, and is named most like this one.
 
     Each stranger is so told by the load of one source alone.

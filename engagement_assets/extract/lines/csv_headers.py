@@ -111,7 +111,7 @@ def cut_at_headers(prepared: PreparedFiles, known: Sequence[str], workdir: Path)
         (header, path, taken), *further = _parts_of(file, known, workdir)
         firsts.append((_part(file, path), header, taken))
         for header, path, taken in further:
-            part = replace(_part(file, path), file_id=len(prepared.files) + len(others), sick_count=0)
+            part = replace(_part(file, path), file_id=len(prepared.files) + len(others), malformed_count=0)
             others.append((part, header, taken, file.file_id))
     return CsvParts(
         replace(prepared, files=(*(part for part, *_ in firsts), *(part for part, *_ in others))),

@@ -71,7 +71,7 @@ class CsvRecords:
       one row per line that is not blank, no header, and may belong to the window. `own_day` is NULL
       where the line does not say it, and `day` also where that lies outside of the calendar; `verdict`
       is NULL or says why the line (then `line`) is rejected.
-    - `<name>_odd`: a view of the lines that are rejected or hold an extra column.
+    - `<name>_irregular`: a view of the lines that are rejected or hold an extra column.
     - `<name>_records`: `file_id, line_hash, day, identity, columns, _extra`, a view of what is not
       rejected.
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
@@ -143,7 +143,7 @@ class CsvRecords:
         files = [file for file in self.prepared.files if origins[file.file_id] in file_ids]
         found: dict[int, set[date | None]] = {file_id: set() for file_id in file_ids}
         for file in files:
-            found[origins[file.file_id]] |= {None} if file.sick_count else set()
+            found[origins[file.file_id]] |= {None} if file.malformed_count else set()
         kept = dict(
             self.connection.execute(
                 f"select file_id, sum(line_bytes) + count(*) from {self.name}_lines group by file_id"
@@ -164,12 +164,12 @@ class CsvRecords:
                 found[origins[file_id]].add(day)
         return found
 
-    def judge_odd_lines(self) -> None:
-        """Make `odd` and `records`, of lines that `read_lines` has judged."""
+    def judge_irregular_lines(self) -> None:
+        """Make `irregular` and `records`, of lines that `read_lines` has judged."""
         columns = ", ".join([self.identity, *(column.column for column in self.columns), "_extra"])
         self.connection.execute(
             f"""
-            create or replace temp view {self.name}_odd as
+            create or replace temp view {self.name}_irregular as
             select * from {self.name}_lines where verdict is not null or _extra is not null
             """
         )
@@ -220,22 +220,22 @@ class CsvRecords:
             f"""
             create or replace temp table {self.name}_rejected as
             select
-                odd.file_id, odd.day, odd.line_bytes, found.position,
-                left(odd.line, {MAX_RAW_TEXT}) as raw_text,
+                irregular.file_id, irregular.day, irregular.line_bytes, found.position,
+                left(irregular.line, {MAX_RAW_TEXT}) as raw_text,
                 case when headers.fault is null then headers.header_line end as header,
-                odd.verdict.reason_code as reason_code, odd.verdict.message as message
+                irregular.verdict.reason_code as reason_code, irregular.verdict.message as message
             from (
                 select distinct on (file_id, line) * from {self.name}_lines
                 where verdict is not null
-            ) as odd
+            ) as irregular
             inner join {self.name}_found as found
-                on odd.file_id = found.file_id
-                and odd.line_hash = found.line_hash
-                and odd.line = found.line
-            inner join {self.name}_headers as headers on odd.file_id = headers.file_id
+                on irregular.file_id = found.file_id
+                and irregular.line_hash = found.line_hash
+                and irregular.line = found.line
+            inner join {self.name}_headers as headers on irregular.file_id = headers.file_id
             union all by name
             select file_id, line_bytes, position, raw_text, reason_code, message
-            from ({self.prepared.sick_lines_sql()})
+            from ({self.prepared.malformed_lines_sql()})
             """
         )
 

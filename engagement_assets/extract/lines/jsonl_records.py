@@ -42,7 +42,7 @@ class JsonlRecords:
       one row per line that is not blank and may belong to the window. `own_day` is NULL where the line
       does not say it, and `day` also where that lies outside of the calendar; `odd_line` is the text of
       a line that equals no layout or lies outside, whose columns mean nothing.
-    - `<name>_odd`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
+    - `<name>_irregular`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
       lines, judged; `verdict` is NULL or says why the line is rejected.
     - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
@@ -111,7 +111,7 @@ class JsonlRecords:
         Where the window left lines out, the files that hold them are looked through once more.
         """
         files = [file for file in self.prepared.files if file.file_id in file_ids]
-        found: dict[int, set[date | None]] = {file.file_id: {None} if file.sick_count else set() for file in files}
+        found: dict[int, set[date | None]] = {file.file_id: {None} if file.malformed_count else set() for file in files}
         kept = dict(
             self.connection.execute(
                 f"select file_id, sum(line_bytes) + count(*) from {self.name}_lines group by file_id"
@@ -135,13 +135,13 @@ class JsonlRecords:
                 found[file_id].add(day)
         return found
 
-    def judge_odd_lines(self) -> None:
-        """Make `odd` and `records`; a line that lies outside of the calendar is rejected."""
+    def judge_irregular_lines(self) -> None:
+        """Make `irregular` and `records`; a line that lies outside of the calendar is rejected."""
         columns = ", ".join(field.column for field in self.shape.fields)
         shape = self.shape
         self.connection.execute(
             f"""
-            create or replace temp table {self.name}_odd as
+            create or replace temp table {self.name}_irregular as
             with
 
             -- Odd lines may be many, their structures are few: one line stands for all of its kind.
@@ -204,7 +204,7 @@ class JsonlRecords:
             from {self.name}_lines where odd_line is null
             union all
             select file_id, line_hash, day, {columns}, _extra
-            from {self.name}_odd where verdict is null
+            from {self.name}_irregular where verdict is null
             """
         )
 
@@ -226,7 +226,7 @@ class JsonlRecords:
         self.connection.execute(
             f"""
             create or replace temp table {self.name}_wanted as
-            select file_id, line_hash from {self.name}_odd where verdict is not null
+            select file_id, line_hash from {self.name}_irregular where verdict is not null
             union
             select file_id, line_hash
             from {self.name}_records as records
@@ -258,20 +258,20 @@ class JsonlRecords:
             f"""
             create or replace temp table {self.name}_rejected as
             select
-                odd.file_id, odd.day, odd.line_bytes, found.position,
-                left(odd.line, {MAX_RAW_TEXT}) as raw_text,
-                odd.verdict.reason_code as reason_code, odd.verdict.message as message
+                irregular.file_id, irregular.day, irregular.line_bytes, found.position,
+                left(irregular.line, {MAX_RAW_TEXT}) as raw_text,
+                irregular.verdict.reason_code as reason_code, irregular.verdict.message as message
             from (
-                select distinct on (file_id, line) * from {self.name}_odd
+                select distinct on (file_id, line) * from {self.name}_irregular
                 where verdict is not null
-            ) as odd
+            ) as irregular
             inner join {self.name}_found as found
-                on odd.file_id = found.file_id
-                and odd.line_hash = found.line_hash
-                and odd.line = found.line
+                on irregular.file_id = found.file_id
+                and irregular.line_hash = found.line_hash
+                and irregular.line = found.line
             union all
             select file_id, cast(null as date), line_bytes, position, raw_text, reason_code, message
-            from ({self.prepared.sick_lines_sql()})
+            from ({self.prepared.malformed_lines_sql()})
             """
         )
 

@@ -48,8 +48,8 @@ class LineReader(Protocol):
     def prepared(self) -> PreparedFiles:
         """The files that were read."""
 
-    def judge_odd_lines(self) -> None:
-        """Make `odd` and `records`; what lies outside of the calendar is none."""
+    def judge_irregular_lines(self) -> None:
+        """Make `irregular` and `records`; what lies outside of the calendar is none."""
 
     def find_winners_and_rejected(self, winner_order: str) -> None:
         """Make `repeated`, `winners` and `rejected`."""
@@ -79,12 +79,12 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
         extracted_at: The time of the load.
     """
     connection, name = reader.connection, reader.name
-    reader.judge_odd_lines()
+    reader.judge_irregular_lines()
     if pseudonym_key:
         with _redaction(connection, pseudonym_key):
             connection.execute(
                 f"""
-                update {name}_odd set _extra = without_personal_ids(_extra)
+                update {name}_irregular set _extra = without_personal_ids(_extra)
                 where regexp_matches(_extra, '{"|".join(PERSONAL_KEYS)}')
                 """
             )
@@ -108,7 +108,7 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
             select '{dataset.key}' as dataset, day, field, count(*) as records
             from (
                 select day, unnest(json_keys(_extra)) as field
-                from {name}_odd where verdict is null
+                from {name}_irregular where verdict is null
             )
             group by day, field
         """,
@@ -198,7 +198,7 @@ def _count(reader: LineReader, dataset: Dataset) -> None:
             select file_id, day, line_bytes from {name}_lines
             union all
             select file_id, cast(null as date), line_bytes
-            from ({reader.prepared.sick_lines_sql()})
+            from ({reader.prepared.malformed_lines_sql()})
             union all
             select file_id, cast(null as date), 0 from {name}_refused
         ),

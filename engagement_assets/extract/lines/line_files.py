@@ -57,14 +57,14 @@ class LineFile:
     """A file that DuckDB can read as it is.
 
     `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
-    It has `size` bytes, and no line of it has more than `longest`; `sick_count` lines were left out of it.
+    It has `size` bytes, and no line of it has more than `longest`; `malformed_count` lines were left out of it.
     """
 
     file_id: int
     key: str
     path: str
     size: int
-    sick_count: int
+    malformed_count: int
     longest: int
 
 
@@ -73,12 +73,12 @@ class PreparedFiles:
     """Files ready for one bulk read, and the JSONL file that tells of the lines left out of them."""
 
     files: tuple[LineFile, ...]
-    sick_lines: Path
+    malformed_lines: Path
 
     @property
     def paths(self) -> list[str]:
         """What to read all lines from; without files it is the file of sick lines, then empty."""
-        return [file.path for file in self.files] or [str(self.sick_lines)]
+        return [file.path for file in self.files] or [str(self.malformed_lines)]
 
     def lines_sql(self) -> str:
         """A `read_csv` call giving `line` (NULL when blank) and `filename`, for the bound parameter `$paths`."""
@@ -94,9 +94,9 @@ class PreparedFiles:
             f"hive_partitioning = false{sizes})"
         )
 
-    def sick_lines_sql(self) -> str:
+    def malformed_lines_sql(self) -> str:
         """A query giving `file_id, position, raw_text, reason_code, message, line_bytes` of the lines left out."""
-        path = str(self.sick_lines).replace("'", "''")
+        path = str(self.malformed_lines).replace("'", "''")
         return (
             f"select * from read_json('{path}', format = 'newline_delimited', columns = {{file_id: 'BIGINT', "
             "position: 'BIGINT', raw_text: 'VARCHAR', reason_code: 'VARCHAR', message: 'VARCHAR', "
@@ -134,25 +134,25 @@ def prepare_files(
     """
     folder = workdir / "lines"
     folder.mkdir(parents=True, exist_ok=True)
-    sick_lines = folder / "sick_lines.jsonl"
+    malformed_lines = folder / "malformed_lines.jsonl"
     files: list[LineFile] = []
-    with sick_lines.open("w", encoding="utf-8") as sick:
+    with malformed_lines.open("w", encoding="utf-8") as sick:
         for file_id, (key, source) in enumerate(sources):
             longest = None if source.suffix == ".gz" else _longest_line(source, max_line_bytes)
-            path, sick_count = source, 0
+            path, malformed_count = source, 0
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
                 with copy.open("wb") as out:
                     cleaner = _LineCleaner(out, _SickLines(file_id, sick), max_line_bytes, kind)
                     _clean_lines(source, cleaner, min(_CHUNK_BYTES, max_line_bytes), gzip_limits)
-                path, longest, sick_count = copy, cleaner.longest, cleaner.sick_lines.count
+                path, longest, malformed_count = copy, cleaner.longest, cleaner.malformed_lines.count
             elif _GLOB_CHARACTERS & set(str(source)):
                 # DuckDB would take the name for a pattern and read other files.
                 copy.unlink(missing_ok=True)
                 copy.symlink_to(source.resolve())
                 path = copy
-            files.append(LineFile(file_id, key, os.fspath(path), path.stat().st_size, sick_count, longest))
-    return PreparedFiles(tuple(files), sick_lines)
+            files.append(LineFile(file_id, key, os.fspath(path), path.stat().st_size, malformed_count, longest))
+    return PreparedFiles(tuple(files), malformed_lines)
 
 
 def _longest_line(path: Path, max_line_bytes: int) -> int | None:
@@ -203,9 +203,9 @@ class _SickLines:
 class _LineCleaner:
     """Takes a file's bytes in any portions and writes its clean lines, each at its own line number."""
 
-    def __init__(self, out: IO[bytes], sick_lines: _SickLines, max_line_bytes: int, kind: LineKind) -> None:
+    def __init__(self, out: IO[bytes], malformed_lines: _SickLines, max_line_bytes: int, kind: LineKind) -> None:
         self._out = out
-        self.sick_lines = sick_lines
+        self.malformed_lines = malformed_lines
         self._max_line_bytes = max_line_bytes
         self._kind = kind
         self._carry = b""
@@ -273,7 +273,7 @@ class _LineCleaner:
 
     def _reject(self, head: bytes, reason_code: str, message: str) -> None:
         self.line_count += 1
-        self.sick_lines.add(self.line_count, head, len(head) + self._dropped_bytes, reason_code, message)
+        self.malformed_lines.add(self.line_count, head, len(head) + self._dropped_bytes, reason_code, message)
         self._dropped_bytes = 0
         self._out.write(b"\n")
 

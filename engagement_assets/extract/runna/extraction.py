@@ -26,7 +26,7 @@ from engagement_assets.contracts.datasets import (
 )
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
-from engagement_assets.extract.landing.unread_paths import strangers
+from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.extract.runna.device_values import placeholders, plausible_instant, plausible_number
 from engagement_assets.extract.runna.parts import (
     PART_COLUMNS,
@@ -169,7 +169,7 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
 
 def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
     """Folders of dates that no run is for, files beside the folders, and what lies beside all that sources read."""
-    found = strangers(landing, BATCHES_PREFIX)
+    found = unread_paths(landing, BATCHES_PREFIX)
     folders = set(landing.batch_names(BATCHES_PREFIX))
     for name in landing.names_in(BATCHES_PREFIX):
         day, key = _date_of(name), f"{BATCHES_PREFIX}/{name}"

@@ -86,7 +86,7 @@ class StravaTokens:
             ) from error
 
     @property
-    def _aside(self) -> Path:
+    def _staging(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
     @property
@@ -99,14 +99,14 @@ class StravaTokens:
 
     def _read(self) -> StoredTokens | None:
         """The stored tokens; None before the first exchange, and after a new authorisation."""
-        if self._aside.exists():
-            # A kill came between writing and renaming: a whole file aside holds the newest token.
+        if self._staging.exists():
+            # A kill came between writing and renaming: a whole staged file holds the newest token.
             try:
-                msgspec.json.decode(self._aside.read_bytes(), type=StoredTokens)
+                msgspec.json.decode(self._staging.read_bytes(), type=StoredTokens)
             except msgspec.DecodeError:
-                self._aside.unlink()
+                self._staging.unlink()
             else:
-                self._aside.replace(self.path)
+                self._staging.replace(self.path)
         if not self.path.exists():
             return None
         if (mode := self.path.stat().st_mode & 0o777) & 0o077:
@@ -143,8 +143,8 @@ class StravaTokens:
 
     def _write(self, tokens: StoredTokens) -> None:
         """Put the tokens on disk, where a kill or a power failure leaves either the old file or the new one."""
-        self._aside.unlink(missing_ok=True)
-        descriptor = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._staging.unlink(missing_ok=True)
+        descriptor = os.open(self._staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(descriptor, msgspec.json.encode(tokens))
             self.after_step("written")
@@ -152,7 +152,7 @@ class StravaTokens:
         finally:
             os.close(descriptor)
         self.after_step("synced")
-        self._aside.replace(self.path)
+        self._staging.replace(self.path)
         self.after_step("renamed")
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:

@@ -16,7 +16,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.orchestration.jobs import AssetJobs, SourceSet
 from engagement_assets.orchestration.sensors.runs import Plan, RunsUnderWay, left_to_a_person, plan
 from engagement_assets.orchestration.timetable import Timetable
-from engagement_assets.orchestration.unreported_loads import days_loaded_unseen
+from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
 from engagement_assets.settings import Settings
 
 CATCH_UP = "catch_up"
@@ -60,9 +60,9 @@ def late_data_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJ
         # A load of one day has read the days before it, too.
         before = item.area.trailing_days(settings)
         since = now - timedelta(days=settings.catch_up_days)
-        unseen = days_loaded_unseen(instance, lake, item.source, item.windowed, since)
+        unreported = days_loaded_unreported(instance, lake, item.source, item.windowed, since)
         found: dict[date, int] = {}
-        for day, newest_input in sorted(days_stale(instance, item, settings.start_date, unseen).items()):
+        for day, newest_input in sorted(days_stale(instance, item, settings.start_date, unreported).items()):
             for back in range(before + 1):
                 earlier = day - timedelta(days=back)
                 if earlier >= settings.start_date:
@@ -88,11 +88,11 @@ def days_missing(instance: dg.DagsterInstance, item: SourceSet, days: Collection
 
 
 def days_stale(
-    instance: dg.DagsterInstance, item: SourceSet, start_date: date, unseen: Collection[date] = ()
+    instance: dg.DagsterInstance, item: SourceSet, start_date: date, unreported: Collection[date] = ()
 ) -> dict[date, int]:
     """Days of which a windowed model is older than the raw data → the number of the raw data's newest load.
 
-    The days whose load is `unseen` have no number of it: they go by the newest of the source.
+    The days whose load is `unreported` have no number of it: they go by the newest of the source.
     """
     newest_load: dict[date, int] = {}
     for key in item.raw:
@@ -100,7 +100,7 @@ def days_stale(
             newest_load[day] = max(number, newest_load.get(day, 0))
     built = [_newest_materializations(instance, key) for key in item.windowed]
     newest = max(newest_load.values(), default=0)
-    return dict.fromkeys((day for day in unseen if day >= start_date), newest) | {
+    return dict.fromkeys((day for day in unreported if day >= start_date), newest) | {
         day: number
         for day, number in newest_load.items()
         if day >= start_date and any(model.get(day, 0) < number for model in built)

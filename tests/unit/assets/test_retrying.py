@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from engagement_assets.assets.retrying import trying_again
+from engagement_assets.assets.retrying import retrying
 from engagement_assets.extract.services.client import ApiRefusedError, ApiUnavailableError
 from engagement_assets.lake.lake import LakeBusyError
 from engagement_assets.settings import Settings
@@ -31,7 +31,7 @@ def _tried(settings: Settings, error: Exception, retry_number: int = 0) -> Excep
             self.retry_number = retry_number
 
     outcomes = (type(error), dg.RetryRequested, dg.Failure)
-    with pytest.raises(outcomes) as raised, trying_again(settings, Context()):  # type: ignore[arg-type]
+    with pytest.raises(outcomes) as raised, retrying(settings, Context()):  # type: ignore[arg-type]
         raise error
     return raised.value
 

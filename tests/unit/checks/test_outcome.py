@@ -1,4 +1,4 @@
-"""What Dagster is told of a verdict, what a setting and a release make of it."""
+"""What Dagster is told of a outcome, what a setting and a release make of it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from engagement_assets.checks.outcome import LINES_IN_TEXT, Finding, Verdict, check_spec
+from engagement_assets.checks.outcome import LINES_IN_TEXT, CheckOutcome, Finding, check_spec
 from engagement_assets.contracts.datasets import LINGOKIDS_USERS, RUNNA_ACTIVITIES
 from engagement_assets.contracts.load_checks import RECONCILES, REJECTED_SHARE, Severity
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
@@ -31,18 +31,18 @@ def load(tmp_path: Path) -> Iterator[Load]:
         yield load
 
 
-def _metadata(verdict: Verdict, load: Load, held: Mapping[date, object] | None = None) -> dict[str, Any]:
-    return {name: value.value for name, value in verdict.result(load, held or {}).metadata.items()}
+def _metadata(outcome: CheckOutcome, load: Load, held: Mapping[date, object] | None = None) -> dict[str, Any]:
+    return {name: value.value for name, value in outcome.result(load, held or {}).metadata.items()}
 
 
 def test_a_passing_verdict_is_a_passing_result(load: Load) -> None:
-    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {}, {"records_read": 6}, note="not enough history")
-    result = verdict.result(load, {})
+    outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {}, {"records_read": 6}, note="not enough history")
+    result = outcome.result(load, {})
     assert result.passed
     assert result.description == "not enough history"
     assert result.asset_key == dg.AssetKey(["raw_runna", "activities"])
     assert result.check_name == "reconciles"
-    assert _metadata(verdict, load) == {
+    assert _metadata(outcome, load) == {
         "records_read": 6,
         "failing_days": [],
         "first_day_judged": "2024-03-01",
@@ -51,12 +51,12 @@ def test_a_passing_verdict_is_a_passing_result(load: Load) -> None:
 
 
 def test_a_failing_verdict_names_its_days_in_order_with_the_evidence(load: Load) -> None:
-    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {DAY_2: LOST, DAY_1: ODD}, note="one more thing")
-    result = verdict.result(load, {DAY_2: ...})
+    outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {DAY_2: LOST, DAY_1: ODD}, note="one more thing")
+    result = outcome.result(load, {DAY_2: ...})
     assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.ERROR
     assert result.description == "2024-03-01: an odd one\n2024-03-02: two lost\none more thing"
-    assert _metadata(verdict, load) == {
+    assert _metadata(outcome, load) == {
         "failing_days": ["2024-03-01", "2024-03-02"],
         "first_day_judged": "2024-03-01",
         "last_day_judged": "2024-03-02",
@@ -70,16 +70,16 @@ def test_a_failing_verdict_names_its_days_in_order_with_the_evidence(load: Load)
 
 
 def test_a_verdict_that_lets_all_days_through_warns_and_has_blocked_nothing(load: Load) -> None:
-    verdict = Verdict(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: ODD})
-    result = verdict.result(load, {})
+    outcome = CheckOutcome(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: ODD})
+    result = outcome.result(load, {})
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert (_metadata(verdict, load)["blocked"], _metadata(verdict, load)["held_days"]) == (False, [])
+    assert (_metadata(outcome, load)["blocked"], _metadata(outcome, load)["held_days"]) == (False, [])
 
 
 def test_the_query_shows_the_failing_rows_where_they_lie(load: Load) -> None:
-    verdict = Verdict(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: LOST, DAY_2: ODD}, rows_in=Lake.quarantine_key)
+    outcome = CheckOutcome(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: LOST, DAY_2: ODD}, rows_in=Lake.quarantine_key)
     held = {DAY_1: {"activities.rejected_share": "too many"}}
-    query = _metadata(verdict, load, held)["failing_rows_sql"]
+    query = _metadata(outcome, load, held)["failing_rows_sql"]
     load.publish(held)
     rows = duckdb.execute(query).df()
     assert list(rows["reason_code"]) == ["not_json", "not_json"]
@@ -92,28 +92,28 @@ def test_the_query_shows_the_failing_rows_where_they_lie(load: Load) -> None:
 )
 def test_many_findings_are_cut_in_the_text_only(load: Load, days: int, last_line: str) -> None:
     failing = {DAY_1 + timedelta(days=number): replace(LOST, sentence=f"{number} lost") for number in range(days)}
-    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, failing)
-    lines = (verdict.result(load, failing).description or "").splitlines()
+    outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, failing)
+    lines = (outcome.result(load, failing).description or "").splitlines()
     assert lines[:2] == ["2024-03-01: 0 lost", "2024-03-02: 1 lost"]
     assert lines[-1] == last_line
-    assert _metadata(verdict, load)["failing_days"] == [day.isoformat() for day in failing]
+    assert _metadata(outcome, load)["failing_days"] == [day.isoformat() for day in failing]
 
 
 def test_what_is_found_of_several_days_is_told_once_with_their_ranges(load: Load) -> None:
     """Such as of a week, whose days fail together."""
     weeks = {DAY_1 + timedelta(days=number): LOST for number in range(7)}
-    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {**weeks, DAY_1 + timedelta(days=8): LOST, DAY_2: ODD})
-    assert (verdict.result(load, {}).description or "").splitlines() == [
+    outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {**weeks, DAY_1 + timedelta(days=8): LOST, DAY_2: ODD})
+    assert (outcome.result(load, {}).description or "").splitlines() == [
         "2024-03-01, 2024-03-03 to 2024-03-07, 2024-03-09: two lost",
         "2024-03-02: an odd one",
     ]
-    assert _metadata(verdict, load)["observed"] == "2024-03-01, 2024-03-03 to 2024-03-07, 2024-03-09: 8; 2024-03-02: 9"
+    assert _metadata(outcome, load)["observed"] == "2024-03-01, 2024-03-03 to 2024-03-07, 2024-03-09: 8; 2024-03-02: 9"
 
 
 def test_a_dataset_without_days_names_none(load: Load) -> None:
-    verdict = Verdict(RECONCILES, LINGOKIDS_USERS, {WHOLE_DATASET_DAY: LOST})
-    assert verdict.result(load, {}).description == "two lost"
-    metadata = _metadata(verdict, load)
+    outcome = CheckOutcome(RECONCILES, LINGOKIDS_USERS, {WHOLE_DATASET_DAY: LOST})
+    assert outcome.result(load, {}).description == "two lost"
+    metadata = _metadata(outcome, load)
     assert (metadata["failing_days"], metadata["held_days"], "first_day_judged" in metadata) == ([], [], False)
 
 
@@ -124,10 +124,10 @@ def test_checks_of_raw_datasets_block() -> None:
 
 
 def test_a_setting_decides_what_a_failing_day_comes_to() -> None:
-    verdict = Verdict(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: ODD, DAY_2: LOST})
-    assert set(verdict.with_severity(None).halting_days) == {DAY_2}
-    assert set(verdict.with_severity(Severity.WARN).halting_days) == set()
-    assert set(verdict.with_severity(Severity.HALT).halting_days) == {DAY_1, DAY_2}
+    outcome = CheckOutcome(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: ODD, DAY_2: LOST})
+    assert set(outcome.with_severity(None).halting_days) == {DAY_2}
+    assert set(outcome.with_severity(Severity.WARN).halting_days) == set()
+    assert set(outcome.with_severity(Severity.HALT).halting_days) == {DAY_1, DAY_2}
 
 
 def _read_again(day: date, accepted: int) -> DayCounts:
@@ -136,15 +136,15 @@ def _read_again(day: date, accepted: int) -> DayCounts:
 
 def test_a_released_day_that_is_read_again_with_the_same_counts_stays_released() -> None:
     history = LoadHistory({RUNNA_ACTIVITIES.key: {DAY_1: RELEASED, DAY_2: RELEASED}}, {})
-    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {DAY_1: LOST, DAY_2: LOST})
-    let_through = verdict.without_released([_read_again(DAY_1, 8), _read_again(DAY_2, 7)], history)
+    outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {DAY_1: LOST, DAY_2: LOST})
+    let_through = outcome.without_released([_read_again(DAY_1, 8), _read_again(DAY_2, 7)], history)
     assert set(let_through.findings) == {DAY_2}
     assert let_through.note == "2024-03-01: released (`known and harmless`): two lost"
 
 
 def test_a_day_that_nobody_released_is_judged_as_it_is() -> None:
     published = PublishedDay(datetime(2024, 6, 1), 10, 8, 1, 1, 8, None)
-    verdict = Verdict(RECONCILES, RUNNA_ACTIVITIES, {DAY_1: LOST})
+    outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {DAY_1: LOST})
     history = LoadHistory({RUNNA_ACTIVITIES.key: {DAY_1: published}}, {})
-    assert verdict.without_released([_read_again(DAY_1, 8)], history) is verdict
-    assert verdict.without_released([_read_again(DAY_1, 8)], LoadHistory({}, {})) is verdict
+    assert outcome.without_released([_read_again(DAY_1, 8)], history) is outcome
+    assert outcome.without_released([_read_again(DAY_1, 8)], LoadHistory({}, {})) is outcome

@@ -1,4 +1,4 @@
-"""The checks of one load at the raw door, each passing and failing."""
+"""The checks of one load of a load, each passing and failing."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.checks.outcome import Verdict
+from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import (
     few_records_are_gone,
     has_no_duplicate_ids,
@@ -47,12 +47,12 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
 
 
-def _sentences(verdict: Verdict) -> dict[date, str]:
-    return {day: finding.sentence for day, finding in verdict.findings.items()}
+def _sentences(outcome: CheckOutcome) -> dict[date, str]:
+    return {day: finding.sentence for day, finding in outcome.findings.items()}
 
 
-def _severities(verdict: Verdict) -> dict[date, Severity]:
-    return {day: finding.severity for day, finding in verdict.findings.items()}
+def _severities(outcome: CheckOutcome) -> dict[date, Severity]:
+    return {day: finding.severity for day, finding in outcome.findings.items()}
 
 
 def _counts(day: date, read: int, accepted: int, quarantined: int, duplicates: int) -> DayCounts:
@@ -60,8 +60,8 @@ def _counts(day: date, read: int, accepted: int, quarantined: int, duplicates: i
 
 
 def test_days_reconcile_when_every_record_is_somewhere() -> None:
-    verdict = reconciles(RUNNA_ACTIVITIES, [_counts(DAY_1, 6, 3, 2, 1), _counts(DAY_2, 0, 0, 0, 0)])
-    assert verdict == Verdict(
+    outcome = reconciles(RUNNA_ACTIVITIES, [_counts(DAY_1, 6, 3, 2, 1), _counts(DAY_2, 0, 0, 0, 0)])
+    assert outcome == CheckOutcome(
         RECONCILES,
         RUNNA_ACTIVITIES,
         {},
@@ -71,18 +71,18 @@ def test_days_reconcile_when_every_record_is_somewhere() -> None:
 
 def test_a_day_with_records_that_are_nowhere_does_not_reconcile() -> None:
     days = [_counts(DAY_1, 1_200, 1_000, 150, 20), _counts(DAY_2, 1, 1, 0, 0), _counts(DAY_3, 2, 3, 0, 0)]
-    verdict = reconciles(RUNNA_ACTIVITIES, days)
-    assert set(verdict.halting_days) == {DAY_1, DAY_3}
-    found = verdict.findings[DAY_1]
+    outcome = reconciles(RUNNA_ACTIVITIES, days)
+    assert set(outcome.halting_days) == {DAY_1, DAY_3}
+    found = outcome.findings[DAY_1]
     # What is not accounted for is no row that anybody could look at.
     assert (found.observed, found.expected, found.rows) == (1_170, 1_200, None)
-    assert _sentences(verdict) == {
+    assert _sentences(outcome) == {
         DAY_1: "1,200 records read, but 1,000 accepted + 150 quarantined + 20 duplicates; 30 unaccounted for",
         DAY_3: "2 records read, but 3 accepted + 0 quarantined + 0 duplicates; -1 unaccounted for",
     }
 
 
-def _shrunk(lake: Lake, rows: Found, files_read: tuple[str, ...], *, allow_shrink: bool = False) -> Verdict:
+def _shrunk(lake: Lake, rows: Found, files_read: tuple[str, ...], *, allow_shrink: bool = False) -> CheckOutcome:
     publish(lake, PUBLISHED, window(DAY_1, DAY_2), 1)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         write(load, rows, window(DAY_1, DAY_2))
@@ -91,30 +91,30 @@ def _shrunk(lake: Lake, rows: Found, files_read: tuple[str, ...], *, allow_shrin
 
 def test_a_batch_with_all_its_files_has_not_shrunk(lake: Lake) -> None:
     files = tuple(row["source_path"] for row in PUBLISHED.rows[RUNNA_ACTIVITIES])
-    verdict = _shrunk(lake, PUBLISHED, files)
-    assert verdict == Verdict(HAS_NOT_SHRUNK, RUNNA_ACTIVITIES, {}, {"records_gone": 0})
+    outcome = _shrunk(lake, PUBLISHED, files)
+    assert outcome == CheckOutcome(HAS_NOT_SHRUNK, RUNNA_ACTIVITIES, {}, {"records_gone": 0})
 
 
 def test_a_day_whose_files_have_gone_has_shrunk(lake: Lake) -> None:
     rows = PUBLISHED.rows[RUNNA_ACTIVITIES][:2]
-    verdict = _shrunk(lake, Found({RUNNA_ACTIVITIES: rows}), tuple(row["source_path"] for row in rows))
-    assert verdict.halting_days == {
+    outcome = _shrunk(lake, Found({RUNNA_ACTIVITIES: rows}), tuple(row["source_path"] for row in rows))
+    assert outcome.halting_days == {
         DAY_2: (
             "2 activities of 2 landing files are gone, such as `runna/2024-03-02/1.json`; the published day is kept. "
             "Put the files back, or run this day with allow_shrink if they are meant to go"
         )
     }
-    found = verdict.findings[DAY_2]
+    found = outcome.findings[DAY_2]
     assert (found.observed, found.expected, found.rows) == ("2 activities of 2 landing files gone", "none gone", 2)
-    assert verdict.figures == {"records_gone": 2}
+    assert outcome.figures == {"records_gone": 2}
 
 
 def test_a_day_may_shrink_when_that_is_meant(lake: Lake) -> None:
-    verdict = _shrunk(lake, Found({RUNNA_ACTIVITIES: []}), (), allow_shrink=True)
-    assert (verdict.findings, verdict.figures) == ({}, {"records_gone": 0})
+    outcome = _shrunk(lake, Found({RUNNA_ACTIVITIES: []}), (), allow_shrink=True)
+    assert (outcome.findings, outcome.figures) == ({}, {"records_gone": 0})
 
 
-def _gone(missing: dict[date, tuple[int, int]], *as_a_whole: date, allow_shrink: bool = False) -> Verdict:
+def _gone(missing: dict[date, tuple[int, int]], *as_a_whole: date, allow_shrink: bool = False) -> CheckOutcome:
     return few_records_are_gone(RUNNA_ACTIVITIES, missing, as_a_whole=as_a_whole, allow_shrink=allow_shrink)
 
 
@@ -126,10 +126,10 @@ def test_exactly_a_fifth_may_go_and_no_more(known: int, as_a_whole: tuple[date, 
 
 
 def test_a_day_that_lost_more_than_a_fifth_fails_alone() -> None:
-    verdict = _gone({DAY_1: (1_000, 201), DAY_2: (4_000, 1), DAY_3: (10, 0)})
-    assert (verdict.claim, verdict.figures) == (FEW_RECORDS_ARE_GONE, {"records_known": 5_010, "records_gone": 202})
-    assert verdict.findings[DAY_1].observed == "201 of 1,000 activities gone"
-    assert verdict.halting_days == {
+    outcome = _gone({DAY_1: (1_000, 201), DAY_2: (4_000, 1), DAY_3: (10, 0)})
+    assert (outcome.check, outcome.figures) == (FEW_RECORDS_ARE_GONE, {"records_known": 5_010, "records_gone": 202})
+    assert outcome.findings[DAY_1].observed == "201 of 1,000 activities gone"
+    assert outcome.halting_days == {
         DAY_1: (
             "201 of 1,000 activities are gone; the published day is kept. See whether the service is well and still "
             "asked for the same account, or run this with allow_shrink if they are to go"
@@ -145,18 +145,18 @@ def test_days_that_are_judged_as_a_whole_pass_or_fail_together() -> None:
 
 
 def test_what_is_meant_to_go_goes_and_is_counted() -> None:
-    verdict = _gone({DAY_1: (2, 2)}, DAY_1, allow_shrink=True)
-    assert (verdict.findings, verdict.figures) == ({}, {"records_known": 2, "records_gone": 2})
+    outcome = _gone({DAY_1: (2, 2)}, DAY_1, allow_shrink=True)
+    assert (outcome.findings, outcome.figures) == ({}, {"records_known": 2, "records_gone": 2})
 
 
 @pytest.mark.parametrize("as_a_whole", [(), (DAY_1, DAY_2)])
 def test_where_nothing_was_known_nothing_is_gone(as_a_whole: tuple[date, ...]) -> None:
-    assert _gone({}, *as_a_whole) == Verdict(
+    assert _gone({}, *as_a_whole) == CheckOutcome(
         FEW_RECORDS_ARE_GONE, RUNNA_ACTIVITIES, {}, {"records_known": 0, "records_gone": 0}
     )
 
 
-def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, **settings: Any) -> Verdict:
+def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, **settings: Any) -> CheckOutcome:
     found = Found(
         {RUNNA_ACTIVITIES: [{"activity_id": str(number), "day": DAY_1} for number in range(rows)]},
         rejects=[
@@ -171,20 +171,20 @@ def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, **settings:
 
 
 def test_one_percent_may_be_rejected(lake: Lake) -> None:
-    verdict = _rejected(lake, 1, 99)
-    assert (verdict.findings, verdict.figures) == ({}, {"records_read": 100, "quarantined": 1})
+    outcome = _rejected(lake, 1, 99)
+    assert (outcome.findings, outcome.figures) == ({}, {"records_read": 100, "quarantined": 1})
 
 
 def test_more_than_one_percent_rejected_warns(lake: Lake) -> None:
-    verdict = _rejected(lake, 5, 95)
-    assert _severities(verdict) == {DAY_1: Severity.WARN}
-    assert verdict.findings[DAY_1].sentence == "5 of 100 records were rejected (5.0%): not_json 5"
+    outcome = _rejected(lake, 5, 95)
+    assert _severities(outcome) == {DAY_1: Severity.WARN}
+    assert outcome.findings[DAY_1].sentence == "5 of 100 records were rejected (5.0%): not_json 5"
 
 
 def test_more_than_five_percent_rejected_holds_the_day(lake: Lake) -> None:
-    verdict = _rejected(lake, 6, 94)
-    found = verdict.findings[DAY_1]
-    assert _severities(verdict) == {DAY_1: Severity.HALT}
+    outcome = _rejected(lake, 6, 94)
+    found = outcome.findings[DAY_1]
+    assert _severities(outcome) == {DAY_1: Severity.HALT}
     assert (found.observed, found.expected, found.rows) == ("6.00%", "at most 5.00%", 6)
     assert found.keys == ("0.json:0", "1.json:1", "2.json:2", "3.json:3", "4.json:4")
 
@@ -209,11 +209,11 @@ def test_a_source_has_limits_of_its_own(lake: Lake) -> None:
 def test_records_outside_of_the_calendar_are_told_and_hold_no_day(
     lake: Lake, outside: int, bad: int, accepted: int, severity: Severity
 ) -> None:
-    verdict = _rejected(lake, bad, accepted, outside)
+    outcome = _rejected(lake, bad, accepted, outside)
     read = outside + bad + accepted
     reasons = f"not_json {bad}, outside_calendar {outside}" if bad else f"outside_calendar {outside}"
-    assert _severities(verdict) == {DAY_1: severity}
-    assert verdict.findings[DAY_1].sentence == (
+    assert _severities(outcome) == {DAY_1: severity}
+    assert outcome.findings[DAY_1].sentence == (
         f"{outside + bad} of {read:,} records were rejected ({(outside + bad) / read:.1%}): {reasons}"
     )
 
@@ -226,8 +226,8 @@ def test_what_is_told_of_a_record_outside_of_the_calendar_is_not_a_share(lake: L
 
 
 def test_many_new_fields_are_told_by_the_first_names() -> None:
-    verdict = _drift({DAY_1: {f"f{number:02}": 1 for number in range(25)}})
-    sentence = verdict.findings[DAY_1].sentence
+    outcome = _drift({DAY_1: {f"f{number:02}": 1 for number in range(25)}})
+    sentence = outcome.findings[DAY_1].sentence
     assert sentence.startswith("new fields that no contract names: `f00` (1 records), `f01`")
     assert sentence.endswith("`f19` (1 records) and 5 more")
 
@@ -236,27 +236,27 @@ def _drift(
     unknown: Mapping[date, Mapping[str, int]],
     known: frozenset[str] = frozenset(),
     reasons: Mapping[date, Mapping[str, int]] | None = None,
-) -> Verdict:
+) -> CheckOutcome:
     counts = [_counts(DAY_1, 12, 0, 12, 0), _counts(DAY_2, 9, 0, 9, 0), _counts(DAY_3, 0, 0, 0, 0)]
     return schema_drift(RUNNA_ACTIVITIES, counts, unknown, known, reasons or {})
 
 
 def test_fields_that_loads_have_met_are_not_new() -> None:
-    verdict = _drift({DAY_1: {"mood": 3}, DAY_2: {"mood": 1}}, frozenset({"mood"}))
-    assert (verdict.findings, verdict.figures) == ({}, {"unknown_fields": "mood"})
+    outcome = _drift({DAY_1: {"mood": 3}, DAY_2: {"mood": 1}}, frozenset({"mood"}))
+    assert (outcome.findings, outcome.figures) == ({}, {"unknown_fields": "mood"})
 
 
 def test_a_new_field_warns_with_its_name_on_every_day_that_has_it() -> None:
-    verdict = _drift({DAY_1: {"mood": 3, "battery": 12}, DAY_2: {"mood": 1}}, frozenset({"battery"}))
-    assert _severities(verdict) == {DAY_1: Severity.WARN, DAY_2: Severity.WARN}
-    assert verdict.findings[DAY_1].sentence == "new fields that no contract names: `mood` (3 records)"
-    assert (verdict.findings[DAY_1].observed, verdict.findings[DAY_1].keys) == ("mood", ("mood",))
+    outcome = _drift({DAY_1: {"mood": 3, "battery": 12}, DAY_2: {"mood": 1}}, frozenset({"battery"}))
+    assert _severities(outcome) == {DAY_1: Severity.WARN, DAY_2: Severity.WARN}
+    assert outcome.findings[DAY_1].sentence == "new fields that no contract names: `mood` (3 records)"
+    assert (outcome.findings[DAY_1].observed, outcome.findings[DAY_1].keys) == ("mood", ("mood",))
 
 
 def test_a_required_field_that_all_records_lack_holds_the_day() -> None:
-    verdict = _drift({}, reasons={DAY_1: {"missing_user_id": 12}})
-    assert _severities(verdict) == {DAY_1: Severity.HALT}
-    assert _sentences(verdict) == {DAY_1: "all 12 records lack the required field user_id"}
+    outcome = _drift({}, reasons={DAY_1: {"missing_user_id": 12}})
+    assert _severities(outcome) == {DAY_1: Severity.HALT}
+    assert _sentences(outcome) == {DAY_1: "all 12 records lack the required field user_id"}
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def _run(activity_id: int, day: date, **columns: Any) -> dict[str, Any]:
     return {"activity_id": activity_id, "day": day, **columns}
 
 
-def _duplicates(lake: Lake, published: list[dict[str, Any]], found: list[dict[str, Any]]) -> Verdict:
+def _duplicates(lake: Lake, published: list[dict[str, Any]], found: list[dict[str, Any]]) -> CheckOutcome:
     publish(lake, Found({STRAVA_ACTIVITIES: published}), window(DAY_1, DAY_3), 1)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         write(load, Found({STRAVA_ACTIVITIES: found}), window(DAY_2))
@@ -295,14 +295,14 @@ def test_ids_that_stand_once_are_no_duplicates(lake: Lake) -> None:
 
 
 def test_an_id_that_stands_twice_in_a_load_holds_its_day(lake: Lake) -> None:
-    verdict = _duplicates(lake, [], [_run(7, DAY_2), _run(7, DAY_2), _run(8, DAY_2)])
-    assert verdict.halting_days == {DAY_2: "2 rows share their activity_id with another row of this load; such as `7`"}
-    found = verdict.findings[DAY_2]
+    outcome = _duplicates(lake, [], [_run(7, DAY_2), _run(7, DAY_2), _run(8, DAY_2)])
+    assert outcome.halting_days == {DAY_2: "2 rows share their activity_id with another row of this load; such as `7`"}
+    found = outcome.findings[DAY_2]
     assert (found.observed, found.expected, found.rows, found.keys) == (2, 0, 2, ("7",))
-    assert verdict.rows_where == "activity_id::varchar in ('7')"
+    assert outcome.rows_where == "activity_id::varchar in ('7')"
 
 
 def test_an_activity_that_moved_over_midnight_warns(lake: Lake) -> None:
-    verdict = _duplicates(lake, [_run(7, DAY_1)], [_run(7, DAY_2)])
-    assert _severities(verdict) == {DAY_2: Severity.WARN}
-    assert "1 activities stand on a neighbouring day, too" in verdict.findings[DAY_2].sentence
+    outcome = _duplicates(lake, [_run(7, DAY_1)], [_run(7, DAY_2)])
+    assert _severities(outcome) == {DAY_2: Severity.WARN}
+    assert "1 activities stand on a neighbouring day, too" in outcome.findings[DAY_2].sentence

@@ -6,11 +6,11 @@ import sys
 PROGRAM = """
 import atexit
 import sys
-from engagement_assets.commands.exit_process import end_process
+from engagement_assets.commands.exit_process import exit_process
 atexit.register(print, "registered")
 sys.stdout.write("buffered ")
 sys.stderr.write("an error")
-end_process(3)
+exit_process(3)
 print("never")
 """
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands.load_settings import own_settings
+from engagement_assets.commands.load_settings import load_settings
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_a_wrong_setting_is_named_with_what_was_expected_and_found(
     monkeypatch.setenv(name, text)
     monkeypatch.setenv("SCHEDULE_HOUR", "24")
     with pytest.raises(SystemExit) as ended:
-        own_settings(_env_file=None)
+        load_settings(_env_file=None)
     assert ended.value.code == 2
     assert sorted(capsys.readouterr().err.splitlines()) == [
         f"error: {name}: {told}",
@@ -33,5 +33,5 @@ def test_a_wrong_setting_is_named_with_what_was_expected_and_found(
 def test_right_settings_are_read_and_those_that_are_given_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ALERT_QUIET_HOURS", "22:00-07:00")
     monkeypatch.setenv("LANDING_URI", str(tmp_path))
-    settings = own_settings(_env_file=None, landing_uri="")
+    settings = load_settings(_env_file=None, landing_uri="")
     assert (settings.alert_quiet_hours, settings.runs_on_sample_data) == ("22:00-07:00", True)

@@ -18,12 +18,12 @@ EVERY_DAY_IS_THERE = dg.SkipReason("every day is there")
 
 
 @pytest.fixture
-def loaded_unseen(tmp_path: Path) -> Iterator[tuple[Graph, Callable[[str], None]]]:
+def loaded_unreported(tmp_path: Path) -> Iterator[tuple[Graph, Callable[[str], None]]]:
     """A graph with every day built, and what loads a day of Lingokids for a run, of which Dagster hears nothing."""
 
     def load(run_id: str) -> None:
         with open_load(Lake(str(tmp_path / "lake")), "lingokids_events", run_id=run_id) as opened:
-            opened.write_aside(events(event("a", day(3))).extraction(opened.started_at), window(3))
+            opened.stage(events(event("a", day(3))).extraction(opened.started_at), window(3))
             opened.publish({})
 
     with graph(tmp_path) as found:
@@ -33,9 +33,9 @@ def loaded_unseen(tmp_path: Path) -> Iterator[tuple[Graph, Callable[[str], None]
 
 @pytest.mark.parametrize("status", [FAILURE, dg.DagsterRunStatus.CANCELED])
 def test_models_are_requested_of_a_day_that_was_loaded_by_a_run_killed_before_it_could_tell(
-    loaded_unseen: tuple[Graph, Callable[[str], None]], status: dg.DagsterRunStatus
+    loaded_unreported: tuple[Graph, Callable[[str], None]], status: dg.DagsterRunStatus
 ) -> None:
-    found, load = loaded_unseen
+    found, load = loaded_unreported
     lingokids = found.sets["lingokids"]
     load(found.run(lingokids, window(3), status, sensor="landing_files").run_id)
     result = found.sense("late_data")
@@ -47,18 +47,18 @@ def test_models_are_requested_of_a_day_that_was_loaded_by_a_run_killed_before_it
 
 
 def test_a_load_of_a_run_that_is_at_work_or_ended_well_is_left_to_it(
-    loaded_unseen: tuple[Graph, Callable[[str], None]],
+    loaded_unreported: tuple[Graph, Callable[[str], None]],
 ) -> None:
-    found, load = loaded_unseen
+    found, load = loaded_unreported
     for status in (SUCCESS, dg.DagsterRunStatus.STARTED):
         load(found.run(found.sets["lingokids"], window(3), status, sensor="landing_files").run_id)
     assert found.sense("late_data").skip_reason == EVERY_DAY_IS_THERE
 
 
 def test_a_run_that_failed_after_its_load_has_told_of_it(
-    loaded_unseen: tuple[Graph, Callable[[str], None]],
+    loaded_unreported: tuple[Graph, Callable[[str], None]],
 ) -> None:
-    found, load = loaded_unseen
+    found, load = loaded_unreported
 
     @dg.op
     def raw_lingokids_events(context: dg.OpExecutionContext) -> None:
@@ -77,9 +77,9 @@ def test_a_run_that_failed_after_its_load_has_told_of_it(
 
 
 def test_retention_keeps_a_day_that_was_loaded_by_a_run_killed_before_it_could_tell(
-    tmp_path: Path, loaded_unseen: tuple[Graph, Callable[[str], None]]
+    tmp_path: Path, loaded_unreported: tuple[Graph, Callable[[str], None]]
 ) -> None:
-    found, load = loaded_unseen
+    found, load = loaded_unreported
     lake = Lake(str(tmp_path / "lake"))
     lingokids = found.sets["lingokids"]
 

@@ -8,7 +8,7 @@ from engagement_assets.contracts.extraction import UnreadPath
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.event_files import list_landing_files
 from engagement_assets.extract.landing.files import Landing
-from engagement_assets.extract.landing.unread_paths import PREFIXES, strangers
+from engagement_assets.extract.landing.unread_paths import PREFIXES, unread_paths
 from engagement_assets.extract.runna import extraction as runna
 from tests.unit.extract import lingokids_loads, mobile_loads
 
@@ -41,13 +41,13 @@ def test_all_folders_that_sources_read_are_known() -> None:
 )
 def test_a_stranger_is_told_by_one_source(tmp_path: Path, key: str, stranger: str, meant: str) -> None:
     landing = _zone(tmp_path, key)
-    told = {prefix: found for prefix in PREFIXES if (found := strangers(landing, prefix))}
+    told = {prefix: found for prefix in PREFIXES if (found := unread_paths(landing, prefix))}
     assert told == {meant: [UnreadPath(stranger, f"no source reads it; is {meant}/ meant?")]}
 
 
 def test_nothing_is_told_of_what_sources_read_and_of_work_in_progress(tmp_path: Path) -> None:
-    landing = _zone(tmp_path, *(f"{prefix}/a" for prefix in PREFIXES), ".hidden/a", "lingokids/_aside/a")
-    assert [strangers(landing, prefix) for prefix in PREFIXES] == [[]] * len(PREFIXES)
+    landing = _zone(tmp_path, *(f"{prefix}/a" for prefix in PREFIXES), ".hidden/a", "lingokids/_staging/a")
+    assert [unread_paths(landing, prefix) for prefix in PREFIXES] == [[]] * len(PREFIXES)
 
 
 @pytest.mark.parametrize("name", ["a.CSV", "a.csv.bz2", "a.ndjson", "README.md"])

@@ -35,7 +35,7 @@ def read(
     with duckdb.connect() as connection:
         lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
         sick = connection.execute(
-            f"select position, reason_code, raw_text from ({prepared.sick_lines_sql()})"
+            f"select position, reason_code, raw_text from ({prepared.malformed_lines_sql()})"
         ).fetchall()
     return prepared.files[0], [line for (line,) in lines], sick
 
@@ -59,7 +59,7 @@ def test_a_clean_file_is_read_where_it_lies(content: bytes, lines: list[str | No
 
     assert file.path == str(tmp_path / "a.jsonl")
     assert found == lines
-    assert (file.size, file.sick_count, sick) == (len(content), 0, [])
+    assert (file.size, file.malformed_count, sick) == (len(content), 0, [])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
 
     assert found == lines
     assert left_out == sick
-    assert file.sick_count == len(sick)
+    assert file.malformed_count == len(sick)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_gzip_file_that_grows_too_much_ends_at_its_limit(
 
     file, found, left_out = read(tmp_path, gzip.compress(THREE_LINES), "a.jsonl.gz", gzip_limits=limits)
 
-    assert (found, left_out, file.sick_count) == (lines, sick, len(sick))
+    assert (found, left_out, file.malformed_count) == (lines, sick, len(sick))
 
 
 def test_the_ratio_of_a_gzip_file_is_that_to_its_own_size(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_gzip_file_that_grows_too_much_says_what_to_do(tmp_path: Path) -> None
 
     messages = []
     for limits in (GzipLimits(max_bytes=9), GzipLimits(max_ratio=0, always_bytes=9)):
-        sick = prepare_files([("key", source)], tmp_path, gzip_limits=limits).sick_lines
+        sick = prepare_files([("key", source)], tmp_path, gzip_limits=limits).malformed_lines
         messages.append(json.loads(sick.read_text(encoding="utf-8"))["message"])
 
     found = "found more after 2 lines; what follows them is not read: send it uncompressed or in smaller files"
