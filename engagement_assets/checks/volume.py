@@ -74,9 +74,8 @@ def volume_as_expected(
     note = None
     if without_history:
         note = f"not enough history for {len(without_history)} of {len(judged)} days: {MIN_WEEKS} weeks are needed"
-    return CheckOutcome(
-        VOLUME_AS_EXPECTED, dataset, findings, {"days_judged": len(judged) - len(without_history)}, note
-    )
+    figures = {"days_judged": len(judged) - len(without_history)}
+    return CheckOutcome(VOLUME_AS_EXPECTED, dataset, findings, figures, note)
 
 
 def _expected(earlier: Sequence[int]) -> tuple[float, float]:

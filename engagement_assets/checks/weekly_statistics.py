@@ -62,9 +62,9 @@ def weekly_statistic_as_expected(load: Load, statistic: WeeklyStatistic, own_day
     """The statistic of each complete week of the load is within the interval of the complete weeks before it.
 
     A week is complete when it was over as the load began and all its days are staged or in the lake. A week with one of
-    the run's `own_days` is judged as it is; another one, that was only read again, does not fail where the lake's own
-    week is as irregular: that has been told, or let through. All days of a failing week that are staged fail, since no one of
-    them is to blame.
+    the run's `own_days` is judged as it is; another one, that was only read again, does not fail where the week in
+    the lake is just as far off: that has been reported, or let through. All staged days of a failing week fail, since
+    no single one is to blame.
     """
     first_week = _monday(load.days[0])
     first = first_week - WEEKS_OF_HISTORY * WEEK

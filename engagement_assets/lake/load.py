@@ -208,7 +208,7 @@ class Load:
         self.lake.commit(self.name, changes)
 
     def publish_additions(self, trace: FileChange) -> None:
-        """Make visible what `stage_additions` has written, with `trace`, in one commit; what is held of these days stays."""
+        """Make visible what `stage_additions` wrote, with `trace`, in one commit; what is held of these days stays."""
         changes: list[FileChange] = []
         for day in self._days:
             for dataset in self._datasets:

@@ -112,7 +112,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
 
 
 def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: bool) -> Pruned:
-    """Remove what killed loads have left staging, and killed publications beside the published copy."""
+    """Remove what killed loads left in staging, and killed publications beside the published copy."""
     drafts = [
         path for path in published.parent.glob(f".{published.name}.draft*") if path.stat().st_mtime < before.timestamp()
     ]

@@ -159,7 +159,7 @@ def release_jobs(raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.Asse
 
 
 def replay_jobs(raw: Sequence[dg.AssetsDefinition], freshness: Sequence[dg.AssetChecksDefinition]) -> AssetJobs:
-    """Per load a job that puts quarantined records through the load checks again and rebuilds what is downstream of them."""
+    """Per load a job that reads quarantined records again and rebuilds what is downstream of them."""
     return _jobs_of_loads(
         "replay_",
         raw,

@@ -4,12 +4,10 @@ Belongs here: arithmetic of days, hours and time zones. Not here: what is reques
 `sensors/`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.settings import Settings
 
 _DAY = timedelta(days=1)
@@ -53,14 +51,3 @@ class Timetable:
 
     def _on(self, day: date) -> datetime:
         return datetime.combine(day, time(self.hour), ZoneInfo(self.time_zone)).astimezone(UTC)
-
-
-def blocks_of(days: Iterable[date]) -> list[DayWindow]:
-    """The days as windows without holes, oldest first: a run covers one range."""
-    blocks: list[DayWindow] = []
-    for day in sorted(set(days)):
-        if blocks and blocks[-1].end == day:
-            blocks[-1] = DayWindow(blocks[-1].start, day + _DAY)
-        else:
-            blocks.append(DayWindow(day, day + _DAY))
-    return blocks

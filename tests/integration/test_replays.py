@@ -1,4 +1,4 @@
-"""Quarantined records are put through the load checks again after a fix: what is then there is what a clean load gives."""
+"""Quarantined records are read again after a fix: the result is what a clean load gives."""
 
 import json
 import shutil

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES, Dataset
-from engagement_assets.day_ranges import in_ranges
+from engagement_assets.day_ranges import blocks_of, in_ranges
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
@@ -26,7 +26,6 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.orchestration.jobs import AssetJobs, SourceSet
 from engagement_assets.orchestration.sensors.runs import RunsUnderWay, left_to_a_person, request_of, tries_of
-from engagement_assets.orchestration.timetable import blocks_of
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
 

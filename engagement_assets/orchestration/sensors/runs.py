@@ -12,9 +12,9 @@ from functools import reduce
 import dagster as dg
 
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.day_ranges import blocks_of
 from engagement_assets.instance.run_history import INTERRUPTED_TAG
 from engagement_assets.orchestration.jobs import SourceSet
-from engagement_assets.orchestration.timetable import blocks_of
 from engagement_assets.partitions import range_tags, window_of_tags
 
 SENSOR_TAG = "engagement/requested_by"

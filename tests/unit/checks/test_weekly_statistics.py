@@ -136,7 +136,7 @@ def test_weekly_kudos_are_the_average_of_what_is_not_deleted(lake: Lake) -> None
         _judge(lake, [*usual, *_activities({8: 2}, kudos=5)[1:], *gone], _weeks(0, 8), statistic=KUDOS).findings == {}
     )
     odd = _judge(lake, [*usual, *_activities({8: 2}, kudos=50)], _weeks(0, 8), statistic=KUDOS)
-    assert irregular.findings[_monday(8)].observed == 50
+    assert odd.findings[_monday(8)].observed == 50
 
 
 def test_a_week_without_activities_counts_as_none_and_has_no_kudos(lake: Lake) -> None:
