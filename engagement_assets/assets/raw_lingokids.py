@@ -14,10 +14,11 @@ from engagement_assets.checks.landing_zone import every_file_is_read, files_hold
 from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
+from engagement_assets.extract.quarantined import write_lines
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits

@@ -13,10 +13,11 @@ from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
 from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract import mobile
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
+from engagement_assets.extract.quarantined import write_lines
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits

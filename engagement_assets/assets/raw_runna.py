@@ -1,6 +1,6 @@
 """Raw assets of Runna: the activity files of a batch date, in one pass, as activities, laps and workout steps.
 
-Belongs here: which checks judge a batch. Not here: how a file is read (see `extract/runna.py`).
+Belongs here: which checks judge a batch. Not here: how a file is read (see `extract/runna/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ from engagement_assets.checks.landing_zone import every_file_is_read
 from engagement_assets.checks.standard import has_not_shrunk
 from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.landing.files import Landing
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_documents
+from engagement_assets.extract.quarantined import write_documents
 from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits

@@ -17,7 +17,7 @@ from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.load_checks import CheckDefinition
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits

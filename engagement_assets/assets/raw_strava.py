@@ -1,7 +1,7 @@
 """Raw assets of Strava: activities and kudos observations, from one reading of the athlete's list.
 
 Belongs here: which days are read, which checks judge them, what a limit that is reached means for the run. Not here:
-how the service is read (see `extract/strava.py`).
+how the service is read (see `extract/strava/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from engagement_assets.contracts.load_checks import (
     STRAVA_WEEKLY_COUNT_AS_EXPECTED,
     STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
 )
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.api import StravaApi

@@ -1,7 +1,7 @@
 """Raw asset of the user-events service: the events that it lists under each date.
 
 Belongs here: which dates are read and which checks judge them. Not here: how the service is read (see
-`extract/user_events.py`).
+`extract/user_events/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.standard import few_records_are_gone
 from engagement_assets.contracts.datasets import USER_EVENTS
 from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.extract.user_events.api import UserEventsApi

@@ -1,7 +1,7 @@
 """Which failures of a step may heal by themselves, and when it is tried again.
 
 Belongs here: telling network, rate limits and locks from failures that stay. Not here: the retries of a single request
-(`extract/http_api.py`).
+(`extract/services/client.py`).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Whether each source's newest day has been loaded when it should have been.
 
 Belongs here: `is_fresh`, judged from what the lake holds, by a run of its own. Not here: when that run is (schedules),
-or what a load is judged by (`raw_door.py`): one that loads last year says nothing of today.
+or what a load is judged by (`standard.py`): one that loads last year says nothing of today.
 """
 
 import tempfile

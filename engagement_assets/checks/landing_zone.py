@@ -1,6 +1,6 @@
 """What is told of the landing zone beside the records in it: files that nobody reads, files that lost what was loaded.
 
-Belongs here: checks of files, which warn. Not here: checks of the records that were read (`raw_door.py`), or files that
+Belongs here: checks of files, which warn. Not here: checks of the records that were read (`standard.py`), or files that
 have gone, which hold a batch (`has_not_shrunk` there).
 """
 

@@ -1,6 +1,6 @@
 """`make prune [DRY_RUN=1]`: removes what is older than the settings say, or tells what would be removed.
 
-Belongs here: the command's arguments. Not here: what is removed (see `retention.py` beside this folder).
+Belongs here: the command's arguments. Not here: what is removed (see `orchestration/retention.py` beside this folder).
 """
 
 import argparse

@@ -85,7 +85,7 @@ NO_PLACEHOLDERS = (
 class Extraction:
     """The outcome of reading one source for a window, as SQL queries over the load's DuckDB connection.
 
-    `accepted` maps a dataset key to a query giving that dataset's columns (see `lake/datasets.py`) and `day`, one
+    `accepted` maps a dataset key to a query giving that dataset's columns (see `contracts/datasets.py`) and `day`, one
     row per identity: duplicates within the load are already removed. For a dataset without days, `day` is absent.
     `rejected` gives `dataset, day, source_path, position, raw_text, reason_code, message` (`position` is the line or
     the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where they say

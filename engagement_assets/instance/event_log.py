@@ -1,7 +1,7 @@
 """Dagster's SQLite storage, with the events of many days written at once, over connections that stay open.
 
 Belongs here: how events are written, how a run's events go. Not here: what makes Dagster use it (see
-`commands/dagster_home.py`).
+`instance/home.py`).
 
 A run over days has a planned and a materialized event for each partitioned asset and day. Dagster hands them over in
 batches, which its SQLite storage takes apart again. And it opens and closes a file or two for every event, which is

@@ -1,7 +1,7 @@
 """Runs of this machine's shell that were interrupted or killed: marked as what they are, their pools free again.
 
 Belongs here: the lock that a living run holds, and what is done about one that was cut off. Not here: runs that the
-daemon started, which its run monitoring looks after (`run_launcher.py`).
+daemon started, which its run monitoring looks after (`instance/run_launcher.py`).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Dagster's own records of runs, kept no longer than they are told to be.
 
 Belongs here: which runs can go, and how one that somebody interrupted is known. Not here: when they go (see
-`retention.py`) or how events are stored (`event_log.py`).
+`orchestration/retention.py`) or how events are stored (`instance/event_log.py`).
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """Every file of a folder of days has the columns that this version knows, whatever version wrote it.
 
 Belongs here: the mark that says so, and giving old files the columns that were added since. Not here: which columns
-there are (see `lake/datasets.py` and `lake/record_columns.py`).
+there are (see `contracts/datasets.py` and `lake/record_columns.py`).
 
 A reader of many files takes the columns of one of them for those of all. To compare them in every query would open
 each file of the history; so all are made alike once, and the mark's name holds which columns that was for.

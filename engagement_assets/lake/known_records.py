@@ -1,7 +1,7 @@
 """What the lake knows of the days that a load is about to replace: their rows, and which of them would be gone.
 
 Belongs here: reading published days beside those that are staged. Not here: how days are staged
-(`lake/load.py`), or whether a loss holds a day (`checks/raw_door.py`).
+(`lake/load.py`), or whether a loss holds a day (`checks/standard.py`).
 """
 
 from collections.abc import Collection, Iterable

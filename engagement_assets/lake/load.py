@@ -1,7 +1,7 @@
 """One load of a source: staged, judged, then published or held, day by day.
 
 Belongs here: turning an extraction into the days of the lake, the quarantine and the record of the
-load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/raw_door.py`),
+load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/standard.py`),
 how files are written by day (`lake/day_files.py`), where they lie (`lake/lake.py`), what is read again of the records
 (`lake/load_records.py`) or of the days that are known (`lake/known_records.py`).
 """

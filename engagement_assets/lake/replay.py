@@ -15,7 +15,7 @@ from datetime import date
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Extraction
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange

@@ -1,7 +1,7 @@
 """Retention: what is kept how long, removed by a job once a day.
 
 Belongs here: the job, its schedule and what it removes in which order. Not here: how the lake (`lake/retention.py`) and
-Dagster's records (`run_history.py`) are pruned.
+Dagster's records (`instance/run_history.py`) are pruned.
 """
 
 from collections.abc import Callable, Iterator, Mapping

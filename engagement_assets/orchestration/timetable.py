@@ -1,6 +1,6 @@
 """Which UTC days are due when, on a timetable of one local hour a day.
 
-Belongs here: arithmetic of days, hours and time zones. Not here: what is requested for a day (`schedules.py`,
+Belongs here: arithmetic of days, hours and time zones. Not here: what is requested for a day (`orchestration/schedules.py`,
 `sensors/`).
 """
 

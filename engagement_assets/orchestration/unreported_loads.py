@@ -1,7 +1,7 @@
 """Days that a run has loaded without Dagster knowing: it was killed between the lake's commit and Dagster's event.
 
 Belongs here: finding them, by the records of loads in the lake. Not here: what is requested for them
-(`sensors/catch_up.py`).
+(`orchestration/sensors/catch_up.py`).
 """
 
 from collections.abc import Iterable

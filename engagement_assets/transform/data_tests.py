@@ -60,7 +60,7 @@ class FailedTest:
         return f"{table}: {_rows(self.failing_rows)} against “{check(self.node)}”. {_reason(self.node)}"
 
     def evidence(self) -> dict[str, Any]:
-        """The part of the evidence that dbt's own result tells, by the names of `checks/evidence.py`."""
+        """The part of the evidence that dbt's own result tells, by the names of `contracts/check_metadata.py`."""
         found: dict[str, Any] = {BLOCKED: self.status != "warn"}
         if self.sql:
             found[FAILING_ROWS_SQL] = self.sql

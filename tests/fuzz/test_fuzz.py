@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from engagement_assets.contracts.datasets import RAW_DATASETS, STRAVA_ACTIVITIES
+from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.files import Landing
@@ -30,7 +31,6 @@ from engagement_assets.extract.services.documents import answer_document
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.user_events import extraction as user_events
-from engagement_assets.extract.user_events.extraction import EventIdentity
 from engagement_assets.lake.day_files import rows_of
 from tests.fuzz import good_records
 from tests.fuzz.mutations import changed, damaged, one_of, spelled, values

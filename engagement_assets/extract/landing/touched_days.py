@@ -1,7 +1,7 @@
 """Which days the files of the landing zone touch that have arrived since these days were loaded.
 
 Belongs here: comparing arrivals with loads. Not here: when a day was loaded (the lake's business), what becomes of a
-touched day (`sensors/landing_files.py`).
+touched day (`orchestration/sensors/landing_files.py`).
 
 Files whose day stands in the path are listed and not read. A file that may hold any day is looked through once, for
 its days alone; the index that loads use remembers them.

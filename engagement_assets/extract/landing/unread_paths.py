@@ -1,7 +1,7 @@
 """Files and folders of the landing zone that lie beside the folders that sources read, such as `mobile-events/`.
 
 Belongs here: which folders sources read, and what lies on the way to them and leads to none. Not here: files within
-such a folder (`event_files.py`, `runna.py`), or who is told (`checks/landing_zone.py`).
+such a folder (`event_files.py`, `runna/extraction.py`), or who is told (`checks/landing_zone.py`).
 """
 
 from collections.abc import Sequence

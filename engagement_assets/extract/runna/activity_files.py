@@ -1,8 +1,8 @@
 """One Runna activity file, good or bad: from its bytes to rows and to what is wrong with it.
 
 Belongs here: what makes a file, a lap or a step unusable, the words for it, and how the rest is
-kept. Not here: what a document consists of (`runna_documents.py`), what its parts become (`runna_rows.py`,
-`runna_steps.py`), where files lie and how rows reach disk (`runna.py`, `runna_parts.py`).
+kept. Not here: what a document consists of (`runna/documents.py`), what its parts become (`runna/rows.py`,
+`runna/steps.py`), where files lie and how rows reach disk (`runna/extraction.py`, `runna/parts.py`).
 """
 
 import re

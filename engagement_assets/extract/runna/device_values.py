@@ -1,7 +1,7 @@
 """What devices write where they know nothing, and times that no activity can have: in Runna's parts they become NULL.
 
 Belongs here: which stored numbers these are, as SQL over the parts, and how many there were. Not here: the parts
-themselves (`runna_parts.py`), fields that are absent or do not fit (`runna_activity_files.py`).
+themselves (`runna/parts.py`), fields that are absent or do not fit (`activity_files.py`).
 
 Watches write FIT files, in which a field always has a value. One that was not measured holds the invalid value of its
 base type, all bits set (FIT SDK, "FIT Protocol", table "FIT Base Types and Invalid Values"). A reader that does not

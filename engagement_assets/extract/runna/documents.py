@@ -1,8 +1,8 @@
 """A Runna activity document: its parts and their limits.
 
 Belongs here: the typed structs of the document, what reading one gives. Not here: how a workout's steps are flattened
-(`runna_steps.py`), which column a field becomes (`runna_rows.py`), what to do with a document that does not fit
-(`runna_activity_files.py`), which measurements and times cannot be (`runna_device_values.py`).
+(`runna/steps.py`), which column a field becomes (`runna/rows.py`), what to do with a document that does not fit
+(`activity_files.py`), which measurements and times cannot be (`device_values.py`).
 """
 
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ Row = tuple[object, ...]
 class ActivityRows:
     """What one file gives.
 
-    The rows are in the order of `PART_COLUMNS` in `runna_parts.py`, as far as the document gives the columns. Instants
+    The rows are in the order of `PART_COLUMNS` in `runna/parts.py`, as far as the document gives the columns. Instants
     are epoch milliseconds, dates are text. `laps_read` and `steps_read` count good and bad ones. `unknown_fields`
     holds a pair of dataset and field for every record that has such a field.
     """

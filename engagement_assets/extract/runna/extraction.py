@@ -1,8 +1,8 @@
 """Runna activity batches: the landing files of a window of batch dates, as three datasets.
 
 Belongs here: which files belong to which day, who reads them, which of two equal activities wins,
-and the counts. Not here: what a file means (`runna_documents.py`, `runna_activity_files.py`), how
-its rows reach disk (`runna_parts.py`).
+and the counts. Not here: what a file means (`runna/documents.py`, `activity_files.py`), how
+its rows reach disk (`runna/parts.py`).
 
 Rows are written to Parquet parts in the load's folder, by this process and others beside it; what
 is handed over are queries over these parts, so that memory does not grow with the window.

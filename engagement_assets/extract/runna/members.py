@@ -1,7 +1,7 @@
 """A Runna document that does not fit, taken apart: the members of its objects, one by one.
 
 Belongs here: members that say nothing, a part made of those that do, the words for one that does not fit. Not here:
-which parts a document has and what becomes of them (`runna_activity_files.py`).
+which parts a document has and what becomes of them (`activity_files.py`).
 """
 
 import re

@@ -1,8 +1,8 @@
 """Runna files in, Parquet parts out: how one process reads files in bulk.
 
 Belongs here: batches of files, the parts and their columns. Not here: what a file means
-(`runna_activity_files.py`), which process reads it (`runna_processes.py`), which files there are
-and what becomes of the parts (`runna.py`).
+(`activity_files.py`), which process reads it (`processes.py`), which files there are
+and what becomes of the parts (`runna/extraction.py`).
 """
 
 import os

@@ -1,7 +1,7 @@
 """Several processes that read Runna files side by side.
 
 Belongs here: who reads which batch, the helpers' protocol and their death; run as a module, this is
-a helper. Not here: what reading is (`runna_parts.py`).
+a helper. Not here: what reading is (`runna/parts.py`).
 """
 
 import os

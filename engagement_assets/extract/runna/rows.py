@@ -1,7 +1,7 @@
 """The rows of the three Runna datasets that a document's parts become.
 
 Belongs here: which column a field becomes, and reading a document that fits in every part. Not here: one that does not
-(`runna_activity_files.py`), the times and measurements that cannot be (`runna_device_values.py`).
+(`activity_files.py`), the times and measurements that cannot be (`device_values.py`).
 """
 
 import re

@@ -1,7 +1,7 @@
 """The steps of a Runna workout, flattened: repeats written out in the order in which laps perform them.
 
 Belongs here: the columns of one step, what a repeat stands for, how many steps a workout may have. Not here: what
-becomes of a step that does not fit (`runna_activity_files.py`).
+becomes of a step that does not fit (`activity_files.py`).
 """
 
 import hashlib

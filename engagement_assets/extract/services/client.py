@@ -1,11 +1,10 @@
 """One HTTP client for every source that is a service.
 
 Belongs here: timeouts, which failures are worth another try, how large an answer may be, where a token may go. Not
-here: the JSON of an answer (`answer_documents.py`), what a service's answers mean (`strava_api.py`,
-`user_events_api.py`).
+here: the JSON of an answer (`services/documents.py`), what a service's answers mean (`strava/api.py`,
+`user_events/api.py`).
 """
 
-import ipaddress
 import threading
 import time
 import zlib
@@ -92,33 +91,6 @@ class Answer:
 
 class _WorthAnotherTryError(Exception):
     """Something that heals: the connection, the server, an answer that is no JSON."""
-
-
-def refuse_tokens_in_clear(url: str) -> None:
-    """Refuse the URL of a service whose requests would show their token on the way: no TLS, and not this machine.
-
-    Raises:
-        ValueError: says what was expected, and the scheme and host that were found.
-    """
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        found = "what is no URL"
-    else:
-        if parsed.host and (parsed.scheme == "https" or (parsed.scheme == "http" and _is_this_machine(parsed.host))):
-            return
-        found = f"{parsed.scheme or 'none'}://{parsed.host}"
-    raise ValueError(
-        "expected an https:// URL (http:// for this machine alone: 127.0.0.1, localhost, [::1]), since a token travels "
-        f"with each request, found {found}"
-    )
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _never_final(_: Answer) -> bool:

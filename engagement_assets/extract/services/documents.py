@@ -1,7 +1,7 @@
 """The JSON document of a service's answer, with whatever is odd in it.
 
 Belongs here: from a body to Python values, in time and memory that the body's size bounds. Not here: how large a body
-may be (`http_api.py`), what the values mean (`api_records.py`).
+may be (`services/client.py`), what the values mean (`services/records.py`).
 
 What is odd may be one value on a page of good ones, and must not cost the page: a number that no float holds becomes a
 text, which no field of numbers takes; half a character becomes a question mark; what lies too deep becomes a text, too,
@@ -17,7 +17,7 @@ import msgspec
 
 # A value takes some 100 bytes as an object of Python, and as little as two in a body: 64 MB of `[],` would take 2 GB.
 MAX_VALUES = 5_000_000
-# Deeper than a record may be (`api_records.py`), and far from where encoders give up.
+# Deeper than a record may be (`services/records.py`), and far from where encoders give up.
 DEEPEST = 200
 
 _MAX_DIGITS = 4_000

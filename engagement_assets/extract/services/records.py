@@ -1,7 +1,7 @@
 """Records of a service's JSON documents: which columns they become, and what is wrong with those that do not.
 
 Belongs here: the kinds of values and the judgement of one record. Not here: which fields a source sends (the source's
-own module), how rows reach the lake (`api_extraction.py`).
+own module), how rows reach the lake (`services/extraction.py`).
 """
 
 import math

@@ -1,7 +1,7 @@
 """An activity of Strava: its fields, what they mean, and which of their values mean "none".
 
 Belongs here: one activity as the service sends it. Not here: pages of them, and what becomes of those known before
-(`strava.py`).
+(`strava/extraction.py`).
 """
 
 import re

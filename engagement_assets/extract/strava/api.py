@@ -1,7 +1,7 @@
 """Strava's list of activities, page by page, within the limits that its answers tell.
 
-Belongs here: which requests are made, and what the service's refusals mean. Not here: tokens (`strava_tokens.py`), what
-is on a page (`strava.py`), what all services share (`http_api.py`).
+Belongs here: which requests are made, and what the service's refusals mean. Not here: tokens (`tokens.py`), what
+is on a page (`strava/extraction.py`), what all services share (`services/client.py`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
 Belongs here: what must not be kept of a page, which day an activity is of, which known activities are gone. Not here:
-what an activity's fields mean (`strava_activity.py`), how pages are asked for (`strava_api.py`), how rows reach the
-lake (`api_extraction.py`, `lake/`).
+what an activity's fields mean (`activity.py`), how pages are asked for (`strava/api.py`), how rows reach the
+lake (`services/extraction.py`, `lake/`).
 """
 
 import re

@@ -1,6 +1,6 @@
 """Strava's tokens: a refresh token that changes with each use, and the access token that it gives.
 
-Belongs here: the token file and the exchange. Not here: what an access token is used for (`strava_api.py`).
+Belongs here: the token file and the exchange. Not here: what an access token is used for (`strava/api.py`).
 
 The service may give a new refresh token with every exchange, and then the old one is dead. So the answer is written to
 disk before anything else is done with it: aside, synced, and renamed over the file; what lies complete aside after a

@@ -1,7 +1,7 @@
 """User events: what the service lists under each date of a window.
 
 Belongs here: what an event means, which of two events with one identity wins, how many dates are asked for at once. Not
-here: the request (`user_events_api.py`), how rows reach the lake (`api_extraction.py`, `lake/`).
+here: the request (`user_events/api.py`), how rows reach the lake (`services/extraction.py`, `lake/`).
 """
 
 import hashlib
@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import duckdb
 import msgspec
 
 from engagement_assets.contracts.datasets import USER_EVENTS
+from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
 from engagement_assets.extract.services.extraction import ApiRows
 from engagement_assets.extract.services.pages import Page, PageStore
@@ -38,17 +38,6 @@ REQUESTS_AT_A_TIME = 4
 
 _DAYS_PER_PROGRESS_LINE = 10
 _NO_INITIAL_ID = "EMPTY"
-
-
-class EventIdentity(StrEnum):
-    """What tells two events apart.
-
-    `event`: the id that the service gives, else device, time, type and path. `device_and_time`: only these two, as
-    older pipelines had it; two events of one moment are then one.
-    """
-
-    EVENT = "event"
-    DEVICE_AND_TIME = "device_and_time"
 
 
 def _place(value: object) -> str | None:

@@ -1,7 +1,7 @@
 """Days that should be there and are not: missing raw data, and models that are older than their raw data.
 
 Belongs here: which days these are, and saying so when they do not come right. Not here: how a request is made
-(`runs.py`) or when a day is due (`timetable.py`).
+(`runs.py`) or when a day is due (`orchestration/timetable.py`).
 """
 
 import json

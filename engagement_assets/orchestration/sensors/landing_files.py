@@ -1,7 +1,7 @@
 """New, changed and late files in the landing zone: exactly the days that they touch are requested.
 
 Belongs here: which sources land as files, and the requests. Not here: how files and days are compared
-(`extract/touched_days.py`).
+(`extract/landing/touched_days.py`).
 
 What has been loaded is asked of the lake, so a tick needs no memory of its own: files that arrive while nothing runs,
 days that were loaded by hand, a lost Dagster instance all come out right. The cursor only says where the listing of
