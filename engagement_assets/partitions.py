@@ -1,6 +1,7 @@
 """The partition definition that every raw dataset and every windowed model uses.
 
-Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`, `orchestration/jobs.py`).
+Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`,
+`orchestration/jobs.py`).
 """
 
 from collections.abc import Mapping

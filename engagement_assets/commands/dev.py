@@ -17,10 +17,10 @@ import dagster as dg
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 
 from engagement_assets.commands.exit_process import exit_process
-from engagement_assets.commands.interrupt import for_a_child_of_its_own, last_act
 from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.instance.home import prepare_dagster_home
+from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act
 from engagement_assets.instance.killed_runs import cancel_run, of_a_shell
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import PROJECT_ROOT, Settings

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from engagement_assets.commands.interrupt import last_act
+from engagement_assets.instance.interrupt import last_act
 from engagement_assets.instance.run_history import INTERRUPTED_TAG
 
 

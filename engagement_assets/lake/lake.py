@@ -1,7 +1,7 @@
 """The lake: where every dataset's days lie, and how a set of files becomes visible.
 
-Belongs here: paths, the commit of a load and its recovery after a kill. Not here: what a load
-writes (see `lake/load.py`), what the columns mean (see `contracts/datasets.py`) or how files get columns that are new (see
+Belongs here: paths, the commit of a load and its recovery after a kill. Not here: what a load writes (see
+`lake/load.py`), what the columns mean (see `contracts/datasets.py`) or how files get columns that are new (see
 `lake/columns_of_files.py`).
 
 Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes a day:

@@ -1,7 +1,8 @@
 """What the lake keeps no longer than it is told to.
 
 Belongs here: finding and removing old days, old quarantined records and what killed loads have left. Not here: when
-that is done (see `orchestration/retention.py` beside this folder), or Dagster's own records (see `instance/run_history.py` there).
+that is done (see `orchestration/retention.py` beside this folder), or Dagster's own records (see
+`instance/run_history.py` there).
 """
 
 import json

@@ -1,6 +1,7 @@
 """Jobs: which assets run together.
 
-Belongs here: selections and their names. Not here: when they run (`orchestration/schedules.py`, `sensors/`) or what an asset does.
+Belongs here: selections and their names. Not here: when they run (`orchestration/schedules.py`, `sensors/`) or what an
+asset does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

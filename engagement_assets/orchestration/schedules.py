@@ -1,7 +1,7 @@
 """Schedules: the day that has ended, every day at one hour; and every hour, whether a source has stopped.
 
-Belongs here: what a tick requests. Not here: days that no tick has loaded (`orchestration/sensors/catch_up.py`), or when days are due
-(`orchestration/timetable.py`).
+Belongs here: what a tick requests. Not here: days that no tick has loaded (`orchestration/sensors/catch_up.py`), or
+when days are due (`orchestration/timetable.py`).
 """
 
 from collections.abc import Iterator, Sequence

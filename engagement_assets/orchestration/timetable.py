@@ -1,7 +1,7 @@
 """Which UTC days are due when, on a timetable of one local hour a day.
 
-Belongs here: arithmetic of days, hours and time zones. Not here: what is requested for a day (`orchestration/schedules.py`,
-`sensors/`).
+Belongs here: arithmetic of days, hours and time zones. Not here: what is requested for a day
+(`orchestration/schedules.py`, `sensors/`).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The user-events service: one request gives the events of one date.
 
-Belongs here: the request, and what the service's refusals mean. Not here: what an event means (`user_events/extraction.py`), what
-all services share (`services/client.py`).
+Belongs here: the request, and what the service's refusals mean. Not here: what an event means
+(`user_events/extraction.py`), what all services share (`services/client.py`).
 """
 
 from collections.abc import Callable

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands.interrupt import INTERRUPTED, SENTENCE
+from engagement_assets.instance.interrupt import INTERRUPTED, SENTENCE
 
 BEGIN = """
 import sys, threading
 from pathlib import Path
-from engagement_assets.commands.interrupt import end_on_interrupt, for_a_child_of_its_own, last_act
+from engagement_assets.instance.interrupt import end_on_interrupt, for_a_child_of_its_own, last_act
 end_on_interrupt()
 def at_work():
     print("at work", flush=True)

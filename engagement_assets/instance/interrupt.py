@@ -1,7 +1,7 @@
 """Ctrl-C: how a command ends when somebody interrupts it.
 
 Belongs here: noticing it at any moment, and the end. Not here: what must be written down before the end (whoever is at
-work says so), or how a command ends by itself (`exit_process.py`).
+work says so), or how a command ends by itself (`commands/exit_process.py`).
 
 A command may be killed at any moment, so there is nothing to wind up: it ends at once, from a thread of its own. As an
 exception in the main thread an interrupt would come to dbt, Dagster and DuckDB, and each makes something else of it: a
