@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
 from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.sources import CROSS_SOURCE_AREA
 from engagement_assets.transform.project import manifest
 
 PACKAGE = PROJECT_ROOT / "engagement_assets"
@@ -80,7 +80,7 @@ def test_layers_read_only_from_layers_before_them(dbt_manifest: dict[str, Any], 
             if kind == "model":
                 parent_layer, parent_area = dbt_manifest["nodes"][parent]["fqn"][1:3]
                 # The area over all sources stands on the marts of the others.
-                crosses = model["fqn"][2] == CROSS_SOURCE_AREA.name != parent_area and parent_layer == "marts"
+                crosses = model["fqn"][2] == CROSS_SOURCE_AREA != parent_area and parent_layer == "marts"
                 if parent_layer not in ALLOWED_PARENTS[layer] and not crosses:
                     breaches.append(f"{model['name']} reads {name}")
     assert breaches == []
