@@ -23,8 +23,8 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.day_files import day_file, write_days
 from engagement_assets.lake.lake import Lake

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from engagement_assets.resources import ApiClients
+from engagement_assets.extract.strava.source import STRAVA
+from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, sandbox_process
 from engagement_assets.settings import Settings
 
@@ -26,16 +27,16 @@ def with_services(settings: Settings) -> Iterator[Settings]:
 
     With input of somebody's own they stay as they are: what the sandbox makes up must not mix with it.
     """
-    clients = ApiClients(settings)
-    if not settings.runs_on_sample_data or not (clients.missing_for_strava or clients.missing_for_user_events):
+    missing = [*settings.missing_for(STRAVA), *settings.missing_for(USER_EVENTS_SOURCE)]
+    if not settings.runs_on_sample_data or not missing:
         yield settings
         return
     state_path = Path(settings.landing_uri).parent / _STATE_FILE
     with sandbox_process(state_path=state_path, start=DEMO_FIRST_DAY, days=DEMO_DAYS) as urls:
         services: dict[str, Any] = {}
-        if clients.missing_for_strava:
+        if settings.missing_for(STRAVA):
             services |= strava_settings(urls)
-        if clients.missing_for_user_events:
+        if settings.missing_for(USER_EVENTS_SOURCE):
             services |= user_events_settings(urls)
         yield settings.model_copy(update=services)
 

@@ -15,7 +15,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.sandbox.lingokids_sample import lingokids_files
 from engagement_assets.sandbox.mobile_sample import mobile_files
 from engagement_assets.sandbox.runna_sample import runna_files

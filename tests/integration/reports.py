@@ -16,7 +16,6 @@ from dbt.contracts.graph.manifest import Manifest
 from playwright.sync_api import Browser, Page
 
 from engagement_assets.alerts.history import AlertState
-from engagement_assets.assets.dbt_models import AREAS
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
@@ -29,6 +28,7 @@ from engagement_assets.report.evidence import CheckState, Evidence
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
+from engagement_assets.sources import AREAS
 from engagement_assets.transform.publish import publish_schemas
 from tests.integration.services import FIRST_DAY, services
 from tests.integration.warehouse_builder import WarehouseBuilder
@@ -92,7 +92,7 @@ def load_sources(folder: Path, manifest: Manifest) -> Loaded:
     warehouse = WarehouseBuilder(folder, manifest, folder / "lake")
     warehouse.build(FIRST_DAY, LAST_DAY + timedelta(days=1))
     published = folder / "published.duckdb"
-    schemas = (*(area.name for area in AREAS), "audit")
+    schemas = (*(area for area in AREAS), "audit")
     publish_schemas(warehouse.warehouse_path, published, schemas, Lake(settings.lake_uri))
     return Loaded(published, folder / "lake", make_report(published, folder / "report", evidence=EVIDENCE))
 

@@ -16,23 +16,17 @@ from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.contracts.datasets import (
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    MOBILE_EVENTS,
-    RAW_DATASETS,
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.extract import mobile
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines import json_records
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import steps as runna_steps
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import UnusableRecordError
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.activity import ACTIVITY
@@ -44,6 +38,7 @@ from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import Settings
+from engagement_assets.sources import RAW_DATASETS
 from tests.integration.deployment import Deployment, differences
 from tests.integration.services import FIRST_DAY, services
 from tests.lake_loads import parquet_rows, quarantined, records, window

@@ -10,15 +10,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.contracts.datasets import (
-    LINGOKIDS_ACTIVITIES,
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
+from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeFullError
 from engagement_assets.lake.load import open_load

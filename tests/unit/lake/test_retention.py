@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import PrunedDayError
 from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
+from engagement_assets.sources import RAW_DATASETS
 from tests.lake_loads import (
     DAY_1,
     DAY_2,

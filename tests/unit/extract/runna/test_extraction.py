@@ -11,14 +11,10 @@ import duckdb
 import fsspec
 import pytest
 
-from engagement_assets.contracts.datasets import (
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-)
 from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "runna"
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, USER_EVENTS
 from engagement_assets.extract.services import extraction as api_extraction
 from engagement_assets.extract.services.extraction import MAX_RAW_TEXT, ApiRows
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
+from engagement_assets.extract.user_events.source import USER_EVENTS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
 DAY_1, DAY_2, DAY_3 = days = [date(2024, 3, number) for number in (1, 2, 3)]

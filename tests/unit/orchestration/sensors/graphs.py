@@ -45,7 +45,7 @@ class Graph:
     @cached_property
     def sets(self) -> dict[str, SourceSet]:
         """The sources, by their names."""
-        return {item.source: item for item in source_sets(self.repository.asset_graph.assets_defs)}
+        return {item.name: item for item in source_sets(self.repository.asset_graph.assets_defs)}
 
     def sense(self, sensor: str, cursor: str | None = None) -> dg.SensorResult:
         """One tick of a sensor."""
@@ -69,7 +69,7 @@ class Graph:
     def load(self, days: Iterable[date], *, sources: Iterable[str] = ()) -> None:
         """Record that raw data and models of these days were made, of all sources unless some are named."""
         for item in self.sets.values():
-            if item.source in (sources or self.sets):
+            if item.name in (sources or self.sets):
                 self.materialize(item.raw, days)
                 self.materialize(item.windowed, days)
 
@@ -83,7 +83,7 @@ class Graph:
         newest_input: int = 0,
     ) -> dg.DagsterRun:
         """Record a run that a sensor requested."""
-        tags = {SENSOR_TAG: sensor, SOURCE_TAG: item.source, INPUTS_TAG: str(newest_input)}
+        tags = {SENSOR_TAG: sensor, SOURCE_TAG: item.name, INPUTS_TAG: str(newest_input)}
         run: dg.DagsterRun = create_run_for_test(
             self.instance, job_name=item.job_name, status=status, tags={**range_tags(days), **tags}
         )
