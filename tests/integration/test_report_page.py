@@ -76,7 +76,7 @@ def test_every_figure_is_drawn_and_nothing_is_fetched(report: ReportPage) -> Non
 def test_the_overview_shows_the_marts(report: ReportPage, published: Path) -> None:
     names = {"Runna workouts": "runna", "Lingokids app": "lingokids", "Strava": "strava"}
     names |= {"Product events": "user_events", "Scooter app": "mobile"}
-    found = [(names[row[0]], *row[1:]) for row in report.rows("overview-weekly_active_users")]
+    found = [(names[str(row[0])], *row[1:]) for row in report.rows("overview-weekly_active_users")]
     expected = query(
         published,
         "select source, cast(week_start_date as varchar), active_users, days_observed, "
@@ -172,7 +172,9 @@ def test_a_link_to_a_section_leaves_the_slice_in_the_address(report: ReportPage)
     report.choose("learning", country_code="us")
     report.page.locator("nav a[href='#strava']").click()
     report.page.wait_for_url("**#learning.country_code=us")
-    assert report.page.locator("#strava h2").bounding_box()["y"] < 200
+    heading = report.page.locator("#strava h2").bounding_box()
+    assert heading is not None
+    assert heading["y"] < 200
 
 
 def test_an_address_that_names_no_option_is_passed_over(report: ReportPage) -> None:
@@ -194,6 +196,7 @@ def test_data_quality_shows_checks_alerts_and_quarantine(report: ReportPage, pub
     assert [row[:3] for row in report.rows("quality-every_check")] == [
         (check.asset, check.check, check.state) for check in reversed(EVIDENCE.checks)
     ]
+    assert EVIDENCE.alerts is not None
     assert [row[:4] for row in report.rows("quality-alerts")] == [
         (alert.state, alert.severity, alert.asset, alert.name) for alert in EVIDENCE.alerts
     ]
@@ -304,7 +307,7 @@ def test_hostile_names_do_no_harm(browser: Browser, published: Path, tmp_path: P
     for name in HOSTILE_NAMES:
         assert any(" ".join(name[:120].split()) == " ".join(str(each).split()) for each in shown), name
     report.choose("learning", split="country_code", country_code=HOSTILE_NAMES[0])
-    assert report.rows("learning-totals")[0][0] > 0
+    assert float(report.rows("learning-totals")[0][0]) > 0
     lines = report.csv("learning-top_by_plays")
     assert HOSTILE_NAMES[0] in lines
     report.choose("learning", country_code=HOSTILE_NAMES[4])

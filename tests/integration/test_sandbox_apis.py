@@ -78,7 +78,7 @@ class Sandbox:
 
 @contextmanager
 def _serve(**changed: Any) -> Iterator[Sandbox]:
-    apis = make_apis(**({"seed": 7, "start": START, "days": DAYS, "now": NOW} | changed))
+    apis = make_apis(**{"seed": 7, "start": START, "days": DAYS, "now": NOW, **changed})
     with serve_apis(apis) as urls, httpx.Client(verify=NO_TLS) as client:
         yield Sandbox(apis, urls, client)
 
@@ -148,7 +148,7 @@ def test_rotation_can_be_switched_off(sandbox: Sandbox) -> None:
 
 
 def test_an_exchange_may_be_json_and_needs_the_right_client(sandbox: Sandbox) -> None:
-    given = {
+    given: dict[str, str | int] = {
         "client_id": int(CREDENTIALS.strava_client_id),
         "client_secret": CREDENTIALS.strava_client_secret,
         "grant_type": "refresh_token",
