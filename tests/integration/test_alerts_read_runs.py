@@ -16,7 +16,6 @@ from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting, AlertsBus
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.heartbeat import signs_of_life
 from engagement_assets.alerts.lineage import Links
-from engagement_assets.alerts.timing import Timing
 from engagement_assets.checks import evidence
 from tests.integration.alert_location import (
     ASSETS,
@@ -34,19 +33,20 @@ from tests.integration.alert_location import (
 pytestmark = pytest.mark.integration
 
 ONE, TWO = "2024-01-01", "2024-01-02"
+REPEAT_AFTER = timedelta(hours=24)
 GRAPH = dg.Definitions(assets=[*ASSETS, raw_notes]).resolve_asset_graph()
 
 
 class Reader:
     """The alerts of a test, with a clock of its own and the file as their only channel."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance, timing: Timing = Timing()) -> None:  # noqa: B008
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.later = timedelta()
         folder.mkdir(parents=True)
         self.path = folder / "alerts.jsonl"
         self.alerting = Alerting(
-            folder, Links("http://ui", "runbook.md"), timing, [FileChannel(self.path)], now=self.now
+            folder, Links("http://ui", "runbook.md"), REPEAT_AFTER, [FileChannel(self.path)], now=self.now
         )
         self.work()
 
@@ -283,33 +283,6 @@ def test_a_run_that_is_deleted_before_it_was_read_is_forgotten(instance: dg.Dags
     assert reader.told() == [[("opened", "holds_00", (ONE,))]]
 
 
-def test_warnings_wait_for_the_digest_of_the_day_and_errors_do_not(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
-    digest_at = (datetime.now(UTC) + timedelta(hours=2)).time()
-    reader = Reader(tmp_path / "alerts", instance, Timing(digest_at=digest_at))
-    run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
-    run(instance, ONE, holds_01=Fails("ERROR", (ONE,)))
-    assert reader.told() == [[("opened", "holds_01", (ONE,))]]
-    reader.later = timedelta(hours=2, minutes=1)
-    assert reader.told() == [[("opened", "holds_00", (ONE,)), ("resolved", "holds_00", (ONE,))]]
-    reader.later = timedelta(hours=24)
-    assert reader.told() == [[("still failing", "holds_01", (ONE,))]]
-    assert reader.told() == []
-
-
-def test_warnings_wait_for_the_end_of_the_quiet_hours_and_errors_do_not(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
-    begun, over = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=3)
-    reader = Reader(tmp_path / "alerts", instance, Timing(quiet_from=begun.time(), quiet_until=over.time()))
-    run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
-    run(instance, TWO, holds_01=Fails("ERROR", (TWO,)))
-    assert reader.told() == [[("opened", "holds_01", (TWO,))]]
-    reader.later = timedelta(hours=3)
-    assert reader.told() == [[("opened", "holds_00", (ONE,))]]
-
-
 def test_the_check_of_the_alerts_passes_while_they_work_and_tells_when_they_have_stopped(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
@@ -340,7 +313,7 @@ def test_where_nobody_ever_asked_for_alerts_only_a_launched_run_misses_them(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     run(instance, ONE)
-    never = Alerting(tmp_path / "never", Links("", ""), Timing(), [])
+    never = Alerting(tmp_path / "never", Links("", ""), REPEAT_AFTER, [])
     now = datetime.now(UTC) + timedelta(days=1)
     assert signs_of_life(never, instance, now, daemon_expected=False).troubles == []
     assert signs_of_life(never, instance, now, daemon_expected=True).troubles == [
@@ -357,7 +330,7 @@ def test_two_processes_do_not_do_the_same_work(instance: dg.DagsterInstance, rea
 
     channel = Again(reader.path)
     run(instance, ONE, adds_up=Fails())
-    Alerting(reader.alerting.folder, Links("", ""), Timing(), [channel]).work(instance, GRAPH, SHELL)
+    Alerting(reader.alerting.folder, Links("", ""), REPEAT_AFTER, [channel]).work(instance, GRAPH, SHELL)
     assert channel.tried
 
 

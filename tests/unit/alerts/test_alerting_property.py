@@ -22,7 +22,6 @@ from engagement_assets.alerts.incidents import EVERYTHING, WHOLE, Finding, Kind,
 from engagement_assets.alerts.messages import Message
 from engagement_assets.alerts.run_results import Results
 from engagement_assets.alerts.store import AlertStore
-from engagement_assets.alerts.timing import Timing
 from tests.unit.alerts.alert_outcomes import LINKS, START, lineage
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
@@ -151,7 +150,7 @@ def _outcome(evaluation: Evaluation, at: datetime) -> Outcome:
         EVERYTHING if evaluation.whole else (days[0], days[-1]),
         evaluation.failing_days(),
         evaluation.severity,
-        Finding("it fails", "run", days_are_named=not evaluation.whole),
+        Finding("it fails", "run"),
     )
 
 
@@ -165,14 +164,14 @@ def test_what_is_told_is_what_the_model_says_and_each_channel_takes_it_once(
     model, waiting = Model(), list[Run]()
 
     with TemporaryDirectory(dir=MEMORY if Path(MEMORY).is_dir() else None) as folder:
-        alerting = Alerting(Path(folder), LINKS, Timing(repeat_after=REPEAT_AFTER), places, now=lambda: now)
+        alerting = Alerting(Path(folder), LINKS, REPEAT_AFTER, places, now=lambda: now)
 
         def look() -> None:
             with closing(AlertStore(alerting.store_path)) as store:
                 for number, run in enumerate(waiting):
                     at = now - timedelta(seconds=len(waiting) - number)
                     alerting.record(store, Results([[_outcome(item, at) for item in run]]), LINEAGE)
-                alerting.record_what_time_brings(store, LINEAGE)
+                alerting.record_reminders(store, LINEAGE)
                 deliver(store.path, places, alerting.backoff, alerting.now)
             model.look(waiting, now)
             waiting.clear()

@@ -34,7 +34,7 @@ class Place:
 def store(tmp_path: Path) -> Iterator[AlertStore]:
     with closing(AlertStore(tmp_path / "alerts.sqlite")) as store:
         for key in ("a", "b", "c"):
-            store.record(compose([transition()], lineage(), START, lambda key=key: key), START, ["place"])
+            store.record(compose([transition()], lineage(), START, lambda key=key: key), ["place"])
         yield store
 
 

@@ -98,11 +98,11 @@ def test_a_resolve_says_how_long_it_lasted() -> None:
 def test_what_goes_on_failing_is_told_again_after_a_while(hours: float, reminded: bool) -> None:
     incident, _ = follow(None, [failed(ONE)], _never, START)
     assert incident is not None
-    told = remind(incident, timedelta(hours=24), after(hours=hours))
-    assert (told is not None) == reminded
-    if told:
-        assert told[1].change == Change.STILL_FAILING
-        assert told[0].told_at == after(hours=hours)
+    reminder = remind(incident, timedelta(hours=24), after(hours=hours))
+    assert (reminder is not None) == reminded
+    if reminder:
+        assert reminder.change == Change.STILL_FAILING
+        assert reminder.incident.told_at == after(hours=hours)
 
 
 def test_a_check_that_never_ran_is_told_once_and_its_end_is_not() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from apprise import AppriseResult, AppriseResultStatus
 
-from engagement_assets.alerts.channels import AppriseChannel, Channel, ChannelError, SlackChannel, WebhookChannel
+from engagement_assets.alerts.channels import AppriseChannel, Channel, ChannelError, WebhookChannel
 from engagement_assets.alerts.delivery import Backoff, deliver
 from engagement_assets.alerts.messages import Message, compose
 from engagement_assets.alerts.store import AlertStore
@@ -30,6 +31,7 @@ PATIENCE_S = 30
 # No answer comes before it, however fast the machine is.
 DEADLINE_S = 0.1
 SECRET = "a-very-secret-token"
+SENT = AppriseResultStatus.SUCCESS
 FIRST_WAIT_S, LONGEST_WAIT_S = 10, 21_600
 # In which of the ways a message counts as taken: the status says it, of a body nothing is read.
 TAKEN = {
@@ -62,7 +64,7 @@ def store(tmp_path: Path) -> Iterator[AlertStore]:
 
 def _deliver(store: AlertStore, channel: Channel) -> tuple[tuple[int, int], list[tuple[float, str]]]:
     """Deliver one message: taken and not, and the seconds until the next try and why, of what is left."""
-    store.record(compose([transition()], lineage(), START, lambda: "key-1"), START, [channel.name])
+    store.record(compose([transition()], lineage(), START, lambda: "key-1"), [channel.name])
     counts = deliver(store.path, [channel], Backoff(draw=lambda: 1.0), lambda: START)
     (told,) = [error for _, _, error in store.undelivered([channel.name])] or [""]
     left = store.outbox(channel.name, START)
@@ -102,7 +104,7 @@ def test_apprise_keeps_a_message_for_whoever_misbehaves(name: str, store: AlertS
 
 def test_a_receiver_without_tls_is_one_that_does_not_answer(store: AlertStore) -> None:
     with misbehaving_receiver([("no HTTP", NOT_TAKEN["no HTTP"])]) as there:
-        channel = SlackChannel(f"https://127.0.0.1:{there.port}/{SECRET}", PATIENCE_S)
+        channel = WebhookChannel(f"https://127.0.0.1:{there.port}/{SECRET}", WEBHOOK_SECRET, PATIENCE_S)
         counts, ((_, told),) = _deliver(store, channel)
     assert (counts, told) == ((0, 1), f"{channel.name} did not answer: ConnectError")
 
@@ -142,24 +144,24 @@ def test_an_interruption_is_no_delivery_that_failed(store: AlertStore) -> None:
 
 
 class Plugin:
-    """In place of what Apprise makes of a URL: hangs until it is let go, then raises or says whether it has sent."""
+    """A stand-in for Apprise's service: hangs until it may end, then raises or says whether it has sent."""
 
-    def __init__(self, outcome: bool | Exception) -> None:
+    def __init__(self, outcome: AppriseResultStatus | Exception) -> None:
         self.may_end = Event()
         self.titles: list[str] = []
         self._outcome = outcome
 
-    def notify(self, *, title: str, **_: Any) -> bool:
+    def notify(self, *, title: str, **_: Any) -> AppriseResult:
         self.titles.append(title)
         self.may_end.wait()
         if isinstance(self._outcome, Exception):
             raise self._outcome
-        return self._outcome
+        return AppriseResult(self._outcome)
 
 
-@pytest.mark.parametrize("outcome", [True, False, RuntimeError(SECRET)])
+@pytest.mark.parametrize("outcome", [SENT, AppriseResultStatus.FAILURE, RuntimeError(SECRET)])
 def test_a_plugin_that_hangs_is_left_alone_and_asked_later_what_became_of_the_message(
-    outcome: bool | Exception,
+    outcome: AppriseResultStatus | Exception,
 ) -> None:
     channel = AppriseChannel(f"ntfy://{SECRET}", deadline_s=0.02)
     plugin = Plugin(outcome)
@@ -169,13 +171,13 @@ def test_a_plugin_that_hangs_is_left_alone_and_asked_later_what_became_of_the_me
             channel.send(message())
     plugin.may_end.set()
     channel._deadline_s = 5
-    if outcome is True:
+    if outcome is SENT:
         channel.send(message())
     else:
         with pytest.raises(type(outcome) if isinstance(outcome, Exception) else ChannelError):
             channel.send(message())
     assert len(plugin.titles) == 1
-    if outcome is True:
+    if outcome is SENT:
         channel.send(message())
         assert len(plugin.titles) == 2
 
@@ -184,5 +186,5 @@ def test_the_longest_wait_is_counted_from_now() -> None:
     in_a_minute = datetime.now(UTC) + timedelta(seconds=60)
     soon = status("503 Oh", f"Retry-After: {in_a_minute:%a, %d %b %Y %H:%M:%S} GMT")
     with misbehaving_receiver([("soon", soon)]) as there, pytest.raises(ChannelError) as failed:
-        SlackChannel(f"http://127.0.0.1:{there.port}/", PATIENCE_S).send(message())
+        WebhookChannel(f"http://127.0.0.1:{there.port}/", WEBHOOK_SECRET, PATIENCE_S).send(message())
     assert 50 <= failed.value.retry_after.total_seconds() <= 60

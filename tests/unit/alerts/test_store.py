@@ -10,7 +10,7 @@ from engagement_assets.alerts import store as stores
 from engagement_assets.alerts.history import AlertState, alert_states
 from engagement_assets.alerts.incidents import Change
 from engagement_assets.alerts.store import STORE_FILE, AlertStore, AlertStoreError, alert_store
-from tests.unit.alerts.alert_outcomes import CHECK, START, after, message, transition
+from tests.unit.alerts.alert_outcomes import CHECK, after, message, transition
 
 OPEN = AlertState("raw_toy/events", "holds", "open", "error", "2024-03-01T12:00:00+00:00", "", 1)
 
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / STORE_FILE
     with alert_store(path) as store:
         store.keep_incident(transition().incident)
-        store.record(message(transition(Change.RESOLVED, opened_at=after(days=-1))), START, ["file"])
+        store.record(message(transition(Change.RESOLVED, opened_at=after(days=-1))), ["file"])
     return path
 
 
@@ -65,14 +65,14 @@ def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
 
 def test_a_file_that_is_no_store_says_what_to_do(path: Path) -> None:
     path.write_bytes(b"no database" * 100)
-    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the file aside"), alert_store(path):
+    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the file away"), alert_store(path):
         pass
 
 
 def test_a_store_whose_bodies_are_damaged_says_what_to_do(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("update incidents set body = '{'")
-    with pytest.raises(AlertStoreError, match=r"damaged.*move the file aside"), alert_store(path) as store:
+    with pytest.raises(AlertStoreError, match=r"damaged.*move the file away"), alert_store(path) as store:
         store.incidents()
 
 
