@@ -124,7 +124,7 @@ def ended_and_unread_since(instance: dg.DagsterInstance, store: AlertStore, befo
 def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Lineage) -> list[Outcome]:
     """What a run that has ended says about checks, its steps and itself."""
     run = record.dagster_run
-    entries = _check_and_step_events(instance, run.run_id)
+    entries = instance.all_logs(run.run_id, of_type=_READ)
     judged = _judged_by(run)
     evaluated: dict[dg.AssetCheckKey, Outcome] = {}
     planned: set[dg.AssetCheckKey] = set()
@@ -254,17 +254,6 @@ def _results_without_a_run(
     ]
     if found:
         yield Results(batches, events=[(storage_id, _at(entry)) for storage_id, entry in found])
-
-
-def _check_and_step_events(instance: dg.DagsterInstance, run_id: str) -> list[EventLogEntry]:
-    entries: list[EventLogEntry] = []
-    cursor: str | None = None
-    while True:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_READ)
-        entries += [record.event_log_entry for record in page.records]
-        if not page.has_more:
-            return entries
-        cursor = page.cursor
 
 
 def _judged_by(run: DagsterRun) -> Judged:

@@ -32,9 +32,7 @@ DELIVERED_KEPT = timedelta(days=90)
 ABANDONED_AFTER = timedelta(days=7)
 # How long to wait for another process that writes.
 LOCKED_S = 30
-_START_AFRESH = (
-    "move the file away: the alerts then start afresh with the runs of the last day, and report again what fails"
-)
+_START_AFRESH = "move the file away; the alerts then start afresh with the runs of the last day and report what fails"
 FIX_THE_DISK = "If the disk is full, make room; this user must be able to write to the folder"
 
 # What upgrades a file from each version to the next. Files from before versions existed have the tables and version 0.
@@ -228,17 +226,14 @@ class AlertStore:
 
     def is_superseded(self, outcome: Outcome, day: str) -> bool:
         """Whether a later evaluation of the same subject and day has already been followed."""
-        row = self._execute(
+        later = self._execute(
             """
             select 1 from evaluations
-            where
-                kind = ? and asset = ? and name = ? and at > ?
-                and (? = '' or (first_day <= ? and last_day >= ?))
-            limit 1
+            where kind = ? and asset = ? and name = ? and at > ? and (? = '' or (first_day <= ? and last_day >= ?))
             """,
             (*_key(outcome.subject), _text(outcome.at), day, day, day),
-        ).fetchone()
-        return row is not None
+        )
+        return later.fetchone() is not None
 
     # Outbox
 
@@ -256,8 +251,7 @@ class AlertStore:
         """What a channel has not taken yet, oldest first, including what is to be tried again later."""
         rows = self._execute(
             """
-            select
-                messages.number, messages.body, deliveries.attempts, deliveries.next_at, deliveries.is_refused
+            select messages.number, messages.body, deliveries.attempts, deliveries.next_at, deliveries.is_refused
             from deliveries inner join messages on deliveries.number = messages.number
             where deliveries.channel = ? and deliveries.delivered_at is null and messages.not_before <= ?
             order by messages.number
@@ -335,9 +329,7 @@ class AlertStore:
         self._execute(
             """
             delete from messages
-            where
-                recorded_at < ?
-                and number not in (select number from deliveries where delivered_at is null)
+            where recorded_at < ? and number not in (select number from deliveries where delivered_at is null)
             """,
             (_text(now - DELIVERED_KEPT),),
         )
