@@ -44,7 +44,7 @@ class Receiver:
         return sum(name == channel for name, _, _ in self.taken)
 
     def changes(self) -> list[tuple[str, str, tuple[str, ...]]]:
-        """State, check and partitions of all that the webhook was told, in order; of digests the first ten."""
+        """State, check and partitions of all that the webhook took, in order; of digests the first ten."""
         return [
             (item["state"], item["name"], tuple(item["partitions"]))
             for body in self.by_key("webhook").values()

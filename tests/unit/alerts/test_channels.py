@@ -73,7 +73,7 @@ def test_without_urls_there_are_console_and_file() -> None:
     assert ([channel.name for channel in channels], troubles) == (["console", "file"], [])
 
 
-def test_the_scheme_tells_which_channel_a_url_is_for() -> None:
+def test_the_scheme_says_which_channel_a_url_is_for() -> None:
     urls = (
         f"{SLACK_URL}, webhook+https://example.com/a,b "
         "ntfy://topic\nmailto://user:pass@example.com?to=a@example.com,b@example.com"
@@ -93,7 +93,7 @@ def test_a_url_that_is_named_twice_is_one_channel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "reported"),
     [
         (f"https://example.com/{SECRET}", "no channel is known for it; expected https://hooks.slack.com/…"),
         (f"nonsense://{SECRET}", "no channel is known for it"),
@@ -101,26 +101,26 @@ def test_a_url_that_is_named_twice_is_one_channel() -> None:
         (f"https://hooks.slack.com/{SECRET}", "no channel is known for it"),
     ],
 )
-def test_a_url_that_no_channel_understands_is_told_without_showing_it_and_takes_no_other_place_away(
-    url: str, told: str, log: io.StringIO
+def test_a_url_that_no_channel_understands_is_reported_by_position_and_the_others_still_work(
+    url: str, reported: str, log: io.StringIO
 ) -> None:
     settings = Settings(_env_file=None, alert_urls=f"ntfy://topic {url} json://127.0.0.1:1/", alert_webhook_secret=None)
     channels, (trouble,) = channels_of(settings, Path())
     assert [channel.name.split("-")[0] for channel in channels] == ["console", "file", "ntfy", "json"]
-    assert trouble.startswith(f"URL number 2 of ALERT_URLS gets no alert: {told}")
+    assert trouble.startswith(f"URL number 2 of ALERT_URLS gets no alert: {reported}")
     assert SECRET not in trouble + log.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("url", "told"), [(f"http://host:port/{SECRET}", "is not well-formed"), (f"https:///{SECRET}", "names no host")]
+    ("url", "reported"), [(f"http://host:port/{SECRET}", "is not well-formed"), (f"https:///{SECRET}", "names no host")]
 )
-def test_a_webhook_needs_a_well_formed_url_with_a_host(url: str, told: str) -> None:
+def test_a_webhook_needs_a_well_formed_url_with_a_host(url: str, reported: str) -> None:
     settings = Settings(_env_file=None, alert_urls=f"webhook+{url}", alert_webhook_secret=WEBHOOK_SECRET)
     _, (trouble,) = channels_of(settings, Path())
-    assert trouble == f"URL number 1 of ALERT_URLS gets no alert: it is a webhook whose URL {told}"
+    assert trouble == f"URL number 1 of ALERT_URLS gets no alert: it is a webhook whose URL {reported}"
 
 
-def test_two_urls_that_run_into_each_other_are_told() -> None:
+def test_two_urls_that_run_into_each_other_are_reported() -> None:
     settings = Settings(_env_file=None, alert_urls=f"ntfy://topic, hooks.slack.com/services/{SECRET}")
     channels, troubles = channels_of(settings, Path())
     assert [channel.name for channel in channels] == ["console", "file"]
@@ -129,7 +129,7 @@ def test_two_urls_that_run_into_each_other_are_told() -> None:
     ]
 
 
-def test_a_url_that_a_library_cannot_read_is_told_by_the_kind_of_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_a_library_cannot_read_is_reported_by_the_kind_of_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_service: object, _url: str) -> bool:
         raise LookupError(SECRET)
 
@@ -185,7 +185,7 @@ def test_apprise_hands_a_message_on_as_text(there: Receiver) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, MessageRefusedError), (404, ChannelError), (429, ChannelError), (503, ChannelError)]
 )
-def test_an_answer_tells_a_refused_message_from_a_channel_that_is_down(
+def test_an_answer_distinguishes_a_refused_message_from_a_channel_that_is_down(
     there: Receiver, channel: int, status: int, kind: type[ChannelError]
 ) -> None:
     there.statuses |= {"json": status, "webhook": status}
@@ -202,16 +202,16 @@ def test_slack_says_by_its_status_why_it_takes_nothing(there: Receiver, slack: C
         assert type(failed.value) is kind
 
 
-def test_a_webhook_that_says_how_long_to_wait_is_left_alone_so_long(there: Receiver) -> None:
+def test_a_webhook_that_says_how_long_to_wait_is_left_alone_that_long(there: Receiver) -> None:
     there.statuses["webhook"] = 429
     in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    for told, least, most in (
+    for reported, least, most in (
         ("120", 120, 120),
         (in_a_minute, 55, 60),
         ("soon", 0, 0),
         ("99999999999", 21_600, 21_600),
     ):
-        there.headers["Retry-After"] = told
+        there.headers["Retry-After"] = reported
         with pytest.raises(ChannelError) as failed:
             _channels(there.urls)[3].send(message())
         assert least <= failed.value.retry_after.total_seconds() <= most
@@ -226,8 +226,8 @@ def test_no_secret_is_logged_or_raised(log: io.StringIO, there: Receiver, slack:
     for channel in (down, nobody, by_apprise, slack):
         with pytest.raises(ChannelError) as failed:
             channel.send(message())
-        told = f"{failed.value!r} {failed.value.__cause__!r} {channel.name} {channel!r}"
-        assert "secret" not in told
+        reported = f"{failed.value!r} {failed.value.__cause__!r} {channel.name} {channel!r}"
+        assert "secret" not in reported
     there.statuses.clear()
     down.send(message())
     slack.send(message())

@@ -15,7 +15,7 @@ from tests.unit.alerts.alert_outcomes import START, after, lineage, transition
 
 
 class Place:
-    """A channel that fails as it is told to."""
+    """A channel that fails with the errors it was given."""
 
     name = "place"
 

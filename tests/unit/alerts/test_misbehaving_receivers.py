@@ -66,12 +66,12 @@ def _deliver(store: AlertStore, channel: Channel) -> tuple[tuple[int, int], list
     """Deliver one message: taken and not, and the seconds until the next try and why, of what is left."""
     store.record(compose([transition()], lineage(), START, lambda: "key-1"), [channel.name])
     counts = deliver(store.path, [channel], Backoff(draw=lambda: 1.0), lambda: START)
-    (told,) = [error for _, _, error in store.undelivered([channel.name])] or [""]
+    (reported,) = [error for _, _, error in store.undelivered([channel.name])] or [""]
     left = store.outbox(channel.name, START)
-    return counts, [((delivery.next_at - START).total_seconds(), told) for delivery in left]
+    return counts, [((delivery.next_at - START).total_seconds(), reported) for delivery in left]
 
 
-def test_every_odd_retry_after_is_tried() -> None:
+def test_every_irregular_retry_after_is_tried() -> None:
     assert {f"503, Retry-After is {name}" for name in RETRY_AFTER} < NOT_TAKEN.keys()
     assert WAITS_S.keys() < NOT_TAKEN.keys()
 
@@ -88,25 +88,25 @@ def test_a_message_is_kept_for_whoever_misbehaves(name: str, store: AlertStore) 
     with misbehaving_receiver([(name, NOT_TAKEN[name])]) as there:
         deadline_s = DEADLINE_S if name in ENDLESS else PATIENCE_S
         channel = WebhookChannel(f"http://127.0.0.1:{there.port}/{SECRET}", WEBHOOK_SECRET, deadline_s)
-        counts, ((wait_s, told),) = _deliver(store, channel)
+        counts, ((wait_s, reported),) = _deliver(store, channel)
     assert counts == (0, 1)
     assert wait_s == WAITS_S.get(name, FIRST_WAIT_S)
-    assert told.startswith(channel.name)
-    assert SECRET not in told
+    assert reported.startswith(channel.name)
+    assert SECRET not in reported
 
 
 @pytest.mark.parametrize("name", ["closed without an answer", "500", "no HTTP"])
 def test_apprise_keeps_a_message_for_whoever_misbehaves(name: str, store: AlertStore) -> None:
     with misbehaving_receiver([(name, NOT_TAKEN[name])]) as there:
-        counts, ((wait_s, told),) = _deliver(store, AppriseChannel(f"json://127.0.0.1:{there.port}/{SECRET}"))
-    assert (counts, wait_s, SECRET in told) == ((0, 1), FIRST_WAIT_S, False)
+        counts, ((wait_s, reported),) = _deliver(store, AppriseChannel(f"json://127.0.0.1:{there.port}/{SECRET}"))
+    assert (counts, wait_s, SECRET in reported) == ((0, 1), FIRST_WAIT_S, False)
 
 
 def test_a_receiver_without_tls_is_one_that_does_not_answer(store: AlertStore) -> None:
     with misbehaving_receiver([("no HTTP", NOT_TAKEN["no HTTP"])]) as there:
         channel = WebhookChannel(f"https://127.0.0.1:{there.port}/{SECRET}", WEBHOOK_SECRET, PATIENCE_S)
-        counts, ((_, told),) = _deliver(store, channel)
-    assert (counts, told) == ((0, 1), f"{channel.name} did not answer: ConnectError")
+        counts, ((_, reported),) = _deliver(store, channel)
+    assert (counts, reported) == ((0, 1), f"{channel.name} did not answer: ConnectError")
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,12 @@ def test_whatever_a_channel_raises_is_a_delivery_that_failed(raised: Exception, 
         def send(self, _message: Message) -> None:
             raise raised
 
-    counts, ((wait_s, told),) = _deliver(store, Broken())
+    counts, ((wait_s, reported),) = _deliver(store, Broken())
     assert (counts, wait_s) == ((0, 1), FIRST_WAIT_S)
-    assert told.startswith(f"broken has not taken the message: {type(raised).__name__} in {Path(__file__).name}, line ")
-    assert SECRET not in told
+    assert reported.startswith(
+        f"broken has not taken the message: {type(raised).__name__} in {Path(__file__).name}, line "
+    )
+    assert SECRET not in reported
 
 
 def test_an_interruption_is_no_delivery_that_failed(store: AlertStore) -> None:

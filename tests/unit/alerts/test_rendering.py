@@ -49,13 +49,13 @@ def test_the_text_of_a_digest_counts_all_and_names_ten() -> None:
     assert "FROM=2024-01-02 TO=2024-01-02" in lines[15]
 
 
-def test_many_failing_days_are_told_in_a_few_words() -> None:
+def test_many_failing_days_are_shown_in_a_few_words() -> None:
     """A source that stopped years ago, with a gap in every week before: 1,000 days and more."""
     days = [str(date(2020, 1, 6) + timedelta(days=number)) for number in range(1_200) if number % 7]
-    told = as_text(message(transition(failing_days=dict.fromkeys(days, Severity.WARN))))
-    (partitions,) = [line for line in told.splitlines() if line.startswith("    partitions")]
+    reported = as_text(message(transition(failing_days=dict.fromkeys(days, Severity.WARN))))
+    (partitions,) = [line for line in reported.splitlines() if line.startswith("    partitions")]
     assert partitions.endswith("2020-02-04 to 2020-02-09, and 998 more days")
-    assert len(told) < 1_000
+    assert len(reported) < 1_000
 
 
 def test_a_digest_says_of_what_is_resolved_what_it_was_and_how_long_it_lasted() -> None:
@@ -69,12 +69,12 @@ def test_hostile_text_steers_no_terminal() -> None:
         subject=msgspec.structs.replace(CHECK, name=name, asset=name),
         finding=msgspec.structs.replace(FINDING, sentence=name, observed=name, expected=name),
     )
-    for told in (
+    for reported in (
         message(hostile),
         message(*[hostile] * 11),
         message(msgspec.structs.replace(hostile, change=Change.RESOLVED)),
     ):
-        text = as_text(told)
+        text = as_text(reported)
         assert all(sign == "\n" or sign.isprintable() for sign in text)
         assert [line for line in text.splitlines()[1:] if line.startswith("ALERT")] == []
         assert "a\\x1b[2J\\u202eb ALERT ERROR opened: nothing" in text

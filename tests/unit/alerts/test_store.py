@@ -17,7 +17,7 @@ OPEN = AlertState("raw_toy/events", "holds", "open", "error", "2024-03-01T12:00:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A store that is in use: something fails, and a message tells that it had been resolved before."""
+    """A store that is in use: something fails, and a message says that it had been resolved before."""
     path = tmp_path / STORE_FILE
     with alert_store(path) as store:
         store.keep_incident(transition().incident)
@@ -102,7 +102,7 @@ def test_a_store_that_another_program_locks_says_so(path: Path, monkeypatch: pyt
         assert list(store.incidents()) == [CHECK]
 
 
-def test_open_and_resolved_alerts_are_told_newest_first(path: Path) -> None:
+def test_open_and_resolved_alerts_come_newest_first(path: Path) -> None:
     assert alert_states(path.parent) == (
         OPEN,
         AlertState(
