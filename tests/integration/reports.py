@@ -16,11 +16,12 @@ from dbt.contracts.graph.manifest import Manifest
 from playwright.sync_api import Browser, Page
 
 from engagement_assets.alerts.history import AlertState
-from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.assets.raw_runna import raw_runna_assets
-from engagement_assets.assets.raw_strava import raw_strava_assets
-from engagement_assets.assets.raw_user_events import raw_user_events_assets
+from engagement_assets.assets.raw_assets import raw_assets
+from engagement_assets.extract.lingokids import LINGOKIDS
+from engagement_assets.extract.mobile import MOBILE
+from engagement_assets.extract.runna.source import RUNNA
+from engagement_assets.extract.strava.source import STRAVA
+from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.report.build import Report, write_report
@@ -79,11 +80,11 @@ def load_sources(folder: Path, manifest: Manifest) -> Loaded:
         with dg.DagsterInstance.ephemeral() as instance:
             dg.materialize(
                 [
-                    raw_runna_assets(settings),
-                    *raw_lingokids_assets(settings),
-                    raw_mobile_assets(settings),
-                    raw_strava_assets(settings),
-                    raw_user_events_assets(settings),
+                    *raw_assets(RUNNA, settings),
+                    *raw_assets(LINGOKIDS, settings),
+                    *raw_assets(MOBILE, settings),
+                    *raw_assets(STRAVA, settings),
+                    *raw_assets(USER_EVENTS_SOURCE, settings),
                 ],
                 instance=instance,
                 resources={"settings": settings, "api_clients": ApiClients(settings, running.clock)},
