@@ -29,7 +29,7 @@ from engagement_assets.report.sections.mobility import mobility
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import CONFIG
 from engagement_assets.settings import Settings
-from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, content_of, make_report, query
+from tests.integration.reports import MIN_USERS, STATES, Loaded, content_of, make_report, query
 from tests.integration.services import FIRST_DAY
 
 pytestmark = pytest.mark.integration
@@ -254,7 +254,7 @@ def test_publish_mode_hides_small_cells_of_the_other_sections(loaded: Loaded, pu
 
 def test_publish_mode_counts_no_records(loaded: Loaded, tmp_path: Path) -> None:
     assert {"loads", "quarantine"} < set(section(loaded.report, "quality").tables)
-    quality = section(make_report(loaded.published, tmp_path, min_users=MIN_USERS, evidence=EVIDENCE), "quality")
+    quality = section(make_report(loaded.published, tmp_path, min_users=MIN_USERS, states=STATES), "quality")
     assert set(quality.tables) == {"checks", "freshness", "alerts"}
     assert [figure.name for figure in quality.figures] == ["checks", "freshness", "alerts", "every_check"]
     assert quality.tables["checks"]["failing_rows"].isna().all()
@@ -283,7 +283,7 @@ def test_a_schema_that_is_not_published_says_so(loaded: Loaded, tmp_path: Path) 
     report = make_report(partly, tmp_path)
     (note,) = section(report, "mobility").notes
     assert note == (
-        "Nothing of the schema mobility has been published yet: run `make backfill` with group:mobility selected."
+        "The schema mobility has not been published yet: run `make backfill` with SELECT='+group:mobility'."
     )
     assert section(report, "learning").figures != ()
 
@@ -338,10 +338,10 @@ def test_the_command_writes_the_report(
     assert main() == 0
     page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
     assert "Data up to 2024-01-15; newest load 2" in page
-    assert "What the alerts know cannot be read" not in page
+    assert "The alerts cannot be read" not in page
 
     (tmp_path / "dagster_home" / "alerts").mkdir()
     (tmp_path / "dagster_home" / "alerts" / "alerts.sqlite").write_bytes(b"no database" * 100)
     assert main() == 0
     page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
-    assert "What the alerts know cannot be read; the check alerts_are_delivered says why." in page
+    assert "The alerts cannot be read; the check alerts_are_delivered says why." in page

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, ReportPage, chromium, make_report, query
+from tests.integration.reports import MIN_USERS, STATES, Loaded, ReportPage, chromium, make_report, query
 
 pytestmark = pytest.mark.integration
 
@@ -149,7 +149,7 @@ def test_distinct_users_are_offered_for_one_filter_and_never_for_two(report: Rep
     report.choose("learning", os_name="iOS")
     assert report.rows("learning-active_users") == []
     text = report.page.locator("#learning-active_users .empty").inner_text()
-    assert text.startswith("Not computed for this slice: distinct users do not add up")
+    assert text.startswith("Not available for this slice: distinct users do not add up")
     assert report.rows("learning-plays") != []
 
 
@@ -192,10 +192,10 @@ def test_a_week_that_is_not_complete_looks_different(report: ReportPage) -> None
 
 def test_data_quality_shows_checks_alerts_and_quarantine(report: ReportPage, published: Path) -> None:
     assert [row[:3] for row in report.rows("quality-every_check")] == [
-        (check.asset, check.check, check.state) for check in reversed(EVIDENCE.checks)
+        (check.asset, check.check, check.state) for check in reversed(STATES.checks)
     ]
     assert [row[:4] for row in report.rows("quality-alerts")] == [
-        (alert.state, alert.severity, alert.asset, alert.name) for alert in EVIDENCE.alerts
+        (alert.state, alert.severity, alert.asset, alert.name) for alert in STATES.alerts
     ]
     reasons = "select source, reason_code, count(*) from audit.rejected_records group by all order by all"
     assert sorted(report.rows("quality-quarantine")) == query(published, reasons)
@@ -317,7 +317,7 @@ def test_a_cube_that_is_too_large_is_coarser_and_says_so(browser: Browser, publi
     (months,) = query(published, "select count(*) from learning.engagement_monthly")[0]
     report = ReportPage(browser, make_report(published, tmp_path, max_cells=months).path)
     assert report.options("learning", "grain") == ["month", "year"]
-    assert "the finest grain is the month" in report.page.locator("#learning").inner_text()
+    assert "the finest grain here is the month" in report.page.locator("#learning").inner_text()
     totals = query(published, f"select {PLAYS} from learning.engagement_daily")[0]
     assert report.rows("learning-totals")[0][:3] == totals
     assert report.rows("learning-plays")[0][:2] == ("2024-01-01", totals[0])

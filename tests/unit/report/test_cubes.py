@@ -65,7 +65,7 @@ def test_dimensions_go_when_no_grain_fits(connection: duckdb.DuckDBPyConnection)
     cube = build_cube(connection, cells(connection, "year") - 1)
     assert ACTIVITY not in cube.dimensions
     assert len(cube.cells) < cells(connection, "year")
-    assert "activity_id cannot be sliced by" in cube.choice()
+    assert "the page cannot be filtered by activity_id" in cube.choice()
     smallest = build_cube(connection, 1)
     assert (smallest.grain, smallest.dimensions) == ("year", ())
 
@@ -74,8 +74,8 @@ def test_what_was_given_up_is_said(connection: duckdb.DuckDBPyConnection) -> Non
     assert build_cube(connection, 20_000).choice() == ""
     daily = cells(connection, "day")
     assert build_cube(connection, cells(connection, "month")).choice() == (
-        f"{daily:,} daily cells are too many for a quick page: the finest grain is the month. "
-        "The tables in published.duckdb have it all."
+        f"{daily:,} daily cells are too many for a fast page: the finest grain here is the month. "
+        "The tables in published.duckdb have everything."
     )
 
 

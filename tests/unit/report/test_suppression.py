@@ -98,7 +98,7 @@ def published_cohorts(cohorts: dict[str, tuple[int, dict[str, int]]]) -> set[tup
                     "true",
                     {"cohort": cohort, "week": week, "size": size, "users": users},
                 )
-        shown = overview(connection, Suppression(5)).tables["retention"]
+        shown = overview(connection, Suppression(5), {}).tables["retention"]
     return set(zip(shown["cohort"], shown["week_start_date"], strict=True))
 
 
