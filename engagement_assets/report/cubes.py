@@ -33,7 +33,7 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "month": {"month": ("month", "year")},
     "year": {"year": ("year",)},
 }
-# If even years have too many cells, the first of these sets that fits is taken.
+# If even years have too many cells, dimensions are left out: the first of these sets that fits is taken.
 DIMENSION_SETS = (
     (*DIMENSIONS, ACTIVITY),
     tuple(DIMENSIONS),

@@ -23,17 +23,17 @@ def marks_of(grain: str) -> tuple[dict[str, Any], ...]:
 
 
 def observed(connection: duckdb.DuckDBPyConnection, grain: str, source: str) -> pd.DataFrame:
-    """The periods of a grain with at least one whole day: the first day (`<grain>`) and `is_complete`."""
+    """The periods of a grain with an observed day: the first day (`<grain>`) and `is_complete`."""
     periods = observed_periods(connection, source)
     found = periods[periods["grain"] == grain].reset_index(drop=True)
     return found.rename(columns={"period": grain})[[grain, "is_complete"]]
 
 
 def observed_periods(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:
-    """The days, weeks, months and years with at least one whole day: `grain`, `period`, `key`, `is_complete`.
+    """The days, weeks, months and years with an observed day: `grain`, `period`, `key`, `is_complete`.
 
-    `period` is the first day, and `key` is `<grain>|<period>`. Only a source's main dataset counts: loads of its other
-    datasets say nothing about its days.
+    A day is observed if it was loaded after it had ended. `period` is the first day, and `key` is `<grain>|<period>`.
+    Only a source's main dataset counts: loads of its other datasets say nothing about its days.
     """
     parts = " union all ".join(
         f"""

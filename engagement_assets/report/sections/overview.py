@@ -194,8 +194,8 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
         Figure(
             "retention",
             "Retention",
-            "The share of a cohort, the users first active in one week, that is active so many weeks later. The newest "
-            f"{COHORTS} cohorts with their sizes, for half a year. Dashed: the later week is incomplete.",
+            "Of the users who were first active in a week (a cohort, shown with its size), the share that is active so "
+            f"many weeks later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is incomplete.",
             "cohorts",
             (
                 WEEK[0],

@@ -116,7 +116,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "event_spread",
             "Events per user and day",
-            "Users by their average number of events a day, over the days of a week on which they have any. "
+            "Users of a corporation by their average number of events on those days of a week that have any. "
             "Choose a week in the filter bar; over all weeks a user counts once a week.",
             "event_spread",
             (

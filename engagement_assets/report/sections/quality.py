@@ -174,7 +174,7 @@ def _figures() -> tuple[Figure, ...]:
                 tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
             )
             .properties(height=alt.Step(24)),
-            empty="Dagster has no record of a check.",
+            empty="No evaluation of a check is on record.",
         ),
         Figure(
             "freshness",
@@ -262,7 +262,7 @@ def _figures() -> tuple[Figure, ...]:
                 Column("failing_days", "Failing days"),
             ),
             is_list=True,
-            empty="Dagster has no record of a check.",
+            empty="No evaluation of a check is on record.",
         ),
         Figure(
             "held_days",
