@@ -203,9 +203,9 @@ def test_publish_mode_hides_small_slices_and_what_would_reveal_them(loaded: Load
         hidden = residuals(slices[slices["dimension_name"] == name], cells, ["week", "dimension_value"])
         assert all(len(cell[2]) >= MIN_USERS for cell in cells if cell not in hidden)
         for week in {cell[0] for cell in hidden}:
-            unseen = [users for each, _, users in hidden if each == week]
+            missing = [users for each, _, users in hidden if each == week]
             # The week's total is shown, so what is missing from it is about enough users, or is everything.
-            assert len({user for users in unseen for user in users}) >= MIN_USERS
+            assert len({user for users in missing for user in users}) >= MIN_USERS
             hidden_groups += 1
     assert hidden_groups > 0
     assert (slices["users"] >= MIN_USERS).all()

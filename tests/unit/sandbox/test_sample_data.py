@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.sandbox import lingokids_sample, mobile_sample, runna_sample, sample_data
 from engagement_assets.sandbox.sample_data import MARKER_NAME, SAMPLES, write_sample_landing
 from engagement_assets.sandbox.sample_draws import broken_due, due
