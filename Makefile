@@ -5,7 +5,7 @@ SELECT ?= *
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 
-.PHONY: help install demo dev report backfill release replay prune test soak fuzz lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune test coverage soak fuzz lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tel
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+coverage: install ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
+	$(BIN)/python -m pytest tests/unit --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
 
 soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak

@@ -37,7 +37,7 @@ def _evaluation(run_id: str, number: int, check: int) -> EventLogEntry:
     evaluation = AssetCheckEvaluation(asset_key=TABLE, check_name=f"holds_{check}", passed=(number + check) % 2 == 0)
     kind = DagsterEventType.ASSET_CHECK_EVALUATION.value
     event = DagsterEvent(kind, "toys", event_specific_data=evaluation)
-    return EventLogEntry(None, logging.INFO, "", run_id, time.time(), dagster_event=event)
+    return EventLogEntry(None, logging.INFO, "", run_id, time.time(), dagster_event=event)  # type: ignore[no-untyped-call]
 
 
 def main() -> int:

@@ -11,15 +11,10 @@ from engagement_assets.alerts.sensor import alert_sensor
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.engagement_report import engagement_report_asset
 from engagement_assets.assets.published import published_assets
+from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.assets.raw_columns import describe_raw_columns
-from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.assets.raw_runna import raw_runna_assets
-from engagement_assets.assets.raw_strava import raw_strava_assets
-from engagement_assets.assets.raw_user_events import raw_user_events_assets
 from engagement_assets.checks.freshness import freshness_checks
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.orchestration.jobs import (
     daily_engagement_job,
@@ -40,6 +35,7 @@ from engagement_assets.orchestration.sensors.load_records import load_records_se
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.sources import SOURCES
 from engagement_assets.transform.project import column_lineage, manifest
 
 
@@ -56,13 +52,8 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     dbt_project = manifest()
     lineage = column_lineage(dbt_project)
     models = dbt_model_assets(dbt_project, settings.start_date, lineage)
-    raw: list[dg.AssetsDefinition | dg.AssetSpec] = [
-        raw_runna_assets(settings),
-        *raw_lingokids_assets(settings),
-        raw_mobile_assets(settings),
-        *api_assets(settings, clients),
-    ]
-    freshness = freshness_checks(settings, clients)
+    raw = all_raw_assets(settings)
+    freshness = freshness_checks(settings)
     sets = source_sets([*raw, *models])
     jobs_of_sources = source_jobs(sets)
     others = [*published_assets(models), alerts_asset()]
@@ -110,18 +101,15 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     return built
 
 
-def api_assets(settings: Settings, clients: ApiClients) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The raw assets of the services; without the settings of a service there is nothing that could be run."""
+def all_raw_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The raw assets of all sources; without the settings of a source there is nothing that could be run."""
     partitions = daily_partitions(settings.start_date)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
-    for missing, make, datasets in (
-        (clients.missing_for_strava, raw_strava_assets, (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS)),
-        (clients.missing_for_user_events, raw_user_events_assets, (USER_EVENTS,)),
-    ):
-        if missing:
-            assets += [unconfigured_spec(dataset, partitions, missing) for dataset in datasets]
+    for source in SOURCES:
+        if missing := settings.missing_for(source):
+            assets += [unconfigured_spec(dataset, partitions, missing) for dataset in source.datasets]
         else:
-            assets.append(make(settings))
+            assets += raw_assets(source, settings)
     return assets
 
 

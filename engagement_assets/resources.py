@@ -21,25 +21,6 @@ class ApiClients:
     settings: Settings
     clock: Clock = field(default_factory=Clock)
 
-    @property
-    def missing_for_strava(self) -> list[str]:
-        """The settings without which there is no Strava account to read."""
-        wanted = {
-            "STRAVA_CLIENT_ID": self.settings.strava_client_id,
-            "STRAVA_CLIENT_SECRET": self.settings.strava_client_secret,
-            "STRAVA_REFRESH_TOKEN": self.settings.strava_refresh_token,
-        }
-        return [name for name, value in wanted.items() if not value]
-
-    @property
-    def missing_for_user_events(self) -> list[str]:
-        """The settings without which there is no user-events service to read."""
-        wanted = {
-            "USER_EVENTS_API_URL": self.settings.user_events_api_url,
-            "USER_EVENTS_API_TOKEN": self.settings.user_events_api_token,
-        }
-        return [name for name, value in wanted.items() if not value]
-
     @contextmanager
     def strava(self, progress: Callable[[str], None]) -> Iterator[StravaApi]:
         """A client of Strava; `progress` is told of waits and second tries."""

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar
+from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 MIN_RAW_RETENTION_DAYS = 90
@@ -252,6 +253,14 @@ class Settings(BaseSettings):
     def calendar_at(self, now: datetime) -> Calendar:
         """The days that a record's own time may lie on, at an instant."""
         return Calendar.at(now, self.start_date, self.max_days_ahead)
+
+    def missing_for(self, source: Source) -> list[str]:
+        """The settings without which there is nothing to load the source from."""
+        return [name for name in source.required_settings if not getattr(self, name.lower())]
+
+    def trailing_days_of(self, source: Source) -> int:
+        """How many days before its own a daily run of the source reads again."""
+        return int(getattr(self, source.trailing_days_setting.lower())) if source.trailing_days_setting else 0
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import DayWindow, Extraction
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 

@@ -20,10 +20,11 @@ from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.messages import duration
 from engagement_assets.alerts.run_results import ended_and_unread_since
 from engagement_assets.alerts.store import AlertStoreError, alert_store
-from engagement_assets.assets.dbt_models import AUDIT, asset_tags
+from engagement_assets.assets.dbt_models import asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.contracts import check_metadata
 from engagement_assets.settings import Settings
+from engagement_assets.sources import AUDIT
 
 ALERTS = dg.AssetKey(["audit", "alerts"])
 ALERTS_ARE_DELIVERED = "alerts_are_delivered"

@@ -8,8 +8,7 @@ Dagster writes an event for each asset and day of a range (docs/decisions/0004-s
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,11 +17,12 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retrying import retrying
-from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.source import Source
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
+from engagement_assets.sources import AREAS, AUDIT, CROSS_SOURCE_AREA, SOURCES
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.column_lineage import ColumnParents
 from engagement_assets.transform.data_tests import check_description
@@ -33,37 +33,7 @@ WINDOWED = "windowed"
 MARTS = "marts"
 
 
-@dataclass(frozen=True)
-class Area:
-    """A warehouse schema, the source that feeds it, and how many days before its own a daily run loads again.
-
-    The area that is made of the others has no source.
-    """
-
-    name: str
-    source: str | None
-    trailing_days: Callable[[Settings], int] = lambda _settings: 0
-
-
-# The area that stands on all others. A source that fails must not stop it (see `commands/range_run.py`).
-CROSS_SOURCE_AREA = Area("engagement", None)
-CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA.name}_{MARTS}"
-
-AREAS = (
-    Area("training", "runna"),
-    Area("learning", "lingokids"),
-    Area("strava", "strava", lambda settings: settings.strava_trailing_days),
-    Area("product", "user_events", lambda settings: settings.user_events_trailing_days),
-    Area("mobility", "mobile"),
-    CROSS_SOURCE_AREA,
-)
-
-AUDIT = "audit"
-
-
-def area_of_source(source: str) -> str:
-    """The area that a source feeds."""
-    return next(area.name for area in AREAS if area.source == source)
+CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA}_{MARTS}"
 
 
 def asset_tags(area: str, layer: str) -> dict[str, str]:
@@ -93,18 +63,19 @@ def _area_of(node: Mapping[str, Any]) -> str:
         ValueError: the node lies in no folder of an area.
     """
     folders = node["fqn"][1:-1]
+    for source in SOURCES:
+        is_seed = node["resource_type"] == "seed" and node["name"].startswith(f"{source.name}_")
+        if is_seed or folders == ["staging", source.name]:
+            return source.area
     for area in AREAS:
-        is_seed = node["resource_type"] == "seed" and node["name"].startswith(f"{area.source}_")
-        if area.source and (is_seed or folders == ["staging", area.source]):
-            return area.name
-        if folders in (["intermediate", area.name], ["marts", area.name]):
-            return area.name
+        if folders in (["intermediate", area], ["marts", area]):
+            return area
     if folders == [AUDIT]:
         return AUDIT
     raise ValueError(
         f"{node['original_file_path']} belongs to no step; expected models/staging/<source>/, "
         "models/intermediate/<area>/, models/marts/<area>/, models/audit/ or seeds/<source>_*.csv, with "
-        f"an area or source of {AREAS}"
+        f"an area of {', '.join(AREAS)} or a source of {', '.join(source.name for source in SOURCES)}"
     )
 
 
@@ -226,9 +197,9 @@ def _step(
         build = DbtBuild(manifest, translator, settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
         window = None
         if start_date:
-            area = next(area for area in AREAS if name.startswith(f"{area.name}_"))
-            window = with_trailing_days(window_of(context), area.trailing_days(settings), start_date)
-            _refuse_pruned_days(lake, area, window)
+            source = next(source for source in SOURCES if name.startswith(f"{source.area}_"))
+            window = with_trailing_days(window_of(context), settings.trailing_days_of(source), start_date)
+            _refuse_pruned_days(lake, source, window)
         with retrying(settings, context):
             events = build.stream(context, window)
             if name.endswith(MARTS):
@@ -238,10 +209,10 @@ def _step(
     return models
 
 
-def _refuse_pruned_days(lake: Lake, area: Area, window: DayWindow) -> None:
+def _refuse_pruned_days(lake: Lake, source: Source, window: DayWindow) -> None:
     """A windowed model replaces whole days: from a day that is no longer in the lake it would be emptied."""
-    for dataset in RAW_DATASETS:
-        if dataset.source != area.source or not dataset.partitioned:
+    for dataset in source.datasets:
+        if not dataset.partitioned:
             continue
         if pruned := lake.pruned_days(dataset, window.days()):
             raise dg.Failure(

@@ -13,11 +13,12 @@ import dagster as dg
 from engagement_assets.alerts.alerting import alerts_folder
 from engagement_assets.alerts.caught import Caught
 from engagement_assets.alerts.history import AlertState, alert_states
-from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_AREA, WAREHOUSE_POOL, asset_tags
+from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.mart_pictures import CHART
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states
 from engagement_assets.settings import Settings
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
 from engagement_assets.transform.docs import write_dbt_docs
 from engagement_assets.transform.project import DbtProjectError
 
@@ -35,11 +36,11 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
 
     @dg.asset(
         key=ENGAGEMENT_REPORT,
-        deps=[["published", area.name] for area in AREAS],
+        deps=[["published", area] for area in AREAS],
         group_name="report",
         owners=OWNERS,
         kinds={"altair", "html"},
-        tags=asset_tags(CROSS_SOURCE_AREA.name, "report"),
+        tags=asset_tags(CROSS_SOURCE_AREA, "report"),
         backfill_policy=dg.BackfillPolicy.single_run(),
         # dbt's docs read the catalogue of the warehouse.
         pool=WAREHOUSE_POOL,

@@ -9,11 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import AREAS, AUDIT, WAREHOUSE_POOL, asset_tags
+from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
+from engagement_assets.sources import AREAS, AUDIT
 from engagement_assets.transform.publish import publish_schemas
 
 
@@ -29,9 +30,9 @@ def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinit
     return [
         *(
             _published(
-                area.name,
-                sorted(keys_by_schema[area.name]),
-                f"The schema `{area.name}` in the copy of the warehouse that people and tools read, and `audit` beside "
+                area,
+                sorted(keys_by_schema[area]),
+                f"The schema `{area}` in the copy of the warehouse that people and tools read, and `audit` beside "
                 "it where there was a load since. It changes only after all checks of the area that block have passed.",
             )
             for area in AREAS

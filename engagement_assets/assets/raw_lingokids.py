@@ -5,19 +5,17 @@ Belongs here: which checks judge a load. Not here: how lines are read (see `extr
 
 from collections.abc import Callable, Sequence
 
-import dagster as dg
-
-from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
-from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.quarantined import write_lines
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
@@ -25,7 +23,7 @@ from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.settings import Settings
 
 
-def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+def lingokids_loads(settings: Settings) -> list[RawSource]:
     """Events, partitioned by the day on which they occurred; users and activities, whole."""
     traits = SourceTraits(has_pseudonyms=settings.pseudonym_key is not None)
     events = RawSource(
@@ -38,7 +36,7 @@ def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     )
     users = _snapshot(LINGOKIDS_USERS, lingokids.extract_users, lingokids.USERS_PREFIX, traits)
     activities = _snapshot(LINGOKIDS_ACTIVITIES, lingokids.extract_activities, lingokids.ACTIVITIES_PREFIX, traits)
-    return [raw_asset(source, settings) for source in (events, users, activities)]
+    return [events, users, activities]
 
 
 def _load_events(run: RawRun) -> RawResults:

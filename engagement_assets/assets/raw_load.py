@@ -11,12 +11,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
+from engagement_assets.assets.dbt_models import asset_tags
 from engagement_assets.checks.outcome import CheckOutcome, by_day, check_spec
 from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.contracts import check_metadata
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, STANDARD_CHECKS, CheckDefinition
 from engagement_assets.day_ranges import in_ranges
@@ -27,6 +27,7 @@ from engagement_assets.lake.load_records import DayCounts, LoadHistory, Publishe
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import LONGEST_NAME, shown
+from engagement_assets.sources import AUDIT, RAW_DATASETS, source_named
 
 OWNERS = ["team:engagement-data"]
 PREVIEW_ROWS = 5
@@ -65,7 +66,7 @@ def raw_spec(
         group_name=f"raw_{dataset.source}",
         owners=OWNERS,
         kinds={"python", "parquet"},
-        tags=asset_tags(area_of_source(dataset.source), "raw"),
+        tags=asset_tags(source_named(dataset.source).area, "raw"),
         partitions_def=partitions,
         skippable=True,
         # Days are loaded once a day, a day after the last one at the latest.

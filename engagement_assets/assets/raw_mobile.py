@@ -5,18 +5,15 @@ Belongs here: which checks judge a load. Not here: how rows are read (see `extra
 
 from collections.abc import Sequence
 
-import dagster as dg
-
-from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract import mobile
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.extract.quarantined import write_lines
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
@@ -24,17 +21,18 @@ from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.settings import Settings
 
 
-def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
+def mobile_loads(_settings: Settings) -> list[RawSource]:
     """Events, partitioned by the day on which they were created."""
-    source = RawSource(
-        load_name="mobile_events",
-        datasets=[MOBILE_EVENTS],
-        load=_load,
-        reread=_reread,
-        traits=SourceTraits(needs_header=True),
-        checks=[(check, MOBILE_EVENTS) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
-    )
-    return raw_asset(source, settings)
+    return [
+        RawSource(
+            load_name="mobile_events",
+            datasets=[MOBILE_EVENTS],
+            load=_load,
+            reread=_reread,
+            traits=SourceTraits(needs_header=True),
+            checks=[(check, MOBILE_EVENTS) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
+        )
+    ]
 
 
 def _load(run: RawRun) -> RawResults:

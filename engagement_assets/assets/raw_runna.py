@@ -5,19 +5,16 @@ Belongs here: which checks judge a batch. Not here: how a file is read (see `ext
 
 from collections.abc import Sequence
 
-import dagster as dg
-
-from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read
 from engagement_assets.checks.standard import has_not_shrunk
-from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.quarantined import write_documents
 from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.settings import Settings
@@ -25,17 +22,18 @@ from engagement_assets.settings import Settings
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 
 
-def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
+def runna_loads(_settings: Settings) -> list[RawSource]:
     """The three Runna datasets as one step, partitioned by batch date."""
-    source = RawSource(
-        load_name="runna",
-        datasets=DATASETS,
-        load=_load,
-        reread=_reread,
-        traits=SourceTraits(by_file=True),
-        checks=[(check, RUNNA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
-    )
-    return raw_asset(source, settings)
+    return [
+        RawSource(
+            load_name="runna",
+            datasets=DATASETS,
+            load=_load,
+            reread=_reread,
+            traits=SourceTraits(by_file=True),
+            checks=[(check, RUNNA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
+        )
+    ]
 
 
 def _load(run: RawRun) -> RawResults:

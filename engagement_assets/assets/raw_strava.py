@@ -9,14 +9,12 @@ from datetime import timedelta
 
 import dagster as dg
 
-from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import few_records_are_gone, has_no_duplicate_ids
 from engagement_assets.checks.volume import rows_of_load
 from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.load_checks import (
     FEW_RECORDS_ARE_GONE,
@@ -30,6 +28,7 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.api import StravaApi
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.load import Load
@@ -57,18 +56,19 @@ WEEKLY_STATISTICS = (
 )
 
 
-def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
+def strava_loads(_settings: Settings) -> list[RawSource]:
     """The two Strava datasets as one step, partitioned by the day on which an activity began."""
-    source = RawSource(
-        load_name="strava",
-        datasets=DATASETS,
-        load=_load,
-        reread=_reread,
-        checks=[(check, STRAVA_ACTIVITIES) for check in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
-        outcomes_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
-        resources=frozenset({"api_clients"}),
-    )
-    return raw_asset(source, settings)
+    return [
+        RawSource(
+            load_name="strava",
+            datasets=DATASETS,
+            load=_load,
+            reread=_reread,
+            checks=[(check, STRAVA_ACTIVITIES) for check in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
+            outcomes_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
+            resources=frozenset({"api_clients"}),
+        )
+    ]
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

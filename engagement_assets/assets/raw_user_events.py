@@ -6,19 +6,16 @@ Belongs here: which dates are read and which checks judge them. Not here: how th
 
 from collections.abc import Sequence
 
-import dagster as dg
-
-from engagement_assets.assets.raw_asset import raw_asset
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.standard import few_records_are_gone
-from engagement_assets.contracts.datasets import USER_EVENTS
 from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.extract.user_events.api import UserEventsApi
+from engagement_assets.extract.user_events.source import USER_EVENTS
 from engagement_assets.lake.known_records import records_missing
 from engagement_assets.lake.load import Load
 from engagement_assets.partitions import with_trailing_days
@@ -26,17 +23,18 @@ from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 
 
-def raw_user_events_assets(settings: Settings) -> dg.AssetsDefinition:
+def user_events_loads(_settings: Settings) -> list[RawSource]:
     """The events, partitioned by the date under which the service lists them."""
-    source = RawSource(
-        load_name="user_events",
-        datasets=[USER_EVENTS],
-        load=_load,
-        reread=_reread,
-        checks=[(FEW_RECORDS_ARE_GONE, USER_EVENTS)],
-        resources=frozenset({"api_clients"}),
-    )
-    return raw_asset(source, settings)
+    return [
+        RawSource(
+            load_name="user_events",
+            datasets=[USER_EVENTS],
+            load=_load,
+            reread=_reread,
+            checks=[(FEW_RECORDS_ARE_GONE, USER_EVENTS)],
+            resources=frozenset({"api_clients"}),
+        )
+    ]
 
 
 def _load(run: RawRun) -> RawResults:

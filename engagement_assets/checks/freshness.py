@@ -12,28 +12,25 @@ from pathlib import Path
 import dagster as dg
 
 from engagement_assets.contracts import check_metadata
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import IS_FRESH, Severity
 from engagement_assets.day_ranges import as_interval
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_records import read_history
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
+from engagement_assets.sources import SOURCES
 
 SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.HALT: dg.AssetCheckSeverity.ERROR}
 
 
-def freshness_checks(settings: Settings, clients: ApiClients) -> list[dg.AssetChecksDefinition]:
+def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """`is_fresh` of every dataset of the sources that are loaded and waited for; none where nobody waits."""
-    unconfigured = set()
-    if clients.missing_for_strava:
-        unconfigured.add("strava")
-    if clients.missing_for_user_events:
-        unconfigured.add("user_events")
     datasets = {
         dg.AssetKey(dataset.key.split("/")): dataset
-        for dataset in RAW_DATASETS
-        if dataset.source not in unconfigured and settings.freshness_hours_of(dataset.source)
+        for source in SOURCES
+        if not settings.missing_for(source) and settings.freshness_hours_of(source.name)
+        for dataset in source.datasets
     }
     return [_freshness_check(datasets)] if datasets else []
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import duckdb
 
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.settings import Settings
+from engagement_assets.sources import CROSS_SOURCE_AREA, RAW_DATASETS
 
 TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
@@ -47,6 +47,6 @@ def _has_tables_over_all_sources(settings: Settings) -> bool:
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         found = connection.execute(
             "select count(*) from information_schema.tables where table_schema = $schema",
-            {"schema": CROSS_SOURCE_AREA.name},
+            {"schema": CROSS_SOURCE_AREA},
         ).fetchone()
     return bool(found and found[0])

@@ -17,7 +17,7 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity
 from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.store import AlertStoreError
-from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
+from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
@@ -36,6 +36,7 @@ from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown_lines
+from engagement_assets.sources import AREAS
 from engagement_assets.transform.publish import newest_load_not_shown
 
 # Longer than a round of the alert sensor takes.
@@ -232,12 +233,12 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
         )
     not_published = []
     for area in AREAS:
-        tables = {key for key in graph.executable_asset_keys if key.path[0] == area.name}
+        tables = {key for key in graph.executable_asset_keys if key.path[0] == area}
         if tables <= keys:
-            keys.add(dg.AssetKey(["published", area.name]))
+            keys.add(dg.AssetKey(["published", area]))
             keys |= {key for key in graph.executable_asset_keys if key.path[0] == "audit"}
         elif tables & keys:
-            not_published.append(area.name)
+            not_published.append(area)
     return keys, tuple(not_published)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from engagement_assets.resources import ApiClients
+from engagement_assets.extract.strava.source import STRAVA
+from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, sandbox_process
 from engagement_assets.settings import Settings
 
@@ -30,8 +31,8 @@ def with_services(settings: Settings) -> Iterator[Settings]:
     Raises:
         SystemExit: the extra `sandbox` is not installed; standard error says so.
     """
-    clients = ApiClients(settings)
-    if not settings.runs_on_sample_data or not (clients.missing_for_strava or clients.missing_for_user_events):
+    missing = [*settings.missing_for(STRAVA), *settings.missing_for(USER_EVENTS_SOURCE)]
+    if not settings.runs_on_sample_data or not missing:
         yield settings
         return
     state_path = Path(settings.landing_uri).parent / _STATE_FILE
@@ -42,9 +43,9 @@ def with_services(settings: Settings) -> Iterator[Settings]:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None
         services: dict[str, Any] = {}
-        if clients.missing_for_strava:
+        if settings.missing_for(STRAVA):
             services |= strava_settings(urls)
-        if clients.missing_for_user_events:
+        if settings.missing_for(USER_EVENTS_SOURCE):
             services |= user_events_settings(urls)
         yield settings.model_copy(update=services)
 

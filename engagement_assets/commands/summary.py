@@ -7,10 +7,10 @@ import sys
 
 import duckdb
 
-from engagement_assets.assets.dbt_models import AREAS
 from engagement_assets.commands.range_run import RangeRun
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown_lines
+from engagement_assets.sources import AREAS
 
 
 def print_summary(settings: Settings, run: RangeRun) -> None:
@@ -54,13 +54,12 @@ def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 
 
 def _print_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    areas = [area.name for area in AREAS]
     tables = connection.execute(
         """
         select schema_name || '.' || table_name from duckdb_tables()
         where schema_name in (select unnest($areas)) order by all
         """,
-        {"areas": areas},
+        {"areas": list(AREAS)},
     ).fetchall()
     print(f"\n{'Table':<44}{'rows':>12}")
     for (table,) in tables:

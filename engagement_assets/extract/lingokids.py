@@ -13,16 +13,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.contracts.datasets import (
-    LINGOKIDS_ACTIVITIES,
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.contracts.source import Source
 from engagement_assets.extract.landing.event_files import (
     NO_DAYS,
     files_of_days,
@@ -37,6 +34,95 @@ from engagement_assets.extract.lines.json_records import Field, Kind, RecordShap
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
 from engagement_assets.extract.lines.line_extraction import extraction_of
 from engagement_assets.extract.lines.line_files import MAX_LINE_BYTES, PreparedFiles, prepare_files
+
+LINGOKIDS_EVENTS = Dataset(
+    key="raw_lingokids/events",
+    description="One row per activity exit of the learning app; the day is the UTC day of `occurred_at`.",
+    columns=MappingProxyType(
+        {
+            "event_id": "VARCHAR",
+            "event_name": "VARCHAR",
+            "occurred_at": "TIMESTAMP",
+            "user_id": "VARCHAR",
+            "child_id": "VARCHAR",
+            "activity_id": "VARCHAR",
+            "source": "VARCHAR",
+            "duration_ms": "BIGINT",
+            "is_completed": "BOOLEAN",
+            "collection_id": "VARCHAR",
+            "loading_time_ms": "BIGINT",
+            "device_id": "VARCHAR",
+            "device_brand": "VARCHAR",
+            "device_model": "VARCHAR",
+            "os_name": "VARCHAR",
+            "os_version": "VARCHAR",
+            "app_version": "VARCHAR",
+            "app_build": "VARCHAR",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("event_id",),
+    append_only=True,
+)
+
+
+LINGOKIDS_USERS = Dataset(
+    key="raw_lingokids/users",
+    description=(
+        "One row per user of the learning app, from full snapshots; per user the one with the last file name wins, "
+        "also when that file has gone."
+    ),
+    columns=MappingProxyType(
+        {
+            "user_id": "VARCHAR",
+            "children_count": "BIGINT",
+            "country_code": "VARCHAR",
+            "registration_at": "TIMESTAMP",
+            "trial_start_at": "TIMESTAMP",
+            "trial_end_at": "TIMESTAMP",
+            "subscription_start_at": "TIMESTAMP",
+            "subscription_expire_at": "TIMESTAMP",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("user_id",),
+    append_only=True,
+    partitioned=False,
+)
+
+
+LINGOKIDS_ACTIVITIES = Dataset(
+    key="raw_lingokids/activities",
+    description=(
+        "One row per activity of the learning app, from full snapshots; per activity the one with the last file name "
+        "wins, also when that file has gone."
+    ),
+    columns=MappingProxyType(
+        {
+            "activity_id": "VARCHAR",
+            "activity_name": "VARCHAR",
+            "activity_type": "VARCHAR",
+            "activity_subtype": "VARCHAR",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("activity_id",),
+    append_only=True,
+    partitioned=False,
+)
+
+LINGOKIDS = Source(
+    name="lingokids",
+    title="Lingokids app",
+    area="learning",
+    datasets=(LINGOKIDS_EVENTS, LINGOKIDS_USERS, LINGOKIDS_ACTIVITIES),
+)
 
 EVENTS_PREFIX = "lingokids/events"
 USERS_PREFIX = "lingokids/users"

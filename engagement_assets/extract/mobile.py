@@ -13,11 +13,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.contracts.source import Source
 from engagement_assets.extract.landing.event_files import (
     NO_DAYS,
     files_of_days,
@@ -32,6 +34,40 @@ from engagement_assets.extract.lines.csv_headers import cut_at_headers
 from engagement_assets.extract.lines.csv_records import CsvColumn, CsvRecords
 from engagement_assets.extract.lines.line_extraction import extraction_of
 from engagement_assets.extract.lines.line_files import CSV_LINE, prepare_files
+
+MOBILE_EVENTS = Dataset(
+    key="raw_mobile/events",
+    description=(
+        "One row per event of the scooter app; the day is the UTC day of `created_at`. "
+        "Rows with the same values are one event, in whatever files they are."
+    ),
+    columns=MappingProxyType(
+        {
+            "event_id": "VARCHAR",
+            "anonymous_id": "VARCHAR",
+            "business_zone": "VARCHAR",
+            "app_version": "VARCHAR",
+            "device_id": "VARCHAR",
+            "os_name": "VARCHAR",
+            "event_name": "VARCHAR",
+            "received_at": "TIMESTAMP",
+            "created_at": "TIMESTAMP",
+            "_extra": "VARCHAR",
+            "source_path": "VARCHAR",
+            "extracted_at": "TIMESTAMP",
+        }
+    ),
+    identity=("event_id",),
+    append_only=True,
+    personal_columns=("anonymous_id", "device_id", "_extra", "source_path"),
+)
+
+MOBILE = Source(
+    name="mobile",
+    title="Scooter app",
+    area="mobility",
+    datasets=(MOBILE_EVENTS,),
+)
 
 EVENTS_PREFIX = "mobile_events"
 SUFFIXES = (".csv", ".csv.gz")

@@ -15,10 +15,10 @@ from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.lake.day_files import sql_text, write_empty_file
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
+from engagement_assets.sources import RAW_DATASETS
 
 _LOAD = "columns_of_files"
 _COLUMNS_OF_FOLDERS: Mapping[str, Mapping[str, str]] = MappingProxyType(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.day_files import (
@@ -39,6 +39,7 @@ from engagement_assets.lake.load_records import (
 )
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
 from engagement_assets.shown_text import markdown_table
+from engagement_assets.sources import RAW_DATASETS
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 

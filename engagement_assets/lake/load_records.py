@@ -12,10 +12,11 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS
+from engagement_assets.sources import RAW_DATASETS
 
 Record = Mapping[str, Any]
 _FIELD_SEPARATOR = ", "

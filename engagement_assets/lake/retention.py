@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import FileChange, Lake
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
+from engagement_assets.sources import RAW_DATASETS
 
 NAMES_SHOWN = 5
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from engagement_assets.assets.dbt_models import AREAS, AUDIT, CROSS_SOURCE_AREA, CROSS_SOURCE_STEP, Area
+from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
+from engagement_assets.contracts.source import Source
+from engagement_assets.sources import AUDIT, CROSS_SOURCE_AREA, SOURCES
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -23,7 +25,7 @@ DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
 FRESHNESS = "freshness"
 LOAD_AUDIT = "load_audit"
-PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA.name])
+PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA])
 # Each area's publication brings it along: only where there is none is it made by itself.
 PUBLISHED_AUDIT = dg.AssetKey(["published", AUDIT])
 
@@ -36,17 +38,21 @@ class SourceSet:
     data.
     """
 
-    source: str
-    area: Area
+    source: Source
     raw: tuple[dg.AssetKey, ...]
     windowed: tuple[dg.AssetKey, ...]
     unpartitioned_raw: tuple[dg.AssetKey, ...]
     models: tuple[dg.AssetKey, ...]
 
     @property
+    def name(self) -> str:
+        """The source's name."""
+        return self.source.name
+
+    @property
     def job_name(self) -> str:
         """The job that runs them."""
-        return f"daily_{self.source}"
+        return f"daily_{self.name}"
 
     @property
     def own(self) -> tuple[dg.AssetKey, ...]:
@@ -63,19 +69,18 @@ def source_sets(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[So
     """The sources that can be loaded; one whose settings are missing is left out."""
     definitions = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition) and asset.is_executable]
     sets = []
-    for area in AREAS:
-        raw = [item for item in definitions if {key.path[0] for key in item.keys} == {f"raw_{area.source}"}]
-        steps = [item for item in definitions if item.op.name.startswith(f"{area.name}_") or item.op.name == AUDIT]
-        if area.source is None or not raw:
+    for source in SOURCES:
+        raw = [item for item in definitions if {key.path[0] for key in item.keys} == {f"raw_{source.name}"}]
+        steps = [item for item in definitions if item.op.name.startswith(f"{source.area}_") or item.op.name == AUDIT]
+        if not raw:
             continue
         sets.append(
             SourceSet(
-                area.source,
-                area,
+                source,
                 raw=_keys(item for item in raw if item.partitions_def),
                 unpartitioned_raw=_keys(item for item in raw if not item.partitions_def),
                 windowed=_keys(item for item in steps if item.partitions_def),
-                models=(*_keys(steps), dg.AssetKey(["published", area.name])),
+                models=(*_keys(steps), dg.AssetKey(["published", source.area])),
             )
         )
     return sets
@@ -105,7 +110,7 @@ def source_jobs(sets: Sequence[SourceSet]) -> AssetJobs:
         dg.define_asset_job(
             item.job_name,
             selection=dg.AssetSelection.assets(*item.keys),
-            description=f"The day of one source, {item.source}: raw data, models, checks, the published copy.",
+            description=f"The day of one source, {item.name}: raw data, models, checks, the published copy.",
         )
         for item in sets
     ]

@@ -14,13 +14,14 @@ import dagster as dg
 from dagster import DagsterEventType
 from pydantic import Field
 
-from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.instance.run_history import prune_runs
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.retention import Pruned, prune_abandoned, prune_quarantine, prune_raw_days
 from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
+from engagement_assets.sources import RAW_DATASETS
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph

@@ -11,9 +11,9 @@ import dagster as dg
 from dagster import AssetRecordsFilter
 from dagster._core.execution.stats import StepEventStatus
 
-from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import days_loaded_by
+from engagement_assets.sources import RAW_DATASETS
 
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 # A day that is not found among so many is built once more, which harms nothing.

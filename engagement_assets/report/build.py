@@ -23,17 +23,11 @@ from engagement_assets.report.sections.strava import strava
 from engagement_assets.report.sections.training import training
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.settings import Settings
+from engagement_assets.sources import SOURCES
 
 REPORT_FILE = "engagement_report.html"
 DOCS_FILE = "dbt_docs.html"
-# A source without a title is shown by its name.
-SOURCE_TITLES: Mapping[str, str] = {
-    "runna": "Runna workouts",
-    "lingokids": "Lingokids app",
-    "strava": "Strava",
-    "user_events": "Product events",
-    "mobile": "Scooter app",
-}
+SOURCE_TITLES: Mapping[str, str] = {source.name: source.title for source in SOURCES}
 
 
 @dataclass(frozen=True)

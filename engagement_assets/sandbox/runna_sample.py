@@ -12,7 +12,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.sandbox.runna_documents import Lap, Run, activity_document
 from engagement_assets.sandbox.runna_plans import (
     METERS,

@@ -18,9 +18,9 @@ from engagement_assets.contracts.check_metadata import (
     FAILING_ROWS_SQL,
     OBSERVED,
 )
-from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.extract.pseudonyms import pseudonym
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
+from engagement_assets.sources import RAW_DATASETS
 
 MAX_KEYS = 5
 PSEUDONYM_CHARACTERS = 12

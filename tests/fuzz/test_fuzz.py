@@ -20,7 +20,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.contracts.datasets import RAW_DATASETS, STRAVA_ACTIVITIES
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
 from engagement_assets.extract import lingokids, mobile
@@ -30,8 +29,10 @@ from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.extract.services.documents import answer_document
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.lake.day_files import rows_of
+from engagement_assets.sources import RAW_DATASETS
 from tests.fuzz import good_records
 from tests.fuzz.mutations import changed, damaged, one_of, spelled, values
 from tests.unit.extract.lingokids_loads import EXTRACTED_AT

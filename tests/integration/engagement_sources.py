@@ -11,15 +11,12 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.contracts.datasets import (
-    LINGOKIDS_EVENTS,
-    MOBILE_EVENTS,
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    STRAVA_ACTIVITIES,
-    USER_EVENTS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
+from engagement_assets.extract.user_events.source import USER_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
 from tests.integration.warehouse_builder import Row, WarehouseBuilder

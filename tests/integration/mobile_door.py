@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.resources import ApiClients

@@ -123,7 +123,7 @@ def test_each_transition_arrives_once(
     there.statuses.clear()
     run(instance, DAY, tags={BREAKS_TAG: "no space left"})
     with daemon(settings):
-        mended = [("resolved", "holds_01", (DAY,)), ("resolved", "adds_up", (DAY,))]
+        mended: list[Change] = [("resolved", "holds_01", (DAY,)), ("resolved", "adds_up", (DAY,))]
         story.tells(
             "Slack is down for a while, the daemon killed meanwhile; then a step fails",
             mended,
@@ -146,7 +146,7 @@ def _backfill(instance: dg.DagsterInstance, bad: list[str]) -> None:
     for day in BACKFILL_DAYS:
         fails = {"are_legible": Fails("ERROR", (day,))} if day in bad else {}
         run(instance, day, assets=[raw_notes], tags={"dagster/backfill": "thirty"}, **fails)
-    instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
+    instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_FAILED))
 
 
 def _see_a_burst(instance: dg.DagsterInstance, story: Story) -> None:
@@ -182,7 +182,7 @@ def test_a_daemon_that_is_killed_before_each_step_of_a_tick_loses_and_doubles_no
     expected: list[Change] = []
     while TICK_IS_OVER not in survived:
         fails = {} if len(survived) % 2 else {"adds_up": Fails()}
-        run(instance, DAY, assets=[toy_table], **fails)
+        run(instance, DAY, assets=[toy_table], tags=None, **fails)
         expected.append(("opened" if fails else "resolved", "adds_up", (DAY,)))
         with daemon(settings, survived=survived) as at_work:
             survived.append(at_work.died_before())

@@ -263,7 +263,7 @@ def test_a_backfill_waits_for_its_last_run_unless_it_takes_long(instance: dg.Dag
     reader.later = timedelta()
     run(instance, TWO, assets=[raw_notes], tags=tags, are_legible=Fails(days=(TWO,)))
     assert reader.told() == []
-    instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
+    instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_FAILED))
     assert reader.told() == [[("still failing", "are_legible", (f"{ONE} to {TWO}",))]]
 
 

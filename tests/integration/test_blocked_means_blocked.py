@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.transform.publish import publish_schemas
 from tests.integration.mobile_door import MobileDoor
 from tests.integration.warehouse_builder import WarehouseBuilder

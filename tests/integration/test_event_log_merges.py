@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from tests.lake_loads import DAY_1, Found, Reject, Row, event, load_time, published, quarantined, window

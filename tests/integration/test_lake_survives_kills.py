@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RAW_DATASETS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
+from engagement_assets.sources import RAW_DATASETS
 from tests.integration.killed_processes import all_at_once, killed_at_random, killed_before_step
 from tests.lake_loads import (
     DAY_1,

@@ -16,12 +16,8 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import given
 
-from engagement_assets.contracts.datasets import (
-    LINGOKIDS_ACTIVITIES,
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from tests.integration.build_sequences import draws, sequences
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from tests.integration.mobile_timelines import EVENT_NAMES, PAUSES
 from tests.integration.warehouse_builder import WarehouseBuilder
 
@@ -79,22 +79,22 @@ def sessions(warehouse: WarehouseBuilder) -> dict[tuple[str, ...], date]:
         "select list(event_id order by position), any_value(session_date) "
         "from mobility.bdg__mobile_session_to_events group by session_id"
     )
-    return {tuple(event_ids): day for event_ids, day in found}  # type: ignore[arg-type, misc]
+    days: dict[tuple[str, ...], date] = {}
+    for event_ids, day in found:
+        assert isinstance(event_ids, list)
+        assert isinstance(day, date)
+        days[tuple(event_ids)] = day
+    return days
 
 
 def aliases(warehouse: WarehouseBuilder) -> set[tuple[object, ...]]:
     """Reason, first event of the session that was given up, and of the one that took its place."""
-    names = [*EVENTS, "late"]
-    ids = {
-        None: None,
-        **{
-            session_id: name
-            for name in names
-            for ((session_id,),) in [duckdb.sql(f"select md5('session of {name}')").fetchall()]
-        },
-    }
+    ids: dict[object, str | None] = {None: None}
+    for name in (*EVENTS, "late"):
+        ((session_id,),) = duckdb.execute(f"select md5('session of {name}')").fetchall()
+        ids[session_id] = name
     return {
-        (reason, ids[old_id], ids[new_id])  # type: ignore[index]
+        (reason, ids[old_id], ids[new_id])
         for reason, old_id, new_id in warehouse.query(
             "select reason, old_session_id, new_session_id from mobility.mobile_session_aliases"
         )

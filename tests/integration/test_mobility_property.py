@@ -15,7 +15,7 @@ from dbt.contracts.graph.manifest import Manifest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from tests.integration.mobile_timelines import BYTES_AN_EVENT, EVENTS_A_USER, TimedEvent, timelines
 from tests.integration.warehouse_builder import WarehouseBuilder
 
@@ -184,7 +184,8 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
         for old_id, new_id, number in warehouse.query(
             "select old_session_id, new_session_id, change_number from mobility.mobile_session_aliases"
         ):
-            replacements.setdefault(str(old_id), []).append((str(old_id), new_id and str(new_id), int(str(number))))
+            replacement = (str(old_id), None if new_id is None else str(new_id), int(str(number)))
+            replacements.setdefault(str(old_id), []).append(replacement)
         for seen, sessions_then in noted:
             for session_id, event_ids in sessions_then.items():
                 ends = followed(session_id, seen, replacements, set(sessions))

@@ -16,23 +16,20 @@ from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.contracts.datasets import (
-    LINGOKIDS_EVENTS,
-    LINGOKIDS_USERS,
-    MOBILE_EVENTS,
-    RAW_DATASETS,
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.extract import mobile
+from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines import json_records
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import steps as runna_steps
+from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import UnusableRecordError
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.activity import ACTIVITY
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.lake.retention import prune_raw_days
@@ -41,6 +38,7 @@ from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import Settings
+from engagement_assets.sources import RAW_DATASETS
 from tests.integration.deployment import Deployment, differences
 from tests.integration.services import FIRST_DAY, services
 from tests.lake_loads import parquet_rows, quarantined, records, window
@@ -288,7 +286,7 @@ def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Pa
 
 
 def _let_days_be_written_as_here(patch: pytest.MonkeyPatch) -> None:
-    for known in (json_records.instant_sql, json_records.bound_sql):
+    for known in (instant_sql, bound_sql):
         patch.setattr(json_records, known.__name__, partial(_or_as_here, known))
 
 
@@ -364,12 +362,11 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
     batch = landing / "runna" / "activities" / str(DAY_1)
     whole = json.loads((FIXTURES / "runna" / "activity.json").read_text(encoding="utf-8"))
     (batch / "whole.json").write_text(json.dumps(whole | {"activityId": "whole"}), encoding="utf-8")
-    read = runna_parts.read_activity
 
     def refuse(data: bytes, file: int) -> Any:
         if b'"whole"' in data:
             raise UnusableRecordError("not_json", "expected another writer")
-        return read(data, file)
+        return read_activity(data, file)
 
     fix.setattr(runna_steps, "MAX_STEPS", 4)
     fix.setattr(runna_parts, "read_activity", refuse)
@@ -408,14 +405,14 @@ def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: 
             raise BadValueError("too_usual", "another name", value)
         return text(value)
 
-    fields = tuple(replace(item, convert=fussy) if item.path == "name" else item for item in strava.ACTIVITY.fields)
+    fields = tuple(replace(item, convert=fussy) if item.path == "name" else item for item in ACTIVITY.fields)
     last = date(2024, 1, 5)
     rows = "raw_strava/activities", "raw_strava/activity_kudos", "raw_user_events/events"
     with services(tmp_path / "mended") as mended, services(tmp_path / "clean") as clean:
         assert clean.load(FIRST_DAY, last).success
-        fix.setattr(strava, "ACTIVITY", replace(strava.ACTIVITY, fields=fields))
-        strict = {"user_events_device_id_max_length": 35, "rejected_share_halt": PerSource(1.0)}
-        assert mended.load(FIRST_DAY, last, **strict).success
+        fix.setattr(strava, "ACTIVITY", replace(ACTIVITY, fields=fields))
+        lenient = PerSource(1.0)
+        assert mended.load(FIRST_DAY, last, user_events_device_id_max_length=35, rejected_share_halt=lenient).success
         fix.undo()
         asked = len(mended.apis.strava.requests), len(mended.apis.user_events.requests)
         assert mended.load(FIRST_DAY, last, config={"replay": True}).success

@@ -195,8 +195,9 @@ def test_data_quality_shows_checks_alerts_and_quarantine(report: ReportPage, pub
     assert [row[:3] for row in report.rows("quality-every_check")] == [
         (check.asset, check.check, check.state) for check in reversed(STATES.checks)
     ]
+    assert STATES.alerts is not None
     assert [row[:4] for row in report.rows("quality-alerts")] == [
-        (alert.state, alert.severity, alert.asset, alert.name) for alert in STATES.alerts or ()
+        (alert.state, alert.severity, alert.asset, alert.name) for alert in STATES.alerts
     ]
     reasons = "select source, reason_code, count(*) from audit.rejected_records group by all order by all"
     assert sorted(report.rows("quality-quarantine")) == query(published, reasons)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from engagement_assets.checks.standard import reconciles
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import ApiLimitReachedError, ApiRefusedError, ApiUnavailableError
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load

@@ -1,6 +1,7 @@
 """Settings: each one is documented, and sample data never mixes with real input."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -77,7 +78,8 @@ URLS = ("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")
     ],
 )  # fmt: skip
 def test_a_service_is_asked_over_tls_or_on_this_machine(name: str, url: str) -> None:
-    assert getattr(Settings(**{name: url}), name) == url
+    given: dict[str, Any] = {name: url}
+    assert getattr(Settings(**given), name) == url
 
 
 @pytest.mark.parametrize("name", URLS)
@@ -99,8 +101,9 @@ def test_a_service_is_asked_over_tls_or_on_this_machine(name: str, url: str) -> 
     ],
 )
 def test_a_service_that_would_get_its_token_in_clear_is_refused(name: str, url: str, found: str) -> None:
+    given: dict[str, Any] = {name: url}
     with pytest.raises(ValidationError) as refused:
-        Settings(**{name: url})
+        Settings(**given)
     ((error,),) = [refused.value.errors()]
     assert error["loc"] == (name,)
     assert error["msg"] == (

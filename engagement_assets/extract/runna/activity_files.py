@@ -11,11 +11,6 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
-from engagement_assets.contracts.datasets import (
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-)
 from engagement_assets.extract.runna.documents import (
     Activity,
     ActivityRows,
@@ -42,6 +37,7 @@ from engagement_assets.extract.runna.members import (
     shown,
 )
 from engagement_assets.extract.runna.rows import read_typed, rows
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.extract.runna.steps import (
     REPEAT_STEP_TYPE,
     FlatSteps,

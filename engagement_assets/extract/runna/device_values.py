@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.extract.runna.documents import Lap
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 
 _UINT8 = 0xFF
 _UINT16 = 0xFFFF

@@ -19,11 +19,6 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.contracts.datasets import (
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-)
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
 from engagement_assets.extract.landing.unread_paths import unread_paths
@@ -36,6 +31,7 @@ from engagement_assets.extract.runna.parts import (
     too_large,
 )
 from engagement_assets.extract.runna.processes import read_batches
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 DATASET_PARTS = (
     (RUNNA_ACTIVITIES, "activities"),

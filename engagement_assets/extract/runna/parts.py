@@ -20,12 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engagement_assets.contracts.datasets import (
-    RUNNA_ACTIVITIES,
-    RUNNA_ACTIVITY_LAPS,
-    RUNNA_WORKOUT_STEPS,
-    Dataset,
-)
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import (
     ActivityRows,
@@ -34,6 +29,7 @@ from engagement_assets.extract.runna.documents import (
     UnusableRecordError,
 )
 from engagement_assets.extract.runna.members import MAX_RAW_TEXT_BYTES, clipped
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 # The columns of so many files take about 10 MB, unless most of it is the text of rejected files.
 _FILES_PER_ROW_GROUP = 1_000

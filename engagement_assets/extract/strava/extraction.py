@@ -14,7 +14,6 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.extraction import ApiRows
@@ -22,6 +21,7 @@ from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, instant
 from engagement_assets.extract.strava.activity import ACTIVITY, activity_id
 from engagement_assets.extract.strava.api import StravaApi
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 
 _MAX_DEGREES = 180
 # No document of the service is nearly as deep; what lies deeper is left out, since nobody has looked for places there.

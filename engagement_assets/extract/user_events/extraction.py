@@ -15,7 +15,6 @@ from typing import Any
 import duckdb
 import msgspec
 
-from engagement_assets.contracts.datasets import USER_EVENTS
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
 from engagement_assets.extract.services.extraction import ApiRows
@@ -33,6 +32,7 @@ from engagement_assets.extract.services.records import (
     text,
 )
 from engagement_assets.extract.user_events.api import UserEventsApi
+from engagement_assets.extract.user_events.source import USER_EVENTS
 
 REQUESTS_AT_A_TIME = 4
 

@@ -58,9 +58,9 @@ def late_data_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJ
 
     def stale(instance: dg.DagsterInstance, item: SourceSet, now: datetime) -> dict[date, int]:
         # A load of one day has read the days before it, too.
-        before = item.area.trailing_days(settings)
+        before = settings.trailing_days_of(item.source)
         since = now - timedelta(days=settings.catch_up_days)
-        unreported = days_loaded_unreported(instance, lake, item.source, item.windowed, since)
+        unreported = days_loaded_unreported(instance, lake, item.name, item.windowed, since)
         found: dict[date, int] = {}
         for day, newest_input in sorted(days_stale(instance, item, settings.start_date, unreported).items()):
             for back in range(before + 1):
@@ -154,7 +154,7 @@ def _sensor(  # noqa: PLR0913 - what the two sensors differ in
             for item in sets
         }
         told: dict[str, list[str]] = json.loads(context.cursor or "{}")
-        given_up = {item.source: [str(day) for day in found.given_up] for item, found in plans.items()}
+        given_up = {item.name: [str(day) for day in found.given_up] for item, found in plans.items()}
         remarks = [found.remark for found in plans.values() if found.remark]
         remarks += [
             left_to_a_person(source, days, settings.catch_up_attempts) for source, days in given_up.items() if days
@@ -167,7 +167,7 @@ def _sensor(  # noqa: PLR0913 - what the two sensors differ in
             asset_events=[
                 _evaluation(check_of(item), found, settings)
                 for item, found in plans.items()
-                if told.get(item.source, []) != given_up[item.source]
+                if told.get(item.name, []) != given_up[item.name]
             ],
         )
 

@@ -15,13 +15,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES, Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.day_ranges import blocks_of, in_ranges
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.landing.touched_days import LearnDays, days_of_batches, days_of_event_files
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.orchestration.jobs import AssetJobs, SourceSet
@@ -56,18 +59,18 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
         requests: list[dg.RunRequest] = []
         remarks: list[str] = []
         for item in sets:
-            if item.source not in _SOURCES:
+            if item.name not in _SOURCES:
                 continue
             if run_id := under_way.that_makes_any_of(item.own):
-                remarks.append(f"{item.source} waits for run {run_id}")
+                remarks.append(f"{item.name} waits for run {run_id}")
                 continue
             try:
-                arrivals = look.at(item.source)
+                arrivals = look.at(item.name)
             except NotADirectoryError as error:
                 return dg.SensorResult(skip_reason=dg.SkipReason(shown(str(error))), cursor=context.cursor)
             except OSError as error:
                 # Such as a file that has gone, or a folder that must not be read; the next tick looks again.
-                remarks.append(f"{item.source}: its files cannot be looked through: {shown(str(error))}")
+                remarks.append(f"{item.name}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
             newest = {
@@ -77,9 +80,9 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
             given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
             due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
             if given_up:
-                remarks.append(left_to_a_person(item.source, in_ranges(given_up), settings.catch_up_attempts))
+                remarks.append(left_to_a_person(item.name, in_ranges(given_up), settings.catch_up_attempts))
             if len(due) + len(given_up) < len(newest):
-                remarks.append(f"{item.source} pauses after a failed run")
+                remarks.append(f"{item.name} pauses after a failed run")
             requests += [
                 request_of(LANDING_FILES, item, window, due, tried) for window in blocks_of(due)[:MAX_REQUESTS]
             ]

@@ -124,10 +124,10 @@ def plan(  # noqa: PLR0913 - what a decision stands on
     if not wanted.keys() - given_up.keys():
         return Plan(None, given_up, None)
     if run_id := under_way.that_makes_any_of(item.own):
-        return Plan(None, given_up, f"{item.source} waits for run {run_id}")
+        return Plan(None, given_up, f"{item.name} waits for run {run_id}")
     blocks = blocks_of(day for day in wanted.keys() - given_up.keys() if tried[day].is_due(now))
     if not blocks:
-        return Plan(None, given_up, f"{item.source} pauses after a failed run")
+        return Plan(None, given_up, f"{item.name} pauses after a failed run")
     return Plan(request_of(sensor, item, blocks[0], wanted, tried, selection), given_up, None)
 
 
@@ -143,13 +143,13 @@ def request_of(  # noqa: PLR0913, PLR0917 - who asks for what, and what was trie
     newest_input = max(wanted[day] for day in window.days())
     number = max(tried[day].next_try for day in window.days())
     return dg.RunRequest(
-        run_key=f"{item.source} {window.start}..{window.days()[-1]} after {newest_input}, try {number}",
+        run_key=f"{item.name} {window.start}..{window.days()[-1]} after {newest_input}, try {number}",
         job_name=item.job_name,
         asset_selection=selection,
         tags={
             **range_tags(window),
             SENSOR_TAG: sensor,
-            SOURCE_TAG: item.source,
+            SOURCE_TAG: item.name,
             INPUTS_TAG: str(newest_input),
         },
     )
@@ -166,7 +166,7 @@ def tries_of(
     """How often the sensor's runs have tried each of the `wanted` days since its newest input came."""
     tried = {day: Tried() for day in wanted}
     records = instance.get_run_records(
-        dg.RunsFilter(statuses=_FINISHED, tags={SENSOR_TAG: sensor, SOURCE_TAG: item.source}),
+        dg.RunsFilter(statuses=_FINISHED, tags={SENSOR_TAG: sensor, SOURCE_TAG: item.name}),
         limit=_RUNS_LOOKED_BACK_AT,
         ascending=False,
     )

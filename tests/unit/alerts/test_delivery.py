@@ -9,7 +9,7 @@ import pytest
 
 from engagement_assets.alerts.channels import ChannelError, MessageRefusedError
 from engagement_assets.alerts.delivery import Backoff, deliver
-from engagement_assets.alerts.messages import compose
+from engagement_assets.alerts.messages import Message, compose
 from engagement_assets.alerts.store import ABANDONED_AFTER, DELIVERED_KEPT, AlertStore
 from tests.unit.alerts.alert_outcomes import START, after, lineage, transition
 
@@ -23,18 +23,22 @@ class Place:
         self.errors: dict[str, ChannelError] = {}
         self.taken: list[str] = []
 
-    def send(self, message: object) -> None:
-        key = message.key  # type: ignore[attr-defined]
+    def send(self, message: Message) -> None:
+        key = message.key
         if error := self.errors.get(key, self.errors.get("all")):
             raise error
         self.taken.append(key)
+
+
+def _message(key: str) -> Message:
+    return compose([transition()], lineage(), START, lambda: key)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[AlertStore]:
     with closing(AlertStore(tmp_path / "alerts.sqlite")) as store:
         for key in ("a", "b", "c"):
-            store.record(compose([transition()], lineage(), START, lambda key=key: key), START, ["place"])
+            store.record(_message(key), START, ["place"])
         yield store
 
 

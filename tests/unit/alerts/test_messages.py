@@ -1,6 +1,6 @@
 """What a message says: all that a person needs, digests, titles."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -9,7 +9,7 @@ from engagement_assets.alerts.incidents import WHOLE, Change, Kind, Severity, Su
 from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.messages import duration, severity_of
 from engagement_assets.alerts.rendering import as_text
-from tests.unit.alerts.alert_outcomes import CHECK, START, lineage, message, timedelta, transition
+from tests.unit.alerts.alert_outcomes import CHECK, START, lineage, message, transition
 
 
 def test_a_message_says_all_that_a_person_needs() -> None:
@@ -51,7 +51,7 @@ def test_an_asset_as_a_whole_names_the_days_of_its_run() -> None:
 
 
 def test_errors_come_before_warnings_and_both_before_what_is_over() -> None:
-    def of(name: str, change: Change, severity: Severity) -> object:
+    def of(name: str, change: Change, severity: Severity) -> Transition:
         return transition(change, subject=msgspec.structs.replace(CHECK, name=name), severity=severity)
 
     told = message(

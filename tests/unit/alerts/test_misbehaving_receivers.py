@@ -159,11 +159,11 @@ class Plugin:
 
 @pytest.mark.parametrize("outcome", [True, False, RuntimeError(SECRET)])
 def test_a_plugin_that_hangs_is_left_alone_and_asked_later_what_became_of_the_message(
-    outcome: bool | Exception,
+    outcome: bool | Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel = AppriseChannel(f"ntfy://{SECRET}", deadline_s=0.02)
     plugin = Plugin(outcome)
-    channel._service = plugin  # type: ignore[assignment]
+    monkeypatch.setattr(channel, "_service", plugin)
     for _ in range(2):
         with pytest.raises(ChannelError, match=r"ntfy-\w+ has not taken a message within 0.02 s"):
             channel.send(message())

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from engagement_assets.alerts.incidents import Change, Kind, Severity, Subject
+from engagement_assets.alerts.incidents import Change, Kind, Severity, Subject, Transition
 from engagement_assets.alerts.rendering import (
     SLACK_BLOCKS,
     SLACK_HEADER,
@@ -52,7 +52,7 @@ def test_the_text_of_a_resolve_says_how_long_it_lasted() -> None:
 
 
 def test_the_text_of_a_digest_counts_all_and_names_ten() -> None:
-    def of(number: int) -> object:
+    def of(number: int) -> Transition:
         return transition(subject=Subject(Kind.CHECK, f"raw_toy/{number:02}", "holds"))
 
     lines = as_text(message(*map(of, range(13)))).splitlines()

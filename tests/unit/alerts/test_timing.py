@@ -1,6 +1,7 @@
 """Quiet hours and the digest of the day, in the time zone of the people."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from engagement_assets.alerts.timing import Timing
 from engagement_assets.settings import Settings
 
 
-def _timing(**settings: str) -> Timing:
+def _timing(**settings: Any) -> Timing:
     return Timing.of(Settings(_env_file=None, **settings))
 
 
@@ -60,6 +61,6 @@ def test_the_digest_is_due_once_a_day(now: str, due: str) -> None:
         {"alert_time_zone": "Mars/Olympus"},
     ],
 )
-def test_hours_and_zones_that_make_no_sense_are_refused(wrong: dict[str, str]) -> None:
+def test_hours_and_zones_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         Settings(_env_file=None, **wrong)

@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from engagement_assets.checks.freshness import freshness_checks, judge_freshness
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.lake import Lake
 from engagement_assets.resources import ApiClients

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RUNNA_ACTIVITIES
 from engagement_assets.contracts.extraction import UnreadPath
 from engagement_assets.contracts.load_checks import Severity
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import open_load
 from tests.lake_loads import DAY_1, DAY_2, event, events, load_time, publish, window

@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from engagement_assets.checks.outcome import LINES_IN_TEXT, CheckOutcome, Finding, check_spec
-from engagement_assets.contracts.datasets import LINGOKIDS_USERS, RUNNA_ACTIVITIES
 from engagement_assets.contracts.load_checks import RECONCILES, REJECTED_SHARE, Severity
+from engagement_assets.extract.lingokids import LINGOKIDS_USERS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay

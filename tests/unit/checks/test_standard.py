@@ -16,7 +16,6 @@ from engagement_assets.checks.standard import (
     rejected_share,
     schema_drift,
 )
-from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, STRAVA_ACTIVITIES
 from engagement_assets.contracts.load_checks import (
     FEW_RECORDS_ARE_GONE,
     HAS_NOT_SHRUNK,
@@ -24,6 +23,8 @@ from engagement_assets.contracts.load_checks import (
     STRAVA_HAS_NO_DUPLICATE_IDS,
     Severity,
 )
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -156,7 +157,7 @@ def test_where_nothing_was_known_nothing_is_gone(as_a_whole: tuple[date, ...]) -
     )
 
 
-def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, **settings: Any) -> CheckOutcome:
+def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, /, **settings: Any) -> CheckOutcome:
     found = Found(
         {RUNNA_ACTIVITIES: [{"activity_id": str(number), "day": DAY_1} for number in range(rows)]},
         rejects=[

@@ -7,7 +7,9 @@ import pytest
 
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.volume import rows_in_day, rows_of_load, volume_as_expected
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, STRAVA_ACTIVITY_KUDOS, Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 

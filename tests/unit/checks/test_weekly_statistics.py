@@ -11,9 +11,9 @@ import pytest
 from engagement_assets.assets.raw_strava import WEEKLY_STATISTICS
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.weekly_statistics import Interval, WeeklyStatistic, weekly_statistic_as_expected
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.load_checks import Severity
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.retention import prune_raw_days

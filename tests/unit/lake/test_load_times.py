@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load

@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import PrunedDayError
 from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
+from engagement_assets.sources import RAW_DATASETS
 from tests.lake_loads import (
     DAY_1,
     DAY_2,
@@ -67,7 +68,7 @@ def test_a_held_day_stays(lake: Lake) -> None:
 
 def test_a_day_that_a_load_has_published_meanwhile_stays(lake: Lake) -> None:
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
-    known = []
+    known: list[date] = []
 
     def built_days() -> Callable[[date], bool]:
         if not known:

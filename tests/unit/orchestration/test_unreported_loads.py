@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.orchestration.retention import built_days

@@ -7,8 +7,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.extract.pseudonyms import pseudonym
+from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.data_tests import (
     FailedTest,
     check,

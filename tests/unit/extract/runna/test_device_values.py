@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, Extraction
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "runna"
 # The day on which the activity of the fixtures was run.

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, USER_EVENTS
 from engagement_assets.extract.services import extraction as api_extraction
 from engagement_assets.extract.services.extraction import MAX_RAW_TEXT, ApiRows
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
+from engagement_assets.extract.user_events.source import USER_EVENTS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
 DAY_1, DAY_2, DAY_3 = days = [date(2024, 3, number) for number in (1, 2, 3)]
@@ -154,7 +155,8 @@ def test_a_page_counts_for_each_of_its_days_and_its_bytes_once(rows: ApiRows) ->
 
 
 def test_unknown_fields_are_counted_by_day(rows: ApiRows) -> None:
-    for position, extra in enumerate(({"a": 1}, {"a": 2, "b.c": None}, {})):
+    extras: list[dict[str, Any]] = [{"a": 1}, {"a": 2, "b.c": None}, {}]
+    for position, extra in enumerate(extras):
         rows.accept("page", position, DAY_1, event(str(position), extra=extra))
     rows.accept("page", 3, DAY_2, event("3", extra={"a": 1}))
     rows.end_page("page", [DAY_1], 1)

@@ -9,11 +9,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from engagement_assets.contracts.datasets import USER_EVENTS
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.user_events import extraction as user_events
+from engagement_assets.extract.user_events.source import USER_EVENTS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
 DAY_1, DAY_2 = date(2024, 3, 1), date(2024, 3, 2)

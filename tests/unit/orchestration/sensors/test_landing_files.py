@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.orchestration.sensors import runs

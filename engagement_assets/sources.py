@@ -1,0 +1,31 @@
+"""The sources of this project. A new one is added here; docs/extending.md leads through it.
+
+Belongs here: the list, and what follows from it alone. Not here: what a source is (`contracts/source.py`), or how one
+is read (`extract/`).
+"""
+
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.source import Source
+from engagement_assets.extract.lingokids import LINGOKIDS
+from engagement_assets.extract.mobile import MOBILE
+from engagement_assets.extract.runna.source import RUNNA
+from engagement_assets.extract.strava.source import STRAVA
+from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
+
+# The area that stands on all others: a source that fails must not stop it.
+CROSS_SOURCE_AREA = "engagement"
+# What loads write down about themselves.
+AUDIT = "audit"
+
+SOURCES: tuple[Source, ...] = (RUNNA, LINGOKIDS, STRAVA, USER_EVENTS_SOURCE, MOBILE)
+RAW_DATASETS: tuple[Dataset, ...] = tuple(dataset for source in SOURCES for dataset in source.datasets)
+AREAS: tuple[str, ...] = (*(source.area for source in SOURCES), CROSS_SOURCE_AREA)
+
+
+def source_named(name: str) -> Source:
+    """The source of this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {source.name: source for source in SOURCES}[name]
