@@ -134,12 +134,9 @@ def rows() -> alt.Chart:
 
 def tip(field: str, title: str, form: str | None = None) -> alt.Tooltip:
     """A line of a tooltip."""
-    kind = "Q" if form else "N"
-    return (
-        alt.Tooltip(f"{field}:{kind}", title=title, format=form)
-        if form
-        else alt.Tooltip(f"{field}:{kind}", title=title)
-    )
+    if form:
+        return alt.Tooltip(f"{field}:Q", title=title, format=form)
+    return alt.Tooltip(f"{field}:N", title=title)
 
 
 def dressed(chart: AnyChart, title: str, width: int | str = "container") -> dict[str, Any]:

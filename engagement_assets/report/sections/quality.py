@@ -16,14 +16,14 @@ from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, CheckSta
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile, source_names
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
+from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, span, sums
 
 # The page shows this many days of loads; `audit.ingestion_loads` has all.
 LOAD_DAYS = 400
 # Tables with counts of records.
 RECORD_COUNTS = ("quarantine", "loads")
-STATES = {"passed": "passed", "warned": "warned", "failed": "failed", "not run": "not run"}
-RECORDS = {"accepted": "accepted", "quarantined": "quarantined", "duplicates": "duplicates"}
+STATES = ["passed", "warned", "failed", "not run"]
+RECORDS = ["accepted", "quarantined", "duplicates"]
 
 
 def quality(
@@ -144,9 +144,8 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             "records_by_day",
             "loads",
             chosen,
-            sums(["day"], list(RECORDS)),
-            fold(list(RECORDS), "part", "records"),
-            label("part", RECORDS, "part_name"),
+            sums(["day"], RECORDS),
+            fold(RECORDS, "part", "records"),
             *span("day", "'day'"),
         ),
         dataset("held_days", "loads", chosen, {"type": "filter", "expr": "datum.is_held"}),
@@ -168,8 +167,8 @@ def _figures() -> tuple[Figure, ...]:
                 x=alt.X("checks:Q", axis=alt.Axis(title="checks", tickCount=5)),
                 color=alt.Color(
                     "state:N",
-                    scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
-                    legend=legend_above(list(STATES)),
+                    scale=alt.Scale(domain=STATES, range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
+                    legend=legend_above(STATES),
                 ),
                 tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
             )
@@ -215,7 +214,7 @@ def _figures() -> tuple[Figure, ...]:
             "Records read by day",
             "What happened to the records of each day in its newest load.",
             "records_by_day",
-            (Column("day", "Day"), Column("part_name", "Records"), Column("records", "Count", "integer")),
+            (Column("day", "Day"), Column("part", "Records"), Column("records", "Count", "integer")),
             rows()
             .mark_bar(orient="vertical")
             .encode(
@@ -226,8 +225,8 @@ def _figures() -> tuple[Figure, ...]:
                 ),
                 x2="until:T",
                 y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5)),
-                color=colour("part_name", list(RECORDS.values())),
-                tooltip=[tip("day", "day"), tip("part_name", "records"), tip("records", "count", ",")],
+                color=colour("part", RECORDS),
+                tooltip=[tip("day", "day"), tip("part", "records"), tip("records", "count", ",")],
             ),
             mart="audit.ingestion_loads",
         ),
