@@ -21,7 +21,7 @@ from engagement_assets.alerts.alerting import SHELL, Alerting
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.lineage import Links
 from engagement_assets.alerts.timing import Timing
-from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.settings import Settings
 
 RUNS, CHECKS = 100, 100

@@ -23,7 +23,7 @@ import httpx
 
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, make_apis, serve_apis
 from engagement_assets.sandbox.strava_service import RateLimits
 from engagement_assets.settings import Settings

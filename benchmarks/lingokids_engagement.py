@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.settings import Settings
 
 FIRST_DAY, DAYS = date(2024, 1, 1), 30

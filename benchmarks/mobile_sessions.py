@@ -22,9 +22,9 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import MOBILE_EVENTS
 from engagement_assets.lake.day_files import day_file, write_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform.project import dbt_arguments, parsed_manifest, warehouse_environment

@@ -29,10 +29,10 @@ from pathlib import Path
 
 import msgspec
 
-from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import ALL_DAYS, DayWindow
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.runna_documents import Activity
+from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.runna.documents import Activity
 from engagement_assets.lake.day_files import write_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings

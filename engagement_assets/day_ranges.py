@@ -1,16 +1,27 @@
-"""Many days in few words.
+"""Many days as few ranges.
 
-Belongs here: days as ranges for people, and as an interval for metadata. Not here: which days are meant, or the blocks
-of days that runs are asked for (`timetable.py`).
+Belongs here: days as windows without holes, as ranges for people, as an interval for metadata. Not here: which days are
+meant.
 """
 
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.timetable import blocks_of
+from engagement_assets.contracts.extraction import DayWindow
 
 MOST_RANGES = 5
+_DAY = timedelta(days=1)
+
+
+def blocks_of(days: Iterable[date]) -> list[DayWindow]:
+    """The days as windows without holes, oldest first: a run covers one range."""
+    blocks: list[DayWindow] = []
+    for day in sorted(set(days)):
+        if blocks and blocks[-1].end == day:
+            blocks[-1] = DayWindow(blocks[-1].start, day + _DAY)
+        else:
+            blocks.append(DayWindow(day, day + _DAY))
+    return blocks
 
 
 def in_ranges(days: Iterable[date]) -> list[str]:

@@ -19,8 +19,9 @@ from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
 from engagement_assets.checks.freshness import freshness_checks
-from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import (
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
+from engagement_assets.extract.services.client import Clock
+from engagement_assets.orchestration.jobs import (
     daily_engagement_job,
     freshness_job,
     load_audit_job,
@@ -30,15 +31,14 @@ from engagement_assets.jobs import (
     source_sets,
     weekly_engagement_metrics_job,
 )
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, USER_EVENTS
+from engagement_assets.orchestration.retention import retention_job, retention_schedule
+from engagement_assets.orchestration.schedules import schedules
+from engagement_assets.orchestration.sensors.catch_up import catch_up_sensor, late_data_sensor
+from engagement_assets.orchestration.sensors.cross_source import cross_source_sensor
+from engagement_assets.orchestration.sensors.landing_files import landing_sensor
+from engagement_assets.orchestration.sensors.load_records import load_records_sensor
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
-from engagement_assets.retention import retention_job, retention_schedule
-from engagement_assets.schedules import schedules
-from engagement_assets.sensors.catch_up import catch_up_sensor, late_data_sensor
-from engagement_assets.sensors.cross_source import cross_source_sensor
-from engagement_assets.sensors.landing_files import landing_sensor
-from engagement_assets.sensors.load_records import load_records_sensor
 from engagement_assets.settings import PROJECT_ROOT, Settings
 from engagement_assets.transform.project import column_lineage, manifest
 

@@ -1,6 +1,7 @@
 """The partition definition that every raw dataset and every windowed model uses.
 
-Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`, `jobs.py`).
+Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`,
+`orchestration/jobs.py`).
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 
 # A run that has both is one over all days between them, the last one included.
 RANGE_START_TAG = "dagster/asset_partition_range_start"

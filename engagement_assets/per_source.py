@@ -7,8 +7,8 @@ Belongs here: reading `0.01, runna=0.05` and `rejected_share=halt, strava.is_fre
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engagement_assets.checks.catalog import CHECK_NAMES, Severity
-from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.contracts.datasets import RAW_DATASETS
+from engagement_assets.contracts.load_checks import CHECK_NAMES, Severity
 
 SOURCES = frozenset(dataset.source for dataset in RAW_DATASETS)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from engagement_assets.extract.http_api import Answer, Clock, HttpApi
-from engagement_assets.extract.strava_api import StravaApi, StravaLimits
-from engagement_assets.extract.strava_tokens import StravaTokens
-from engagement_assets.extract.user_events_api import UserEventsApi, wait_as_told
+from engagement_assets.extract.services.client import Answer, Clock, HttpApi
+from engagement_assets.extract.strava.api import StravaApi, StravaLimits
+from engagement_assets.extract.strava.tokens import StravaTokens
+from engagement_assets.extract.user_events.api import UserEventsApi, wait_as_told
 from engagement_assets.settings import Settings
 
 

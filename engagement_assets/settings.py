@@ -4,6 +4,7 @@ Belongs here: one field per variable, with its unit, default and meaning. Not he
 Each variable is listed in `.env.example`; a test compares the two.
 """
 
+import ipaddress
 import re
 from datetime import date, datetime
 from functools import cached_property
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
+import httpx
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from engagement_assets.extract.extraction import Calendar
-from engagement_assets.extract.http_api import refuse_tokens_in_clear
-from engagement_assets.extract.user_events import EventIdentity
+from engagement_assets.contracts.event_identity import EventIdentity
+from engagement_assets.contracts.extraction import Calendar
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 MIN_RAW_RETENTION_DAYS = 90
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
     @classmethod
     def _keeps_tokens_private(cls, url: str) -> str:
         if url:
-            refuse_tokens_in_clear(url)
+            _refuse_tokens_in_clear(url)
         return url
 
     @field_validator("alert_quiet_hours")
@@ -256,3 +257,30 @@ class Settings(BaseSettings):
     def pseudonym_key_text(self) -> str | None:
         """The pseudonym key in clear, for the extractors and for failing rows that checks show."""
         return self.pseudonym_key.get_secret_value() if self.pseudonym_key else None
+
+
+def _refuse_tokens_in_clear(url: str) -> None:
+    """Refuse the URL of a service whose requests would show their token on the way: no TLS, and not this machine.
+
+    Raises:
+        ValueError: says what was expected, and the scheme and host that were found.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        found = "what is no URL"
+    else:
+        if parsed.host and (parsed.scheme == "https" or (parsed.scheme == "http" and _is_this_machine(parsed.host))):
+            return
+        found = f"{parsed.scheme or 'none'}://{parsed.host}"
+    raise ValueError(
+        "expected an https:// URL (http:// for this machine alone: 127.0.0.1, localhost, [::1]), since a token travels "
+        f"with each request, found {found}"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# dbt-core 1.11.16 in a program's own process: `dbt parse` undoes the program's blocking of SIGINT.
+# dbt-core 1.11.16 in a program's own process: `dbt parse` unblocks SIGINT, although the program has blocked it.
 #
-# A program that blocks SIGINT in its threads, so that one thread of its own waits for Ctrl-C with sigwait, finds it
-# unblocked in the calling thread after dbtRunner().invoke(["parse"]): the next Ctrl-C is a KeyboardInterrupt in the midst
-# of whatever the main thread does. Importing dbt changes nothing; the first invocation does. dbt takes a lock of
-# multiprocessing's spawn context, which starts CPython's resource tracker; to start it, CPython blocks SIGINT and SIGTERM,
-# and then unblocks both, where it should have restored the mask that it found. A program whose resource tracker runs
-# already, when it blocks the signal, keeps its mask.
+# A program may block SIGINT in its threads, so that one thread of its own waits for Ctrl-C with sigwait. After
+# dbtRunner().invoke(["parse"]) the signal is no longer blocked in the calling thread: the next Ctrl-C raises
+# KeyboardInterrupt in whatever the main thread is doing. Importing dbt changes nothing; the first invocation does.
+#
+# The cause: dbt takes a lock of multiprocessing's spawn context, which starts CPython's resource tracker. To start it,
+# CPython blocks SIGINT and SIGTERM and then unblocks both. It should restore the mask that it found. If the resource
+# tracker already runs when the program blocks the signal, the mask stays.
 #
 # Seen with dbt-core 1.11.16, dbt-duckdb 1.11.1, CPython 3.11.7 (SIGINT blocked?):
 #   before dbt is imported                True

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# DuckDB 2.0.0: try_cast to TIMESTAMP is no check of a text: one word after the time is taken for a zone and dropped.
+# DuckDB 2.0.0: try_cast to TIMESTAMP does not validate a text: it drops one word after the time as if it were a zone.
 #
-# '2021-01-05 10:00:00 postponed' and '… maybe' become 10:00, also by try_cast, which gives NULL for other rubbish such as
-# two words. The name is not looked up, so a zone that exists ('Europe/Berlin') is dropped in the same way and the
-# instant is an hour off. The cast to TIMESTAMPTZ does look it up: it refuses the words and converts Berlin. But it takes a
-# numeric offset after a blank, as PostgreSQL reads and ISO-minded writers send it, for a name too, and refuses
-# '2021-01-05 10:00:00 +02', which TIMESTAMP reads as 10:00, without the offset. So neither cast tells the four apart.
+# '2021-01-05 10:00:00 postponed' and '… maybe' become 10:00, even with try_cast, which returns NULL for other invalid
+# text such as two words. DuckDB does not look the name up. So it also drops a zone that exists ('Europe/Berlin'), and
+# the instant is an hour off.
+#
+# The cast to TIMESTAMPTZ does look the name up: it refuses the words and converts Berlin. But it also takes a numeric
+# offset after a blank for a name, although PostgreSQL accepts this form and some senders write it. So it refuses
+# '2021-01-05 10:00:00 +02', which the cast to TIMESTAMP reads as 10:00, without the offset. Neither cast can tell all
+# four cases apart.
 #
 # Seen with duckdb 2.0.0, TimeZone = 'UTC' (text, as timestamp, as timestamptz):
 #   2021-01-05 10:00:00+02              10:00   08:00

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.extract.extraction import DayWindow, Extraction
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 
@@ -126,7 +126,7 @@ def events(*rows: Row, **found: Any) -> Found:
 
 def write(load: Load, found: Found, days: DayWindow | None) -> None:
     """Write aside what was found."""
-    load.write_aside(found.extraction(load.started_at), days)
+    load.stage(found.extraction(load.started_at), days)
 
 
 def publish(lake: Lake, found: Found, days: DayWindow | None, number: int, **options: Any) -> None:
@@ -134,7 +134,7 @@ def publish(lake: Lake, found: Found, days: DayWindow | None, number: int, **opt
     held: Mapping[date, Iterable[str]] = options.get("held", {})
     name = options.get("name", "source")
     with open_load(lake, name, run_id=f"run-{number}", started_at=load_time(number)) as load:
-        load.write_aside(found.extraction(load.started_at), days, take_over_held=options.get("take_over_held", False))
+        load.stage(found.extraction(load.started_at), days, take_over_held=options.get("take_over_held", False))
         load.publish({day: {check: f"{check} failed" for check in checks} for day, checks in held.items()})
 
 

@@ -22,7 +22,7 @@ from engagement_assets.alerts.run_results import ended_and_unread_since
 from engagement_assets.alerts.store import AlertStoreError, alert_store
 from engagement_assets.assets.dbt_models import AUDIT, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
-from engagement_assets.checks import evidence
+from engagement_assets.contracts import check_metadata
 from engagement_assets.settings import Settings
 
 ALERTS = dg.AssetKey(["audit", "alerts"])
@@ -126,12 +126,12 @@ def alerts_asset() -> dg.AssetsDefinition:
             description="; ".join(troubles) or None,
             metadata={
                 **metadata,
-                evidence.OBSERVED: observed,
-                evidence.EXPECTED: (
+                check_metadata.OBSERVED: observed,
+                check_metadata.EXPECTED: (
                     f"every run read within {duration(SILENT_AFTER)} of its end, every message delivered within "
                     f"{duration(UNDELIVERED_AFTER)}"
                 ),
-                evidence.BLOCKED: False,
+                check_metadata.BLOCKED: False,
             },
         )
         yield dg.MaterializeResult(metadata=metadata, check_results=[result])

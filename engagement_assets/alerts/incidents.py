@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-# The "day" of a verdict on an asset as a whole; it sorts before every day.
+# The "day" of a outcome on an asset as a whole; it sorts before every day.
 WHOLE = ""
 # Days from the first to the last, inclusive, that an evaluation has judged.
 Judged = tuple[str, str]

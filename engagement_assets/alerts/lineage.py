@@ -14,9 +14,8 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
-from engagement_assets.day_ranges import days_of_interval
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.timetable import blocks_of
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.day_ranges import blocks_of, days_of_interval
 
 # What people query are the other schemas. The first three stand between; the others tell of loads, of this one too.
 INTERNAL_SCHEMAS = ("staging", "intermediate", "published", "records", "audit")

@@ -30,7 +30,7 @@ from dagster._core.storage.tags import (
 from engagement_assets.alerts.incidents import EVERYTHING, WHOLE, Finding, Judged, Kind, Outcome, Severity, Subject
 from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.store import RUN_OVERLAP, AlertStore
-from engagement_assets.checks import evidence
+from engagement_assets.contracts import check_metadata
 from engagement_assets.day_ranges import days_of_interval
 from engagement_assets.shown_text import shown
 
@@ -143,7 +143,10 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             evaluation = event.asset_check_evaluation_data
             # A step that is tried again evaluates its checks again: the last time counts.
             not_judged.discard(evaluation.asset_check_key)
-            if evidence.NOT_JUDGED in evaluation.metadata and evaluation.metadata[evidence.NOT_JUDGED].value:
+            if (
+                check_metadata.NOT_JUDGED in evaluation.metadata
+                and evaluation.metadata[check_metadata.NOT_JUDGED].value
+            ):
                 not_judged.add(evaluation.asset_check_key)
             evaluated[evaluation.asset_check_key] = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
@@ -169,11 +172,11 @@ def outcome_of(
     key = evaluation.asset_check_key
     run_days = _named(judged)
     metadata = {name: value.value for name, value in evaluation.metadata.items()}
-    named = metadata.get(evidence.FAILING_DAYS)
+    named = metadata.get(check_metadata.FAILING_DAYS)
     days: tuple[str, ...]
     if isinstance(named, Sequence) and not isinstance(named, str):
         days = tuple(day for text in named for day in _days_named(str(text))) or _days(EVERYTHING, whole=True)
-        first, last = metadata.get(evidence.FIRST_DAY_JUDGED), metadata.get(evidence.LAST_DAY_JUDGED)
+        first, last = metadata.get(check_metadata.FIRST_DAY_JUDGED), metadata.get(check_metadata.LAST_DAY_JUDGED)
         if isinstance(first, str) and isinstance(last, str):
             judged = (first, last)
         judged = (min(judged[0], *days), max(judged[1], *days)) if named else judged
@@ -193,10 +196,10 @@ def outcome_of(
             sentence=shown("; ".join((evaluation.description or NO_DESCRIPTION).splitlines())),
             run_id=run_id,
             run_days=run_days,
-            observed=_short(metadata.get(evidence.OBSERVED)),
-            expected=_short(metadata.get(evidence.EXPECTED)),
-            failing_rows=_count(metadata.get(evidence.FAILING_ROWS)),
-            blocked=bool(metadata.get(evidence.BLOCKED, blocking and is_error)),
+            observed=_short(metadata.get(check_metadata.OBSERVED)),
+            expected=_short(metadata.get(check_metadata.EXPECTED)),
+            failing_rows=_count(metadata.get(check_metadata.FAILING_ROWS)),
+            blocked=bool(metadata.get(check_metadata.BLOCKED, blocking and is_error)),
             days_are_named=bool(named),
         ),
     )

@@ -34,7 +34,7 @@ ABANDONED_AFTER = timedelta(days=7)
 # As long as this another process may write.
 LOCKED_S = 30
 _BEGIN_ANEW = (
-    "move the file aside: the alerts then begin anew with the runs of the last day, and tell again of what fails"
+    "move the staged file: the alerts then begin anew with the runs of the last day, and tell again of what fails"
 )
 MEND_THE_DISK = "If the disk is full, make room; the folder must be one that this user may write to"
 

@@ -17,9 +17,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from engagement_assets.assets.mart_pictures import with_pictures
-from engagement_assets.assets.retries import trying_again
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.assets.retrying import retrying
+from engagement_assets.contracts.datasets import RAW_DATASETS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
@@ -123,7 +123,7 @@ def _step_of(node: Mapping[str, Any]) -> str:
 
 
 class ProjectTranslator(DagsterDbtTranslator):
-    """What the UI shows of a model: its area as group, layer, code, columns; a check says what it claims, and why.
+    """What the UI shows of a model: its area as group, layer, code, columns; a check says what it checks, and why.
 
     Models of a day's raw data are made of this day: between the two lies a view, which has no days. Dagster finds the
     days of a backfill of selected assets along the partitioned ones: without this it would leave the models out, and
@@ -229,7 +229,7 @@ def _step(
             area = next(area for area in AREAS if name.startswith(f"{area.name}_"))
             window = with_trailing_days(window_of(context), area.trailing_days(settings), start_date)
             _refuse_pruned_days(lake, area, window)
-        with trying_again(settings, context):
+        with retrying(settings, context):
             events = build.stream(context, window)
             if name.endswith(MARTS):
                 events = with_pictures(events, context, settings, name.removesuffix(f"_{MARTS}"))

@@ -11,7 +11,7 @@ import dagster as dg
 
 from engagement_assets.assets.dbt_models import AREAS, AUDIT, WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.retrying import retrying
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.transform.publish import publish_schemas
@@ -62,7 +62,7 @@ def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.A
     ) -> dg.MaterializeResult[Any]:
         published, lake = settings.published_warehouse_path, Lake(settings.lake_uri)
         started = time.monotonic()
-        with trying_again(settings, context):
+        with retrying(settings, context):
             areas = () if schema == AUDIT else (schema,)
             rows = publish_schemas(
                 settings.warehouse_path, published, areas, lake, after_loads=AUDIT, run_id=context.run.run_id

@@ -9,11 +9,11 @@ import warnings
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, door_check_specs, raw_spec
+from engagement_assets.assets.raw_load import LoadConfig, load_check_specs, raw_spec
 from engagement_assets.assets.raw_release import release_held_days
 from engagement_assets.assets.raw_replay import replay_quarantine
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.assets.retries import trying_again
+from engagement_assets.assets.retrying import retrying
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.settings import Settings
 
@@ -29,7 +29,7 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
             raw_spec(dataset, partitions, settings).merge_attributes(metadata=_code_of(source))
             for dataset in source.datasets
         ],
-        check_specs=door_check_specs(source.datasets, *source.checks),
+        check_specs=load_check_specs(source.datasets, *source.checks),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=name,
         required_resource_keys={"settings", *source.resources},
@@ -41,7 +41,7 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
         elif config.replay:
             yield from replay_quarantine(run, source)
         else:
-            with trying_again(run.settings, context):
+            with retrying(run.settings, context):
                 yield from source.load(run)
 
     return raw_step

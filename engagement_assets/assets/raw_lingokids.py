@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
+from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.contracts.extraction import Extraction
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
-from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.quarantined import write_lines
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
@@ -33,7 +34,7 @@ def raw_lingokids_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         load=_load_events,
         reread=_reread_events,
         traits=traits,
-        checks=[(claim, LINGOKIDS_EVENTS) for claim in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
+        checks=[(check, LINGOKIDS_EVENTS) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
     )
     users = _snapshot(LINGOKIDS_USERS, lingokids.extract_users, lingokids.USERS_PREFIX, traits)
     activities = _snapshot(LINGOKIDS_ACTIVITIES, lingokids.extract_activities, lingokids.ACTIVITIES_PREFIX, traits)
@@ -56,13 +57,13 @@ def _load_events(run: RawRun) -> RawResults:
             calendar=calendar,
             progress=run.progress,
         )
-        load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
-        verdicts = [
-            *standard_verdicts(load, [LINGOKIDS_EVENTS], run.settings),
+        load.stage(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
+        outcomes = [
+            *standard_outcomes(load, [LINGOKIDS_EVENTS], run.settings),
             every_file_is_read(LINGOKIDS_EVENTS, extraction.never_read),
             files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, extraction.files_there),
         ]
-        yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], verdicts, run.window, settings=run.settings)
+        yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], outcomes, run.window, settings=run.settings)
     index.save(run.index_uri)
 
 
@@ -99,12 +100,12 @@ def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str,
                 extracted_at=load.started_at,
                 progress=run.progress,
             )
-            load.write_aside(extraction, None, forget=run.allow_shrink, take_over_held=True)
-            verdicts = [
-                *standard_verdicts(load, [dataset], run.settings),
+            load.stage(extraction, None, forget=run.allow_shrink, take_over_held=True)
+            outcomes = [
+                *standard_outcomes(load, [dataset], run.settings),
                 every_file_is_read(dataset, extraction.never_read),
             ]
-            yield from publish_or_hold(run.context, load, [dataset], verdicts, None, settings=run.settings)
+            yield from publish_or_hold(run.context, load, [dataset], outcomes, None, settings=run.settings)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
         folder = load.workdir / "records"

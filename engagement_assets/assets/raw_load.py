@@ -12,14 +12,14 @@ import dagster as dg
 from pydantic import Field
 
 from engagement_assets.assets.dbt_models import AUDIT, area_of_source, asset_tags
-from engagement_assets.checks import evidence
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, STANDARD_CHECKS, Claim
-from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
-from engagement_assets.checks.verdict import Verdict, by_day, check_spec
+from engagement_assets.checks.outcome import CheckOutcome, by_day, check_spec
+from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
+from engagement_assets.contracts import check_metadata
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, STANDARD_CHECKS, CheckDefinition
 from engagement_assets.day_ranges import in_ranges
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
@@ -117,26 +117,26 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
 
 
-def door_check_specs(datasets: Sequence[Dataset], *others: tuple[Claim, Dataset]) -> list[dg.AssetCheckSpec]:
+def load_check_specs(datasets: Sequence[Dataset], *others: tuple[CheckDefinition, Dataset]) -> list[dg.AssetCheckSpec]:
     """The checks of a load: the standard ones of each dataset, and `others`."""
-    standard = [(claim, dataset) for dataset in datasets for claim in STANDARD_CHECKS]
-    return [check_spec(claim, dataset) for claim, dataset in (*standard, *others)]
+    standard = [(check, dataset) for dataset in datasets for check in STANDARD_CHECKS]
+    return [check_spec(check, dataset) for check, dataset in (*standard, *others)]
 
 
-def standard_verdicts(
+def standard_outcomes(
     load: Load,
     datasets: Sequence[Dataset],
     settings: Settings,
     volume_of: Callable[[DayCounts | PublishedDay], int] = rows_in_day,
-) -> list[Verdict]:
-    """What the standard checks find in what lies aside."""
+) -> list[CheckOutcome]:
+    """What the standard checks find in what is staged."""
     history = history_of(load)
     all_counts = load.counts()
     unknown_fields, reasons = load.unknown_fields(), reject_reasons(load.connection)
-    verdicts = []
+    outcomes = []
     for dataset in datasets:
         counts = [day for day in all_counts if day.dataset == dataset.key]
-        verdicts += [
+        outcomes += [
             reconciles(dataset, counts),
             rejected_share(load, dataset, counts, settings),
             schema_drift(
@@ -148,7 +148,7 @@ def standard_verdicts(
             ),
             volume_as_expected(dataset, counts, history, load.started_at.date(), volume_of),
         ]
-    return verdicts
+    return outcomes
 
 
 def history_of(load: Load) -> LoadHistory:
@@ -171,7 +171,10 @@ def not_judged(
     asset_key = dg.AssetKey(dataset.key.split("/"))
     names = {result.check_name for result in judged}
     span = (
-        {evidence.FIRST_DAY_JUDGED: settled[0].isoformat(), evidence.LAST_DAY_JUDGED: settled[-1].isoformat()}
+        {
+            check_metadata.FIRST_DAY_JUDGED: settled[0].isoformat(),
+            check_metadata.LAST_DAY_JUDGED: settled[-1].isoformat(),
+        }
         if settled and dataset.partitioned
         else {}
     )
@@ -182,8 +185,8 @@ def not_judged(
             check_name=check.name,
             description=f"not judged: {told}",
             metadata={
-                evidence.FAILING_DAYS: [],
-                evidence.NOT_JUDGED: not settled or check.name == EVERY_FILE_IS_READ.name,
+                check_metadata.FAILING_DAYS: [],
+                check_metadata.NOT_JUDGED: not settled or check.name == EVERY_FILE_IS_READ.name,
                 **span,
             },
         )
@@ -201,7 +204,7 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     context: dg.AssetExecutionContext,
     load: Load,
     datasets: Sequence[Dataset],
-    verdicts: Sequence[Verdict],
+    outcomes: Sequence[CheckOutcome],
     window: DayWindow | None,
     *,
     settings: Settings,
@@ -220,23 +223,23 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     """
     counts = load.counts()
     counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
-    verdicts = [
-        verdict.with_severity(settings.check_severities.of(verdict.dataset.source, verdict.claim.name))
-        for verdict in verdicts
+    outcomes = [
+        outcome.with_severity(settings.check_severities.of(outcome.dataset.source, outcome.check.name))
+        for outcome in outcomes
     ]
-    if any(verdict.findings for verdict in verdicts):
+    if any(outcome.findings for outcome in outcomes):
         history = history_of(load)
-        verdicts = [verdict.without_released(counts_of[verdict.dataset.key], history) for verdict in verdicts]
-    held = _held_days(load, verdicts)
+        outcomes = [outcome.without_released(counts_of[outcome.dataset.key], history) for outcome in outcomes]
+    held = _held_days(load, outcomes)
     metadata = {item.key: {**_metadata(load, item, counts_of[item.key]), **(figures or {})} for item in datasets}
     load.publish(held)
     still_held = [day.isoformat() for day in load.lake.held_days(load.name) if day != WHOLE_DATASET_DAY]
     for dataset in datasets:
         context.log.info(_summary_line(dataset, counts_of[dataset.key], held))
-        results = [verdict.result(load, held) for verdict in verdicts if verdict.dataset is dataset]
+        results = [outcome.result(load, held) for outcome in outcomes if outcome.dataset is dataset]
         asset_key = dataset.key.split("/")
         if not held and complete_before is None:
-            metadata[dataset.key][evidence.HELD_DAYS] = still_held
+            metadata[dataset.key][check_metadata.HELD_DAYS] = still_held
             yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)
             continue
         if held:
@@ -244,7 +247,7 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
                 dg.AssetObservation(
                     asset_key,
                     description=f"{len(held)} days of this load are held" if dataset.partitioned else "held",
-                    metadata={**metadata[dataset.key], evidence.HELD_DAYS: still_held},
+                    metadata={**metadata[dataset.key], check_metadata.HELD_DAYS: still_held},
                 )
             )
         partitions = window.days() if window else []
@@ -258,26 +261,26 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
         # Dagster takes logged events with what is yielded next, and drops those that a failure finds waiting.
         yield from results
     if held:
-        raise dg.Failure(description=_held_sentences(verdicts), allow_retries=False)
+        raise dg.Failure(description=_held_sentences(outcomes), allow_retries=False)
 
 
-def _held_days(load: Load, verdicts: Sequence[Verdict]) -> dict[date, dict[str, str]]:
+def _held_days(load: Load, outcomes: Sequence[CheckOutcome]) -> dict[date, dict[str, str]]:
     """The days to hold, each with the checks that halt it; what is about no day holds all days of the load."""
     held: dict[date, dict[str, str]] = {}
-    for verdict in verdicts:
-        for day, sentence in verdict.halting_days.items():
+    for outcome in outcomes:
+        for day, sentence in outcome.halting_days.items():
             for held_day in load.days if day == WHOLE_DATASET_DAY else [day]:
-                held.setdefault(held_day, {})[f"{verdict.dataset.name}.{verdict.claim.name}"] = sentence
+                held.setdefault(held_day, {})[f"{outcome.dataset.name}.{outcome.check.name}"] = sentence
     return held
 
 
-def _held_sentences(verdicts: Sequence[Verdict]) -> str:
+def _held_sentences(outcomes: Sequence[CheckOutcome]) -> str:
     """What a person reads where the run failed."""
     lines = []
-    for verdict in verdicts:
-        between = ": " if WHOLE_DATASET_DAY in verdict.halting_days else " on "
+    for outcome in outcomes:
+        between = ": " if WHOLE_DATASET_DAY in outcome.halting_days else " on "
         lines += [
-            f"{verdict.dataset.name}.{verdict.claim.name}{between}{line}" for line in by_day(verdict.halting_days)
+            f"{outcome.dataset.name}.{outcome.check.name}{between}{line}" for line in by_day(outcome.halting_days)
         ]
     return "held, the lake keeps what it had:\n  " + "\n  ".join(lines)
 
@@ -292,7 +295,7 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
     return {
         **totals,
         **({"placeholders_read_as_null": placeholders} if placeholders else {}),
-        "dagster/row_count": sum(day.rows_aside for day in days),
+        "dagster/row_count": sum(day.staged_rows for day in days),
         "load_id": load.load_id,
         "unknown_fields": sorted(
             {
@@ -307,7 +310,7 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
 
 def _day_metadata(day: DayCounts) -> dict[str, Any]:
     return {
-        "dagster/row_count": day.rows_aside,
+        "dagster/row_count": day.staged_rows,
         "records_read": day.records_read,
         "accepted": day.accepted,
         "quarantined": day.quarantined,

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract import mobile
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_lines
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.quarantined import write_lines
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
@@ -31,7 +32,7 @@ def raw_mobile_assets(settings: Settings) -> dg.AssetsDefinition:
         load=_load,
         reread=_reread,
         traits=SourceTraits(needs_header=True),
-        checks=[(claim, MOBILE_EVENTS) for claim in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
+        checks=[(check, MOBILE_EVENTS) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
     )
     return raw_asset(source, settings)
 
@@ -51,13 +52,13 @@ def _load(run: RawRun) -> RawResults:
             calendar=calendar,
             progress=run.progress,
         )
-        load.write_aside(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
-        verdicts = [
-            *standard_verdicts(load, [MOBILE_EVENTS], run.settings),
+        load.stage(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
+        outcomes = [
+            *standard_outcomes(load, [MOBILE_EVENTS], run.settings),
             every_file_is_read(MOBILE_EVENTS, extraction.never_read),
             files_hold_what_was_loaded(load, MOBILE_EVENTS, extraction.files_there),
         ]
-        yield from publish_or_hold(run.context, load, [MOBILE_EVENTS], verdicts, run.window, settings=run.settings)
+        yield from publish_or_hold(run.context, load, [MOBILE_EVENTS], outcomes, run.window, settings=run.settings)
     index.save(run.index_uri)
 
 

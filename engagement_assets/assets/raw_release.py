@@ -10,7 +10,7 @@ import dagster as dg
 
 from engagement_assets.assets.raw_load import not_judged
 from engagement_assets.assets.raw_source import RawRun, RawSource
-from engagement_assets.checks import evidence
+from engagement_assets.contracts import check_metadata
 from engagement_assets.lake.held_days import NeverLoadedError, release
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.shown_text import LONGEST_SENTENCE, as_markdown
@@ -44,6 +44,6 @@ def release_held_days(run: RawRun, source: RawSource, reason: str) -> Iterator[d
     for dataset in source.datasets:
         yield dg.MaterializeResult(
             asset_key=dataset.key.split("/"),
-            metadata={"released_days": named, "release_reason": reason, evidence.HELD_DAYS: still_held},
+            metadata={"released_days": named, "release_reason": reason, check_metadata.HELD_DAYS: still_held},
             check_results=not_judged(run.context, dataset, (), days, told),
         )

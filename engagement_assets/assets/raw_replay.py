@@ -12,11 +12,11 @@ import dagster as dg
 
 from engagement_assets.assets.raw_load import history_of, not_judged
 from engagement_assets.assets.raw_source import RawRun, RawSource
-from engagement_assets.assets.retries import trying_again
-from engagement_assets.checks.catalog import Severity
-from engagement_assets.checks.raw_door import reconciles, rejected_share, schema_drift
-from engagement_assets.checks.verdict import Verdict
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.assets.retrying import retrying
+from engagement_assets.checks.outcome import CheckOutcome
+from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.load_checks import Severity
 from engagement_assets.lake.extraction_tables import reject_reasons
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
@@ -36,7 +36,7 @@ def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.Materialize
     """
     context, settings, config = run.context, run.settings, run.config
     datasets, days = source.datasets, source.days_of(run)
-    with trying_again(settings, context), run.open_load() as load:
+    with retrying(settings, context), run.open_load() as load:
         _refuse_days_that_cannot_be_replayed(load, datasets, days)
         choice = Choice(config.replay_dataset, config.replay_reason_code)
         replay = Replay(load, datasets, days, choice, source.traits)
@@ -44,16 +44,16 @@ def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.Materialize
         reread = source.reread(run, load, replay.records())
         changed = replay.take(reread)
         figures = replay.figures()
-        verdicts: list[Verdict] = []
+        outcomes: list[CheckOutcome] = []
         results: list[dg.AssetCheckResult] = []
         if changed:
-            load.add_aside(replay.extraction(reread, changed), changed)
-            verdicts = [
-                verdict.with_severity(settings.check_severities.of(verdict.dataset.source, verdict.claim.name))
-                for verdict in (*_verdicts(load, datasets, settings), *source.verdicts_of_replay(run, load))
+            load.stage_additions(replay.extraction(reread, changed), changed)
+            outcomes = [
+                outcome.with_severity(settings.check_severities.of(outcome.dataset.source, outcome.check.name))
+                for outcome in (*_outcomes(load, datasets, settings), *source.outcomes_of_replay(run, load))
             ]
-            results = [verdict.result(load, held={}) for verdict in verdicts]
-        halting = any(verdict.halting_days for verdict in verdicts)
+            results = [outcome.result(load, held={}) for outcome in outcomes]
+        halting = any(outcome.halting_days for outcome in outcomes)
         if changed and not halting:
             load.publish_additions(replay.trace())
     told = "a check halts" if halting else "nothing came through" if not changed else "replayed"
@@ -99,13 +99,13 @@ def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset]
         )
 
 
-def _verdicts(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[Verdict]:
+def _outcomes(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[CheckOutcome]:
     """The standard checks; shares are judged as they are for the whole day, with all that stays in quarantine."""
     known, unknown, reasons = history_of(load).unknown_fields, load.unknown_fields(), reject_reasons(load.connection)
     for dataset in datasets:
         counts = [day for day in load.counts() if day.dataset == dataset.key]
         whole = [
-            replace(day, records_read=day.rows_aside + day.quarantined, accepted=day.rows_aside, duplicates=0)
+            replace(day, records_read=day.staged_rows + day.quarantined, accepted=day.staged_rows, duplicates=0)
             for day in counts
         ]
         yield reconciles(dataset, counts)

@@ -1,6 +1,6 @@
 """Raw assets of Runna: the activity files of a batch date, in one pass, as activities, laps and workout steps.
 
-Belongs here: which checks judge a batch. Not here: how a file is read (see `extract/runna.py`).
+Belongs here: which checks judge a batch. Not here: how a file is read (see `extract/runna/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -8,15 +8,16 @@ from collections.abc import Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
 from engagement_assets.checks.landing_zone import every_file_is_read
-from engagement_assets.checks.raw_door import has_not_shrunk
-from engagement_assets.extract import runna
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, write_documents
-from engagement_assets.lake.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.checks.standard import has_not_shrunk
+from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.quarantined import write_documents
+from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.settings import Settings
@@ -32,7 +33,7 @@ def raw_runna_assets(settings: Settings) -> dg.AssetsDefinition:
         load=_load,
         reread=_reread,
         traits=SourceTraits(by_file=True),
-        checks=[(claim, RUNNA_ACTIVITIES) for claim in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
+        checks=[(check, RUNNA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
     )
     return raw_asset(source, settings)
 
@@ -49,13 +50,13 @@ def _load(run: RawRun) -> RawResults:
             processes=run.settings.extract_processes,
             progress=run.progress,
         )
-        load.write_aside(extraction, run.window)
-        verdicts = [
-            *standard_verdicts(load, DATASETS, run.settings),
+        load.stage(extraction, run.window)
+        outcomes = [
+            *standard_outcomes(load, DATASETS, run.settings),
             has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
             every_file_is_read(RUNNA_ACTIVITIES, extraction.never_read),
         ]
-        yield from publish_or_hold(run.context, load, DATASETS, verdicts, run.window, settings=run.settings)
+        yield from publish_or_hold(run.context, load, DATASETS, outcomes, run.window, settings=run.settings)
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

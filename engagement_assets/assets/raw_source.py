@@ -13,11 +13,11 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_load import LoadConfig
-from engagement_assets.checks.catalog import Claim
-from engagement_assets.checks.verdict import Verdict
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import CheckOutcome
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import CheckDefinition
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
@@ -74,7 +74,7 @@ class RawRun:
         )
 
 
-def _no_verdicts(_run: RawRun, _load: Load) -> Sequence[Verdict]:
+def _no_outcomes(_run: RawRun, _load: Load) -> Sequence[CheckOutcome]:
     return ()
 
 
@@ -83,7 +83,7 @@ class RawSource:
     """What is loaded together in one step, and how.
 
     `load` reads the source and publishes or holds; `reread` runs the same extractor over records of the quarantine,
-    which are like `traits` say. `checks` are those beside the standard ones, and `verdicts_of_replay` what they find
+    which are like `traits` say. `checks` are those beside the standard ones, and `outcomes_of_replay` what they find
     where records are added. `resources` are the keys of those that `load` takes from its context.
     """
 
@@ -92,8 +92,8 @@ class RawSource:
     load: Callable[[RawRun], RawResults]
     reread: Callable[[RawRun, Load, Sequence[QuarantinedRecord]], Reread]
     traits: SourceTraits = field(default_factory=SourceTraits)
-    checks: Sequence[tuple[Claim, Dataset]] = ()
-    verdicts_of_replay: Callable[[RawRun, Load], Sequence[Verdict]] = _no_verdicts
+    checks: Sequence[tuple[CheckDefinition, Dataset]] = ()
+    outcomes_of_replay: Callable[[RawRun, Load], Sequence[CheckOutcome]] = _no_outcomes
     resources: frozenset[str] = frozenset()
 
     @property

@@ -1,7 +1,7 @@
 """Raw assets of Strava: activities and kudos observations, from one reading of the athlete's list.
 
 Belongs here: which days are read, which checks judge them, what a limit that is reached means for the run. Not here:
-how the service is read (see `extract/strava.py`).
+how the service is read (see `extract/strava/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -10,25 +10,26 @@ from datetime import timedelta
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import (
+from engagement_assets.checks.outcome import CheckOutcome
+from engagement_assets.checks.standard import few_records_are_gone, has_no_duplicate_ids
+from engagement_assets.checks.volume import rows_of_load
+from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import (
     FEW_RECORDS_ARE_GONE,
     STRAVA_CHECKS,
     STRAVA_HAS_NO_DUPLICATE_IDS,
     STRAVA_WEEKLY_COUNT_AS_EXPECTED,
     STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
 )
-from engagement_assets.checks.raw_door import few_records_are_gone, has_no_duplicate_ids
-from engagement_assets.checks.verdict import Verdict
-from engagement_assets.checks.volume import rows_of_load
-from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
-from engagement_assets.extract import strava
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.page_store import PageStore
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
-from engagement_assets.extract.strava_api import StravaApi
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.quarantined import as_pages
+from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.api import StravaApi
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.load import Load
@@ -63,8 +64,8 @@ def raw_strava_assets(settings: Settings) -> dg.AssetsDefinition:
         datasets=DATASETS,
         load=_load,
         reread=_reread,
-        checks=[(claim, STRAVA_ACTIVITIES) for claim in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
-        verdicts_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
+        checks=[(check, STRAVA_ACTIVITIES) for check in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
+        outcomes_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
         resources=frozenset({"api_clients"}),
     )
     return raw_asset(source, settings)
@@ -92,7 +93,7 @@ def _published_around(load: Load, window: DayWindow) -> str:
     )
 
 
-def _no_duplicates(load: Load, published: str) -> Verdict:
+def _no_duplicates(load: Load, published: str) -> CheckOutcome:
     not_deleted = f"(select * from {published} where deleted_at is null)"
     return has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted)
 
@@ -118,13 +119,13 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
             extracted_at=load.started_at,
             progress=run.progress,
         )
-        load.write_aside(reading.extraction, reading.window)
-        verdicts = [
-            *standard_verdicts(load, DATASETS, settings, rows_of_load),
+        load.stage(reading.extraction, reading.window)
+        outcomes = [
+            *standard_outcomes(load, DATASETS, settings, rows_of_load),
             _no_duplicates(load, published),
             *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
         ]
-        verdicts.append(
+        outcomes.append(
             few_records_are_gone(
                 STRAVA_ACTIVITIES,
                 reading.missing,
@@ -141,7 +142,7 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
                 run.context,
                 load,
                 DATASETS,
-                verdicts,
+                outcomes,
                 days,
                 settings=settings,
                 figures=figures,

@@ -1,7 +1,7 @@
 """Raw asset of the user-events service: the events that it lists under each date.
 
 Belongs here: which dates are read and which checks judge them. Not here: how the service is read (see
-`extract/user_events.py`).
+`extract/user_events/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,16 @@ from collections.abc import Sequence
 import dagster as dg
 
 from engagement_assets.assets.raw_asset import raw_asset
-from engagement_assets.assets.raw_load import publish_or_hold, standard_verdicts
+from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.catalog import FEW_RECORDS_ARE_GONE
-from engagement_assets.checks.raw_door import few_records_are_gone
-from engagement_assets.extract import user_events
-from engagement_assets.extract.page_store import PageStore
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread, as_pages
-from engagement_assets.extract.user_events_api import UserEventsApi
-from engagement_assets.lake.datasets import USER_EVENTS
+from engagement_assets.checks.standard import few_records_are_gone
+from engagement_assets.contracts.datasets import USER_EVENTS
+from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.quarantined import as_pages
+from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.user_events import extraction as user_events
+from engagement_assets.extract.user_events.api import UserEventsApi
 from engagement_assets.lake.known_records import records_missing
 from engagement_assets.lake.load import Load
 from engagement_assets.partitions import with_trailing_days
@@ -60,9 +61,9 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
             extracted_at=load.started_at,
             progress=run.progress,
         )
-        load.write_aside(extraction, window)
-        verdicts = [
-            *standard_verdicts(load, [USER_EVENTS], settings),
+        load.stage(extraction, window)
+        outcomes = [
+            *standard_outcomes(load, [USER_EVENTS], settings),
             few_records_are_gone(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
         ]
         figures = {
@@ -71,7 +72,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
         }
         try:
             yield from publish_or_hold(
-                run.context, load, [USER_EVENTS], verdicts, days, settings=settings, figures=figures
+                run.context, load, [USER_EVENTS], outcomes, days, settings=settings, figures=figures
             )
         finally:
             pages.clear()

@@ -1,7 +1,7 @@
 """Whether each source's newest day has been loaded when it should have been.
 
 Belongs here: `is_fresh`, judged from what the lake holds, by a run of its own. Not here: when that run is (schedules),
-or what a load is judged by (`raw_door.py`): one that loads last year says nothing of today.
+or what a load is judged by (`standard.py`): one that loads last year says nothing of today.
 """
 
 import tempfile
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from engagement_assets.checks import evidence
-from engagement_assets.checks.catalog import IS_FRESH, Severity
+from engagement_assets.contracts import check_metadata
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.load_checks import IS_FRESH, Severity
 from engagement_assets.day_ranges import as_interval
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_records import read_history
 from engagement_assets.resources import ApiClients
@@ -79,11 +79,11 @@ def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Setti
         severity=SEVERITIES[severity],
         description=None if passed else told,
         metadata={
-            evidence.OBSERVED: str(newest or "nothing"),
-            evidence.EXPECTED: expected.isoformat(),
+            check_metadata.OBSERVED: str(newest or "nothing"),
+            check_metadata.EXPECTED: expected.isoformat(),
             # Of a source that stopped years ago each run of each hour would list a thousand days.
-            evidence.FAILING_DAYS: [missing] if missing and dataset.partitioned else [],
-            **({} if passed else {evidence.BLOCKED: False}),
+            check_metadata.FAILING_DAYS: [missing] if missing and dataset.partitioned else [],
+            **({} if passed else {check_metadata.BLOCKED: False}),
         },
     )
 

@@ -1,15 +1,15 @@
 """What is told of the landing zone beside the records in it: files that nobody reads, files that lost what was loaded.
 
-Belongs here: checks of files, which warn. Not here: checks of the records that were read (`raw_door.py`), or files that
+Belongs here: checks of files, which warn. Not here: checks of the records that were read (`standard.py`), or files that
 have gone, which hold a batch (`has_not_shrunk` there).
 """
 
 from collections.abc import Collection, Sequence
 
-from engagement_assets.checks.catalog import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
-from engagement_assets.checks.verdict import KEYS_SHOWN, Finding, Verdict
-from engagement_assets.extract.extraction import UnreadPath
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import KEYS_SHOWN, CheckOutcome, Finding
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import UnreadPath
+from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED
 from engagement_assets.lake.known_records import records_not_in_their_files
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
@@ -18,10 +18,10 @@ from engagement_assets.shown_text import as_markdown
 _PATHS_SHOWN = 20
 
 
-def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Verdict:
+def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> CheckOutcome:
     """Nothing of the source lies where no load reads it; a finding is about no day, since no day is known of it."""
     if not never_read:
-        return Verdict(EVERY_FILE_IS_READ, dataset, {}, {"never_read": 0})
+        return CheckOutcome(EVERY_FILE_IS_READ, dataset, {}, {"never_read": 0})
     paths = sorted(never_read)
     told = "; ".join(f"{as_markdown(path.key)} ({path.why})" for path in paths[:_PATHS_SHOWN])
     more = f"; and {len(paths) - _PATHS_SHOWN:,} more" if len(paths) > _PATHS_SHOWN else ""
@@ -32,10 +32,10 @@ def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Ve
         expected="0 never read",
         keys=tuple(path.key for path in paths[:KEYS_SHOWN]),
     )
-    return Verdict(EVERY_FILE_IS_READ, dataset, {WHOLE_DATASET_DAY: finding}, {"never_read": len(paths)})
+    return CheckOutcome(EVERY_FILE_IS_READ, dataset, {WHOLE_DATASET_DAY: finding}, {"never_read": len(paths)})
 
 
-def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collection[str]) -> Verdict:
+def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collection[str]) -> CheckOutcome:
     """The event log keeps what a replaced file no longer holds; such events are counted by file."""
     missing = records_not_in_their_files(load, dataset, files_there)
     findings = {}
@@ -54,4 +54,4 @@ def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collec
             keys=tuple(files)[:KEYS_SHOWN],
         )
     figures = {"records_not_in_their_files": sum(sum(files.values()) for files in missing.values())}
-    return Verdict(FILES_HOLD_WHAT_WAS_LOADED, dataset, findings, figures)
+    return CheckOutcome(FILES_HOLD_WHAT_WAS_LOADED, dataset, findings, figures)

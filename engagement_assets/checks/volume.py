@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from statistics import median
 
-from engagement_assets.checks.catalog import VOLUME_AS_EXPECTED
-from engagement_assets.checks.verdict import Finding, Verdict
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import CheckOutcome, Finding
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.load_checks import VOLUME_AS_EXPECTED
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 
@@ -27,7 +27,7 @@ MIN_RELATIVE_DEVIATION = 0.1
 
 def rows_in_day(day: DayCounts | PublishedDay) -> int:
     """All rows of a day, of an event log with those that earlier loads brought."""
-    return day.rows_aside if isinstance(day, DayCounts) else day.rows_in_day
+    return day.staged_rows if isinstance(day, DayCounts) else day.rows_in_day
 
 
 def rows_of_load(day: DayCounts | PublishedDay) -> int:
@@ -41,7 +41,7 @@ def volume_as_expected(
     history: LoadHistory,
     today: date,
     volume_of: Callable[[DayCounts | PublishedDay], int],
-) -> Verdict:
+) -> CheckOutcome:
     """The volume of each day that is over is within three deviations of the median of the same weekday before it.
 
     Up to eight weeks are compared, days of this load among them; with fewer than six the day passes, and the note says
@@ -74,7 +74,8 @@ def volume_as_expected(
     note = None
     if without_history:
         note = f"not enough history for {len(without_history)} of {len(judged)} days: {MIN_WEEKS} weeks are needed"
-    return Verdict(VOLUME_AS_EXPECTED, dataset, findings, {"days_judged": len(judged) - len(without_history)}, note)
+    figures = {"days_judged": len(judged) - len(without_history)}
+    return CheckOutcome(VOLUME_AS_EXPECTED, dataset, findings, figures, note)
 
 
 def _expected(earlier: Sequence[int]) -> tuple[float, float]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import fmean, stdev
 
-from engagement_assets.checks.catalog import Claim
-from engagement_assets.checks.verdict import Finding, Verdict
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.checks.outcome import CheckOutcome, Finding
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.load_checks import CheckDefinition
 from engagement_assets.lake.day_files import day_file, rows_of
 from engagement_assets.lake.load import Load
 
@@ -33,7 +33,7 @@ class WeeklyStatistic:
     `where` says which rows count. `noun` is what the number is called in a sentence.
     """
 
-    claim: Claim
+    check: CheckDefinition
     dataset: Dataset
     aggregate: str
     where: str
@@ -58,23 +58,23 @@ class Interval:
         return z <= MAX_Z or math.isclose(z, MAX_Z, rel_tol=1e-9)
 
 
-def weekly_statistic_as_expected(load: Load, statistic: WeeklyStatistic, own_days: Sequence[date]) -> Verdict:
+def weekly_statistic_as_expected(load: Load, statistic: WeeklyStatistic, own_days: Sequence[date]) -> CheckOutcome:
     """The statistic of each complete week of the load is within the interval of the complete weeks before it.
 
-    A week is complete when it was over as the load began and all its days are aside or in the lake. A week with one of
-    the run's `own_days` is judged as it is; another one, that was only read again, does not fail where the lake's own
-    week is as odd: that has been told, or let through. All days of a failing week that lie aside fail, since no one of
-    them is to blame.
+    A week is complete when it was over as the load began and all its days are staged or in the lake. A week with one of
+    the run's `own_days` is judged as it is; another one, that was only read again, does not fail where the week in
+    the lake is just as far off: that has been reported, or let through. All staged days of a failing week fail, since
+    no single one is to blame.
     """
     first_week = _monday(load.days[0])
     first = first_week - WEEKS_OF_HISTORY * WEEK
     in_lake = {day for day in load.lake.days(statistic.dataset) if first <= day < _monday(load.days[-1]) + WEEK}
     over = [first + number * WEEK for number in range((load.started_at.date() - first).days // 7)]
     new_weeks = _complete(over, in_lake | set(load.days))
-    values = _values(load, statistic, new_weeks, in_lake, aside=True)
+    values = _values(load, statistic, new_weeks, in_lake, staged=True)
     own_weeks = {_monday(day) for day in own_days}
     read_again = [week for week in new_weeks if week >= first_week and week not in own_weeks]
-    known = _values(load, statistic, _complete(over, in_lake), in_lake, aside=False) if read_again else {}
+    known = _values(load, statistic, _complete(over, in_lake), in_lake, staged=False) if read_again else {}
     findings: dict[date, Finding] = {}
     without_history = []
     judged = 0
@@ -95,7 +95,7 @@ def weekly_statistic_as_expected(load: Load, statistic: WeeklyStatistic, own_day
         note = f"not enough history for the week of {without_history[0]}: {MIN_WEEKS} complete weeks before are needed"
     elif not judged:
         note = "no complete week to judge"
-    return Verdict(statistic.claim, statistic.dataset, findings, {"weeks_judged": judged}, note)
+    return CheckOutcome(statistic.check, statistic.dataset, findings, {"weeks_judged": judged}, note)
 
 
 def _monday(day: date) -> date:
@@ -107,14 +107,14 @@ def _complete(weeks: Sequence[date], days: set[date]) -> list[date]:
 
 
 def _values(
-    load: Load, statistic: WeeklyStatistic, weeks: Sequence[date], in_lake: set[date], *, aside: bool
+    load: Load, statistic: WeeklyStatistic, weeks: Sequence[date], in_lake: set[date], *, staged: bool
 ) -> dict[date, float | None]:
     """The statistic of each week, from what the lake holds, or from what it will hold once the load is published."""
-    lake_days = in_lake - set(load.days) if aside else in_lake
+    lake_days = in_lake - set(load.days) if staged else in_lake
     keys = (load.lake.day_key(statistic.dataset, day) for day in sorted(lake_days))
     files = [load.lake.location(key) for key in keys]
-    if aside:
-        files += [str(day_file(load.aside / statistic.dataset.key, day)) for day in load.days]
+    if staged:
+        files += [str(day_file(load.staging / statistic.dataset.key, day)) for day in load.days]
     rows = load.connection.execute(
         f"""
         select weeks.week, {statistic.aggregate}
@@ -151,7 +151,7 @@ def _finding(statistic: WeeklyStatistic, week: date, value: float, interval: Int
     return Finding(
         f"the week of {week} has {value:.6g} {statistic.noun}, expected {low:.6g} to {high:.6g} "
         f"(z {interval.z(value):.2f}, from {interval.weeks} weeks before)",
-        statistic.claim.severity,
+        statistic.check.severity,
         observed=round(value, 6),
         expected=f"{low:.6g} to {high:.6g}",
     )

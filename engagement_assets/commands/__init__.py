@@ -5,6 +5,6 @@ import sys
 # Python calls the program `-m` while it looks for the module to run. So this process is a command, not one that merely
 # imports this package. The command's own imports take seconds in which it can be interrupted.
 if sys.argv[0] == "-m":
-    from engagement_assets.commands.interrupt import end_on_interrupt
+    from engagement_assets.instance.interrupt import end_on_interrupt
 
     end_on_interrupt()

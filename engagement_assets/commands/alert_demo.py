@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-from engagement_assets.commands.interrupt import last_act
 from engagement_assets.commands.range_run import RangeRun, run_range
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.instance.interrupt import last_act
 from engagement_assets.settings import Settings
 
 BAD_DAY = date(2024, 1, 17)

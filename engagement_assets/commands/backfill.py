@@ -7,12 +7,12 @@ import argparse
 import sys
 from datetime import date, timedelta
 
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.shown_text import shown_lines
 
 
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--select", default="*", help="assets, in Dagster's selection syntax")
     parser.add_argument("--allow-shrink", action="store_true", help="let days whose landing files are gone shrink")
     arguments = parser.parse_args()
-    settings = own_settings()
+    settings = load_settings()
     try:
         window = DayWindow(arguments.first, arguments.last + timedelta(days=1))
         with with_services(settings) as with_sandbox:
@@ -49,4 +49,4 @@ def day_argument(text: str) -> date:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

@@ -6,7 +6,7 @@ Belongs here: rendering. Not here: the descriptions (YAML in `dbt_project/`); a 
 from collections.abc import Mapping
 from typing import Any
 
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
 from engagement_assets.settings import PROJECT_ROOT
 from engagement_assets.transform.project import manifest
 
@@ -63,4 +63,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

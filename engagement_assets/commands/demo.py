@@ -9,19 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from engagement_assets.commands.alert_demo import show_alerts
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.report.build import REPORT_FILE
 from engagement_assets.sandbox.sample_data import write_sample_landing
 
 
 def main() -> int:
     """Run the demo; 0 when everything passed."""
-    settings = own_settings(landing_uri="")
+    settings = load_settings(landing_uri="")
     started = time.monotonic()
     print(f"1/3  Writing {DEMO_DAYS} days of sample data to {settings.landing_uri}")
     write_sample_landing(Path(settings.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)
@@ -50,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

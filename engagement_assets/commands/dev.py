@@ -16,12 +16,12 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 
-from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.commands.interrupt import for_a_child_of_its_own, last_act
-from engagement_assets.commands.killed_runs import cancel_run, of_a_shell
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
+from engagement_assets.instance.home import prepare_dagster_home
+from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act
+from engagement_assets.instance.killed_runs import cancel_run, of_a_shell
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
@@ -31,7 +31,7 @@ ENDS_WITHIN_S = 20
 
 def main() -> int:
     """Run `dagster dev`, bound to the loopback address, until it is ended."""
-    own = own_settings()
+    own = load_settings()
     prepare_dagster_home(own)
     dagster = Path(sys.executable).with_name("dagster")
     port = os.environ.get("PORT", "3000")
@@ -95,4 +95,4 @@ def _named_services(settings: Settings, own: Settings) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

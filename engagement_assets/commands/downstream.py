@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import duckdb
 
 from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
 from engagement_assets.settings import Settings
 
 TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'

@@ -1,6 +1,6 @@
 """`make prune [DRY_RUN=1]`: removes what is older than the settings say, or tells what would be removed.
 
-Belongs here: the command's arguments. Not here: what is removed (see `retention.py` beside this folder).
+Belongs here: the command's arguments. Not here: what is removed (see `orchestration/retention.py` beside this folder).
 """
 
 import argparse
@@ -8,13 +8,13 @@ import sys
 
 import dagster as dg
 
-from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.definitions import build_defs
-from engagement_assets.extract.http_api import Clock
+from engagement_assets.extract.services.client import Clock
+from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.lake.lake import LakeBusyError
-from engagement_assets.retention import prune_all
+from engagement_assets.orchestration.retention import prune_all
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Remove what is older than the settings say.")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
     arguments = parser.parse_args()
-    settings = own_settings()
+    settings = load_settings()
     prepare_dagster_home(settings)
     graph = build_defs(settings).resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
@@ -36,4 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

@@ -19,14 +19,19 @@ from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import AREAS, CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
-from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.commands.killed_runs import living_run, mark_killed_runs
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import DAILY_ENGAGEMENT, LOAD_AUDIT, PUBLISHED_AUDIT, WEEKLY_ENGAGEMENT_METRICS
+from engagement_assets.extract.services.client import Clock
+from engagement_assets.instance.home import prepare_dagster_home
+from engagement_assets.instance.killed_runs import living_run, mark_killed_runs
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
+from engagement_assets.orchestration.jobs import (
+    DAILY_ENGAGEMENT,
+    LOAD_AUDIT,
+    PUBLISHED_AUDIT,
+    WEEKLY_ENGAGEMENT_METRICS,
+)
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings

@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.downstream import and_downstream, datasets_meant
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.per_source import SOURCES
 from engagement_assets.shown_text import shown_lines
 
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--dataset", help="a dataset without days that is held")
     parser.add_argument("--reason", required=True, type=_reason, help="why they are let through; it is kept")
     arguments = parser.parse_args()
-    settings = own_settings()
+    settings = load_settings()
     try:
         datasets = datasets_meant(arguments.source, arguments.dataset, has_day=arguments.first is not None)
         selection = and_downstream(settings, datasets)
@@ -51,4 +51,4 @@ def _reason(text: str) -> str:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

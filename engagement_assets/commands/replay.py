@@ -12,13 +12,13 @@ from itertools import takewhile
 
 from engagement_assets.commands.backfill import day_argument
 from engagement_assets.commands.downstream import and_downstream, datasets_meant
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.per_source import SOURCES
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--dataset", default="", help="one dataset of the source; without days it needs no range")
     parser.add_argument("--reason", default="", help="a reason code of audit.rejected_records; without it all")
     arguments = parser.parse_args()
-    settings = own_settings()
+    settings = load_settings()
     try:
         datasets = datasets_meant(arguments.source, arguments.dataset or None, has_day=arguments.first is not None)
         days = _days_with_records(settings, datasets, arguments.first, arguments.last or arguments.first)
@@ -83,4 +83,4 @@ def _days_with_records(
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

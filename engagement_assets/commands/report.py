@@ -10,10 +10,10 @@ import webbrowser
 import dagster as dg
 
 from engagement_assets.assets.engagement_report import written_report
-from engagement_assets.commands.dagster_home import prepare_dagster_home
-from engagement_assets.commands.own_settings import own_settings
-from engagement_assets.commands.process_end import end_process
+from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.definitions import build_defs
+from engagement_assets.instance.home import prepare_dagster_home
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the engagement report from the published tables.")
     parser.add_argument("--no-open", action="store_true", help="write it, and open no browser")
     arguments = parser.parse_args()
-    settings = own_settings()
+    settings = load_settings()
     prepare_dagster_home(settings)
     checks = build_defs(settings).resolve_asset_graph().asset_check_keys
     try:
@@ -37,4 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end_process(main())
+    exit_process(main())

@@ -16,21 +16,27 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
-from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.json_records import Field, Kind, RecordShape
-from engagement_assets.extract.jsonl_records import JsonlRecords
-from engagement_assets.extract.landing import Landing, LandingFile
-from engagement_assets.extract.line_extraction import extraction_of
-from engagement_assets.extract.line_files import MAX_LINE_BYTES, PreparedFiles, prepare_files
-from engagement_assets.extract.strangers import strangers
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
     Dataset,
 )
+from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.extract.landing.event_files import (
+    NO_DAYS,
+    files_of_days,
+    homes_of,
+    learn_days,
+    list_landing_files,
+)
+from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.landing.unread_paths import unread_paths
+from engagement_assets.extract.lines.json_records import Field, Kind, RecordShape
+from engagement_assets.extract.lines.jsonl_records import JsonlRecords
+from engagement_assets.extract.lines.line_extraction import extraction_of
+from engagement_assets.extract.lines.line_files import MAX_LINE_BYTES, PreparedFiles, prepare_files
 
 EVENTS_PREFIX = "lingokids/events"
 USERS_PREFIX = "lingokids/users"
@@ -146,7 +152,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     )
     return replace(
         extraction,
-        never_read=(*unread, *strangers(landing, EVENTS_PREFIX)),
+        never_read=(*unread, *unread_paths(landing, EVENTS_PREFIX)),
         files_there=tuple(file.key for file in readable),
     )
 
@@ -245,7 +251,7 @@ def _extract_snapshots(  # noqa: PLR0913 - as extract_events
         pseudonym_key=pseudonym_key,
         extracted_at=extracted_at,
     )
-    return replace(extraction, never_read=(*unread, *strangers(landing, prefix)))
+    return replace(extraction, never_read=(*unread, *unread_paths(landing, prefix)))
 
 
 def _prepare(landing: Landing, files: Sequence[LandingFile], folder: Path, max_line_bytes: int) -> PreparedFiles:

@@ -16,16 +16,22 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.csv_headers import cut_at_headers
-from engagement_assets.extract.csv_records import CsvColumn, CsvRecords
-from engagement_assets.extract.event_files import NO_DAYS, files_of_days, homes_of, learn_days, list_landing_files
-from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing, LandingFile
-from engagement_assets.extract.line_extraction import extraction_of
-from engagement_assets.extract.line_files import CSV_LINE, prepare_files
-from engagement_assets.extract.strangers import strangers
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.extract.landing.event_files import (
+    NO_DAYS,
+    files_of_days,
+    homes_of,
+    learn_days,
+    list_landing_files,
+)
+from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.landing.unread_paths import unread_paths
+from engagement_assets.extract.lines.csv_headers import cut_at_headers
+from engagement_assets.extract.lines.csv_records import CsvColumn, CsvRecords
+from engagement_assets.extract.lines.line_extraction import extraction_of
+from engagement_assets.extract.lines.line_files import CSV_LINE, prepare_files
 
 EVENTS_PREFIX = "mobile_events"
 SUFFIXES = (".csv", ".csv.gz")
@@ -109,7 +115,7 @@ def extract_events(  # noqa: PLR0913 - the signature of every extractor, and wha
     )
     return replace(
         extraction,
-        never_read=(*unread, *strangers(landing, EVENTS_PREFIX)),
+        never_read=(*unread, *unread_paths(landing, EVENTS_PREFIX)),
         files_there=tuple(file.key for file in readable),
     )
 

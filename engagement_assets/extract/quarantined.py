@@ -9,40 +9,13 @@ in which the records arrived, which decides between two of one identity.
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.landing import Landing, LandingFile
-from engagement_assets.extract.page_store import Page
-
-
-@dataclass(frozen=True)
-class QuarantinedRecord:
-    """A record of the quarantine: where it was found, and its text, which is None where only its file has it.
-
-    `number` is its place among the records of one replay, in the order of their paths.
-    """
-
-    number: int
-    day: date
-    source_path: str
-    raw_text: str | None
-    header: str | None
-
-
-@dataclass(frozen=True)
-class Reread:
-    """What an extractor made of records: under which path it met each of them, by number, and what it found.
-
-    Of the paths in `elsewhere` no record belongs to the days that were asked for.
-    """
-
-    paths: Mapping[int, str]
-    extraction: Extraction
-    elsewhere: frozenset[str] = field(default=frozenset())
+from engagement_assets.contracts.quarantine import QuarantinedRecord
+from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.services.pages import Page
 
 
 def write_lines(records: Iterable[QuarantinedRecord], folder: Path, prefix: str, suffix: str) -> dict[int, str]:

@@ -1,7 +1,7 @@
 """Every file of a folder of days has the columns that this version knows, whatever version wrote it.
 
 Belongs here: the mark that says so, and giving old files the columns that were added since. Not here: which columns
-there are (see `lake/datasets.py` and `lake/record_columns.py`).
+there are (see `contracts/datasets.py` and `lake/record_columns.py`).
 
 A reader of many files takes the columns of one of them for those of all. To compare them in every query would open
 each file of the history; so all are made alike once, and the mark's name holds which columns that was for.
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.lake.day_files import sql_text, write_empty_file
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
@@ -46,11 +46,11 @@ def make_files_alike(lake: Lake) -> None:
     """
     if all(lake.exists(_mark(folder)) for folder in _COLUMNS_OF_FOLDERS):
         return
-    with lake.exclusive(_LOAD) as aside, lake.connect("1GB", aside / "spill") as connection:
+    with lake.exclusive(_LOAD) as staging, lake.connect("1GB", staging / "spill") as connection:
         for folder in _COLUMNS_OF_FOLDERS:
             # Asked again: another process may have held the lock to do just this.
             if not lake.exists(_mark(folder)):
-                lake.commit(_LOAD, _changes(lake, connection, folder, aside))
+                lake.commit(_LOAD, _changes(lake, connection, folder, staging))
 
 
 def _mark(folder: str) -> str:
@@ -60,7 +60,7 @@ def _mark(folder: str) -> str:
     return f"{folder}/day={WHOLE_DATASET_DAY}/empty-{digest}.parquet"
 
 
-def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, aside: Path) -> list[FileChange]:
+def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, staging: Path) -> list[FileChange]:
     """The files of a folder that lack columns, written anew; then the mark, in place of those of other versions."""
     columns = _COLUMNS_OF_FOLDERS[folder]
     marks = lake.keys(f"{folder}/day={WHOLE_DATASET_DAY}/empty*.parquet")
@@ -74,14 +74,14 @@ def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, asi
         if list(found.items()) == list(columns.items()):
             continue
         _refuse_unknown(lake.location(key), found, columns)
-        path = aside / key
+        path = staging / key
         path.parent.mkdir(parents=True, exist_ok=True)
         selected = ", ".join(
             name if name in found else f"cast(null as {kind}) as {name}" for name, kind in columns.items()
         )
         connection.execute(f"copy (select {selected} from {file}) to {sql_text(str(path))} (format parquet)")
         changes.append(FileChange(key, path))
-    mark = aside / _mark(folder)
+    mark = staging / _mark(folder)
     mark.parent.mkdir(parents=True, exist_ok=True)
     write_empty_file(connection, columns, mark)
     return [*changes, *(FileChange(key, None) for key in marks), FileChange(_mark(folder), mark)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 
 

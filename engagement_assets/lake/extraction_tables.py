@@ -9,8 +9,8 @@ from datetime import date
 
 import duckdb
 
-from engagement_assets.extract.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, Extraction
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, Extraction
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS

@@ -7,7 +7,7 @@ Belongs here: the release. Not here: holding a day (see `Load.publish`), what is
 from collections.abc import Sequence
 from datetime import date
 
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import held_records, partition_date
@@ -24,7 +24,7 @@ def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reaso
     put there is newer. So a release can be repeated.
 
     Args:
-        load: At work under the name whose days are held; nothing has been written aside.
+        load: At work under the name whose days are held; nothing has been staged.
         datasets: What is loaded together under this name.
         days: The days that are meant.
         reason: Why they are let through, for those who read the records.
@@ -70,7 +70,7 @@ def _put_into_lake(load: Load, dataset: Dataset, day: date) -> list[FileChange]:
         held_key = load.lake.held_key(key)
         written = None
         if load.lake.exists(held_key):
-            written = load.aside / "released" / key
+            written = load.staging / "released" / key
             written.parent.mkdir(parents=True, exist_ok=True)
             load.lake.fetch(held_key, written)
         changes += [FileChange(key, written), FileChange(held_key, None)]

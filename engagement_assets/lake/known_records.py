@@ -1,14 +1,14 @@
 """What the lake knows of the days that a load is about to replace: their rows, and which of them would be gone.
 
-Belongs here: reading published days beside those that lie aside. Not here: how days are written aside
-(`lake/load.py`), or whether a loss holds a day (`checks/raw_door.py`).
+Belongs here: reading published days beside those that are staged. Not here: how days are staged
+(`lake/load.py`), or whether a loss holds a day (`checks/standard.py`).
 """
 
 from collections.abc import Collection, Iterable
 from datetime import date
 
-from engagement_assets.extract.extraction import Calendar, DayWindow
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import Calendar, DayWindow
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.load import Load
@@ -37,7 +37,7 @@ def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[s
 def records_whose_files_are_gone(
     load: Load, dataset: Dataset, files_read: Collection[str]
 ) -> dict[date, tuple[int, int, str]]:
-    """Per day the published records that are not aside and whose files were not found now.
+    """Per day the published records that are not staged and whose files were not found now.
 
     Returns:
         day → (records, files, the first of these files).
@@ -50,8 +50,8 @@ def records_whose_files_are_gone(
         where
             source_path not in (select unnest($files::varchar[]))
             and not exists (
-                select 1 from {load.rows_aside(dataset)} as aside
-                where {same_record(dataset, "aside", "published")}
+                select 1 from {load.staged_rows(dataset)} as staged
+                where {same_record(dataset, "staged", "published")}
             )
         group by day
         """,
@@ -63,14 +63,14 @@ def records_whose_files_are_gone(
 def records_not_in_their_files(
     load: Load, dataset: Dataset, files_there: Collection[str]
 ) -> dict[date, dict[str, int]]:
-    """Per day and landing file the records aside that stay from earlier loads, though their file is there.
+    """Per day and landing file the staged records that stay from earlier loads, though their file is there.
 
     A load reads each record of its days that a file holds; of a file that it did not open it knows that there is none.
     """
     rows = load.connection.execute(
         f"""
         select day, source_path, count(*)
-        from {load.rows_aside(dataset)} as aside
+        from {load.staged_rows(dataset)} as staged
         where extracted_at <> {load.now} and source_path in (select unnest($files::varchar[]))
         group by all
         order by day, count(*) desc, source_path
@@ -84,7 +84,7 @@ def records_not_in_their_files(
 
 
 def records_missing(load: Load, dataset: Dataset) -> dict[date, tuple[int, int]]:
-    """Per day with published records: how many there are, and how many of them are not aside."""
+    """Per day with published records: how many there are, and how many of them are not staged."""
     published = _published(load, dataset, load.days)
     rows = load.connection.execute(
         f"""
@@ -92,8 +92,8 @@ def records_missing(load: Load, dataset: Dataset) -> dict[date, tuple[int, int]]
             day,
             count(*),
             count(*) filter (where not exists (
-                select 1 from {load.rows_aside(dataset)} as aside
-                where {same_record(dataset, "aside", "published")}
+                select 1 from {load.staged_rows(dataset)} as staged
+                where {same_record(dataset, "staged", "published")}
             ))
         from {published} as published
         group by day

@@ -1,7 +1,7 @@
 """The lake: where every dataset's days lie, and how a set of files becomes visible.
 
-Belongs here: paths, the commit of a load and its recovery after a kill. Not here: what a load
-writes (see `lake/load.py`), what the columns mean (see `lake/datasets.py`) or how files get columns that are new (see
+Belongs here: paths, the commit of a load and its recovery after a kill. Not here: what a load writes (see
+`lake/load.py`), what the columns mean (see `contracts/datasets.py`) or how files get columns that are new (see
 `lake/columns_of_files.py`).
 
 Layout below `LAKE_URI`; one file a day and dataset, so that one rename changes a day:
@@ -35,7 +35,7 @@ import fsspec
 from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import FILE_NAME
 
 # A dataset without daily partitions lies in one folder with this day, so that all are read alike.
@@ -214,7 +214,7 @@ class Lake:
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[Path]:
-        """The only load called `name` at a time: yields its empty folder aside, gone at the end.
+        """The only load called `name` at a time: yields its empty staging folder, gone at the end.
 
         A commit that was killed half-way is finished first, and what a killed load left aside is
         removed. Object stores have no lock to take: there the caller keeps loads apart.
@@ -237,12 +237,12 @@ class Lake:
             ) from error
         with held:
             self._finish_commit(name)
-            aside = self._aside(name)
-            if aside.exists():
-                shutil.rmtree(aside)
-            aside.mkdir(parents=True)
+            staging = self._staging(name)
+            if staging.exists():
+                shutil.rmtree(staging)
+            staging.mkdir(parents=True)
             try:
-                yield aside
+                yield staging
             except (OSError, duckdb.IOException) as error:
                 if not _tells_of_no_room(error):
                     raise
@@ -251,9 +251,9 @@ class Lake:
                     "written; make room there, then run the same days again"
                 ) from error
             finally:
-                # A commit that broke off needs what lies aside: the next use goes on with it.
+                # A commit that broke off needs what is staged: the next use goes on with it.
                 if not self._journal(name).exists():
-                    shutil.rmtree(aside)
+                    shutil.rmtree(staging)
 
     def finish_commits(self) -> None:
         """Finish what killed loads had begun to publish, unless the load is at work right now."""
@@ -311,9 +311,9 @@ class Lake:
         steps = [(step.key, step.written and step.written.relative_to(self._root).as_posix()) for step in changes]
         journal = self._journal(name)
         journal.parent.mkdir(exist_ok=True)
-        draft = self._aside(name) / "journal.json"
+        draft = self._staging(name) / "journal.json"
         draft.write_text(json.dumps(steps), encoding="utf-8")
-        # Should the power fail, what lies aside must be on disk before the journal is. One call for
+        # Should the power fail, what is staged must be on disk before the journal is. One call for
         # all files takes a hundredth of the time of one per file.
         os.sync()
         draft.replace(journal)
@@ -333,7 +333,7 @@ class Lake:
                 (root / written).replace(target)
         journal.unlink()
 
-    def _aside(self, name: str) -> Path:
+    def _staging(self, name: str) -> Path:
         return Path(self._root) / ".aside" / name
 
     def _journal(self, name: str) -> Path:

@@ -1,7 +1,7 @@
-"""One load of a source: written aside, judged, then published or held, day by day.
+"""One load of a source: staged, judged, then published or held, day by day.
 
 Belongs here: turning an extraction into the days of the lake, the quarantine and the record of the
-load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/raw_door.py`),
+load. Not here: how a source is read (see `extract/`), what judges a day (see `checks/standard.py`),
 how files are written by day (`lake/day_files.py`), where they lie (`lake/lake.py`), what is read again of the records
 (`lake/load_records.py`) or of the days that are known (`lake/known_records.py`).
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.extraction import DayWindow, Extraction
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import (
     day_file,
     rows_of,
@@ -56,7 +56,7 @@ class Load:
     run_id: str
     started_at: datetime
     connection: duckdb.DuckDBPyConnection
-    _aside: Path
+    _staging: Path
     _started: float = field(default_factory=time.monotonic, init=False)
     _days: list[date] = field(default_factory=list, init=False)
     _datasets: list[Dataset] = field(default_factory=list, init=False)
@@ -65,16 +65,16 @@ class Load:
     @property
     def workdir(self) -> Path:
         """A folder for what the extractor writes; it goes when the load ends."""
-        return self._aside / "work"
+        return self._staging / "work"
 
     @property
-    def aside(self) -> Path:
+    def staging(self) -> Path:
         """The load's folder; what lies there can be committed."""
-        return self._aside
+        return self._staging
 
     @property
     def days(self) -> list[date]:
-        """The days that were written aside, oldest first; one that is no day for a dataset without any."""
+        """The days that were staged, oldest first; one that is no day for a dataset without any."""
         return self._days
 
     @property
@@ -82,7 +82,7 @@ class Load:
         """What names this load in every record of it."""
         return f"{self.name}-{self.started_at:%Y%m%dT%H%M%S%f}"
 
-    def write_aside(
+    def stage(
         self,
         extraction: Extraction,
         window: DayWindow | None,
@@ -90,7 +90,7 @@ class Load:
         forget: bool = False,
         take_over_held: bool = False,
     ) -> None:
-        """Write the window's days aside, whole: an event log keeps its rows that were not read again.
+        """Stage the window's days, whole: an event log keeps its rows that were not read again.
 
         `window` is None for a dataset without days. Every day gets a file, also one without rows:
         read and empty is not the same as not read. `forget` drops what an event log kept from
@@ -109,7 +109,7 @@ class Load:
             self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep, take_over_held=take_over)
             self._write_rejected(dataset, keep=keep, take_over_held=take_over)
 
-    def add_aside(self, extraction: Extraction, days: Sequence[date]) -> None:
+    def stage_additions(self, extraction: Extraction, days: Sequence[date]) -> None:
         """Write days aside that keep what is published of them, with the rows that the extraction adds.
 
         Of two rows for one record the new one stays. The quarantine is that of the extraction.
@@ -145,7 +145,7 @@ class Load:
                 )
 
     def counts(self) -> list[DayCounts]:
-        """The counts per dataset and day; accepted and quarantined as they lie aside, not as announced."""
+        """The counts per dataset and day; accepted and quarantined as they are staged, not as announced."""
         return [
             DayCounts(dataset.key, *row)
             for dataset in self._datasets
@@ -171,15 +171,15 @@ class Load:
         return dict(rows)
 
     def preview(self, dataset: Dataset, rows: int) -> str:
-        """The first rows aside as a Markdown table, without personal columns."""
+        """The first staged rows as a Markdown table, without personal columns."""
         names = [name for name in dataset.columns if name not in dataset.personal_columns]
         first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
-        query = f"select {', '.join(names)} from {self.rows_aside(dataset)} {first}"
+        query = f"select {', '.join(names)} from {self.staged_rows(dataset)} {first}"
         return markdown_table(names, self.connection.execute(query).fetchall())
 
-    def aside_path(self, dataset: Dataset, day: date) -> Path:
-        """The file aside of one day."""
-        return day_file(self._aside / dataset.key, day)
+    def staged_path(self, dataset: Dataset, day: date) -> Path:
+        """The staged file of one day."""
+        return day_file(self._staging / dataset.key, day)
 
     def publish(self, held: Mapping[date, Mapping[str, str]]) -> None:
         """Make the good days visible; keep the `held` ones aside, with what failed: a check's name → its sentence.
@@ -195,7 +195,7 @@ class Load:
                 changes.append(FileChange(self.lake.held_record_key(self.name, day), None))
             for dataset in self._datasets:
                 for key, written in (
-                    (self.lake.day_key(dataset, day), self.aside_path(dataset, day)),
+                    (self.lake.day_key(dataset, day), self.staged_path(dataset, day)),
                     (self.lake.quarantine_key(dataset, day), self._rejected_path(dataset, day)),
                 ):
                     held_key = self.lake.held_key(key)
@@ -208,11 +208,11 @@ class Load:
         self.lake.commit(self.name, changes)
 
     def publish_additions(self, trace: FileChange) -> None:
-        """Make visible what `add_aside` has written, with `trace`, in one commit; what is held of these days stays."""
+        """Make visible what `stage_additions` wrote, with `trace`, in one commit; what is held of these days stays."""
         changes: list[FileChange] = []
         for day in self._days:
             for dataset in self._datasets:
-                changes.append(FileChange(self.lake.day_key(dataset, day), self.aside_path(dataset, day)))
+                changes.append(FileChange(self.lake.day_key(dataset, day), self.staged_path(dataset, day)))
                 changes.append(FileChange(self.lake.quarantine_key(dataset, day), self._rejected_path(dataset, day)))
         records = [
             {**record, "status": "replayed"} for record in day_records(self.counts(), self.unknown_fields(), held={})
@@ -230,13 +230,13 @@ class Load:
             if not dataset.partitioned:
                 leave_out_older_versions(self.connection, dataset, "load_new_rows", [*held, *published])
             rows = rows_with_known_ones(self.connection, dataset, "load_new_rows", held, published)
-        folder = self._aside / dataset.key
+        folder = self._staging / dataset.key
         written = write_days(self.connection, rows, dataset.columns, self._days, folder)
         empty = folder / "empty.parquet"
         write_empty_file(self.connection, dataset.columns, empty)
         for day in self._days:
             if day not in written:
-                path = self.aside_path(dataset, day)
+                path = self.staged_path(dataset, day)
                 path.parent.mkdir()
                 shutil.copyfile(empty, path)
 
@@ -271,7 +271,7 @@ class Load:
         return self.lake.held_key(self.lake.quarantine_key(dataset, day))
 
     def _rejected_folder(self, dataset: Dataset) -> Path:
-        return self._aside / "rejected" / dataset.key
+        return self._staging / "rejected" / dataset.key
 
     def _rejected_path(self, dataset: Dataset, day: date) -> Path | None:
         if day not in self._days_with_rejects[dataset.key]:
@@ -283,9 +283,9 @@ class Load:
         keys = (key_of(dataset, day) for day in self._days)
         return [self.lake.location(key) for key in keys if self.lake.exists(key)]
 
-    def rows_aside(self, dataset: Dataset) -> str:
-        """The rows that lie aside, as SQL for a table."""
-        files = [str(self.aside_path(dataset, day)) for day in self._days]
+    def staged_rows(self, dataset: Dataset) -> str:
+        """The rows that are staged, as SQL for a table."""
+        files = [str(self.staged_path(dataset, day)) for day in self._days]
         return rows_of(files, dataset.columns)
 
     def _counts_query(self, dataset: Dataset) -> str:
@@ -294,16 +294,16 @@ class Load:
         return f"""
             with
 
-            rows_aside as (
+            staged_rows as (
                 select
                     day,
-                    count(*) as rows_aside,
+                    count(*) as staged_rows,
                     count(*) filter (where extracted_at = {self.now}) as accepted
-                from {self.rows_aside(dataset)}
+                from {self.staged_rows(dataset)}
                 group by day
             ),
 
-            rejected_aside as (
+            staged_rejects as (
                 select day, count(*) as quarantined
                 from {rows_of(rejected_files, QUARANTINE_COLUMNS)}
                 where quarantined_at = {self.now}
@@ -323,14 +323,14 @@ class Load:
                 coalesce(found.files, 0),
                 coalesce(found.bytes, 0),
                 coalesce(found.records_read, 0),
-                coalesce(rows_aside.accepted, 0),
-                coalesce(rejected_aside.quarantined, 0),
+                coalesce(staged_rows.accepted, 0),
+                coalesce(staged_rejects.quarantined, 0),
                 coalesce(found.duplicates, 0),
-                coalesce(rows_aside.rows_aside, 0)
+                coalesce(staged_rows.staged_rows, 0)
             from days
             left join found on days.day = found.day
-            left join rows_aside on days.day = rows_aside.day
-            left join rejected_aside on days.day = rejected_aside.day
+            left join staged_rows on days.day = staged_rows.day
+            left join staged_rejects on days.day = staged_rejects.day
             order by days.day
         """
 
@@ -343,7 +343,7 @@ class Load:
         """The records of this load, added to what the same day's loads of this name recorded."""
         key = self.lake.loads_key(self.name, self.lake.day_of_load_records(self.started_at.date()))
         earlier = [self.lake.location(key)] if self.lake.exists(key) else []
-        path = self._aside / "loads.parquet"
+        path = self._staging / "loads.parquet"
         seconds = time.monotonic() - self._started
         own = {"load_id": self.load_id, "run_id": self.run_id, "seconds": seconds, "loaded_at": self._loaded_at}
         write_records(self.connection, LOAD_COLUMNS, [{**record, **own} for record in records], path, earlier)
@@ -363,7 +363,7 @@ class Load:
             {"load_id": self.load_id, "run_id": self.run_id, "held_at": self._loaded_at},
         )
         keep_records(self.connection, {**HELD_COLUMNS, "day": "DATE"}, rows)
-        folder = self._aside / "held"
+        folder = self._staging / "held"
         write_days(self.connection, "select * from records_to_write", HELD_COLUMNS, days, folder)
         return [FileChange(self.lake.held_record_key(self.name, day), day_file(folder, day)) for day in days]
 
@@ -398,11 +398,11 @@ def open_load(
     """
     make_files_alike(lake)
     with (
-        lake.exclusive(name) as aside,
-        lake.connect(memory_limit, aside / "spill") as connection,
+        lake.exclusive(name) as staging,
+        lake.connect(memory_limit, staging / "spill") as connection,
     ):
         # Not before: a load that had to wait is newer than the one that it waited for.
         now = (started_at or datetime.now(UTC)).astimezone(UTC)
-        load = Load(lake, name, run_id, now, connection, aside)
+        load = Load(lake, name, run_id, now, connection, staging)
         load.workdir.mkdir()
         yield load

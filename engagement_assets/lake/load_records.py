@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS
@@ -26,7 +26,7 @@ _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 class DayCounts:
     """What a load found for one day of one dataset.
 
-    `rows_aside` is what the day's file holds, of an event log with the rows of earlier loads.
+    `staged_rows` is what the day's file holds, of an event log with the rows of earlier loads.
     """
 
     dataset: str
@@ -37,7 +37,7 @@ class DayCounts:
     accepted: int
     quarantined: int
     duplicates: int
-    rows_aside: int
+    staged_rows: int
 
     @property
     def unaccounted(self) -> int:
@@ -97,7 +97,7 @@ def day_records(
             "accepted": found.accepted,
             "quarantined": found.quarantined,
             "duplicates": found.duplicates,
-            "rows_in_day": found.rows_aside,
+            "rows_in_day": found.staged_rows,
         }
         for found in counts
     ]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import LOAD_COLUMNS

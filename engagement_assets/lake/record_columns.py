@@ -1,7 +1,7 @@
 """What is written down beside the raw datasets: rejected records, loads, held days and replays, column by column.
 
-Belongs here: the columns and types of these Parquet files, of the kinds that `lake/datasets.py` uses. Not here: who
-writes and reads them (see `lake/load_records.py`, `lake/replay.py`).
+Belongs here: the columns and types of these Parquet files, of the kinds that `contracts/datasets.py` uses. Not here:
+who writes and reads them (see `lake/load_records.py`, `lake/replay.py`).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A replay: quarantined records are put through the door again, and those that come through leave a trace.
+"""A replay: quarantined records are put through the load checks again, and those that come through leave a trace.
 
 Belongs here: which records are put through, what became of each, and the counts. Not here: how they are read (see
 `extract/quarantined.py` and each source's module), what judges the days and who asks for it (see
@@ -13,9 +13,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.quarantined import QuarantinedRecord, Reread
-from engagement_assets.lake.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import Extraction
+from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange
@@ -210,7 +210,7 @@ class Replay:
             "run_id": load.run_id,
             "replayed_at": load.started_at.replace(tzinfo=None),
         }
-        path = load.aside / "replayed.parquet"
+        path = load.staging / "replayed.parquet"
         records = [{**dict(zip(columns, row, strict=True)), **own} for row in rows]
         write_records(load.connection, REPLAY_COLUMNS, records, path, earlier)
         return FileChange(key, path)

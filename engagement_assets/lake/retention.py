@@ -1,7 +1,8 @@
 """What the lake keeps no longer than it is told to.
 
 Belongs here: finding and removing old days, old quarantined records and what killed loads have left. Not here: when
-that is done (see `retention.py` beside this folder), or Dagster's own records (see `run_history.py` there).
+that is done (see `orchestration/retention.py` beside this folder), or Dagster's own records (see
+`instance/run_history.py` there).
 """
 
 import json
@@ -12,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import RAW_DATASETS, Dataset
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import FileChange, Lake
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
@@ -57,11 +58,11 @@ def prune_raw_days(
 
     sizes = sizes_of_days()
     if sizes and not dry_run:
-        with lake.exclusive(dataset.load_name) as aside:
+        with lake.exclusive(dataset.load_name) as staging:
             sizes = sizes_of_days()
             changes: list[FileChange] = []
             for day, size in sizes.items():
-                mark = aside / f"{day}.json"
+                mark = staging / f"{day}.json"
                 mark.write_text(json.dumps({"bytes": size}), encoding="utf-8")
                 changes += [
                     FileChange(lake.pruned_key(dataset, day), mark),
@@ -112,7 +113,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
 
 
 def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: bool) -> Pruned:
-    """Remove what killed loads have left aside, and killed publications beside the published copy."""
+    """Remove what killed loads left in staging, and killed publications beside the published copy."""
     drafts = [
         path for path in published.parent.glob(f".{published.name}.draft*") if path.stat().st_mtime < before.timestamp()
     ]

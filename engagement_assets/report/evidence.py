@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from engagement_assets.alerts.history import AlertState
-from engagement_assets.checks.evidence import FAILING_DAYS, FAILING_ROWS
+from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
 from engagement_assets.day_ranges import days_of_interval, in_ranges
 
 NOT_RUN = "not run"

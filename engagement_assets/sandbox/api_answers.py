@@ -73,7 +73,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        body = await request.body()  # to its end, else a client that hangs up goes unseen
+        body = await request.body()  # to its end, else a client that hangs up goes unreported
         fault = self.faults.due(request.url.path, self.impossible_faults(request))
         if fault is FaultKind.SLOW:
             await asyncio.sleep(self.faults.slow_s)

@@ -13,7 +13,7 @@ from string import ascii_lowercase
 from typing import Any
 from uuid import UUID
 
-from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
+from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
 from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS
 from engagement_assets.sandbox.lingokids_catalog import (
     AppUser,
     app_users,

@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from engagement_assets.sandbox.mobile_sessions import MobileEvent, SessionLog
 from engagement_assets.sandbox.sample_draws import SampleParameters, broken_due, due
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper

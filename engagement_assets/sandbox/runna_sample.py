@@ -1,7 +1,7 @@
 """Runna activity files of the sample: runs as watches and phones record them, batch by batch.
 
 Belongs here: how planned workouts were run, when their files landed and what is wrong with some.
-Not here: what was planned (`runna_plans.py`), what a file looks like (`runna_documents.py`) or
+Not here: what was planned (`runna_plans.py`), what a file looks like (`runna/documents.py`) or
 writing to disk (`sample_data.py`).
 """
 
@@ -12,7 +12,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
     RUNNA_WORKOUT_STEPS,

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES
 from engagement_assets.sandbox.lingokids_sample import lingokids_files
 from engagement_assets.sandbox.mobile_sample import mobile_files
 from engagement_assets.sandbox.runna_sample import runna_files

@@ -19,8 +19,8 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
-from engagement_assets.checks.evidence import FAILING_KEYS
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.check_metadata import FAILING_KEYS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
@@ -203,13 +203,13 @@ class DbtBuild:
                     continue  # no check of any asset: dbt's own message is all that there is to tell
                 table = ".".join(check.asset_key.path)
                 metadata = test.evidence()
-                if test.has_verdict:
+                if test.has_outcome:
                     try:
                         metadata[FAILING_KEYS] = failing_keys(
                             connection, test, self.manifest, table, self.pseudonym_key
                         )
                     except duckdb.Error as error:
-                        # The verdict stands without them.
+                        # The outcome stands without them.
                         context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
                 told[unique_id] = (test.sentence(table), metadata)
         return told

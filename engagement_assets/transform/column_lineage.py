@@ -15,7 +15,7 @@ from sqlglot.lineage import lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from engagement_assets.lake.datasets import RAW_DATASETS
+from engagement_assets.contracts.datasets import RAW_DATASETS
 
 DIALECT = "duckdb"
 # What the macro `lake_files` makes of a source.

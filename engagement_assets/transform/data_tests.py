@@ -1,4 +1,4 @@
-"""What a dbt test claims, and the evidence where it does not hold: rows, their keys, the SQL that shows them.
+"""What a dbt test checks, and the evidence where it does not hold: rows, their keys, the SQL that shows them.
 
 Belongs here: a test's sentences for people, and reading the rows of one that failed. Not here: running dbt (see
 `transform/build.py`), or the tests themselves, their severities and reasons (YAML in `dbt_project/`).
@@ -11,15 +11,15 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.checks.evidence import (
+from engagement_assets.contracts.check_metadata import (
     BLOCKED,
     EXPECTED,
     FAILING_ROWS,
     FAILING_ROWS_SQL,
     OBSERVED,
 )
+from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.extract.pseudonyms import pseudonym
-from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
 MAX_KEYS = 5
@@ -28,12 +28,12 @@ PSEUDONYM_CHARACTERS = 12
 MASKED = "(personal)"
 # Under these names dbt's own tests give back the column that they test.
 TESTED_COLUMN_NAMES = ("unique_field", "value_field", "from_field")
-# What the tests claim that dbt names by itself, `unique_<table>_<column>`.
+# What the tests check that dbt names by itself, `unique_<table>_<column>`.
 DBT_CLAIMS = {"unique": "is unique", "not_null": "is never NULL"}
 
 PERSONAL_COLUMNS = frozenset(column for dataset in RAW_DATASETS for column in dataset.personal_columns)
 
-# The test came to no verdict: its SQL is wrong, or a table is missing.
+# The test came to no outcome: its SQL is wrong, or a table is missing.
 NO_VERDICT = ("error", "runtime error")
 
 
@@ -48,23 +48,23 @@ class FailedTest:
     sql: str
 
     @property
-    def has_verdict(self) -> bool:
+    def has_outcome(self) -> bool:
         """Whether the test found rows, and not only that it cannot be run."""
         return self.status not in NO_VERDICT
 
     def sentence(self, table: str) -> str:
         """What failed about `schema.table`, and why it matters."""
-        if not self.has_verdict:
+        if not self.has_outcome:
             why = as_markdown(self.message, LONGEST_SENTENCE)
-            return f"{table}: it could not be tested that {claim(self.node)}: {why}"
-        return f"{table}: {_rows(self.failing_rows)} against “{claim(self.node)}”. {_reason(self.node)}"
+            return f"{table}: it could not be tested that {check(self.node)}: {why}"
+        return f"{table}: {_rows(self.failing_rows)} against “{check(self.node)}”. {_reason(self.node)}"
 
     def evidence(self) -> dict[str, Any]:
-        """The part of the evidence that dbt's own result tells, by the names of `checks/evidence.py`."""
+        """The part of the evidence that dbt's own result tells, by the names of `contracts/check_metadata.py`."""
         found: dict[str, Any] = {BLOCKED: self.status != "warn"}
         if self.sql:
             found[FAILING_ROWS_SQL] = self.sql
-        if self.has_verdict:
+        if self.has_outcome:
             found |= {
                 FAILING_ROWS: self.failing_rows,
                 OBSERVED: _rows(self.failing_rows),
@@ -79,8 +79,8 @@ def readable_sql(compiled: str, database: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def claim(node: Mapping[str, Any]) -> str:
-    """What a test claims, in words: `laps are in the bridge once`, `activity_id is unique`."""
+def check(node: Mapping[str, Any]) -> str:
+    """What a test checks, in words: `laps are in the bridge once`, `activity_id is unique`."""
     kind = (node.get("test_metadata") or {}).get("name")
     if kind in DBT_CLAIMS and node["name"].startswith(f"{kind}_"):
         return f"{node['column_name']} {DBT_CLAIMS[kind]}"
@@ -88,11 +88,11 @@ def claim(node: Mapping[str, Any]) -> str:
 
 
 def check_description(node: Mapping[str, Any]) -> str:
-    """What a test claims, what its failure does, and why."""
+    """What a test checks, what its failure does, and why."""
     does = "blocks" if node["config"]["severity"].lower() == "error" else "warns"
-    claimed = claim(node)
-    claimed = claimed if claimed.startswith(node.get("column_name") or " ") else claimed[0].upper() + claimed[1:]
-    return f"{claimed}. A failure {does}: {_reason(node)}"
+    checked = check(node)
+    checked = checked if checked.startswith(node.get("column_name") or " ") else checked[0].upper() + checked[1:]
+    return f"{checked}. A failure {does}: {_reason(node)}"
 
 
 def failing_keys(

@@ -20,14 +20,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.extract import lingokids, mobile, runna, strava, user_events
-from engagement_assets.extract.answer_documents import answer_document
-from engagement_assets.extract.extraction import Calendar, DayWindow, Extraction
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.page_store import Page
-from engagement_assets.extract.user_events import EventIdentity
-from engagement_assets.lake.datasets import RAW_DATASETS, STRAVA_ACTIVITIES
+from engagement_assets.contracts.datasets import RAW_DATASETS, STRAVA_ACTIVITIES
+from engagement_assets.contracts.event_identity import EventIdentity
+from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.extract import lingokids, mobile
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.services.documents import answer_document
+from engagement_assets.extract.services.pages import Page
+from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.lake.day_files import rows_of
 from tests.fuzz import good_records
 from tests.fuzz.mutations import changed, damaged, one_of, spelled, values

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.alerts.sensor import alert_sensor
-from engagement_assets.checks import evidence
+from engagement_assets.contracts import check_metadata
 from engagement_assets.settings import Settings
 
 EVENTS = dg.AssetKey(["raw_toy", "events"])
@@ -21,7 +21,7 @@ TABLE = dg.AssetKey(["toy", "table"])
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="UTC", end_date="2024-03-01")
 CHECKS = [f"holds_{number:02}" for number in range(4)]
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-VERDICTS_TAG = "toy/verdicts"
+VERDICTS_TAG = "toy/outcomes"
 BREAKS_TAG = "toy/breaks"
 
 
@@ -44,11 +44,15 @@ def _result(check: str, key: dg.AssetKey, tags: Mapping[str, str]) -> dg.AssetCh
     by_day = key != TABLE
     found = Fails(**told) if told else None
     if found and found.severity == NOT_JUDGED.severity:
-        metadata = {evidence.FAILING_DAYS: [], evidence.NOT_JUDGED: True}
+        metadata = {check_metadata.FAILING_DAYS: [], check_metadata.NOT_JUDGED: True}
         return dg.AssetCheckResult(passed=True, asset_key=key, check_name=check, metadata=metadata)
-    metadata = {evidence.FAILING_DAYS: list(found.days) if found else []} if by_day else {}
+    metadata = {check_metadata.FAILING_DAYS: list(found.days) if found else []} if by_day else {}
     if found:
-        metadata |= {evidence.OBSERVED: "3 wrong rows", evidence.EXPECTED: "0", evidence.FAILING_ROWS: 3}
+        metadata |= {
+            check_metadata.OBSERVED: "3 wrong rows",
+            check_metadata.EXPECTED: "0",
+            check_metadata.FAILING_ROWS: 3,
+        }
     return dg.AssetCheckResult(
         passed=found is None,
         asset_key=key,
@@ -100,12 +104,12 @@ def run(
     **fails: Fails,
 ) -> str:
     """Run assets for the first to the last of `days`; the run's id."""
-    verdicts = {check: asdict(found) for check, found in fails.items()}
+    outcomes = {check: asdict(found) for check, found in fails.items()}
     first_and_last = (days[0], days[-1]) if days else ("2024-01-01", "2024-01-01")
     result = dg.materialize(
         assets,
         instance=instance,
-        tags={**dict(zip(RANGE_TAGS, first_and_last, strict=True)), VERDICTS_TAG: json.dumps(verdicts), **(tags or {})},
+        tags={**dict(zip(RANGE_TAGS, first_and_last, strict=True)), VERDICTS_TAG: json.dumps(outcomes), **(tags or {})},
         raise_on_error=False,
     )
     return result.run_id

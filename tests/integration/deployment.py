@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from engagement_assets.commands.range_run import RangeRun, run_range
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
 # When a row was loaded says nothing about what it means; two deployments differ in it and in nothing else.

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_EVENTS,
     MOBILE_EVENTS,
     RUNNA_ACTIVITIES,

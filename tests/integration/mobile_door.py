@@ -1,6 +1,6 @@
 """Mobile events in a landing zone of a test, and runs of their raw asset, with one asset downstream.
 
-Belongs here: what tests of the door at the lake need of a source. Not here: what a test expects.
+Belongs here: what tests of the load checks at the lake need of a source. Not here: what a test expects.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.resources import ApiClients

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
     RUNNA_WORKOUT_STEPS,

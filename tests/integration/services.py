@@ -19,10 +19,10 @@ from engagement_assets.assets.raw_strava import raw_strava_assets
 from engagement_assets.assets.raw_user_events import raw_user_events_assets
 from engagement_assets.commands.range_run import RangeRun, run_range
 from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import Clock
-from engagement_assets.extract.strava_api import StravaApi
-from engagement_assets.extract.user_events_api import UserEventsApi
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.services.client import Clock
+from engagement_assets.extract.strava.api import StravaApi
+from engagement_assets.extract.user_events.api import UserEventsApi
 from engagement_assets.partitions import range_tags
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.api_servers import SandboxApis, SandboxCredentials, SandboxUrls, make_apis, serve_apis

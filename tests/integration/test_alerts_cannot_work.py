@@ -26,7 +26,7 @@ def test_the_run_goes_on_and_the_check_of_the_alerts_fails(tmp_path: Path, capsy
     store.write_bytes(b"no database" * 100)
 
     run = here.run(DAY, DAY, ALERTS)
-    told = f"{store} is no store of alerts, or damaged: file is not a database. To go on, move the file aside"
+    told = f"{store} is no store of alerts, or damaged: file is not a database. To go on, move the staged file"
     (check,) = run.checks
     assert (run.success, check.passed) == (True, False)
     assert (check.description or "").startswith(told)

@@ -13,7 +13,7 @@ import pytest
 from dagster import AssetCheckEvaluation
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
-from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.settings import Settings
 from tests.integration.alert_daemon import TICK_IS_OVER, daemon, hasty_dagster
 from tests.integration.alert_location import BREAKS_TAG, EVENTS, NOTES, Fails, raw_notes, run, toy_table

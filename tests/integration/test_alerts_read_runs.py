@@ -17,7 +17,7 @@ from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.heartbeat import signs_of_life
 from engagement_assets.alerts.lineage import Links
 from engagement_assets.alerts.timing import Timing
-from engagement_assets.checks import evidence
+from engagement_assets.contracts import check_metadata
 from tests.integration.alert_location import (
     ASSETS,
     BREAKS_TAG,
@@ -210,25 +210,25 @@ def test_evaluations_that_belong_to_no_run_are_read_once(instance: dg.DagsterIns
 def test_a_check_tells_which_days_it_judged_beyond_those_of_its_run(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
-    days = {evidence.FIRST_DAY_JUDGED: "2024-01-01", evidence.LAST_DAY_JUDGED: "2024-01-31"}
-    _report(instance, "holds_00", passed=False, **{evidence.FAILING_DAYS: ["2024-01-15"]}, **days)
+    days = {check_metadata.FIRST_DAY_JUDGED: "2024-01-01", check_metadata.LAST_DAY_JUDGED: "2024-01-31"}
+    _report(instance, "holds_00", passed=False, **{check_metadata.FAILING_DAYS: ["2024-01-15"]}, **days)
     assert reader.told() == [[("opened", "holds_00", ("2024-01-15",))]]
-    later = {evidence.FIRST_DAY_JUDGED: "2024-01-16", evidence.LAST_DAY_JUDGED: "2024-02-15"}
-    _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **later)
+    later = {check_metadata.FIRST_DAY_JUDGED: "2024-01-16", check_metadata.LAST_DAY_JUDGED: "2024-02-15"}
+    _report(instance, "holds_00", passed=True, **{check_metadata.FAILING_DAYS: []}, **later)
     assert reader.told() == []
-    _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **days)
+    _report(instance, "holds_00", passed=True, **{check_metadata.FAILING_DAYS: []}, **days)
     assert reader.told() == [[("resolved", "holds_00", ("2024-01-15",))]]
 
 
 def test_days_that_are_named_as_an_interval_fail_and_come_right_one_by_one(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
-    _report(instance, "holds_00", passed=False, **{evidence.FAILING_DAYS: ["2024-01-01/2024-01-05"]})
+    _report(instance, "holds_00", passed=False, **{check_metadata.FAILING_DAYS: ["2024-01-01/2024-01-05"]})
     assert reader.told() == [[("opened", "holds_00", ("2024-01-01 to 2024-01-05",))]]
-    third = {evidence.FIRST_DAY_JUDGED: "2024-01-03", evidence.LAST_DAY_JUDGED: "2024-01-03"}
-    _report(instance, "holds_00", passed=True, **{evidence.FAILING_DAYS: []}, **third)
-    days = {evidence.FIRST_DAY_JUDGED: "2024-01-06", evidence.LAST_DAY_JUDGED: "2024-01-06"}
-    _report(instance, "holds_00", passed=False, **{evidence.FAILING_DAYS: ["2024-01-06"]}, **days)
+    third = {check_metadata.FIRST_DAY_JUDGED: "2024-01-03", check_metadata.LAST_DAY_JUDGED: "2024-01-03"}
+    _report(instance, "holds_00", passed=True, **{check_metadata.FAILING_DAYS: []}, **third)
+    days = {check_metadata.FIRST_DAY_JUDGED: "2024-01-06", check_metadata.LAST_DAY_JUDGED: "2024-01-06"}
+    _report(instance, "holds_00", passed=False, **{check_metadata.FAILING_DAYS: ["2024-01-06"]}, **days)
     assert reader.told() == [[("still failing", "holds_00", ("2024-01-01 to 2024-01-02", "2024-01-04 to 2024-01-06"))]]
 
 
@@ -240,7 +240,7 @@ def test_a_run_that_ends_late_does_not_bring_back_what_another_has_mended_since(
     slow_job = dg.Definitions(assets=[raw_notes], jobs=[job]).resolve_job_def("slow")
     slow = instance.create_run_for_job(slow_job, tags=dict.fromkeys(RANGE_TAGS, ONE))
     evaluation = AssetCheckEvaluation(
-        asset_key=NOTES, check_name="are_legible", passed=False, metadata={evidence.FAILING_DAYS: [ONE]}
+        asset_key=NOTES, check_name="are_legible", passed=False, metadata={check_metadata.FAILING_DAYS: [ONE]}
     )
     instance.report_dagster_event(
         dg.DagsterEvent(dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "slow", event_specific_data=evaluation),

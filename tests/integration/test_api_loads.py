@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, USER_EVENTS
 from engagement_assets.definitions import build_defs
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, USER_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.sandbox.strava_service import RateLimits
 from tests.integration.services import FIRST_DAY, Services, services

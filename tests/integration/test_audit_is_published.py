@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engagement_assets.commands.range_run import RangeRun, run_range
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.deployment import Deployment
 

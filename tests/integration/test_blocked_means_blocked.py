@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from engagement_assets.transform.publish import publish_schemas
 from tests.integration.mobile_door import MobileDoor
 from tests.integration.warehouse_builder import WarehouseBuilder
@@ -22,7 +22,7 @@ MODELS = "+path:models/marts/mobility +path:models/audit"
 
 
 class _Tables:
-    """Tables built from the door's lake, and the copy that people read."""
+    """Tables built from the load checks's lake, and the copy that people read."""
 
     def __init__(self, folder: Path, door: MobileDoor, manifest: Manifest) -> None:
         self._builder = WarehouseBuilder(folder, manifest, Path(door.lake.uri))

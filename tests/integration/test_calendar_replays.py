@@ -9,7 +9,7 @@ import pytest
 
 from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, Dataset
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, Dataset
 from engagement_assets.settings import Settings
 from tests.integration.test_replays import RawLoads
 from tests.lake_loads import quarantined

@@ -14,8 +14,8 @@ import dagster as dg
 import httpx
 import pytest
 
-from engagement_assets.commands.interrupt import INTERRUPTED, SENTENCE
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.instance.interrupt import INTERRUPTED, SENTENCE
 from engagement_assets.partitions import range_tags
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.dagster_processes import dagster_processes, environment_of

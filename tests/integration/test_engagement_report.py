@@ -201,9 +201,9 @@ def test_publish_mode_hides_small_slices_and_what_would_tell_them(loaded: Loaded
         hidden = residuals(slices[slices["dimension_name"] == name], cells, ["week", "dimension_value"])
         assert all(len(cell[2]) >= MIN_USERS for cell in cells if cell not in hidden)
         for week in {cell[0] for cell in hidden}:
-            unseen = [users for each, _, users in hidden if each == week]
+            unreported = [users for each, _, users in hidden if each == week]
             # The week's total is shown: what is missing from it is about enough users, or is all of it.
-            assert len({user for users in unseen for user in users}) >= MIN_USERS
+            assert len({user for users in unreported for user in users}) >= MIN_USERS
             hidden_groups += 1
     assert hidden_groups > 0
     assert (slices["users"] >= MIN_USERS).all()

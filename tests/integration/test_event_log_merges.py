@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, Dataset
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from tests.lake_loads import DAY_1, Found, Reject, Row, event, load_time, published, quarantined, window
@@ -112,7 +112,7 @@ def test_loads_in_any_order_give_the_union_and_always_reconcile(loads: list[_Loa
         for number, load in enumerate(loads):
             found = _found(load, number)
             with open_load(lake, "events", run_id=f"run-{number}", started_at=load_time(number)) as opened:
-                opened.write_aside(
+                opened.stage(
                     found.extraction(opened.started_at), window(load.days[0], load.days[-1]), take_over_held=True
                 )
                 counts = opened.counts()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.extract import http_api
-from engagement_assets.extract.http_api import Answer, ApiRefusedError, ApiUnavailableError, Clock, HttpApi
+from engagement_assets.extract.services import client as http_api
+from engagement_assets.extract.services.client import Answer, ApiRefusedError, ApiUnavailableError, Clock, HttpApi
 from tests.integration.services import Canned, answering
 
 pytestmark = pytest.mark.integration

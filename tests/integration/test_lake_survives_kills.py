@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RAW_DATASETS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import given
 
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.extract.extraction import ALL_DAYS, DayWindow
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.mobile import COLUMNS, extract_events
-from engagement_assets.lake.datasets import MOBILE_EVENTS
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import DayCounts, open_load
@@ -54,7 +54,7 @@ class _Loader:
                 calendar=ALL_DAYS,
                 progress=lambda _: None,
             )
-            load.write_aside(extraction, window)
+            load.stage(extraction, window)
             counts = load.counts()
             load.publish({})
         index.save(self._index)
@@ -139,7 +139,7 @@ def test_the_same_files_again_add_nothing(tmp_path: Path) -> None:
     second = loader.load()
 
     assert loader.events() == events
-    assert [day.rows_aside for day in second] == [day.rows_aside for day in first]
+    assert [day.staged_rows for day in second] == [day.staged_rows for day in first]
     # Only what cannot be used is told twice: it lies in two files.
     assert len(loader.rejects()) == 2 * len(rejects)
 
@@ -156,7 +156,7 @@ def test_an_appended_file_adds_what_is_new(tmp_path: Path) -> None:
         stream.write(row.replace("Started", "Done") + row)
     (day, *_) = loader.load()
 
-    assert (day.records_read, day.accepted, day.duplicates, day.rows_aside) == (3, 2, 1, 2)
+    assert (day.records_read, day.accepted, day.duplicates, day.staged_rows) == (3, 2, 1, 2)
     assert [name for _, name in loader.events("event_name")] == [
         "Ride Done - Successful",
         "Ride Started - Successful",

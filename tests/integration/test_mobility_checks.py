@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 pytestmark = pytest.mark.integration

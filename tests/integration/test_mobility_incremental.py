@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from tests.integration.mobile_timelines import EVENT_NAMES, PAUSES
 from tests.integration.warehouse_builder import WarehouseBuilder
 

@@ -15,7 +15,7 @@ from dbt.contracts.graph.manifest import Manifest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
 from tests.integration.mobile_timelines import BYTES_AN_EVENT, EVENTS_A_USER, TimedEvent, timelines
 from tests.integration.warehouse_builder import WarehouseBuilder
 

@@ -17,7 +17,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.partitions import range_tags, window_of_tags
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.dagster_processes import DagsterProcesses, dagster_processes

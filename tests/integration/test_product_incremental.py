@@ -15,7 +15,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import Phase, given, settings
 
-from engagement_assets.lake.datasets import USER_EVENTS
+from engagement_assets.contracts.datasets import USER_EVENTS
 from tests.integration.build_sequences import draws
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 

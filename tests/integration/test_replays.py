@@ -1,4 +1,4 @@
-"""Quarantined records are put through the door again after a fix: what is then there is what a clean load gives."""
+"""Quarantined records are read again after a fix: the result is what a clean load gives."""
 
 import json
 import shutil
@@ -16,10 +16,7 @@ from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
 from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.assets.raw_runna import raw_runna_assets
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.extract import json_records, mobile, runna_parts, runna_steps, strava
-from engagement_assets.extract.api_records import BadValueError, text
-from engagement_assets.extract.runna_documents import UnusableRecordError
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
     MOBILE_EVENTS,
@@ -29,6 +26,13 @@ from engagement_assets.lake.datasets import (
     RUNNA_WORKOUT_STEPS,
     Dataset,
 )
+from engagement_assets.extract import mobile
+from engagement_assets.extract.lines import json_records
+from engagement_assets.extract.runna import parts as runna_parts
+from engagement_assets.extract.runna import steps as runna_steps
+from engagement_assets.extract.runna.documents import UnusableRecordError
+from engagement_assets.extract.services.records import BadValueError, text
+from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.lake.retention import prune_raw_days

@@ -9,17 +9,17 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from engagement_assets.commands.dagster_home import prepare_dagster_home
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS
 from engagement_assets.definitions import build_defs
-from engagement_assets.extract.http_api import Clock
-from engagement_assets.jobs import source_sets
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.extract.services.client import Clock
+from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.retention import prune_raw_days
+from engagement_assets.orchestration.jobs import source_sets
+from engagement_assets.orchestration.retention import RETENTION, retention_job, retention_schedule
 from engagement_assets.partitions import daily_partitions, range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
-from engagement_assets.retention import RETENTION, retention_job, retention_schedule
 from engagement_assets.settings import Settings
 from tests.lake_loads import DAY_1, DAY_2, DAY_3, Reject, event, events, publish, published, quarantined, window
 

@@ -9,10 +9,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from engagement_assets.extract import runna, runna_processes
-from engagement_assets.extract.extraction import ALL_DAYS, DayWindow
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.runna_processes import HelperDiedError
+from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.extract.runna import processes as runna_processes
+from engagement_assets.extract.runna.processes import HelperDiedError
 
 pytestmark = pytest.mark.integration
 

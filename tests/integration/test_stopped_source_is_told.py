@@ -9,7 +9,7 @@ import pytest
 
 from engagement_assets.alerts.alerting import SENSOR, Alerting
 from engagement_assets.definitions import build_defs
-from engagement_assets.extract.http_api import Clock
+from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from tests.lake_loads import DAY_1, event, events, publish, window

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 pytestmark = pytest.mark.integration

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.extract.http_api import (
+from engagement_assets.extract.services.client import (
     ApiLimitReachedError,
     ApiRefusedError,
     ApiUnavailableError,
 )
-from engagement_assets.extract.strava_tokens import StravaTokens
+from engagement_assets.extract.strava.tokens import StravaTokens
 from engagement_assets.sandbox.strava_service import RateLimits
 from tests.integration.services import CREDENTIALS, Services, redirecting, services
 

@@ -15,7 +15,7 @@ from dbt.contracts.graph.manifest import Manifest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from tests.integration.warehouse_builder import Row, WarehouseBuilder
 
 pytestmark = pytest.mark.integration

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.checks.raw_door import reconciles
-from engagement_assets.extract import strava
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import ApiLimitReachedError, ApiRefusedError, ApiUnavailableError
-from engagement_assets.extract.page_store import PageStore
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.checks.standard import reconciles
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.services.client import ApiLimitReachedError, ApiRefusedError, ApiUnavailableError
+from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -45,7 +45,7 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaReadin
             published=published_rows(at_work, STRAVA_ACTIVITIES, WINDOW), extracted_at=at_work.started_at,
             progress=running.lines.append,
         )  # fmt: skip
-        at_work.write_aside(reading.extraction, reading.window)
+        at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
             counts = [day for day in at_work.counts() if day.dataset == dataset.key]
             assert reconciles(dataset, counts).findings == {}

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engagement_assets.extract import user_events
-from engagement_assets.extract.answer_documents import is_nested_deeper
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import (
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.lines.json_records import MAX_NESTING
+from engagement_assets.extract.services.client import (
     ApiError,
     ApiLimitReachedError,
     ApiRefusedError,
     ApiUnavailableError,
 )
-from engagement_assets.extract.json_records import MAX_NESTING
-from engagement_assets.extract.page_store import PageStore
-from engagement_assets.extract.user_events import REQUESTS_AT_A_TIME
+from engagement_assets.extract.services.documents import is_nested_deeper
+from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.user_events import extraction as user_events
+from engagement_assets.extract.user_events.extraction import REQUESTS_AT_A_TIME
 from tests.integration.services import CREDENTIALS, FIRST_DAY, Services, answering, redirecting, services
 
 pytestmark = pytest.mark.integration

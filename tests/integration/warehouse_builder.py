@@ -15,8 +15,8 @@ from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
-from engagement_assets.lake.datasets import Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 
 DBT_PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"

@@ -57,7 +57,7 @@ class ArrivingFiles:
         return self._arrivals[day]
 
     def _plan(self, complete: Path, day: date, paths: list[Path], oddity: str | None, draw: Random) -> None:
-        """All files of a day and source in time and whole, or the first of them odd."""
+        """All files of a day and source in time and whole, or the first of them irregular."""
         later = min(day + timedelta(days=draw.randint(1, _LATEST_DAYS)), self._last)
         for number, path in enumerate(paths):
             key, content = path.relative_to(complete).as_posix(), path.read_bytes()

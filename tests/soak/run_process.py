@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from engagement_assets.commands.range_run import run_range
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.http_api import Clock
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.load import Load
 from engagement_assets.settings import Settings
 
@@ -146,17 +146,17 @@ def _nothing_special() -> Iterator[None]:
 @contextmanager
 def _full_lake_disk() -> Iterator[None]:
     """No file that a load writes aside can grow: the system itself refuses, as it does on a disk that is full."""
-    write_aside = Load.write_aside
+    stage = Load.stage
 
-    @wraps(write_aside)
+    @wraps(stage)
     def write_on_a_full_disk(*arguments: Any, **options: Any) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_SIZE_ON_A_FULL_DISK, hard))
         try:
-            write_aside(*arguments, **options)
+            stage(*arguments, **options)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 
     replaced: Callable[..., None] = write_on_a_full_disk
-    Load.write_aside = replaced  # type: ignore[method-assign]
+    Load.stage = replaced  # type: ignore[method-assign]
     yield

@@ -10,9 +10,9 @@ import yaml
 
 from engagement_assets.alerts.incidents import Kind, Subject
 from engagement_assets.alerts.lineage import Lineage, Links
-from engagement_assets.checks.catalog import CHECK_NAMES
+from engagement_assets.contracts.load_checks import CHECK_NAMES
 from engagement_assets.definitions import build_defs
-from engagement_assets.sensors.catch_up import FOLLOWS_ITS_INPUT, IS_CAUGHT_UP
+from engagement_assets.orchestration.sensors.catch_up import FOLLOWS_ITS_INPUT, IS_CAUGHT_UP
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
 START = date(2024, 1, 1)

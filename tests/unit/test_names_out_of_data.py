@@ -16,11 +16,11 @@ from engagement_assets.alerts.incidents import EVERYTHING
 from engagement_assets.alerts.run_results import outcome_of
 from engagement_assets.assets.raw_load import LoadConfig
 from engagement_assets.assets.raw_source import RawRun
-from engagement_assets.checks.raw_door import has_not_shrunk, schema_drift
-from engagement_assets.checks.verdict import Verdict
+from engagement_assets.checks.outcome import CheckOutcome
+from engagement_assets.checks.standard import has_not_shrunk, schema_drift
 from engagement_assets.commands.range_run import RangeRun, progress_logger
 from engagement_assets.commands.summary import print_summary
-from engagement_assets.lake.datasets import RUNNA_ACTIVITIES
+from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.load_records import DayCounts
@@ -71,8 +71,8 @@ def test_in_the_preview_of_a_load(load: Load) -> None:
     assert sum(token.type == "td_open" for token in tokens) == sum(token.type == "th_open" for token in tokens)
 
 
-def _description(verdict: Verdict, load: Load) -> str:
-    result = verdict.result(load, {})
+def _description(outcome: CheckOutcome, load: Load) -> str:
+    result = outcome.result(load, {})
     for value in result.metadata.values():
         if isinstance(value, dg.TextMetadataValue) and value.text and "select" not in value.text:
             assert value.text.isprintable()
@@ -84,8 +84,8 @@ def test_in_what_checks_at_the_door_say_of_files_and_fields(load: Load) -> None:
     shrunk = has_not_shrunk(load, RUNNA_ACTIVITIES, ("a.json",), allow_shrink=False)
     counts = [DayCounts(RUNNA_ACTIVITIES.key, DAY_1, 0, 0, 1, 1, 0, 0, 1)]
     drift = schema_drift(RUNNA_ACTIVITIES, counts, {DAY_1: {HOSTILE: 1}}, (), {})
-    for verdict in (shrunk, drift):
-        assert _is_harmless(_description(verdict, load))
+    for outcome in (shrunk, drift):
+        assert _is_harmless(_description(outcome, load))
 
 
 def test_in_what_is_said_of_a_failing_dbt_test() -> None:

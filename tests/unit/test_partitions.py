@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.partitions import with_trailing_days
 
 START = date(2024, 1, 1)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from engagement_assets.checks.catalog import Severity
+from engagement_assets.contracts.load_checks import Severity
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 from engagement_assets.settings import Settings
 

@@ -1,7 +1,7 @@
 """Data quality: checks, freshness, quarantine by reason, alerts, loads.
 
 Belongs here: figures from the schema `audit` and from the evidence. Not here: where the evidence comes from
-(`evidence.py`). Of records in quarantine there are counts by reason, never their text.
+(`check_metadata.py`). Of records in quarantine there are counts by reason, never their text.
 """
 
 import dataclasses

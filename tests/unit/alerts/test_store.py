@@ -65,14 +65,14 @@ def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
 
 def test_a_file_that_is_no_store_says_what_to_do(path: Path) -> None:
     path.write_bytes(b"no database" * 100)
-    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the file aside"), alert_store(path):
+    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the staged file"), alert_store(path):
         pass
 
 
 def test_a_store_whose_bodies_are_damaged_says_what_to_do(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("update incidents set body = '{'")
-    with pytest.raises(AlertStoreError, match=r"damaged.*move the file aside"), alert_store(path) as store:
+    with pytest.raises(AlertStoreError, match=r"damaged.*move the staged file"), alert_store(path) as store:
         store.incidents()
 
 

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from engagement_assets.checks.freshness import freshness_checks, judge_freshness
-from engagement_assets.extract.http_api import Clock
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, Dataset
+from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.lake import Lake
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.checks.catalog import Severity
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
-from engagement_assets.extract.extraction import UnreadPath
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RUNNA_ACTIVITIES
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RUNNA_ACTIVITIES
+from engagement_assets.contracts.extraction import UnreadPath
+from engagement_assets.contracts.load_checks import Severity
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import open_load
 from tests.lake_loads import DAY_1, DAY_2, event, events, load_time, publish, window
@@ -22,26 +22,26 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_nothing_is_told_where_every_file_is_read() -> None:
-    verdict = every_file_is_read(RUNNA_ACTIVITIES, ())
-    assert (dict(verdict.findings), verdict.figures) == ({}, {"never_read": 0})
+    outcome = every_file_is_read(RUNNA_ACTIVITIES, ())
+    assert (dict(outcome.findings), outcome.figures) == ({}, {"never_read": 0})
 
 
 def test_what_is_never_read_is_told_by_name_and_about_no_day() -> None:
     unread = [UnreadPath("mobile-events", "is mobile_events/ meant?"), UnreadPath("a.CSV", "no suffix")]
-    verdict = every_file_is_read(RUNNA_ACTIVITIES, unread)
-    (finding,) = verdict.findings.values()
-    assert list(verdict.findings) == [WHOLE_DATASET_DAY]
+    outcome = every_file_is_read(RUNNA_ACTIVITIES, unread)
+    (finding,) = outcome.findings.values()
+    assert list(outcome.findings) == [WHOLE_DATASET_DAY]
     assert finding.severity == Severity.WARN
     assert finding.sentence == (
         "never read, 2 in the landing zone: `a.CSV` (no suffix); `mobile-events` (is mobile_events/ meant?). Rename or "
         "move what is meant to be loaded"
     )
-    assert verdict.figures == {"never_read": 2}
+    assert outcome.figures == {"never_read": 2}
 
 
 def test_many_files_are_told_by_the_first_of_their_names() -> None:
-    verdict = every_file_is_read(RUNNA_ACTIVITIES, [UnreadPath(f"{number:02}", "why") for number in range(25)])
-    (finding,) = verdict.findings.values()
+    outcome = every_file_is_read(RUNNA_ACTIVITIES, [UnreadPath(f"{number:02}", "why") for number in range(25)])
+    (finding,) = outcome.findings.values()
     assert finding.sentence.startswith("never read, 25 in the landing zone: `00` (why); `01` (why); ")
     assert "`19` (why); and 5 more. Rename" in finding.sentence
     assert finding.keys == ("00", "01", "02", "03", "04")
@@ -51,10 +51,10 @@ def _missing(lake: Lake, *rows: tuple[str, date, str], read: tuple[str, ...], fo
     """What is told of a load of these events, which is not published."""
     found = events(*(event(name, day, path) for name, day, path in rows), files_read=read)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
-        load.write_aside(found.extraction(load.started_at), WINDOW, forget=forget)
-        verdict = files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, read)
-    assert verdict.figures["records_not_in_their_files"] == sum(item.rows or 0 for item in verdict.findings.values())
-    return {day: finding.sentence for day, finding in verdict.findings.items()}
+        load.stage(found.extraction(load.started_at), WINDOW, forget=forget)
+        outcome = files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, read)
+    assert outcome.figures["records_not_in_their_files"] == sum(item.rows or 0 for item in outcome.findings.values())
+    return {day: finding.sentence for day, finding in outcome.findings.items()}
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from engagement_assets.checks.verdict import Verdict
+from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.volume import rows_in_day, rows_of_load, volume_as_expected
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, STRAVA_ACTIVITY_KUDOS, Dataset
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, STRAVA_ACTIVITY_KUDOS, Dataset
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 
@@ -30,14 +30,14 @@ def _found(dataset: Dataset, day: date, rows: int, accepted: int = 0) -> DayCoun
     return DayCounts(dataset.key, day, 1, 100, rows, accepted, 0, 0, rows)
 
 
-def _judged(rows: int, earlier: Sequence[int]) -> Verdict:
+def _judged(rows: int, earlier: Sequence[int]) -> CheckOutcome:
     counts = [_found(LINGOKIDS_EVENTS, DAY, rows)]
     return volume_as_expected(LINGOKIDS_EVENTS, counts, _history(LINGOKIDS_EVENTS, earlier), TODAY, rows_in_day)
 
 
 def test_a_usual_day_passes() -> None:
-    verdict = _judged(1_010, [1_000, 980, 1_050, 990, 1_010, 1_020, 970, 1_000])
-    assert (verdict.findings, verdict.figures, verdict.note) == ({}, {"days_judged": 1}, None)
+    outcome = _judged(1_010, [1_000, 980, 1_050, 990, 1_010, 1_020, 970, 1_000])
+    assert (outcome.findings, outcome.figures, outcome.note) == ({}, {"days_judged": 1}, None)
 
 
 @pytest.mark.parametrize("rows", [699, 1_301])
@@ -69,9 +69,9 @@ def test_small_counts_may_scatter_as_counts_do() -> None:
 
 @pytest.mark.parametrize("weeks", [0, 5])
 def test_without_six_weeks_there_is_not_enough_history(weeks: int) -> None:
-    verdict = _judged(0, [1_000] * weeks)
-    assert (verdict.findings, verdict.figures) == ({}, {"days_judged": 0})
-    assert verdict.note == "not enough history for 1 of 1 days: 6 weeks are needed"
+    outcome = _judged(0, [1_000] * weeks)
+    assert (outcome.findings, outcome.figures) == ({}, {"days_judged": 0})
+    assert outcome.note == "not enough history for 1 of 1 days: 6 weeks are needed"
     assert set(_judged(0, [1_000] * 6).findings) == {DAY}
 
 
@@ -82,15 +82,15 @@ def test_more_than_eight_weeks_ago_is_no_history() -> None:
 def test_days_of_the_same_load_are_history() -> None:
     days = [DAY - timedelta(weeks=weeks) for weeks in range(7)]
     counts = [_found(LINGOKIDS_EVENTS, day, 10 if day == DAY else 1_000) for day in days]
-    verdict = volume_as_expected(LINGOKIDS_EVENTS, counts, LoadHistory({}, {}), TODAY, rows_in_day)
-    assert set(verdict.findings) == {DAY}
-    assert verdict.note == "not enough history for 6 of 7 days: 6 weeks are needed"
+    outcome = volume_as_expected(LINGOKIDS_EVENTS, counts, LoadHistory({}, {}), TODAY, rows_in_day)
+    assert set(outcome.findings) == {DAY}
+    assert outcome.note == "not enough history for 6 of 7 days: 6 weeks are needed"
 
 
 def test_a_day_that_is_not_over_is_not_judged() -> None:
     counts = [_found(LINGOKIDS_EVENTS, DAY, 0)]
-    verdict = volume_as_expected(LINGOKIDS_EVENTS, counts, _history(LINGOKIDS_EVENTS, [1_000] * 8), DAY, rows_in_day)
-    assert verdict.findings == {}
+    outcome = volume_as_expected(LINGOKIDS_EVENTS, counts, _history(LINGOKIDS_EVENTS, [1_000] * 8), DAY, rows_in_day)
+    assert outcome.findings == {}
 
 
 def test_what_grows_with_each_observation_is_compared_by_what_a_load_accepted() -> None:

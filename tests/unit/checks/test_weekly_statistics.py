@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from engagement_assets.assets.raw_strava import WEEKLY_STATISTICS
-from engagement_assets.checks.catalog import Severity
-from engagement_assets.checks.verdict import Verdict
+from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.weekly_statistics import Interval, WeeklyStatistic, weekly_statistic_as_expected
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import STRAVA_ACTIVITIES
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.load_checks import Severity
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.retention import prune_raw_days
@@ -61,15 +61,15 @@ def _judge(
     own: DayWindow | None = None,
     statistic: WeeklyStatistic = COUNT,
     **load_options: Any,
-) -> Verdict:
+) -> CheckOutcome:
     """Judge a load, and publish it."""
     now = load_options.get("now", NOW)
     with open_load(lake, "strava", run_id="run", started_at=now) as load:
         write(load, Found({STRAVA_ACTIVITIES: rows}), read)
-        verdict = weekly_statistic_as_expected(load, statistic, (own or read).days())
-        held = {day: {statistic.claim.name: "odd"} for day in load.days if load_options.get("hold")}
+        outcome = weekly_statistic_as_expected(load, statistic, (own or read).days())
+        held = {day: {statistic.check.name: "odd"} for day in load.days if load_options.get("hold")}
         load.publish(held)
-    return verdict
+    return outcome
 
 
 def _series(*counts: int) -> dict[int, int]:
@@ -77,16 +77,16 @@ def _series(*counts: int) -> dict[int, int]:
 
 
 def test_a_usual_week_after_eight_passes(lake: Lake) -> None:
-    verdict = _judge(lake, _activities(_series(*EIGHT_WEEKS, 6)), _weeks(0, 8))
-    assert verdict.findings == {}
-    assert verdict.figures == {"weeks_judged": 9}
+    outcome = _judge(lake, _activities(_series(*EIGHT_WEEKS, 6)), _weeks(0, 8))
+    assert outcome.findings == {}
+    assert outcome.figures == {"weeks_judged": 9}
 
 
 @pytest.mark.parametrize("count", [0, 12])
 def test_a_week_far_below_or_above_fails_on_all_its_days(lake: Lake, count: int) -> None:
-    verdict = _judge(lake, _activities(_series(*EIGHT_WEEKS, count)), _weeks(0, 8))
-    assert set(verdict.findings) == set(_weeks(8, 8).days())
-    found = verdict.findings[_monday(8)]
+    outcome = _judge(lake, _activities(_series(*EIGHT_WEEKS, count)), _weeks(0, 8))
+    assert set(outcome.findings) == set(_weeks(8, 8).days())
+    found = outcome.findings[_monday(8)]
     z = (count - 5) / DEVIATION
     assert found.severity == Severity.WARN
     assert found.observed == count
@@ -102,23 +102,23 @@ def test_the_limit_itself_passes(z: float, is_expected: bool) -> None:
 
 
 def test_seven_weeks_are_not_enough_history(lake: Lake) -> None:
-    verdict = _judge(lake, _activities(_series(*[5] * 7, 40)), _weeks(0, 7))
-    assert verdict.findings == {}
-    assert verdict.note == "not enough history for the week of 2024-01-01: 8 complete weeks before are needed"
+    outcome = _judge(lake, _activities(_series(*[5] * 7, 40)), _weeks(0, 7))
+    assert outcome.findings == {}
+    assert outcome.note == "not enough history for the week of 2024-01-01: 8 complete weeks before are needed"
 
 
 def test_weeks_that_retention_has_removed_are_no_history(lake: Lake) -> None:
     _judge(lake, _activities(_series(*EIGHT_WEEKS, 6)), _weeks(0, 8))
     told = prune_raw_days(lake, STRAVA_ACTIVITIES, _monday(1), lambda: lambda _: True, dry_run=False)
     assert told.count == 7
-    verdict = _judge(lake, _activities({8: 12}), _weeks(8, 8))
-    assert verdict.findings == {}
-    assert verdict.note == "not enough history for the week of 2024-02-26: 8 complete weeks before are needed"
+    outcome = _judge(lake, _activities({8: 12}), _weeks(8, 8))
+    assert outcome.findings == {}
+    assert outcome.note == "not enough history for the week of 2024-02-26: 8 complete weeks before are needed"
 
 
 def test_the_judged_week_is_no_history_of_itself_nor_is_a_later_one(lake: Lake) -> None:
-    verdict = _judge(lake, _activities(_series(*EIGHT_WEEKS, 9, 20, 50)), _weeks(0, 10))
-    assert {day - timedelta(days=day.weekday()) for day in verdict.findings} == {_monday(8), _monday(9), _monday(10)}
+    outcome = _judge(lake, _activities(_series(*EIGHT_WEEKS, 9, 20, 50)), _weeks(0, 10))
+    assert {day - timedelta(days=day.weekday()) for day in outcome.findings} == {_monday(8), _monday(9), _monday(10)}
 
 
 def test_a_flat_series_does_not_alarm_at_the_same_value_and_does_at_another(lake: Lake) -> None:
@@ -170,8 +170,8 @@ def test_a_week_that_was_odd_before_is_no_news_when_it_is_only_read_again(lake: 
 def test_a_week_that_becomes_odd_when_it_is_read_again_fails(lake: Lake) -> None:
     assert _judge(lake, _activities(_series(*EIGHT_WEEKS, 5)), _weeks(0, 8)).findings == {}
     again = DayWindow(_monday(8), _monday(9) + timedelta(days=1))
-    verdict = _judge(lake, _activities({8: 50}), again, own=window(_monday(9)))
-    assert set(verdict.findings) == set(_weeks(8, 8).days())
+    outcome = _judge(lake, _activities({8: 50}), again, own=window(_monday(9)))
+    assert set(outcome.findings) == set(_weeks(8, 8).days())
 
 
 def test_a_week_that_is_held_is_judged_again_whenever_it_is_read(lake: Lake) -> None:

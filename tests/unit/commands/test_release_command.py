@@ -10,7 +10,7 @@ import pytest
 from engagement_assets.commands import release
 from engagement_assets.commands.downstream import TABLES_OVER_ALL_SOURCES
 from engagement_assets.commands.range_run import RangeRun
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 
 ARGUMENTS = ["--source", "runna", "--day", "2024-01-02", "--to", "2024-01-04", "--reason", " known "]
 

@@ -8,8 +8,8 @@ import pytest
 
 from engagement_assets.commands import replay
 from engagement_assets.commands.range_run import RangeRun
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from tests.lake_loads import DAY_1, DAY_2, DAY_3, Reject, event, events, publish, window

@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow, Extraction, UnreadPath
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
-from engagement_assets.extract.line_files import MAX_LINE_BYTES
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, Dataset
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.lines.line_files import MAX_LINE_BYTES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"
 EXTRACTED_AT = datetime(2024, 1, 31, 12, 30, tzinfo=UTC)

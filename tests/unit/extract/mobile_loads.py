@@ -7,11 +7,11 @@ from pathlib import Path
 
 import duckdb
 
+from engagement_assets.contracts.datasets import MOBILE_EVENTS
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract import mobile
-from engagement_assets.extract.extraction import ALL_DAYS, Calendar, DayWindow
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
-from engagement_assets.lake.datasets import MOBILE_EVENTS
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
 from tests.unit.extract.lingokids_loads import EXTRACTED_AT, Loaded, fetch
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "mobile"

@@ -17,10 +17,10 @@ import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engagement_assets.extract import runna
-from engagement_assets.extract.extraction import Calendar, DayWindow
-from engagement_assets.extract.file_index import FileIndex
-from engagement_assets.extract.landing import Landing
+from engagement_assets.contracts.extraction import Calendar, DayWindow
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.runna import extraction as runna
 from tests.unit.extract import lingokids_loads, mobile_loads
 from tests.unit.extract.lingokids_loads import EXTRACTED_AT, Loaded, event
 from tests.unit.extract.mobile_loads import HEADER, row

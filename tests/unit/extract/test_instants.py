@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from tests.unit.extract import lingokids_loads, mobile_loads
 from tests.unit.extract.instant_spellings import ACCEPTED, REFUSED

@@ -10,12 +10,12 @@ import duckdb
 import fsspec
 import pytest
 
+from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS, Dataset
+from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import Extraction
-from engagement_assets.extract.jsonl_records import JsonlRecords
-from engagement_assets.extract.landing import Landing
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.lines.jsonl_records import JsonlRecords
 from engagement_assets.extract.pseudonyms import pseudonym
-from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS, Dataset
 from tests.unit.extract.lingokids_loads import (
     DAY,
     EXTRACTED_AT,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.extract.event_files import date_in_path
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.file_index import FileIndex
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.landing.event_files import date_in_path
+from engagement_assets.extract.landing.index import FileIndex
 from tests.unit.extract.lingokids_loads import event, landing_with, load_events, write_events
 
 JANUARY_5 = date(2021, 1, 5)

@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.absent_values import is_absent
-from engagement_assets.extract.extraction import DayWindow
 from tests.unit.extract.lingokids_loads import event, load_events
 
 FIRST = date(2021, 1, 1)

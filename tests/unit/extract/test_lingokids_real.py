@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from engagement_assets.contracts.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract import lingokids
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.landing import Landing
-from engagement_assets.lake.datasets import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
+from engagement_assets.extract.landing.files import Landing
 from tests.unit.extract.lingokids_loads import EXTRACTED_AT, fetch, load_events
 
 REAL_INPUT_DIR = os.environ.get("REAL_INPUT_DIR")

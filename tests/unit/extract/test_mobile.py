@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
-from engagement_assets.extract.file_index import FileIndex
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.landing.index import FileIndex
 from tests.unit.extract.mobile_loads import (
     DAY,
     EXTRACTED_AT,

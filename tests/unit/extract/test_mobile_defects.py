@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.extract import csv_headers
-from engagement_assets.extract.csv_headers import MAX_COLUMNS, MAX_DIFFERENT_HEADERS, MAX_HEADER_CHARACTERS
+from engagement_assets.extract.lines import csv_headers
+from engagement_assets.extract.lines.csv_headers import MAX_COLUMNS, MAX_DIFFERENT_HEADERS, MAX_HEADER_CHARACTERS
 from engagement_assets.extract.mobile import MAX_ROW_BYTES
 from tests.unit.extract.mobile_loads import DAY, HEADER, landing_with, load_events, row, write_file
 

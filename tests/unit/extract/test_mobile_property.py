@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.absent_values import is_absent
-from engagement_assets.extract.extraction import DayWindow
 from engagement_assets.extract.mobile import COLUMNS
 from tests.unit.extract.mobile_loads import load_events
 

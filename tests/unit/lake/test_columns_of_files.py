@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RAW_DATASETS
 from engagement_assets.lake.columns_of_files import UnknownColumnsError, make_files_alike
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RAW_DATASETS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from tests.lake_loads import DAY_1, DAY_2, DAY_3, Found, event, events, files_below, publish, published, records, window

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.extract.extraction import MAX_FIELD_NAMES, MAX_NAME
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
     RUNNA_ACTIVITIES,
     RUNNA_ACTIVITY_LAPS,
 )
+from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME
 from engagement_assets.lake.known_records import records_whose_files_are_gone
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load

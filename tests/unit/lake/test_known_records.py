@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.lake.datasets import USER_EVENTS
+from engagement_assets.contracts.datasets import USER_EVENTS
 from engagement_assets.lake.known_records import published_rows, records_missing
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake import lake as lake_module
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake, LakeBusyError
 from tests.lake_loads import DAY_1, DAY_2, files_below
 

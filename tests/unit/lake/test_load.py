@@ -9,8 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.extract.extraction import ALL_DAYS, Calendar
-from engagement_assets.lake.datasets import (
+from engagement_assets.contracts.datasets import (
     LINGOKIDS_ACTIVITIES,
     LINGOKIDS_EVENTS,
     LINGOKIDS_USERS,
@@ -18,6 +17,7 @@ from engagement_assets.lake.datasets import (
     RUNNA_ACTIVITY_LAPS,
     Dataset,
 )
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeFullError
 from engagement_assets.lake.load import DayCounts, open_load
@@ -90,9 +90,9 @@ def test_counts_are_those_of_the_files_aside(lake: Lake) -> None:
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         write(load, found, window(DAY_1, DAY_3))
         assert load.counts() == [
-            DayCounts("raw_lingokids/events", DAY_1, 1, 100, 3, 2, 0, 1, rows_aside=3),
-            DayCounts("raw_lingokids/events", DAY_2, 1, 100, 1, 0, 1, 0, rows_aside=0),
-            DayCounts("raw_lingokids/events", DAY_3, 0, 0, 0, 0, 0, 0, rows_aside=0),
+            DayCounts("raw_lingokids/events", DAY_1, 1, 100, 3, 2, 0, 1, staged_rows=3),
+            DayCounts("raw_lingokids/events", DAY_2, 1, 100, 1, 0, 1, 0, staged_rows=0),
+            DayCounts("raw_lingokids/events", DAY_3, 0, 0, 0, 0, 0, 0, staged_rows=0),
         ]
         assert [counts.unaccounted for counts in load.counts()] == [0, 0, 0]
 
@@ -114,7 +114,7 @@ def test_rows_and_rejects_that_vanish_aside_are_unaccounted_for(lake: Lake) -> N
 def test_the_time_of_a_load_is_kept_in_utc(lake: Lake) -> None:
     local_time = load_time(1).astimezone(timezone(timedelta(hours=-11)))
     with open_load(lake, "source", run_id="run", started_at=local_time) as load:
-        load.write_aside(events(event("a", DAY_1)).extraction(load_time(1)), window(DAY_1))
+        load.stage(events(event("a", DAY_1)).extraction(load_time(1)), window(DAY_1))
         assert [counts.accepted for counts in load.counts()] == [1]
         load.publish({})
     assert published(lake, LINGOKIDS_EVENTS, "extracted_at") == [(DAY_1, datetime(2024, 6, 1, 12, 0, 1))]
@@ -167,8 +167,8 @@ def test_an_event_log_forgets_files_that_have_gone_when_that_is_meant(lake: Lake
 
     publish(lake, found("1", "2"), window(DAY_1, DAY_2), 1)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
-        load.write_aside(found("2").extraction(load.started_at), window(DAY_1, DAY_2), forget=True)
-        assert [(counts.rows_aside, counts.unaccounted) for counts in load.counts()] == [(1, 0), (0, 0)]
+        load.stage(found("2").extraction(load.started_at), window(DAY_1, DAY_2), forget=True)
+        assert [(counts.staged_rows, counts.unaccounted) for counts in load.counts()] == [(1, 0), (0, 0)]
         load.publish({})
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "of 2")]
     assert quarantined(lake, "source_path") == [(DAY_1, "2")]
@@ -224,7 +224,7 @@ def test_a_newer_snapshot_that_has_gone_is_forgotten_when_that_is_meant(lake: La
     for number, (name, country) in enumerate([("2024-02.jsonl", "mx"), ("2024-01.jsonl", "us")]):
         found = Found({LINGOKIDS_USERS: [{"user_id": "ana", "source_path": name, "country_code": country}]})
         with open_load(lake, "users", run_id="run", started_at=load_time(number)) as load:
-            load.write_aside(found.extraction(load.started_at), None, forget=True)
+            load.stage(found.extraction(load.started_at), None, forget=True)
             load.publish({})
     assert published(lake, LINGOKIDS_USERS, "country_code") == [(WHOLE_DATASET_DAY, "us")]
 
@@ -353,5 +353,5 @@ def test_a_remote_lake_takes_the_same_loads() -> None:
     publish(lake, events(event("b", DAY_1)), window(DAY_1, DAY_2), 2)
     with open_load(lake, "source", run_id="run", started_at=load_time(3)) as load:
         write(load, events(), window(DAY_1, DAY_2))
-        assert [(counts.day, counts.rows_aside) for counts in load.counts()] == [(DAY_1, 2), (DAY_2, 0)]
+        assert [(counts.day, counts.staged_rows) for counts in load.counts()] == [(DAY_1, 2), (DAY_2, 0)]
     assert lake.days(LINGOKIDS_EVENTS) == [DAY_1, DAY_2]

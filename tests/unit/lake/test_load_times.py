@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -24,7 +24,7 @@ def test_releases_and_replays_read_no_files(tmp_path: Path) -> None:
     with open_load(lake, name, run_id="replay", started_at=load_time(3)) as load:
         replay = Replay(load, [LINGOKIDS_EVENTS], [DAY_2], Choice(), SourceTraits())
         replay.records()
-        load.add_aside(events(event("c", DAY_2)).extraction(load.started_at), [DAY_2])
+        load.stage_additions(events(event("c", DAY_2)).extraction(load.started_at), [DAY_2])
         load.connection.execute("create temp table replay_left as select *, day as accepted_on from replay_records")
         load.publish_additions(replay.trace())
     first = FIRST_LOAD + timedelta(seconds=1)
@@ -37,7 +37,7 @@ def test_a_load_while_the_clock_was_ahead_does_not_hide_what_lands_after_it_was_
     publish(lake, events(event("a", DAY_1)), window(DAY_1), 1, name=name)
     ahead = datetime.now(UTC) + timedelta(days=2)
     with open_load(lake, name, run_id="ahead", started_at=ahead) as load:
-        load.write_aside(events(event("a", DAY_1), event("b", DAY_2)).extraction(ahead), window(DAY_1, DAY_2))
+        load.stage(events(event("a", DAY_1), event("b", DAY_2)).extraction(ahead), window(DAY_1, DAY_2))
         load.publish({})
     assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: load_time(1)}
 

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, LINGOKIDS_USERS, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.contracts.datasets import (
+    LINGOKIDS_EVENTS,
+    LINGOKIDS_USERS,
+    RUNNA_ACTIVITIES,
+    RUNNA_ACTIVITY_LAPS,
+)
 from engagement_assets.lake.held_days import NeverLoadedError, release
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import open_load

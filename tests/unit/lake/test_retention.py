@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from engagement_assets.lake.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, RAW_DATASETS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import PrunedDayError
 from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from engagement_assets.checks.evidence import FAILING_DAYS, FAILING_ROWS
+from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
 from engagement_assets.report.evidence import check_states
 
 RESULTS = {

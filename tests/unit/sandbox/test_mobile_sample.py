@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engagement_assets.extract.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.sandbox.mobile_sample import COLUMNS, ROW_DEFECTS, mobile_files
 from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper, SampleLedger

@@ -7,12 +7,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from engagement_assets.contracts.datasets import RAW_DATASETS
 from engagement_assets.extract.pseudonyms import pseudonym
-from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.transform.data_tests import (
     FailedTest,
+    check,
     check_description,
-    claim,
     failing_keys,
     is_personal,
     readable_sql,
@@ -79,7 +79,7 @@ def keys(
     ],
 )
 def test_a_name_is_read_as_the_claim_that_it_is(test: Mapping[str, Any], said: str) -> None:
-    assert claim(test) == said
+    assert check(test) == said
 
 
 def test_a_check_says_what_its_failure_does_and_why() -> None:

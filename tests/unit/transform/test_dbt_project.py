@@ -1,4 +1,4 @@
-"""What holds for every dbt test of the project: a severity with its reason, a name that claims, one check of one asset.
+"""What holds for every dbt test of the project: a severity with its reason, a name that checks, one check of one asset.
 
 Belongs here: rules over the manifest. Not here: what a test finds (see `tests/integration/test_*_checks.py`).
 """
@@ -99,7 +99,7 @@ def test_a_dbt_test_without_severity_or_reason_is_found(dbt_tests: dict[str, Nod
 def test_names_are_unique_and_list_no_arguments(dbt_tests: dict[str, Node]) -> None:
     names = Counter(node["name"] for node in dbt_tests.values())
     assert [name for name, times in names.items() if times > 1] == []
-    # dbt's own names are short claims for two kinds, and lists of all arguments for the others.
+    # dbt's own names are short checks for two kinds, and lists of all arguments for the others.
     assert [
         node["name"]
         for node in dbt_tests.values()

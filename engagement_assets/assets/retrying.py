@@ -1,0 +1,49 @@
+"""Which failures of a step may heal by themselves, and when it is tried again.
+
+Belongs here: telling network, rate limits and locks from failures that stay. Not here: the retries of a single request
+(`extract/services/client.py`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import duckdb
+
+from engagement_assets.extract.services.client import ApiError, ApiUnavailableError
+from engagement_assets.lake.lake import LakeBusyError
+from engagement_assets.settings import Settings
+from engagement_assets.transform.build import WarehouseLockedError, is_held_lock
+
+MAX_RETRIES = 2
+
+
+@contextmanager
+def retrying(settings: Settings, context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Let Dagster try the step twice more for what may heal, the second time after a longer pause.
+
+    What will not heal fails at once: credentials that are refused, an answer that breaks its contract, and whatever is
+    not named here.
+
+    Raises:
+        dagster.RetryRequested: a service or the network did not answer, or somebody else holds a lock.
+        dagster.Failure: a service refuses, or answers what it must not.
+    """
+    try:
+        yield
+    except ApiError as error:
+        if not isinstance(error, ApiUnavailableError):
+            raise dg.Failure(str(error), allow_retries=False) from error
+        raise _again(settings, context) from error
+    except (ConnectionError, TimeoutError, LakeBusyError, WarehouseLockedError) as error:
+        raise _again(settings, context) from error
+    except duckdb.IOException as error:
+        if not is_held_lock(error):
+            raise
+        told = f"{error}. Close what has it open; tools read the published copy, which is never locked"
+        raise _again(settings, context) from WarehouseLockedError(told)
+
+
+def _again(settings: Settings, context: dg.AssetExecutionContext) -> dg.RetryRequested:
+    pause = settings.api_retry_delay_s * 2**context.retry_number
+    return dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=pause)

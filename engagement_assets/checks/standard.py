@@ -1,0 +1,244 @@
+"""What judges a load of a load, on what was staged, before any of it becomes visible.
+
+Belongs here: the checks of counts, fields and records of one load, each telling the failing days. Not here: checks that
+compare with history (`volume.py`, `weekly_statistics.py`), what happens to a failing day (see `assets/raw_load.py`),
+and data rules on tables (dbt tests).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
+from engagement_assets.checks.outcome import KEYS_SHOWN, CheckOutcome, Finding
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR
+from engagement_assets.contracts.load_checks import (
+    FEW_RECORDS_ARE_GONE,
+    HAS_NOT_SHRUNK,
+    RECONCILES,
+    REJECTED_SHARE,
+    SCHEMA_DRIFT,
+    CheckDefinition,
+    Severity,
+)
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.extraction_tables import reject_places, reject_reasons
+from engagement_assets.lake.known_records import records_whose_files_are_gone
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load import Load
+from engagement_assets.lake.load_records import DayCounts
+from engagement_assets.settings import Settings
+from engagement_assets.shown_text import as_markdown
+
+# A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
+MAX_SHARE_GONE = 0.2
+# A handful of records without a field is a handful of bad records; the field has gone when all of so many lack it.
+MIN_RECORDS_WITHOUT_FIELD = 10
+_NAMES_SHOWN = 20
+
+
+def few_records_are_gone(
+    dataset: Dataset,
+    missing: Mapping[date, tuple[int, int]],
+    *,
+    as_a_whole: Sequence[date] = (),
+    allow_shrink: bool,
+) -> CheckOutcome:
+    """No more than a fifth of the records known before is gone, on each day, or else of all days `as_a_whole`.
+
+    `missing` holds, per day, how many records were known and how many of them are missing now. Days that are judged as
+    a whole fail together: what came in place of so much that is gone may be somebody else's.
+    """
+    known, gone = (sum(counts[place] for counts in missing.values()) for place in (0, 1))
+    judged = dict.fromkeys(as_a_whole, (known, gone)) if as_a_whole else missing
+    findings = {
+        day: Finding(
+            f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. See whether the "
+            "service is well and still asked for the same account, or run this with allow_shrink if they are to go",
+            FEW_RECORDS_ARE_GONE.severity,
+            observed=f"{day_gone:,} of {day_known:,} {dataset.name} gone",
+            expected=f"at most {MAX_SHARE_GONE:.0%} gone",
+        )
+        for day, (day_known, day_gone) in judged.items()
+        if day_gone > MAX_SHARE_GONE * day_known and not allow_shrink
+    }
+    return CheckOutcome(FEW_RECORDS_ARE_GONE, dataset, findings, {"records_known": known, "records_gone": gone})
+
+
+def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool) -> CheckOutcome:
+    """No record of a published day is missing from the new one because its landing file has gone.
+
+    A renamed file does no harm, a record that arrives in another file counts as there.
+    """
+    lost = {} if allow_shrink else records_whose_files_are_gone(load, dataset, files_read)
+    findings = {
+        day: Finding(
+            f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {as_markdown(example)}; the "
+            "published day is kept. Put the files back, or run this day with allow_shrink if they are meant to go",
+            HAS_NOT_SHRUNK.severity,
+            observed=f"{records:,} {dataset.name} of {files:,} landing files gone",
+            expected="none gone",
+            rows=records,
+            keys=(example,),
+        )
+        for day, (records, files, example) in lost.items()
+    }
+    return CheckOutcome(HAS_NOT_SHRUNK, dataset, findings, {"records_gone": sum(item[0] for item in lost.values())})
+
+
+def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> CheckOutcome:
+    """Records read = accepted + quarantined + duplicates, day by day."""
+    findings = {
+        day.day: Finding(
+            f"{day.records_read:,} records read, but {day.accepted:,} accepted + {day.quarantined:,} quarantined + "
+            f"{day.duplicates:,} duplicates; {day.unaccounted:,} unaccounted for",
+            RECONCILES.severity,
+            observed=day.accepted + day.quarantined + day.duplicates,
+            expected=day.records_read,
+        )
+        for day in counts
+        if day.unaccounted != 0
+    }
+    names = ("records_read", "accepted", "quarantined", "duplicates")
+    figures = {name: sum(getattr(day, name) for day in counts) for name in names}
+    return CheckOutcome(RECONCILES, dataset, findings, figures)
+
+
+def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> CheckOutcome:
+    """Few of a day's records are rejected; too many hold it, unless it has too few records to say so.
+
+    Records outside of the calendar are told, however few they are, and never hold the day that they count on.
+    """
+    warns, halts, min_records = (
+        limit.of(dataset.source)
+        for limit in (
+            settings.rejected_share_warn,
+            settings.rejected_share_halt,
+            settings.rejected_share_min_records,
+        )
+    )
+    reasons_by_day = reject_reasons(load.connection).get(dataset.key, {})
+    findings: dict[date, Finding] = {}
+    for day in counts:
+        reasons = reasons_by_day.get(day.day, {})
+        share = day.quarantined / max(day.records_read, 1)
+        # Records of other years say nothing about the day that they are told on.
+        foreign = reasons.get(OUTSIDE_CALENDAR, 0)
+        own_share = (day.quarantined - foreign) / max(day.records_read - foreign, 1)
+        is_halting = own_share > halts and day.records_read - foreign >= min_records
+        if share <= warns and not is_halting and not foreign:
+            continue
+        told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
+        # Every failing day has rejects: those of the first ones are as many as are shown.
+        keys = reject_places(load.connection, dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
+        is_foreign_alone = share <= warns and not is_halting
+        findings[day.day] = Finding(
+            f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {told}",
+            Severity.HALT if is_halting else Severity.WARN,
+            observed=f"{foreign:,} outside of the calendar"
+            if is_foreign_alone
+            else f"{own_share if is_halting else share:.2%}",
+            expected="0 outside of the calendar"
+            if is_foreign_alone
+            else f"at most {halts if is_halting else warns:.2%}",
+            rows=day.quarantined,
+            keys=tuple(keys),
+        )
+    figures = {
+        "records_read": sum(day.records_read for day in counts),
+        "quarantined": sum(day.quarantined for day in counts),
+    }
+    return CheckOutcome(REJECTED_SHARE, dataset, findings, figures, rows_in=Lake.quarantine_key)
+
+
+def schema_drift(
+    dataset: Dataset,
+    counts: Sequence[DayCounts],
+    unknown_fields: Mapping[date, Mapping[str, int]],
+    known_fields: Collection[str],
+    reasons: Mapping[date, Mapping[str, int]],
+) -> CheckOutcome:
+    """No new field, and no required one that all records of a day lack.
+
+    New is a field that no contract names and that no load published before has met: it is told once. The fields come
+    with the number of records that hold them.
+    """
+    findings = {}
+    for day in counts:
+        new = {name: records for name, records in unknown_fields.get(day.day, {}).items() if name not in known_fields}
+        gone = [
+            reason.removeprefix("missing_")
+            for reason, records in reasons.get(day.day, {}).items()
+            if reason.startswith("missing_") and records == day.records_read
+        ]
+        sentences = []
+        if gone:
+            sentences.append(f"all {day.records_read:,} records lack the required field {gone[0]}")
+        if new:
+            told = [f"{as_markdown(name)} ({records:,} records)" for name, records in new.items()][:_NAMES_SHOWN]
+            more = f" and {len(new) - _NAMES_SHOWN:,} more" if len(new) > _NAMES_SHOWN else ""
+            sentences.append(f"new fields that no contract names: {', '.join(told)}{more}")
+        if sentences:
+            findings[day.day] = Finding(
+                "; ".join(sentences),
+                Severity.HALT if gone and day.records_read >= MIN_RECORDS_WITHOUT_FIELD else Severity.WARN,
+                observed="; ".join([*(f"no {name}" for name in gone), *([", ".join(new)] if new else [])]),
+                expected="the fields of the contract",
+                keys=tuple(new),
+            )
+    every_field = {name for fields in unknown_fields.values() for name in fields}
+    return CheckOutcome(SCHEMA_DRIFT, dataset, findings, {"unknown_fields": ", ".join(sorted(every_field))})
+
+
+def has_no_duplicate_ids(load: Load, check: CheckDefinition, dataset: Dataset, neighbours: str) -> CheckOutcome:
+    """No id of the dataset stands twice in what is staged; one that stands on a neighbouring day, too, has moved.
+
+    `neighbours` are the rows that the lake holds of days beside the window, as SQL for a table.
+    """
+    (key,) = dataset.identity
+    rows = load.connection.execute(
+        f"""
+        with
+
+        staged as (
+            select day, {key}, count(*) over (partition by {key}) as times
+            from {load.staged_rows(dataset)}
+        ),
+
+        beside as (
+            select distinct {key}
+            from {neighbours}
+            where
+                day not in (select unnest($days::date[]))
+                and {key} in (select {key} from staged)
+        )
+
+        select
+            day,
+            count(*) filter (where times > 1),
+            count(*) filter (where times = 1),
+            (list(distinct {key}::varchar order by {key}::varchar))[:{KEYS_SHOWN}]
+        from staged
+        where times > 1 or {key} in (select {key} from beside)
+        group by day
+        """,
+        {"days": load.days},
+    ).fetchall()
+    findings = {}
+    for day, repeated, moved, ids in rows:
+        told = [f"{repeated:,} rows share their {key} with another row of this load"] if repeated else []
+        if moved:
+            told.append(
+                f"{moved:,} {dataset.name} stand on a neighbouring day, too, and have moved from there or to there; "
+                "run both days together"
+            )
+        findings[day] = Finding(
+            "; ".join(told) + f"; such as {as_markdown(ids[0])}",
+            check.severity if repeated else Severity.WARN,
+            observed=repeated + moved,
+            expected=0,
+            rows=repeated + moved,
+            keys=tuple(ids),
+        )
+    ids_told = {found for finding in findings.values() for found in finding.keys}
+    where = f"{key}::varchar in ({', '.join(map(sql_text, sorted(ids_told)))})" if ids_told else None
+    return CheckOutcome(check, dataset, findings, rows_in=Lake.day_key, rows_where=where)

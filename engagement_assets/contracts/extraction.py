@@ -1,0 +1,109 @@
+"""What every extractor hands over: queries for accepted rows, rejected records and counts.
+
+Belongs here: the shape of one extraction. Not here: how a source is read (one module per source beside this one) or
+how days are written (see `lake/`). Nothing in this folder imports Dagster or dbt.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+
+@dataclass(frozen=True, order=True)
+class DayWindow:
+    """A half-open range of UTC days, `[start, end)`."""
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        """Refuse a window without days."""
+        if self.end <= self.start:
+            raise ValueError(f"the first day must not lie after the last, found the window [{self.start}, {self.end})")
+
+    def days(self) -> list[date]:
+        """Every day of the window, oldest first."""
+        return [self.start + timedelta(days=offset) for offset in range((self.end - self.start).days)]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The UTC days that a record's own time may lie on, from `first` to `last` inclusive.
+
+    It begins with the first partition. It ends where a clock that is ahead is no longer believed, which may be after
+    the newest day that can be loaded by now: a record of such a day waits for it.
+    """
+
+    first: date
+    last: date
+
+    @classmethod
+    def at(cls, now: datetime, first: date, days_ahead: int) -> "Calendar":
+        """The calendar at an instant; `days_ahead` of its UTC day are believed."""
+        return cls(first, now.astimezone(UTC).date() + timedelta(days=days_ahead))
+
+    def __contains__(self, day: date) -> bool:
+        """Whether a record of the day is counted on it."""
+        return self.first <= day <= self.last
+
+    def is_outside_sql(self, moment: str) -> str:
+        """SQL for whether the SQL timestamp `moment` lies outside; NULL for NULL."""
+        return f"({moment} < timestamp '{self.first}' or {moment} >= timestamp '{self.last}' + interval '1' day)"
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return f"{self.first} to {self.last}"
+
+
+# The reason code of a record whose own time no run is for.
+OUTSIDE_CALENDAR = "outside_calendar"
+
+# Where nothing but a record's own words says when it was, all that they can say is believed.
+ALL_DAYS = Calendar(date.min, date.max)
+
+
+@dataclass(frozen=True, order=True)
+class UnreadPath:
+    """A file or folder that no load reads: its path below the landing zone, and why."""
+
+    key: str
+    why: str
+
+
+# Who puts data into names of fields sends any number of them. More than this nobody reads, and each load's record keeps
+# them all. A name that is longer is cut where people read it.
+MAX_FIELD_NAMES = 1_000
+MAX_NAME = 200
+OTHER_FIELDS = "… and others"
+
+NO_PLACEHOLDERS = (
+    "select null::varchar as dataset, null::date as day, null::varchar as field, 0::bigint as records where false"
+)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The outcome of reading one source for a window, as SQL queries over the load's DuckDB connection.
+
+    `accepted` maps a dataset key to a query giving that dataset's columns (see `contracts/datasets.py`) and `day`, one
+    row per identity: duplicates within the load are already removed. For a dataset without days, `day` is absent.
+    `rejected` gives `dataset, day, source_path, position, raw_text, reason_code, message` (`position` is the line or
+    the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where they say
+    something `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text
+    are pseudonyms).
+    `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
+    the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
+    `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
+    `placeholders` gives the same of values that a device writes for "none" and that became NULL.
+    `files_there` are all landing files that could be read, also those that were known to hold nothing of the window.
+    `never_read` are files and folders of the source that no load reads, whatever its window.
+    """
+
+    accepted: Mapping[str, str]
+    rejected: str
+    counts: str
+    unknown_fields: str
+    files_read: tuple[str, ...] = field(default=())
+    files_there: tuple[str, ...] = field(default=())
+    placeholders: str = NO_PLACEHOLDERS
+    never_read: tuple[UnreadPath, ...] = field(default=())

@@ -1,0 +1,112 @@
+"""The checks of a load: their names, what each checks, and what a failing day comes to unless a setting differs.
+
+Belongs here: names and checks, which settings can be compared with. Not here: what judges (the modules beside this
+one). Nothing here needs Dagster.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a failing day comes to: it is let through with a warning, or held."""
+
+    WARN = "warn"
+    HALT = "halt"
+
+
+@dataclass(frozen=True)
+class CheckDefinition:
+    """One check: its name, what it checks, and the severity of a finding that names none itself."""
+
+    name: str
+    description: str
+    severity: Severity
+
+
+RECONCILES = CheckDefinition(
+    "reconciles",
+    "Every record that was read is accepted, quarantined or a duplicate; counted in the files staged.",
+    Severity.HALT,
+)
+REJECTED_SHARE = CheckDefinition(
+    "rejected_share",
+    "Nearly all records of a day can be used. A share of rejected ones above REJECTED_SHARE_WARN warns; one above "
+    "REJECTED_SHARE_HALT holds the day, where it has REJECTED_SHARE_MIN_RECORDS records or more. Records outside of "
+    "the calendar warn, however few they are, and hold no day.",
+    Severity.WARN,
+)
+SCHEMA_DRIFT = CheckDefinition(
+    "schema_drift",
+    "No field is new that no contract names (warns), and no required field has gone from all records of a day (holds "
+    "the day, where it has ten records or more).",
+    Severity.WARN,
+)
+VOLUME_AS_EXPECTED = CheckDefinition(
+    "volume_as_expected",
+    "The rows of a day are near the median of the same weekday in the eight weeks before it.",
+    Severity.WARN,
+)
+HAS_NOT_SHRUNK = CheckDefinition(
+    "has_not_shrunk",
+    "No activity of the published batch is missing because its landing file has gone; "
+    "allow_shrink says that this is meant.",
+    Severity.HALT,
+)
+EVERY_FILE_IS_READ = CheckDefinition(
+    "every_file_is_read",
+    "All files and folders of the source in the landing zone lie under paths that loads read, whatever their days.",
+    Severity.WARN,
+)
+FILES_HOLD_WHAT_WAS_LOADED = CheckDefinition(
+    "files_hold_what_was_loaded",
+    "No landing file that is there lacks an event that came from it; the event stays, unless allow_shrink says "
+    "that its loss is meant.",
+    Severity.WARN,
+)
+FEW_RECORDS_ARE_GONE = CheckDefinition(
+    "has_not_shrunk",
+    "The service still knows at least four of five records that it gave before; allow_shrink says that this is meant.",
+    Severity.HALT,
+)
+STRAVA_HAS_NO_DUPLICATE_IDS = CheckDefinition(
+    "strava_has_no_duplicate_ids",
+    "No activity id stands twice in what was loaded. One that the lake also has on a day beside the window has moved "
+    "over midnight: this warns, since the tables take its newest state.",
+    Severity.HALT,
+)
+STRAVA_WEEKLY_COUNT_AS_EXPECTED = CheckDefinition(
+    "strava_weekly_count_as_expected",
+    "The activities of a complete week are within the two-sided 90 % interval of the complete weeks before it.",
+    Severity.WARN,
+)
+STRAVA_WEEKLY_KUDOS_AS_EXPECTED = CheckDefinition(
+    "strava_weekly_kudos_as_expected",
+    "The average kudos of a complete week are within the two-sided 90 % interval of the complete weeks before it.",
+    Severity.WARN,
+)
+IS_FRESH = CheckDefinition(
+    "is_fresh",
+    "The newest day that should be there by now has been loaded: FRESHNESS_HOURS after its end, or earlier.",
+    Severity.WARN,
+)
+
+# What every raw dataset is judged by.
+STANDARD_CHECKS = (RECONCILES, REJECTED_SHARE, SCHEMA_DRIFT, VOLUME_AS_EXPECTED)
+STRAVA_CHECKS = (
+    STRAVA_HAS_NO_DUPLICATE_IDS,
+    STRAVA_WEEKLY_COUNT_AS_EXPECTED,
+    STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
+)
+CHECK_NAMES = frozenset(
+    check.name
+    for check in (
+        *STANDARD_CHECKS,
+        *STRAVA_CHECKS,
+        HAS_NOT_SHRUNK,
+        EVERY_FILE_IS_READ,
+        FILES_HOLD_WHAT_WAS_LOADED,
+        FEW_RECORDS_ARE_GONE,
+        IS_FRESH,
+    )
+)

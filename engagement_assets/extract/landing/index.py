@@ -1,0 +1,127 @@
+"""Which days the files of the landing zone hold, so that a day's run opens only what it needs.
+
+Belongs here: remembering what was found in a file, and whether the file is still that file. Not
+here: finding it (the source's own module), where the index lies (the lake's business).
+
+The index is no record of anything: when it is lost or damaged, files are read again and it is whole.
+"""
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from engagement_assets.contracts.extraction import Calendar, DayWindow
+from engagement_assets.extract.landing.files import LandingFile
+
+_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class FileDays:
+    """What is known of one version of a file.
+
+    `days` are all days that its records name, also such as no load is for. `has_undated` says that there are records
+    which name none. `earlier_days` are those that only earlier versions of the file have named.
+    """
+
+    size: int
+    version: str
+    days: frozenset[date]
+    has_undated: bool = False
+    earlier_days: frozenset[date] = frozenset()
+
+    def days_in(self, calendar: Calendar) -> set[date]:
+        """The days of the calendar that its records name."""
+        return {day for day in self.days if day in calendar}
+
+    def needs_a_home(self, calendar: Calendar) -> bool:
+        """Whether it has records that count on no day of their own: without one, or outside of the calendar."""
+        return self.has_undated or any(day not in calendar for day in self.days)
+
+
+@dataclass
+class FileIndex:
+    """What is known of the landing files, by their keys."""
+
+    files: dict[str, FileDays] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, uri: str) -> "FileIndex":
+        """Read an index that `save` has written; empty when there is none that can be read."""
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        try:
+            with filesystem.open(path, "rt", encoding="utf-8") as stream:
+                document = json.load(stream)
+            if document["format"] != _FORMAT:
+                return cls()
+            return cls(
+                {
+                    key: FileDays(
+                        size,
+                        version,
+                        frozenset(map(date.fromisoformat, days)),
+                        has_undated,
+                        frozenset(map(date.fromisoformat, earlier)),
+                    )
+                    for key, (size, version, days, has_undated, earlier) in document["files"].items()
+                }
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+    def save(self, uri: str) -> None:
+        """Write the index as a whole: a reader sees the old one or the new one."""
+        document = {
+            "format": _FORMAT,
+            "files": {
+                key: (
+                    item.size,
+                    item.version,
+                    sorted(map(str, item.days)),
+                    item.has_undated,
+                    sorted(map(str, item.earlier_days)),
+                )
+                for key, item in sorted(self.files.items())
+            },
+        }
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        # An object store makes an object visible when it is complete, a folder needs a rename.
+        is_local = isinstance(filesystem, LocalFileSystem)
+        aside = f"{path}.{os.getpid()}" if is_local else path
+        with filesystem.open(aside, "wt", encoding="utf-8") as stream:
+            json.dump(document, stream)
+        if is_local:
+            Path(aside).replace(path)
+
+    def of(self, file: LandingFile) -> FileDays | None:
+        """What is known of this very version of a file."""
+        known = self.files.get(file.key)
+        is_same = known is not None and (known.size, known.version) == (file.size, file.version)
+        return known if is_same else None
+
+    def without_days(self, window: DayWindow, calendar: Calendar) -> frozenset[str]:
+        """The files all of whose records count on days outside of the window."""
+        days = window.days()
+        return frozenset(
+            key
+            for key, item in self.files.items()
+            if item.days_in(calendar).isdisjoint(days) and not item.needs_a_home(calendar)
+        )
+
+    def record(self, file: LandingFile, days: Collection[date], *, has_undated: bool) -> None:
+        """Remember what a file holds, and of its earlier versions the days."""
+        before = self.files.get(file.key)
+        earlier = before.days | before.earlier_days if before else frozenset()
+        self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_undated, earlier.difference(days))
+
+    def forget_others(self, prefix: str, files: Collection[LandingFile]) -> None:
+        """Forget the files below `prefix` that are not among `files`: they have gone."""
+        keys = {file.key for file in files}
+        self.files = {key: item for key, item in self.files.items() if key in keys or not key.startswith(f"{prefix}/")}

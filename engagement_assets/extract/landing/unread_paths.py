@@ -1,0 +1,34 @@
+"""Files and folders of the landing zone that lie beside the folders that sources read, such as `mobile-events/`.
+
+Belongs here: which folders sources read, and what lies on the way to them and leads to none. Not here: files within
+such a folder (`event_files.py`, `runna/extraction.py`), or who is told (`checks/landing_zone.py`).
+"""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from engagement_assets.contracts.extraction import UnreadPath
+from engagement_assets.extract.landing.files import Landing
+
+# Every folder that some source reads.
+PREFIXES = ("lingokids/activities", "lingokids/events", "lingokids/users", "mobile_events", "runna/activities")
+
+
+def unread_paths(landing: Landing, prefix: str, prefixes: Sequence[str] = PREFIXES) -> list[UnreadPath]:
+    """What lies in the folders above `prefix`, is on the way to none of `prefixes`, and is named most like this one.
+
+    Each stranger is so told by the load of one source alone.
+    """
+    found = []
+    parts = prefix.split("/")
+    for depth in range(len(parts)):
+        folder = "/".join(parts[:depth])
+        near = [item for item in prefixes if item.startswith(f"{folder}/" if folder else "")]
+        for name in landing.names_in(folder):
+            key = f"{folder}/{name}" if folder else name
+            if any(item == key or item.startswith(f"{key}/") for item in near):
+                continue
+            meant = max(near, key=lambda item: SequenceMatcher(None, key.lower(), item).ratio())
+            if meant == prefix:
+                found.append(UnreadPath(key, f"no source reads it; is {prefix}/ meant?"))
+    return found

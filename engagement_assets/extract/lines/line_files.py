@@ -1,0 +1,328 @@
+"""Files with one record a line, made safe to read in bulk.
+
+Belongs here: what a file can do to its neighbours before anyone looks at the records in it (bytes that are no UTF-8,
+endless lines, NUL bytes, carriage returns, compression that breaks off) and the one way to read many files as lines.
+Not here: what a line must hold (`json_records.py`, `csv_records.py`) or which files to read (the source's module).
+
+DuckDB reads lines at gigabytes a second, but a single byte that is no UTF-8 fails the whole read, a NUL byte silently
+cuts a line short and a carriage return counts as a line of its own. So every file is looked through first, which costs
+a tenth of a second for half a gigabyte. A clean file is then read where it lies; any other is copied aside without the
+lines that nobody can read. Such a line leaves a blank line behind, so that line numbers stay those of the source.
+"""
+
+import codecs
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_RAW_TEXT = 64 * 1024
+# What a compressed file holds is written to the disk before it is read. Ten million events take six gigabytes.
+MAX_GZIP_BYTES = 8 * 1024**3
+# Logs of one kind shrink to a thirtieth, made-up ones to a hundredth, one byte repeated to a thousandth.
+MAX_GZIP_RATIO = 200
+# So much is read in a tenth of a second and does no harm, however small the file is.
+_ALWAYS_DECOMPRESSED_BYTES = 64 * 1024 * 1024
+
+_CHUNK_BYTES = 256 * 1024
+# DuckDB's own limit is 2,000,000 bytes a line; longer ones need buffers that are sized for them.
+_USUAL_LINE_BYTES = 1_000_000
+_GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class LineKind:
+    """What a line is, in the words of a message, and what becomes of bytes that would spoil it.
+
+    A NUL byte is told under `nul_reason`. What is left of carriage returns becomes a space where
+    that is white space between values, else the line is left out.
+    """
+
+    expected: str
+    nul_reason: str
+    carriage_return_is_space: bool
+
+
+JSON_LINE = LineKind("a JSON object", "not_json", carriage_return_is_space=True)
+CSV_LINE = LineKind("a row of text", "nul_byte", carriage_return_is_space=False)
+
+
+@dataclass(frozen=True)
+class LineFile:
+    """A file that DuckDB can read as it is.
+
+    `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
+    It has `size` bytes, and no line of it has more than `longest`; `malformed_count` lines were left out of it.
+    """
+
+    file_id: int
+    key: str
+    path: str
+    size: int
+    malformed_count: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class PreparedFiles:
+    """Files ready for one bulk read, and the JSONL file that tells of the lines left out of them."""
+
+    files: tuple[LineFile, ...]
+    malformed_lines: Path
+
+    @property
+    def paths(self) -> list[str]:
+        """What to read all lines from; without files it is the file of sick lines, then empty."""
+        return [file.path for file in self.files] or [str(self.malformed_lines)]
+
+    def lines_sql(self) -> str:
+        """A `read_csv` call giving `line` (NULL when blank) and `filename`, for the bound parameter `$paths`."""
+        longest = max((file.longest for file in self.files), default=0)
+        sizes = (
+            f", parallel = false, max_line_size = {longest + 1}, buffer_size = {2 * (longest + 1)}"
+            if longest >= _USUAL_LINE_BYTES
+            else ""
+        )
+        return (
+            "read_csv($paths, columns = {'line': 'VARCHAR'}, delim = '', quote = '', escape = '', header = false, "
+            "auto_detect = false, new_line = '\\n', strict_mode = false, compression = 'none', filename = true, "
+            f"hive_partitioning = false{sizes})"
+        )
+
+    def malformed_lines_sql(self) -> str:
+        """A query giving `file_id, position, raw_text, reason_code, message, line_bytes` of the lines left out."""
+        path = str(self.malformed_lines).replace("'", "''")
+        return (
+            f"select * from read_json('{path}', format = 'newline_delimited', columns = {{file_id: 'BIGINT', "
+            "position: 'BIGINT', raw_text: 'VARCHAR', reason_code: 'VARCHAR', message: 'VARCHAR', "
+            "line_bytes: 'BIGINT'})"
+        )
+
+
+@dataclass(frozen=True)
+class GzipLimits:
+    """How much of a gzip file is decompressed.
+
+    No more than `max_bytes`, and of what is longer than `always_bytes` no more than `max_ratio` times the file's size.
+    """
+
+    max_bytes: int = MAX_GZIP_BYTES
+    max_ratio: int = MAX_GZIP_RATIO
+    always_bytes: int = _ALWAYS_DECOMPRESSED_BYTES
+
+
+def prepare_files(
+    sources: Iterable[tuple[str, Path]],
+    workdir: Path,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    kind: LineKind = JSON_LINE,
+    gzip_limits: GzipLimits = GzipLimits(),
+) -> PreparedFiles:
+    """Look through every file and copy aside those that cannot be read where they lie.
+
+    Args:
+        sources: pairs of a file's key and its local path; a path that ends with `.gz` is gzip-compressed.
+        workdir: an existing folder for the copies.
+        max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
+        kind: what the lines are.
+        gzip_limits: where a compressed file ends that grows to more; what follows is lost, and told as one line.
+    """
+    folder = workdir / "lines"
+    folder.mkdir(parents=True, exist_ok=True)
+    malformed_lines = folder / "malformed_lines.jsonl"
+    files: list[LineFile] = []
+    with malformed_lines.open("w", encoding="utf-8") as sick:
+        for file_id, (key, source) in enumerate(sources):
+            longest = None if source.suffix == ".gz" else _longest_line(source, max_line_bytes)
+            path, malformed_count = source, 0
+            copy = folder / f"{file_id:06d}.jsonl"
+            if longest is None:
+                with copy.open("wb") as out:
+                    cleaner = _LineCleaner(out, _SickLines(file_id, sick), max_line_bytes, kind)
+                    _clean_lines(source, cleaner, min(_CHUNK_BYTES, max_line_bytes), gzip_limits)
+                path, longest, malformed_count = copy, cleaner.longest, cleaner.malformed_lines.count
+            elif _GLOB_CHARACTERS & set(str(source)):
+                # DuckDB would take the name for a pattern and read other files.
+                copy.unlink(missing_ok=True)
+                copy.symlink_to(source.resolve())
+                path = copy
+            files.append(LineFile(file_id, key, os.fspath(path), path.stat().st_size, malformed_count, longest))
+    return PreparedFiles(tuple(files), malformed_lines)
+
+
+def _longest_line(path: Path, max_line_bytes: int) -> int | None:
+    """A bound on the length of the file's lines, in bytes; None when the file is not clean."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    longest = unfinished = 0
+    is_between_characters = True
+    with path.open("rb", buffering=0) as stream:
+        # No chunk is longer than a line may be, so only a line that crosses chunks can be too long.
+        while chunk := stream.read(min(_CHUNK_BYTES, max_line_bytes)):
+            if b"\0" in chunk or b"\r" in chunk:
+                return None
+            if not (is_between_characters and chunk.isascii()):
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError:
+                    return None
+                is_between_characters = not decoder.getstate()[0]
+            first = chunk.find(b"\n")
+            longest = max(longest, unfinished + (first if first >= 0 else len(chunk)), len(chunk))
+            unfinished = len(chunk) - 1 - chunk.rfind(b"\n") + (unfinished if first < 0 else 0)
+            if max(unfinished, longest) > max_line_bytes:
+                return None
+    return longest if is_between_characters else None
+
+
+class _SickLines:
+    """Writes the lines that nobody can read to a JSONL file, so that any number of them fits in memory."""
+
+    def __init__(self, file_id: int, stream: IO[str]) -> None:
+        self._file_id = file_id
+        self._stream = stream
+        self.count = 0
+
+    def add(self, position: int, head: bytes, line_bytes: int, reason_code: str, message: str) -> None:
+        record: dict[str, Any] = {
+            "file_id": self._file_id,
+            "position": position,
+            "raw_text": head[:MAX_RAW_TEXT].decode("utf-8", errors="replace"),
+            "reason_code": reason_code,
+            "message": message,
+            "line_bytes": line_bytes,
+        }
+        self._stream.write(json.dumps(record) + "\n")
+        self.count += 1
+
+
+class _LineCleaner:
+    """Takes a file's bytes in any portions and writes its clean lines, each at its own line number."""
+
+    def __init__(self, out: IO[bytes], malformed_lines: _SickLines, max_line_bytes: int, kind: LineKind) -> None:
+        self._out = out
+        self.malformed_lines = malformed_lines
+        self._max_line_bytes = max_line_bytes
+        self._kind = kind
+        self._carry = b""
+        self._dropped_bytes = 0
+        self.line_count = 0
+        self.longest = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next portion, which must not be longer than a line may be."""
+        block = self._carry + chunk
+        end = block.rfind(b"\n") + 1
+        if end:
+            self._write_lines(block[:end])
+        self._carry = block[end:]
+        if self._dropped_bytes or len(self._carry) > self._max_line_bytes:
+            # The head tells what line it is; the rest is only counted.
+            head = self._carry[:MAX_RAW_TEXT]
+            self._dropped_bytes += len(self._carry) - len(head)
+            self._carry = head
+
+    def finish(self) -> None:
+        """Take the end of the file: what follows the last line feed is a line as well."""
+        if self._carry:
+            self._write_lines(self._carry + b"\n")
+
+    def break_off(self, reason_code: str, message: str) -> None:
+        """Take the end of what can be decompressed: the line that it cuts, and all that would follow, is lost."""
+        self._reject(self._carry, reason_code, message)
+
+    def _write_lines(self, block: bytes) -> None:
+        first_bytes = block.find(b"\n") + self._dropped_bytes
+        if first_bytes <= self._max_line_bytes and _is_clean(block):
+            self._out.write(block)
+            self.line_count += block.count(b"\n")
+            self.longest = max(self.longest, first_bytes, min(len(block), _CHUNK_BYTES))
+            return
+        for line in block[:-1].split(b"\n"):
+            self._write_line(line.rstrip(b"\r"))
+
+    def _write_line(self, line: bytes) -> None:
+        line_bytes = len(line) + self._dropped_bytes
+        if line_bytes > self._max_line_bytes:
+            message = f"expected a line of at most {self._max_line_bytes} bytes, found {line_bytes}"
+            self._reject(line, "line_too_long", message)
+            return
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            message = f"expected UTF-8, found the byte 0x{line[error.start]:02x} at byte {error.start} of the line"
+            self._reject(line, "not_utf8", message)
+            return
+        if b"\0" in line:
+            message = f"expected {self._kind.expected}, found a NUL byte at byte {line.index(0)} of the line"
+            self._reject(line, self._kind.nul_reason, message)
+            return
+        # What is left of carriage returns would end the line for DuckDB.
+        if b"\r" in line and not self._kind.carriage_return_is_space:
+            place = line.index(b"\r")
+            message = f"expected {self._kind.expected}, found a carriage return at byte {place} of the line"
+            self._reject(line, "carriage_return", message)
+            return
+        self._out.write(line.replace(b"\r", b" ") + b"\n")
+        self.line_count += 1
+        self.longest = max(self.longest, line_bytes)
+
+    def _reject(self, head: bytes, reason_code: str, message: str) -> None:
+        self.line_count += 1
+        self.malformed_lines.add(self.line_count, head, len(head) + self._dropped_bytes, reason_code, message)
+        self._dropped_bytes = 0
+        self._out.write(b"\n")
+
+
+def _is_clean(block: bytes) -> bool:
+    if b"\0" in block or b"\r" in block:
+        return False
+    if block.isascii():
+        return True
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _clean_lines(source: Path, cleaner: _LineCleaner, chunk_bytes: int, limits: GzipLimits) -> None:
+    """Give a file's bytes to the cleaner, decompressed where its name ends with `.gz`."""
+    with source.open("rb") as file:
+        if source.suffix != ".gz":
+            while chunk := file.read(chunk_bytes):
+                cleaner.feed(chunk)
+            cleaner.finish()
+            return
+        by_ratio = max(limits.always_bytes, limits.max_ratio * source.stat().st_size)
+        left = min(limits.max_bytes, by_ratio)
+        stream = gzip.GzipFile(fileobj=file)
+        try:
+            # read1 returns what it has before it fails, so that nothing ahead of a cut is lost.
+            while chunk := stream.read1(chunk_bytes):
+                cleaner.feed(chunk[:left])
+                left -= len(chunk)
+                if left < 0:
+                    cleaner.break_off(*_grown_too_much(limits, by_ratio, cleaner.line_count))
+                    return
+        except EOFError:
+            message = f"expected a whole gzip file, found that it ends after {cleaner.line_count} lines"
+            cleaner.break_off("gzip_cut_off", message)
+        except (zlib.error, gzip.BadGzipFile) as error:
+            message = f"expected a whole gzip file, found it broken after {cleaner.line_count} lines: {error}"
+            cleaner.break_off("gzip_damaged", message)
+        else:
+            cleaner.finish()
+
+
+def _grown_too_much(limits: GzipLimits, by_ratio: int, lines: int) -> tuple[str, str]:
+    """A reason code and a message."""
+    found = f"found more after {lines} lines; what follows them is not read: send it uncompressed or in smaller files"
+    if limits.max_bytes <= by_ratio:
+        return "gzip_too_large", f"expected a gzip file that grows to at most {limits.max_bytes:,} bytes, {found}"
+    expected = f"expected a gzip file that grows to at most {by_ratio:,} bytes, {limits.max_ratio} times its own"
+    return "gzip_ratio", f"{expected} or what any file may, {found}"

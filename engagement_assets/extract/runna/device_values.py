@@ -1,0 +1,111 @@
+"""What devices write where they know nothing, and times that no activity can have: in Runna's parts they become NULL.
+
+Belongs here: which stored numbers these are, as SQL over the parts, and how many there were. Not here: the parts
+themselves (`runna/parts.py`), fields that are absent or do not fit (`activity_files.py`).
+
+Watches write FIT files, in which a field always has a value. One that was not measured holds the invalid value of its
+base type, all bits set (FIT SDK, "FIT Protocol", table "FIT Base Types and Invalid Values"). A reader that does not
+know this passes it on, with the scale and the offset of the field (FIT SDK, Profile.xlsx, message "lap").
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from engagement_assets.contracts.datasets import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.extract.runna.documents import Lap
+
+_UINT8 = 0xFF
+_UINT16 = 0xFFFF
+_UINT32 = 0xFFFFFFFF
+
+# Metres a second are thousandths, as 16 bits or "enhanced" as 32.
+_NO_SPEED = (_UINT16 / 1_000, _UINT32 / 1_000, _UINT32)
+# Metres above sea level are fifths, 500 too many, as 16 bits or "enhanced" as 32.
+_NO_ELEVATION = (_UINT16 / 5 - 500, _UINT32 / 5 - 500, _UINT32)
+_NO_TIME = (_UINT32,)
+_NO_HEART_RATE = (_UINT8,)
+# FIT counts the steps of one foot: apps double them.
+_NO_CADENCE = (_UINT8, 2 * _UINT8)
+
+# Per column of the laps what nobody can have measured.
+_PLACEHOLDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "distance_m": (_UINT32 / 100, _UINT32 / 1_000, _UINT32),
+        "moving_time_ms": _NO_TIME,
+        "total_time_ms": _NO_TIME,
+        "average_speed_m_per_s": _NO_SPEED,
+        "max_speed_m_per_s": _NO_SPEED,
+        "average_cadence": _NO_CADENCE,
+        "max_cadence": _NO_CADENCE,
+        "average_heart_rate": _NO_HEART_RATE,
+        "max_heart_rate": _NO_HEART_RATE,
+        "min_heart_rate": _NO_HEART_RATE,
+        "elevation_gain_m": (_UINT16, _UINT32),
+        "max_elevation_m": _NO_ELEVATION,
+        "min_elevation_m": _NO_ELEVATION,
+        "workout_template_step_index": (_UINT16,),
+    }
+)
+# The FIT SDKs compute in single precision, whose seventh digit is rounded.
+_PRECISION = 1e-6
+
+# FIT's time begins at the end of 1989, which is what a clock tells that was never set. Seconds sent as milliseconds lie
+# in 1970. A clock may be ahead of UTC by its time zone, up to 14 hours.
+_EARLIEST_TIME_MS = 946_684_800_000  # 2000-01-01
+_DAYS_AFTER_BATCH = 1
+
+_LAP_COLUMNS = [name for name in RUNNA_ACTIVITY_LAPS.columns if name not in ("activity_id", "lap_index")]
+_LAP_FIELDS = [f"laps.{field.encode_name}" for field in msgspec.structs.fields(Lap)]
+_FIELDS_OF_LAPS = dict(zip(_LAP_COLUMNS, _LAP_FIELDS, strict=False))
+
+
+def plausible_number(column: str) -> str:
+    """SQL for a stored number, NULL where it is NaN or a placeholder of its column."""
+    return f"case when not ({_is_placeholder(column)}) then nullif({column}, 'nan'::double) end"
+
+
+def plausible_instant(column: str) -> str:
+    """SQL for stored epoch milliseconds of a `day` as a TIMESTAMP, NULL where they are NaN or cannot be."""
+    return f"case when {_is_plausible_time(column)} then make_timestamp_ms(cast(round_even({column}, 0) as bigint)) end"
+
+
+def placeholders(activities: str, laps: str) -> str:
+    """A query as `Extraction.placeholders` has it, over the stored columns of two parts.
+
+    It counts what became NULL by the two functions above, in all files that were read.
+    """
+    implausible_time = "not isnan({0}) and not ({1})"
+    of_laps = {name: _is_placeholder(name) for name in _PLACEHOLDERS}
+    of_laps["started_at"] = implausible_time.format("started_at", _is_plausible_time("started_at"))
+    of_activities = {"created_on": implausible_time.format("created_on", _is_plausible_time("created_on"))}
+    return f"""
+        {_counted(RUNNA_ACTIVITIES.key, activities, of_activities, {"created_on": "createdOn"})}
+        union all
+        {_counted(RUNNA_ACTIVITY_LAPS.key, laps, of_laps, _FIELDS_OF_LAPS)}
+    """
+
+
+def _counted(dataset: str, part: str, conditions: Mapping[str, str], fields: Mapping[str, str]) -> str:
+    counts = ", ".join(f"count(*) filter ({condition}) as {name}" for name, condition in conditions.items())
+    named = ", ".join(f"{name} as '{fields[name]}'" for name in conditions)
+    return f"""
+        select '{dataset}' as dataset, day, field, records
+        from (select day, {counts} from {part} group by day)
+        unpivot (records for field in ({named}))
+        where records > 0
+    """
+
+
+def _is_placeholder(column: str) -> str:
+    # A difference to NaN is NaN, which is greater than any number.
+    conditions = (
+        f"abs({column} - {value!r}::double) <= {value * _PRECISION!r}::double"
+        for value in map(float, _PLACEHOLDERS.get(column, ()))
+    )
+    return " or ".join(conditions) or "false"
+
+
+def _is_plausible_time(column: str) -> str:
+    return f"({column} >= {_EARLIEST_TIME_MS} and {column} < epoch_ms(day + {_DAYS_AFTER_BATCH + 1}))"

@@ -1,0 +1,311 @@
+"""Runna activity batches: the landing files of a window of batch dates, as three datasets.
+
+Belongs here: which files belong to which day, who reads them, which of two equal activities wins,
+and the counts. Not here: what a file means (`runna/documents.py`, `activity_files.py`), how
+its rows reach disk (`runna/parts.py`).
+
+Rows are written to Parquet parts in the load's folder, by this process and others beside it; what
+is handed over are queries over these parts, so that memory does not grow with the window.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import chain
+from pathlib import Path
+
+import duckdb
+
+from engagement_assets.contracts.datasets import (
+    RUNNA_ACTIVITIES,
+    RUNNA_ACTIVITY_LAPS,
+    RUNNA_WORKOUT_STEPS,
+)
+from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction, UnreadPath
+from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
+from engagement_assets.extract.landing.unread_paths import unread_paths
+from engagement_assets.extract.runna.device_values import placeholders, plausible_instant, plausible_number
+from engagement_assets.extract.runna.parts import (
+    PART_COLUMNS,
+    Batch,
+    FileToRead,
+    part_path,
+    too_large,
+)
+from engagement_assets.extract.runna.processes import read_batches
+
+DATASET_PARTS = (
+    (RUNNA_ACTIVITIES, "activities"),
+    (RUNNA_ACTIVITY_LAPS, "laps"),
+    (RUNNA_WORKOUT_STEPS, "steps"),
+)
+BATCHES_PREFIX = "runna/activities"
+SUFFIX = ".json"
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+_FILES_PER_BATCH = 32
+_FILES_PER_PROGRESS_LINE = 2_000
+# Starting a second process takes as long as reading some hundred files.
+_MIN_FILES_FOR_HELPERS = 1_000
+_FETCHES_AT_A_TIME = 16
+_WRONG_SUFFIX = f"its name does not end with {SUFFIX}"
+
+
+@dataclass
+class _Found:
+    """What the landing zone held, day by day."""
+
+    files: Counter[date] = field(default_factory=Counter)
+    bytes: Counter[date] = field(default_factory=Counter)
+    keys: list[str] = field(default_factory=list)
+    never_read: list[UnreadPath] = field(default_factory=list)
+
+
+def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    window: DayWindow,
+    workdir: Path,
+    *,
+    calendar: Calendar,
+    extracted_at: datetime,
+    processes: int | None = None,
+    progress: Callable[[str], None],
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> Extraction:
+    """Read the activity files of the window: `runna/activities/<batch_date>/**/*.json`.
+
+    Folders that are not named by a date of the calendar are never read; they are told by name. Of two
+    files of a batch with the same activity the one with the greater path wins, with its laps and steps.
+
+    Args:
+        connection: Gets temporary views `runna_*` over the parts; the queries handed over need it.
+        landing: Where the files lie.
+        window: The batch dates to read.
+        workdir: An empty folder for the parts, which must live as long as the queries are used.
+        calendar: Folders of other dates are never read; they are told by name.
+        extracted_at: The time of the load (UTC), one for all rows.
+        processes: How many processes read side by side, by default two if there are two cores. A
+            small window is read in this process whatever this says.
+        progress: Is told about every two thousand files of a day in a line.
+        max_file_bytes: Larger files are quarantined unread.
+
+    Raises:
+        NotADirectoryError: the landing zone is not there.
+        HelperDiedError: a process that helps to read ended before its work was done.
+    """
+    found = _Found(never_read=_never_read(landing, calendar))
+    batches = _batches(landing, window, workdir, max_file_bytes, found)
+    files_done: Counter[date] = Counter()
+
+    def done(batch: Batch) -> None:
+        before = files_done[batch.day]
+        files_done[batch.day] += len(batch.files)
+        after, total = files_done[batch.day], found.files[batch.day]
+        if after // _FILES_PER_PROGRESS_LINE > before // _FILES_PER_PROGRESS_LINE:
+            progress(f"{RUNNA_ACTIVITIES.key} {batch.day}: {after:,} of {total:,} files")
+        if not landing.is_local:
+            for file in batch.files:
+                if file.path:
+                    Path(file.path).unlink()
+
+    first = _take(batches, _MIN_FILES_FOR_HELPERS)
+    is_small = sum(len(batch.files) for batch in first) < _MIN_FILES_FOR_HELPERS
+    helpers = 0 if is_small else (processes or min(2, os.cpu_count() or 1)) - 1
+    read_batches(chain(first, batches), helpers, workdir, max_file_bytes, done)
+    _create_views(connection, workdir, helpers + 1)
+    return _extraction(found, extracted_at)
+
+
+def _take(batches: Iterator[Batch], files: int) -> list[Batch]:
+    """The first batches, up to `files` files or a few more."""
+    taken: list[Batch] = []
+    count = 0
+    for batch in batches:
+        taken.append(batch)
+        count += len(batch.files)
+        if count >= files:
+            break
+    return taken
+
+
+def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes: int, found: _Found) -> Iterator[Batch]:
+    """The window's files, listed and, from a remote landing zone, fetched as they are asked for."""
+
+    def to_read(file: LandingFile) -> FileToRead:
+        key = printable_key(file.key)
+        if key != file.key:
+            return FileToRead(key, refused=("refused_path", "the file name is not UTF-8"))
+        if file.refused:
+            return FileToRead(key, refused=("refused_path", file.refused))
+        if file.size > max_file_bytes and not landing.is_local:
+            error = too_large(file.size, max_file_bytes)
+            return FileToRead(key, refused=(error.reason_code, str(error)))
+        try:
+            return FileToRead(key, str(landing.local_path(file, workdir)))
+        except (FileNotFoundError, PermissionError) as error:
+            return FileToRead(key, refused=("unreadable_file", f"it cannot be fetched: {error}"))
+
+    with ThreadPoolExecutor(_FETCHES_AT_A_TIME) as fetches:
+        for day in window.days():
+            listed = landing.files(f"{BATCHES_PREFIX}/{day}", ("",))
+            files = [file for file in listed if file.refused or file.key.endswith(SUFFIX)]
+            found.never_read += [
+                UnreadPath(printable_key(file.key), _WRONG_SUFFIX)
+                for file in listed
+                if not file.refused and not file.key.endswith(SUFFIX)
+            ]
+            found.files[day] = len(files)
+            found.bytes[day] = sum(file.size for file in files)
+            found.keys += [printable_key(file.key) for file in files]
+            for start in range(0, len(files), _FILES_PER_BATCH):
+                batch = files[start : start + _FILES_PER_BATCH]
+                readable = map(to_read, batch) if landing.is_local else fetches.map(to_read, batch)
+                yield Batch(day, list(readable))
+
+
+def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
+    """Folders of dates that no run is for, files beside the folders, and what lies beside all that sources read."""
+    found = unread_paths(landing, BATCHES_PREFIX)
+    folders = set(landing.batch_names(BATCHES_PREFIX))
+    for name in landing.names_in(BATCHES_PREFIX):
+        day, key = _date_of(name), f"{BATCHES_PREFIX}/{name}"
+        if name not in folders:
+            found.append(UnreadPath(key, "it lies in no folder of a batch date"))
+        elif day and day not in calendar:
+            found.append(UnreadPath(key, f"its date lies outside of {calendar}; the first is START_DATE"))
+        elif not day:
+            found.append(UnreadPath(key, "its name is not a date YYYY-MM-DD"))
+    return found
+
+
+def _date_of(name: str) -> date | None:
+    """The batch date that a folder is named by."""
+    try:
+        day = date.fromisoformat(name)
+    except ValueError:
+        return None
+    return day if day.isoformat() == name else None
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers: int) -> None:
+    """Two temporary views per part, as it is stored and with the datasets' types, and the files that count."""
+    for part in PART_COLUMNS:
+        paths = [str(part_path(workdir, part, number)).replace("'", "''") for number in range(readers)]
+        files = ", ".join(f"'{path}'" for path in paths)
+        connection.execute(
+            f"create or replace temp view runna_{part}_stored as "
+            f"select * from read_parquet([{files}], hive_partitioning = false)"
+        )
+    # An activity without a time of its own, or with one that cannot be, has that of its earliest lap.
+    connection.execute(
+        f"""
+        create or replace temp table runna_first_laps as
+        select file, min({plausible_instant("started_at")}) as first_started_at
+        from runna_laps_stored
+        where file in (select file from runna_activities_stored where {plausible_instant("created_on")} is null)
+        group by file
+        """
+    )
+    for part, columns in PART_COLUMNS.items():
+        typed = {name: _typed(name, kind) for name, kind in columns.items()}
+        first_laps = ""
+        if part == "activities":
+            typed["created_on"] = f"coalesce({typed['created_on']}, first_started_at)"
+            first_laps = "left join runna_first_laps using (file)"
+        selected = ", ".join(f"{value} as {name}" for name, value in typed.items())
+        connection.execute(
+            f"create or replace temp view runna_{part} as select {selected}, day from runna_{part}_stored {first_laps}"
+        )
+    connection.execute(
+        """
+        create or replace temp table runna_winners as
+        select file, activity_id, workout_id, source_path from runna_activities
+        qualify row_number() over (partition by day, activity_id order by source_path desc) = 1
+        """
+    )
+
+
+def _typed(name: str, kind: str) -> str:
+    """A stored column with its type; fractions of whole units are rounded."""
+    number = plausible_number(name)
+    return {
+        "DOUBLE": number,
+        "BIGINT": f"cast(round_even({number}, 0) as bigint)",
+        "TIMESTAMP": plausible_instant(name),
+        "DATE": f"cast({name} as date)",
+    }.get(kind, name)
+
+
+def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
+    now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    accepted = {}
+    for dataset, part in DATASET_PARTS:
+        columns = ", ".join(
+            f"timestamp '{now}' as {name}" if name == "extracted_at" else name for name in dataset.columns
+        )
+        join = "semi join" if dataset is RUNNA_ACTIVITIES else "join"
+        accepted[dataset.key] = f"select {columns}, day from runna_{part} {join} runna_winners using (file)"
+    return Extraction(
+        accepted=accepted,
+        rejected=("select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected"),
+        counts=_counts(found),
+        unknown_fields=(
+            "select dataset, day, field, cast(sum(records) as bigint) as records "
+            "from runna_unknown_fields group by dataset, day, field"
+        ),
+        files_read=tuple(found.keys),
+        placeholders=placeholders("runna_activities_stored", "runna_laps_stored"),
+        never_read=tuple(found.never_read),
+    )
+
+
+def _counts(found: _Found) -> str:
+    """What was read, counted where it was read: not as the sum of what became of it."""
+    days = ", ".join(f"(date '{day}', {found.files[day]}, {found.bytes[day]})" for day in found.files)
+    duplicates = " union all ".join(
+        f"select '{dataset.key}' as dataset, day, count(*) as duplicates from runna_{part} "
+        "anti join runna_winners using (file) group by day"
+        for dataset, part in DATASET_PARTS
+    )
+    return f"""
+        with
+
+        days (day, files, bytes) as (values {days}),
+
+        documents as (
+            select day, sum(laps_read) as laps_read, sum(steps_read) as steps_read
+            from runna_activities group by day
+        ),
+
+        read as (
+            select '{RUNNA_ACTIVITIES.key}' as dataset, day, files as records_read from days
+            union all
+            select '{RUNNA_ACTIVITY_LAPS.key}', day, laps_read from documents
+            union all
+            select '{RUNNA_WORKOUT_STEPS.key}', day, steps_read from documents
+        ),
+
+        quarantined as (
+            select dataset, day, count(*) as quarantined from runna_rejected group by dataset, day
+        ),
+
+        duplicates as ({duplicates})
+
+        select
+            datasets.dataset,
+            days.day,
+            cast(days.files as bigint) as files,
+            cast(days.bytes as bigint) as bytes,
+            cast(coalesce(read.records_read, 0) as bigint) as records_read,
+            coalesce(quarantined.quarantined, 0) as quarantined,
+            coalesce(duplicates.duplicates, 0) as duplicates
+        from days
+        cross join (select unnest({[dataset.key for dataset, _ in DATASET_PARTS]}) as dataset) as datasets
+        left join read using (dataset, day)
+        left join quarantined using (dataset, day)
+        left join duplicates using (dataset, day)
+    """

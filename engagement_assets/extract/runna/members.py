@@ -1,0 +1,167 @@
+"""A Runna document that does not fit, taken apart: the members of its objects, one by one.
+
+Belongs here: members that say nothing, a part made of those that do, the words for one that does not fit. Not here:
+which parts a document has and what becomes of them (`activity_files.py`).
+"""
+
+import re
+from functools import cache
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from engagement_assets.extract.absent_values import is_absent
+from engagement_assets.extract.lines.json_records import MAX_MEMBERS
+from engagement_assets.extract.runna.documents import KnownFields, UnusableRecordError
+
+MAX_RAW_TEXT_BYTES = 64 * 1024
+
+# A word that JSON lacks, wrapped into an object, which makes the document JSON and which no field accepts.
+_WRAPPED = re.compile(r'\{"(-?Infinity|NaN)":null\}')
+_SHOWN_CHARACTERS = 80
+
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_ELEMENTS = msgspec.json.Decoder(list[Raw])
+_TEXT = msgspec.json.Decoder(str)
+NULL = Raw(b"null")
+
+Members = dict[str, Raw]
+Part = TypeVar("Part", bound=msgspec.Struct)
+KnownPart = TypeVar("KnownPart", bound=KnownFields)
+
+
+def clipped(data: bytes) -> str:
+    """The beginning of `data` as text, at most 64 KiB of UTF-8; other bytes become U+FFFD."""
+    text = data[:MAX_RAW_TEXT_BYTES].decode("utf-8", "replace")
+    return text.encode()[:MAX_RAW_TEXT_BYTES].decode("utf-8", "ignore")
+
+
+def as_sent(value: Raw | bytes) -> str:
+    """The beginning of a value as it stands in the document."""
+    return _WRAPPED.sub(r"\1", clipped(bytes(value)))
+
+
+def shown(value: Raw | bytes) -> str:
+    """A value as messages show it."""
+    text = as_sent(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def says_nothing(value: Raw, *, list_is_meant: bool = False) -> bool:
+    """Whether a value stands for none (see `absent_values.py`)."""
+    text = bytes(value)
+    if text.startswith(b'"'):
+        return is_absent(_TEXT.decode(text))
+    if text.startswith(b"["):
+        return is_absent(_ELEMENTS.decode(text), list_is_meant=list_is_meant)
+    return text == b"null"
+
+
+def present(members: Members) -> Members:
+    """The members that say something."""
+    return {name: value for name, value in members.items() if not says_nothing(value)}
+
+
+def members_of(value: Raw, where: str) -> Members:
+    """The members of an object.
+
+    Raises:
+        UnusableRecordError: the value is none.
+    """
+    try:
+        return _MEMBERS.decode(value)
+    except msgspec.ValidationError as error:
+        raise UnusableRecordError("wrong_type", f"{where}: expected an object, found {shown(value)}") from error
+
+
+def optional_members(members: Members, name: str) -> Members:
+    """The members of the object `name`, which is taken out of `members`; none where it is absent.
+
+    Raises:
+        UnusableRecordError: the value is another one than an object.
+    """
+    value = members.pop(name, NULL)
+    return {} if says_nothing(value) else members_of(value, name)
+
+
+def elements_of(value: Raw, where: str) -> list[Raw] | None:
+    """The elements of a list, which may be absent.
+
+    Raises:
+        UnusableRecordError: the value is another one.
+    """
+    if says_nothing(value, list_is_meant=True):
+        return None
+    try:
+        return _ELEMENTS.decode(value)
+    except msgspec.ValidationError as error:
+        raise UnusableRecordError("wrong_type", f"{where}: expected a list, found {shown(value)}") from error
+
+
+def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[KnownPart, Members]:
+    """The part that the known members make, and the unknown ones.
+
+    Raises:
+        UnusableRecordError: a known member does not fit, or there are too many.
+    """
+    if len(members) > MAX_MEMBERS:
+        place = where.rstrip(".") or "the document"
+        raise UnusableRecordError(
+            "too_many_members", f"{place}: expected at most {MAX_MEMBERS:,} members, found {len(members):,}"
+        )
+    known = _names(kind)
+    unknown = {name: value for name, value in members.items() if name not in known}
+    return part_of(kind, {name: members[name] for name in members if name in known}, where), unknown
+
+
+def part_of(kind: type[Part], members: Members, where: str) -> Part:
+    """The part that the members make which say something.
+
+    Raises:
+        UnusableRecordError: one of them does not fit.
+    """
+    fitting = msgspec.json.encode(present(members))
+    try:
+        part: Part = _decoder(kind).decode(fitting)
+    except msgspec.ValidationError as error:
+        raise _refusal(error, Raw(fitting), where) from error
+    return part
+
+
+@cache
+def _decoder(kind: type[Part]) -> "msgspec.json.Decoder[Part]":
+    return msgspec.json.Decoder(kind)
+
+
+@cache
+def _names(kind: type[KnownFields]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> UnusableRecordError:
+    """The decoder's complaint about a field of the object `value`, and what it found there."""
+    complaint, _, path = str(error).partition(" - at `$.")
+    path = path.removesuffix("`")
+    for name in path.split(".") if path else ():
+        value = _MEMBERS.decode(value)[name]
+    found = shown(value)
+    if found in ("NaN", "Infinity", "-Infinity") or complaint == "Number out of range":
+        reason_code = "not_a_number"
+    elif complaint.endswith(">= 0.0"):
+        reason_code = "negative_value"
+    elif ", got `" in complaint:
+        reason_code = "wrong_type"
+    else:
+        reason_code = "wrong_value"
+    expected = complaint.partition(", got ")[0]
+    expected = expected[0].lower() + expected[1:]
+    place = f"{where}{path}".rstrip(".")
+    return UnusableRecordError(reason_code, f"{place}: {expected}, found {found}")
+
+
+def as_json(members: Members) -> str | None:
+    """Unknown fields as compact JSON text; None without any."""
+    if not members:
+        return None
+    return msgspec.json.format(msgspec.json.encode(members), indent=-1).decode()

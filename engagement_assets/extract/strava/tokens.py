@@ -1,0 +1,170 @@
+"""Strava's tokens: a refresh token that changes with each use, and the access token that it gives.
+
+Belongs here: the token file and the exchange. Not here: what an access token is used for (`strava/api.py`).
+
+The service may give a new refresh token with every exchange, and then the old one is dead. So the answer is written to
+disk before anything else is done with it: aside, synced, and renamed over the file; what lies complete aside after a
+kill is taken up by the next use. What cannot be helped is an answer that never reaches this machine.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from engagement_assets.extract.services.client import Answer, ApiError, ApiRefusedError, HttpApi
+
+# An access token that is about to end would end between two pages.
+_MIN_TIME_LEFT = timedelta(minutes=5)
+_LOCK_WAIT_S = 300
+_AUTHORISE = (
+    "authorise the application once more (scope activity:read or activity:read_all) and put the refresh token that "
+    "this gives into STRAVA_REFRESH_TOKEN"
+)
+
+
+class StoredTokens(msgspec.Struct, frozen=True):
+    """What the token file holds.
+
+    `first_refresh_token_sha256` says which authorisation the tokens descend from: with another
+    `STRAVA_REFRESH_TOKEN` the stored ones are not used any more.
+    """
+
+    refresh_token: str
+    access_token: str
+    expires_at: int
+    first_refresh_token_sha256: str
+
+
+class _TokenAnswer(msgspec.Struct):
+    access_token: str
+    expires_at: int
+    refresh_token: str | None = None  # only where the old one is dead now
+
+
+@dataclass(frozen=True)
+class StravaTokens:
+    """Gives access tokens, and keeps the newest refresh token in the private file `path`."""
+
+    path: Path
+    oauth_base_url: str
+    client_id: str
+    client_secret: str
+    first_refresh_token: str
+    http: HttpApi
+    # Called after each step with its name: a test ends the process there.
+    after_step: Callable[[str], None] = lambda _step: None
+
+    def __repr__(self) -> str:
+        """Nothing of it is for the eye."""
+        return f"StravaTokens({str(self.path)!r})"
+
+    def access_token(self, *, refused: str | None = None) -> str:
+        """A token that is good for some minutes at least; `refused` is one that the service does not take any more.
+
+        Raises:
+            ApiRefusedError: the service does not know the refresh token or the application, or the token file belongs
+                to somebody else or is broken.
+            ApiUnavailableError: the service does not answer.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(f"{self.path}.lock", timeout=_LOCK_WAIT_S, mode=0o600):
+                stored = self._read()
+                if stored and stored.access_token != refused and self._is_fresh(stored):
+                    return stored.access_token
+                # Another process may have taken the refresh token meanwhile: what it left is newer.
+                return self._exchange(stored.refresh_token if stored else self.first_refresh_token)
+        except Timeout as error:
+            raise ApiError(
+                f"another process has held {self.path}.lock for {_LOCK_WAIT_S} s; wait for that run or cancel it"
+            ) from error
+
+    @property
+    def _staging(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.new")
+
+    @property
+    def _origin(self) -> str:
+        return hashlib.sha256(self.first_refresh_token.encode()).hexdigest()
+
+    def _is_fresh(self, stored: StoredTokens) -> bool:
+        left = stored.expires_at - self.http.clock.now().timestamp()
+        return left > _MIN_TIME_LEFT.total_seconds()
+
+    def _read(self) -> StoredTokens | None:
+        """The stored tokens; None before the first exchange, and after a new authorisation."""
+        if self._staging.exists():
+            # A kill came between writing and renaming: a whole staged file holds the newest token.
+            try:
+                msgspec.json.decode(self._staging.read_bytes(), type=StoredTokens)
+            except msgspec.DecodeError:
+                self._staging.unlink()
+            else:
+                self._staging.replace(self.path)
+        if not self.path.exists():
+            return None
+        if (mode := self.path.stat().st_mode & 0o777) & 0o077:
+            raise ApiRefusedError(
+                f"{self.path} can be read by others (mode {mode:o}), expected 600; run chmod 600 {self.path}, and if "
+                f"others may have read it, {_AUTHORISE}"
+            )
+        try:
+            stored = msgspec.json.decode(self.path.read_bytes(), type=StoredTokens)
+        except msgspec.DecodeError as error:
+            raise ApiRefusedError(
+                f"{self.path} is no token file of this project; move it away, and {_AUTHORISE}"
+            ) from error
+        return stored if stored.first_refresh_token_sha256 == self._origin else None
+
+    def _exchange(self, refresh_token: str) -> str:
+        self.after_step("locked")
+        answer = self.http.request(
+            "POST",
+            f"{self.oauth_base_url.rstrip('/')}/token",
+            form={
+                "client_id": self.client_id,
+                "client_secret": self.client_secret,
+                "grant_type": "refresh_token",
+                "refresh_token": refresh_token,
+            },
+        )
+        try:
+            new = msgspec.convert(answer.document, _TokenAnswer)
+        except msgspec.ValidationError as error:
+            raise self._refusal(answer) from error
+        self._write(StoredTokens(new.refresh_token or refresh_token, new.access_token, new.expires_at, self._origin))
+        return new.access_token
+
+    def _write(self, tokens: StoredTokens) -> None:
+        """Put the tokens on disk, where a kill or a power failure leaves either the old file or the new one."""
+        self._staging.unlink(missing_ok=True)
+        descriptor = os.open(self._staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, msgspec.json.encode(tokens))
+            self.after_step("written")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.after_step("synced")
+        self._staging.replace(self.path)
+        self.after_step("renamed")
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self.after_step("stored")
+
+    def _refusal(self, answer: Answer) -> ApiRefusedError:
+        """What a refusal means; its body is not shown, since it could repeat what was sent."""
+        if answer.status == 401:  # noqa: PLR2004 - the status that Strava gives to a wrong application
+            return ApiRefusedError(
+                "Strava does not know the application (status 401): check STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET"
+            )
+        return ApiRefusedError(f"Strava does not take the refresh token (status {answer.status}): {_AUTHORISE}")

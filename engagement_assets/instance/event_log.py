@@ -1,0 +1,124 @@
+"""Dagster's SQLite storage, with the events of many days written at once, over connections that stay open.
+
+Belongs here: how events are written, how a run's events go. Not here: what makes Dagster use it (see
+`instance/home.py`).
+
+A run over days has a planned and a materialized event for each partitioned asset and day. Dagster hands them over in
+batches, which its SQLite storage takes apart again. And it opens and closes a file or two for every event, which is
+what events cost: SQLAlchemy learns each statement anew, and SQLite empties its write-ahead log at each close and waits
+for the disk at each commit (docs/decisions/0004-steps-of-an-area.md). Files and schema are Dagster's own. A process may
+be killed at any moment; should the power fail, a log may lack its last moments, and is whole.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any, Self
+
+from dagster import EventLogEntry
+from dagster._core.events import ASSET_EVENTS
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine
+from sqlalchemy.event import listen
+
+# Webserver and daemon look into the logs of many runs.
+OPEN_LOGS = 16
+
+
+class BatchingEventLogStorage(SqliteEventLogStorage):
+    """Writes the asset events of a batch in two transactions: to the index of all runs, and to the run's own log."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        """Keep the logs in `base_dir`."""
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        """A transaction over the index or the log of a run."""
+        with self._db_lock, self._engine_of(shard).begin() as connection:
+            yield connection
+
+    def _engine_of(self, shard: str) -> Engine:
+        if shard not in self._engines:
+            engine = create_engine(
+                self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            )
+            listen(engine, "connect", _wait_for_the_disk_at_checkpoints)
+            self._initdb(engine)
+            self._engines[shard] = engine
+        self._engines.move_to_end(shard)
+        if len(self._engines) > OPEN_LOGS:
+            self._engines.popitem(last=False)[1].dispose()
+        return self._engines[shard]
+
+    def dispose(self) -> None:
+        """Close all logs."""
+        super().dispose()
+        while self._engines:
+            self._engines.popitem()[1].dispose()
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store one event."""
+        super().store_event(event)
+        self._tell_watchers(event.run_id)
+
+    def _tell_watchers(self, run_id: str) -> None:
+        """The UI looks into a run's log when its file changes; what is written goes to the file beside it first."""
+        os.utime(self.path_for_shard(run_id))
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of one run; if this fails, Dagster stores each of them by itself."""
+        batch = [event for event in events if event.dagster_event_type in ASSET_EVENTS]
+        if batch:
+            inserts = [self.prepare_insert_event(event) for event in batch]
+            # The index first: that is where another process can be in the way, and then nothing has been written.
+            with self.index_transaction() as index:
+                event_ids = [index.execute(insert).lastrowid for insert in inserts]
+                self._store_asset_event_tags(index, batch, event_ids)
+                # An asset's entry tells of its newest event of a kind: the others of the batch would be written over.
+                newest = {
+                    (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
+                    for event, event_id in zip(batch, event_ids, strict=True)
+                }
+                for event, event_id in newest.values():
+                    self._store_asset_event(index, event, event_id)
+            with self.run_connection(batch[0].run_id) as log:
+                for insert in inserts:
+                    log.execute(insert)
+            self._tell_watchers(batch[0].run_id)
+        for event in events:
+            if event.dagster_event_type not in ASSET_EVENTS:
+                self.store_event(event)
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, with the file that they were in: emptied, it would stay as large as it was."""
+        super().delete_events(run_id)
+        if engine := self._engines.pop(run_id, None):
+            engine.dispose()
+        Path(self.path_for_shard(run_id)).unlink(missing_ok=True)
+
+
+def _wait_for_the_disk_at_checkpoints(connection: SqliteConnection, _record: object) -> None:
+    connection.execute("pragma synchronous = normal")
+
+
+class BatchingSqliteStorage(DagsterSqliteStorage):
+    """Dagster's SQLite storage with the event log of this module."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        """Keep everything in `base_dir`."""
+        super().__init__(base_dir, inst_data)
+        self._event_log_storage = BatchingEventLogStorage(_event_logs_directory(base_dir))
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """What Dagster calls with what `dagster.yaml` says."""
+        return cls.from_local(config_value["base_dir"], inst_data)

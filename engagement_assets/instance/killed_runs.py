@@ -1,0 +1,97 @@
+"""Runs of this machine's shell that were interrupted or killed: marked as what they are, their pools free again.
+
+Belongs here: the lock that a living run holds, and what is done about one that was cut off. Not here: runs that the
+daemon started, which its run monitoring looks after (`instance/run_launcher.py`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from engagement_assets.instance.interrupt import last_act
+from engagement_assets.instance.run_history import INTERRUPTED_TAG
+
+
+@contextmanager
+def living_run(instance: dg.DagsterInstance, dagster_home: Path, run_id: str) -> Iterator[None]:
+    """Hold the run's lock while it runs; the system frees it when the process dies.
+
+    A run that somebody interrupts is cancelled. Should there be no time left to write that down, the next one does.
+    """
+    folder = _folder(dagster_home)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _lock(dagster_home, run_id)
+
+    def cancel() -> None:
+        _interrupted(path).touch()
+        cancel_run(instance, run_id)
+
+    with FileLock(path), last_act(cancel):
+        yield
+        path.unlink()
+
+
+def cancel_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Mark a run as cancelled whose process ends now, unless it has ended, and free the pool slots that it holds."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.add_run_tags(run_id, {INTERRUPTED_TAG: "true"})
+        instance.report_run_canceled(run, "interrupted")
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def mark_killed_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[str]:
+    """Mark the runs as failed whose process has died, and free the pool slots that they hold.
+
+    Returns:
+        The ids of these runs, without those that somebody interrupted: they are cancelled.
+    """
+    killed = []
+    for path in sorted(_folder(dagster_home).glob("*.lock")):
+        try:
+            with FileLock(path, timeout=0):
+                path.unlink()
+        except Timeout:
+            continue  # alive
+        if _interrupted(path).exists():
+            cancel_run(instance, path.stem)
+            _interrupted(path).unlink()
+        run = instance.get_run_by_id(path.stem)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, "the process of this run was killed")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            killed.append(run.run_id)
+    return killed
+
+
+def is_killed(dagster_home: Path, run_id: str) -> bool:
+    """Whether this is a run of a shell whose process has died."""
+    if not of_a_shell(dagster_home, run_id):
+        return False
+    path = _lock(dagster_home, run_id)
+    try:
+        with FileLock(path, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def of_a_shell(dagster_home: Path, run_id: str) -> bool:
+    """Whether this is a run of a shell that lives, or that nobody has looked after since it was cut off."""
+    return _lock(dagster_home, run_id).exists()
+
+
+def _interrupted(lock: Path) -> Path:
+    """The file that says that somebody interrupted the run of a lock."""
+    return lock.with_suffix(".interrupted")
+
+
+def _folder(dagster_home: Path) -> Path:
+    return dagster_home / "range_runs"
+
+
+def _lock(dagster_home: Path, run_id: str) -> Path:
+    return _folder(dagster_home) / f"{run_id}.lock"

@@ -1,0 +1,143 @@
+"""Retention: what is kept how long, removed by a job once a day.
+
+Belongs here: the job, its schedule and what it removes in which order. Not here: how the lake (`lake/retention.py`) and
+Dagster's records (`instance/run_history.py`) are pruned.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster import DagsterEventType
+from pydantic import Field
+
+from engagement_assets.contracts.datasets import RAW_DATASETS, Dataset
+from engagement_assets.instance.run_history import prune_runs
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.retention import Pruned, prune_abandoned, prune_quarantine, prune_raw_days
+from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
+from engagement_assets.resources import ApiClients
+from engagement_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+RETENTION = "retention"
+# Long enough for any load that is still at work.
+ABANDONED_AFTER = timedelta(days=1)
+
+
+class RetentionConfig(dg.Config):
+    """What a person can say about one run of the job, also in the launchpad."""
+
+    dry_run: bool = Field(default=False, description="Tell what would be removed, and remove nothing.")
+
+
+def prune_all(
+    settings: Settings, instance: dg.DagsterInstance, graph: "AssetGraph", *, now: datetime, dry_run: bool
+) -> Iterator[Pruned]:
+    """Prune raw days, the quarantine, runs, and what killed runs have left; a limit of 0 keeps everything."""
+    now = now.astimezone(UTC)
+    lake = Lake(settings.lake_uri)
+    # First: whoever is at a load alone, as below, clears away what a killed one has left.
+    yield prune_abandoned(lake, Path(settings.published_warehouse_path), now - ABANDONED_AFTER, dry_run=dry_run)
+    for dataset in RAW_DATASETS:
+        days = int(settings.raw_retention_days.of(dataset.source))
+        if days and dataset.partitioned:
+            before = now.date() - timedelta(days=days)
+            built = partial(built_days, instance, graph, lake, dataset)
+            yield prune_raw_days(lake, dataset, before, built, dry_run=dry_run)
+    if settings.quarantine_retention_days:
+        before_moment = now - timedelta(days=settings.quarantine_retention_days)
+        yield prune_quarantine(lake, before_moment, dry_run=dry_run)
+    if settings.run_retention_days:
+        before_moment = now - timedelta(days=settings.run_retention_days)
+        yield prune_runs(instance, graph.asset_check_keys, before_moment, dry_run=dry_run)
+
+
+def built_days(
+    instance: dg.DagsterInstance, graph: "AssetGraph", lake: Lake, dataset: Dataset
+) -> Callable[[date], bool]:
+    """Whether every windowed model of a dataset was built from a day after the day was loaded last.
+
+    Where there is no such model, no day counts as built.
+    """
+    key = dg.AssetKey(dataset.key.split("/"))
+    downstream = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)
+    models = [model for model in downstream if graph.get(model).partitions_def is not None]
+
+    def newest(asset: dg.AssetKey) -> Mapping[str, int]:
+        kind = DagsterEventType.ASSET_MATERIALIZATION
+        return instance.event_log_storage.get_latest_storage_id_by_partition(asset, kind)
+
+    unreported = days_loaded_unreported(instance, lake, dataset.source, models, datetime(1970, 1, 1, tzinfo=UTC))
+    loaded = newest(key)
+    built = [newest(model) for model in models]
+
+    def is_built(day: date) -> bool:
+        partition = day.isoformat()
+        return (
+            bool(built)
+            and day not in unreported
+            and partition in loaded
+            and all(model.get(partition, 0) > loaded[partition] for model in built)
+        )
+
+    return is_built
+
+
+def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
+    """The job, which can also be run by hand; `definitions` gives the deployment, once it is put together."""
+
+    @dg.op(description="Removes what is older than the settings say, or tells what would be removed.")
+    def prune(
+        context: dg.OpExecutionContext,
+        config: RetentionConfig,
+        settings: dg.ResourceParam[Settings],
+        api_clients: dg.ResourceParam[ApiClients],
+    ) -> dg.Output[None]:
+        graph, now = definitions().resolve_asset_graph(), api_clients.clock.now()
+        found = list(prune_all(settings, context.instance, graph, now=now, dry_run=config.dry_run))
+        for item in found:
+            context.log.info(item.sentence(dry_run=config.dry_run))
+        return dg.Output(None, metadata=_metadata(found, dry_run=config.dry_run))
+
+    @dg.job(
+        name=RETENTION,
+        description=(
+            "Removes raw days, quarantined records, runs and leftovers that are older than the settings say. With "
+            "dry_run in the config it only tells what it would remove."
+        ),
+        executor_def=dg.in_process_executor,
+    )
+    def retention() -> None:
+        prune()
+
+    return retention
+
+
+def retention_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Once a day, at a quiet hour; off until somebody switches it on, whatever is said of the other schedules."""
+    return dg.ScheduleDefinition(
+        name=f"{RETENTION}_schedule",
+        job=job,
+        cron_schedule="30 2 * * *",
+        execution_timezone=settings.schedule_time_zone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Removes once a day what is older than the settings say.",
+    )
+
+
+def _metadata(found: list[Pruned], *, dry_run: bool) -> dict[str, Any]:
+    rows = "\n".join(
+        f"| {item.what} | {item.count:,} | {item.bytes:,} | {', '.join(item.names) or 'none'} |" for item in found
+    )
+    return {
+        "dry_run": dry_run,
+        "removed": sum(item.count for item in found),
+        "bytes": sum(item.bytes for item in found),
+        "table": dg.MetadataValue.md(f"| what | count | bytes | first ones |\n|---|---|---|---|\n{rows}"),
+    }

@@ -1,0 +1,162 @@
+"""New, changed and late files in the landing zone: exactly the days that they touch are requested.
+
+Belongs here: which sources land as files, and the requests. Not here: how files and days are compared
+(`extract/landing/touched_days.py`).
+
+What has been loaded is asked of the lake, so a tick needs no memory of its own: files that arrive while nothing runs,
+days that were loaded by hand, a lost Dagster instance all come out right. The cursor only says where the listing of
+more folders than a tick can list goes on. A run that failed before it had loaded its days is asked for again by the
+rules of `catch_up`, which does not miss a day that was loaded once.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from engagement_assets.contracts.datasets import LINGOKIDS_EVENTS, MOBILE_EVENTS, RUNNA_ACTIVITIES, Dataset
+from engagement_assets.day_ranges import blocks_of, in_ranges
+from engagement_assets.extract import lingokids, mobile
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.landing.touched_days import LearnDays, days_of_batches, days_of_event_files
+from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.load_times import loaded_at
+from engagement_assets.orchestration.jobs import AssetJobs, SourceSet
+from engagement_assets.orchestration.sensors.runs import RunsUnderWay, left_to_a_person, request_of, tries_of
+from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown
+
+LANDING_FILES = "landing_files"
+INTERVAL_S = 30
+# Files that touch days far apart need a run for each; the rest waits for the next tick.
+MAX_REQUESTS = 10
+
+
+def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
+    """Requests the days that files touch which arrived after these days were loaded."""
+
+    @dg.sensor(
+        name=LANDING_FILES,
+        jobs=jobs,
+        minimum_interval_seconds=INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules_on else dg.DefaultSensorStatus.STOPPED,
+        description=(
+            "Requests exactly the days that new, changed and late files touch, once they have rested for "
+            f"{settings.landing_settle_s} s. Days that were never loaded count as touched, too."
+        ),
+    )
+    def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        under_way = RunsUnderWay.of(context)
+        cursor: dict[str, str] = json.loads(context.cursor or "{}")
+        look = _Look(settings, now, cursor)
+        requests: list[dg.RunRequest] = []
+        remarks: list[str] = []
+        for item in sets:
+            if item.source not in _SOURCES:
+                continue
+            if run_id := under_way.that_makes_any_of(item.own):
+                remarks.append(f"{item.source} waits for run {run_id}")
+                continue
+            try:
+                arrivals = look.at(item.source)
+            except NotADirectoryError as error:
+                return dg.SensorResult(skip_reason=dg.SkipReason(shown(str(error))), cursor=context.cursor)
+            except OSError as error:
+                # Such as a file that has gone, or a folder that must not be read; the next tick looks again.
+                remarks.append(f"{item.source}: its files cannot be looked through: {shown(str(error))}")
+                context.log.warning(remarks[-1])
+                continue
+            newest = {
+                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= now.date()
+            }
+            tried = tries_of(context.instance, LANDING_FILES, item, newest) if newest else {}
+            given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
+            due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
+            if given_up:
+                remarks.append(left_to_a_person(item.source, in_ranges(given_up), settings.catch_up_attempts))
+            if len(due) + len(given_up) < len(newest):
+                remarks.append(f"{item.source} pauses after a failed run")
+            requests += [
+                request_of(LANDING_FILES, item, window, due, tried) for window in blocks_of(due)[:MAX_REQUESTS]
+            ]
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else dg.SkipReason("; ".join(remarks) or "no day is touched"),
+            cursor=json.dumps(look.cursor),
+        )
+
+    return landing_files
+
+
+def _microseconds(moment: datetime) -> int:
+    """Since 1970; a greater number is a later arrival."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+class _Look:
+    """One look at the landing zone; `cursor` says where the listing of a source's folders goes on."""
+
+    def __init__(self, settings: Settings, now: datetime, cursor: dict[str, str]) -> None:
+        self._landing = Landing(settings.landing_uri)
+        self._lake = Lake(settings.lake_uri)
+        self._settled_before = now - timedelta(seconds=settings.landing_settle_s)
+        self._calendar = settings.calendar_at(now)
+        self.cursor = cursor
+
+    def at(self, source: str) -> dict[date, datetime]:
+        """Day → arrival of the newest file that touches it.
+
+        Raises:
+            NotADirectoryError: the landing zone is not there.
+        """
+        return self._runna() if source == "runna" else self._events(source)
+
+    def _runna(self) -> dict[date, datetime]:
+        touched, resume_after = days_of_batches(
+            self._landing,
+            runna.BATCHES_PREFIX,
+            # Also those with another ending: the load of their day tells that nobody reads them.
+            ("",),
+            loaded_at(self._lake, "runna", RUNNA_ACTIVITIES),
+            settled_before=self._settled_before,
+            resume_after=self.cursor.get("runna"),
+        )
+        self.cursor = {"runna": resume_after} if resume_after else {}
+        return touched.settled()
+
+    def _events(self, source: str) -> dict[date, datetime]:
+        load_name, dataset, prefix, suffixes, learn = _EVENT_LOGS[source]
+        index_uri = self._lake.location(f"index/{load_name}.json")
+        index = FileIndex.load(index_uri)
+        known = dict(index.files)
+        touched = days_of_event_files(
+            self._landing,
+            prefix,
+            suffixes,
+            loaded_at(self._lake, load_name, dataset),
+            settled_before=self._settled_before,
+            index=index,
+            learn=learn,
+            calendar=self._calendar,
+        )
+        if index.files != known:
+            index.save(index_uri)
+        return touched.settled()
+
+
+# Source → name of its load, dataset, where its files lie, and what looks through them.
+_EVENT_LOGS: dict[str, tuple[str, Dataset, str, tuple[str, ...], LearnDays]] = {
+    "lingokids": (
+        "lingokids_events",
+        LINGOKIDS_EVENTS,
+        lingokids.EVENTS_PREFIX,
+        lingokids.SUFFIXES,
+        lingokids.learn_event_days,
+    ),
+    "mobile": ("mobile_events", MOBILE_EVENTS, mobile.EVENTS_PREFIX, mobile.SUFFIXES, mobile.learn_event_days),
+}
+_SOURCES = {"runna", *_EVENT_LOGS}

@@ -1,0 +1,296 @@
+"""Which days new, changed and late files touch: found by listing, and by looking once through files of any day."""
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
+from engagement_assets.extract import lingokids, mobile
+from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.landing.touched_days import TouchedDays, days_of_batches, days_of_event_files
+
+BATCHES = "runna/activities"
+DAY_1, DAY_2, DAY_3 = date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)
+HEADER = ";".join(column.name for column in mobile.COLUMNS)
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def _write(path: Path, content: str | bytes = "{}") -> datetime:
+    """Write the file, and give the time of its arrival."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return datetime.fromtimestamp(path.stat().st_ctime, UTC)
+
+
+def _batches(zone: Path, loaded_at: dict[date, datetime], **options: object) -> TouchedDays:
+    settled = {"settled_before": datetime.now(UTC) + timedelta(hours=1), **options}
+    return days_of_batches(Landing(str(zone)), BATCHES, (".json",), loaded_at, **settled)[0]
+
+
+def _event(event_id: str, *days: date) -> str:
+    return "".join(json.dumps({"event_id": event_id, "occurred_at": f"{day}T10:00:00Z"}) + "\n" for day in days)
+
+
+def _events(zone: Path, loaded_at: dict[date, datetime], index: FileIndex, **options: object) -> TouchedDays:
+    settled = {"settled_before": datetime.now(UTC) + timedelta(hours=1), **options}
+    return days_of_event_files(
+        Landing(str(zone)),
+        lingokids.EVENTS_PREFIX,
+        lingokids.SUFFIXES,
+        loaded_at,
+        index=index,
+        learn=lingokids.learn_event_days,
+        **{"calendar": ALL_DAYS, **settled},
+    )
+
+
+def test_a_batch_is_touched_by_files_that_arrived_after_it_was_loaded(zone: Path) -> None:
+    first = _write(zone / BATCHES / "2024-03-01" / "a.json")
+    second = _write(zone / BATCHES / "2024-03-02" / "b.json")
+    loaded = {DAY_1: first + timedelta(seconds=1), DAY_2: second - timedelta(seconds=1)}
+    assert _batches(zone, loaded).arrivals == {DAY_2: second}
+
+
+def test_a_batch_that_was_never_loaded_is_touched(zone: Path) -> None:
+    arrived = _write(zone / BATCHES / "2024-03-01" / "sub" / "a.json")
+    assert _batches(zone, {}).arrivals == {DAY_1: arrived}
+
+
+def test_a_file_that_keeps_an_old_time_of_modification_is_new_all_the_same(zone: Path) -> None:
+    path = zone / BATCHES / "2024-03-01" / "copied.json"
+    _write(path)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert set(_batches(zone, {DAY_1: datetime.now(UTC) - timedelta(minutes=1)}).arrivals) == {DAY_1}
+
+
+def test_a_file_that_has_gone_touches_nothing(zone: Path) -> None:
+    _write(zone / BATCHES / "2024-03-01" / "a.json")
+    _write(zone / BATCHES / "2024-03-01" / "pruned.json").timestamp()
+    loaded = {DAY_1: datetime.now(UTC) + timedelta(seconds=1)}
+    (zone / BATCHES / "2024-03-01" / "pruned.json").unlink()
+    assert _batches(zone, loaded).arrivals == {}
+
+
+def test_batches_are_listed_and_no_file_is_opened(zone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(zone / BATCHES / "2024-03-01" / "a.json")
+
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise AssertionError(f"{path} was opened")
+
+    for name in ("builtins.open", "io.open", "os.open"):
+        monkeypatch.setattr(name, refuse)
+    assert set(_batches(zone, {}).arrivals) == {DAY_1}
+
+
+def test_what_is_no_batch_is_left_alone(zone: Path) -> None:
+    _write(zone / BATCHES / "2024-03" / "a.json")
+    _write(zone / BATCHES / "upload of 2024-03-01" / "a.json")
+    _write(zone / BATCHES / "2024-03-01" / "notes.txt")
+    assert _batches(zone, {}).arrivals == {}
+
+
+def test_a_day_waits_while_one_of_its_files_may_still_be_written(zone: Path) -> None:
+    _write(zone / BATCHES / "2024-03-01" / "a.json")
+    newest = _write(zone / BATCHES / "2024-03-02" / "b.json")
+    before = newest - timedelta(microseconds=1)
+    arrived = datetime.fromtimestamp((zone / BATCHES / "2024-03-01" / "a.json").stat().st_ctime, UTC)
+    found = _batches(zone, {}, settled_before=before)
+    assert DAY_2 in found.arrivals
+    assert set(found.settled()) == ({DAY_1} if arrived < newest else set())
+    assert set(_batches(zone, {}, settled_before=newest).settled()) == {DAY_1, DAY_2}
+
+
+def test_a_listing_that_takes_too_long_goes_on_the_next_time_and_always_has_the_newest(zone: Path) -> None:
+    for day in range(1, 7):
+        _write(zone / BATCHES / f"2024-03-{day:02}" / "a.json")
+    seen, resume_after = [], None
+    for _ in range(6):
+        found, resume_after = days_of_batches(
+            Landing(str(zone)),
+            BATCHES,
+            (".json",),
+            {},
+            settled_before=datetime.now(UTC),
+            resume_after=resume_after,
+            seconds=0,
+        )
+        seen.append([day.day for day in sorted(found.arrivals)])
+    assert seen == [[1, 6], [2, 6], [3, 6], [4, 6], [5, 6], [1, 6]]
+
+
+def test_a_landing_zone_that_is_not_there_is_told(zone: Path) -> None:
+    with pytest.raises(NotADirectoryError, match="set LANDING_URI"):
+        _events(zone / "gone", {}, FileIndex())
+
+
+def test_a_file_of_any_days_touches_exactly_its_days(zone: Path) -> None:
+    arrived = _write(zone / "lingokids/events/late.jsonl", _event("e", DAY_1, DAY_3))
+    index = FileIndex()
+    assert _events(zone, {}, index).arrivals == {DAY_1: arrived, DAY_3: arrived}
+    (known,) = index.files.values()
+    assert known.days == {DAY_1, DAY_3}
+
+
+def test_days_that_a_run_has_loaded_since_are_touched_no_more_and_the_others_still_are(zone: Path) -> None:
+    arrived = _write(zone / "lingokids/events/late.jsonl", _event("e", DAY_1, DAY_2))
+    index = FileIndex()
+    _events(zone, {}, index)
+    assert set(_events(zone, {DAY_2: arrived + timedelta(seconds=1)}, index).arrivals) == {DAY_1}
+
+
+def test_a_file_that_is_known_is_not_looked_through_again(zone: Path) -> None:
+    _write(zone / "lingokids/events/a.jsonl", _event("e", DAY_1))
+    index = FileIndex()
+    _events(zone, {}, index)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("it was read again")
+
+    found = days_of_event_files(
+        Landing(str(zone)),
+        lingokids.EVENTS_PREFIX,
+        lingokids.SUFFIXES,
+        {},
+        settled_before=datetime.now(UTC),
+        index=index,
+        learn=refuse,
+        calendar=ALL_DAYS,
+    )
+    assert set(found.arrivals) == {DAY_1}
+
+
+def test_a_changed_file_touches_the_days_that_it_holds_now_and_those_that_it_held(zone: Path) -> None:
+    path = zone / "lingokids/events/a.jsonl"
+    index = FileIndex()
+    _write(path, _event("e", DAY_1))
+    _events(zone, {}, index)
+    loaded = dict.fromkeys((DAY_1, DAY_2), datetime.now(UTC))
+    arrived = _write(path, _event("e", DAY_2, DAY_3))
+    os.utime(path, ns=(1, 1))  # in the same instant of the clock, maybe
+    loaded[DAY_1] = loaded[DAY_2] = arrived - timedelta(seconds=1)
+    # The load of the first day tells what the file has lost.
+    assert set(_events(zone, loaded, index).arrivals) == {DAY_1, DAY_2, DAY_3}
+    assert set(_events(zone, dict.fromkeys((DAY_1, DAY_2), arrived + timedelta(seconds=1)), index).arrivals) == {DAY_3}
+
+
+def test_a_file_that_was_replaced_under_its_old_time_and_size_is_looked_through_again(zone: Path) -> None:
+    path = zone / "lingokids/events/a.jsonl"
+    index = FileIndex()
+    _write(path, _event("e", DAY_1))
+    before = path.stat()
+    _events(zone, {}, index)
+    _write(path, _event("e", DAY_2))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    loaded = {DAY_1: datetime.now(UTC) + timedelta(hours=1)}
+    assert set(_events(zone, loaded, index).arrivals) == {DAY_2}
+
+
+def test_a_packed_file_counts_as_what_it_unfolds_to(zone: Path) -> None:
+    path = zone / "lingokids/events/a.jsonl.gz"
+    arrived = _write(path, gzip.compress(_event("e", DAY_1).encode()))
+    size = path.stat().st_size
+    assert set(_events(zone, {}, FileIndex(), max_bytes=30 * size).arrivals) == {DAY_1}
+    assert set(_events(zone, {}, FileIndex(), max_bytes=29 * size).arrivals) == {arrived.date()}
+
+
+def test_a_fresh_event_file_waits_and_its_neighbours_do_not(zone: Path) -> None:
+    first = _write(zone / "lingokids/events/a.jsonl", _event("e", DAY_1))
+    path = zone / "lingokids/events/being_written.jsonl"
+    while _write(path, _event("e", DAY_2)) == first:
+        pass  # the file system's clock is coarse
+    found = _events(zone, {}, FileIndex(), settled_before=first)
+    assert found.settled() == {DAY_1: first}
+
+
+def test_more_than_a_tick_can_look_through_is_left_to_the_next(zone: Path) -> None:
+    content = _event("e", DAY_1)
+    _write(zone / "lingokids/events/1.jsonl", content)
+    _write(zone / "lingokids/events/2.jsonl", _event("e", DAY_2))
+    index = FileIndex()
+    assert set(_events(zone, {}, index, max_bytes=len(content)).arrivals) == {DAY_1}
+    assert set(_events(zone, {}, index, max_bytes=len(content)).arrivals) == {DAY_1, DAY_2}
+
+
+def test_a_file_too_large_to_look_through_touches_the_day_in_its_name_or_of_its_arrival(zone: Path) -> None:
+    _write(zone / "lingokids/events/2024-03-01.jsonl", _event("e", DAY_2, DAY_3))
+    arrived = _write(zone / "lingokids/events/all.jsonl", _event("e", DAY_2, DAY_3))
+    index = FileIndex()
+    assert set(_events(zone, {}, index, max_bytes=10).arrivals) == {DAY_1, arrived.date()}
+    assert index.files == {}
+
+
+def test_days_that_no_run_is_for_are_not_touched_but_the_day_on_which_such_records_count(zone: Path) -> None:
+    outside = date(1970, 1, 1)
+    _write(zone / "lingokids/events/mixed.jsonl", _event("e", outside, DAY_2, DAY_3))
+    _write(zone / "lingokids/events/alone.jsonl", _event("e", outside))
+    _write(zone / "lingokids/events/2024-03-01.jsonl", "broken\n")
+    calendar, index = Calendar(DAY_1, DAY_2), FileIndex()
+    assert set(_events(zone, {}, index, calendar=calendar).arrivals) == {DAY_1, DAY_2}
+    assert set(_events(zone, {}, index, calendar=Calendar(DAY_2, DAY_3)).arrivals) == {DAY_2, DAY_3}
+
+
+def test_a_large_file_with_a_date_that_no_run_is_for_touches_the_day_of_its_arrival(zone: Path) -> None:
+    arrived = _write(zone / "lingokids/events/2099-01-01.jsonl", _event("e", DAY_1))
+    touched = _events(zone, {}, FileIndex(), calendar=Calendar(DAY_1, DAY_3), max_bytes=1)
+    assert set(touched.arrivals) == {arrived.date()}
+
+
+def test_mobile_files_are_looked_through_as_they_are_read(zone: Path) -> None:
+    rows = [f"a;;;d;;e;;{day} 10:00:00" for day in (DAY_1, DAY_3)]
+    _write(zone / "mobile_events/x/late.csv.gz", gzip.compress("\n".join([HEADER, *rows, ""]).encode()))
+    found = days_of_event_files(
+        Landing(str(zone)),
+        mobile.EVENTS_PREFIX,
+        mobile.SUFFIXES,
+        {},
+        settled_before=datetime.now(UTC),
+        index=FileIndex(),
+        learn=mobile.learn_event_days,
+        calendar=ALL_DAYS,
+    )
+    assert set(found.arrivals) == {DAY_1, DAY_3}
+
+
+@pytest.fixture
+def remote() -> Iterator[fsspec.AbstractFileSystem]:
+    filesystem = fsspec.filesystem("memory")
+    filesystem.mkdirs("/touched_days", exist_ok=True)
+    yield filesystem
+    filesystem.rm("/touched_days", recursive=True)
+
+
+def test_an_object_store_says_when_an_object_was_written(remote: fsspec.AbstractFileSystem) -> None:
+    remote.pipe_file(f"/touched_days/{BATCHES}/2024-03-01/a.json", b"{}")
+    remote.pipe_file("/touched_days/lingokids/events/late.jsonl", _event("e", DAY_2).encode())
+    landing, now = Landing("memory://touched_days"), datetime.now(UTC)
+    old, new = now - timedelta(minutes=1), now + timedelta(minutes=1)
+    for loaded_at, touched in ((old, {DAY_1}), (new, set())):
+        found, _ = days_of_batches(landing, BATCHES, (".json",), {DAY_1: loaded_at}, settled_before=new)
+        assert set(found.arrivals) == touched
+    events = days_of_event_files(
+        landing,
+        lingokids.EVENTS_PREFIX,
+        lingokids.SUFFIXES,
+        {DAY_2: old},
+        settled_before=new,
+        index=FileIndex(),
+        learn=lingokids.learn_event_days,
+        calendar=ALL_DAYS,
+    )
+    assert set(events.arrivals) == {DAY_2}
+
+
+def test_an_arrival_is_no_part_of_what_a_file_is() -> None:
+    assert LandingFile("a", 1, "v", None, datetime.now(UTC)) == LandingFile("a", 1, "v")

@@ -1,0 +1,487 @@
+"""Strava: what an activity becomes, what of it is not kept, which activities have gone."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engagement_assets.contracts.datasets import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.services.client import ApiLimitReachedError
+from engagement_assets.extract.services.pages import Page
+from engagement_assets.extract.strava import extraction as strava
+from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
+
+DAY_1, DAY_2, DAY_3, DAY_4 = (date(2024, 3, number) for number in (1, 2, 3, 4))
+MARCH = DayWindow(DAY_1, date(2024, 3, 11))
+BEFORE = datetime(2024, 3, 9, 8)
+LIMIT = ApiLimitReachedError("the daily limit is used up", datetime(2024, 3, 11, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as found:
+        yield found
+
+
+def activity(activity_id: Any, started: str | None = "2024-03-02T07:00:00Z", **changes: Any) -> dict[str, Any]:
+    whole = {"id": activity_id, "start_date": started, "name": "Run", "distance": 5000.5, "kudos_count": 3}
+    return {name: value for name, value in (whole | changes).items() if value is not ...}
+
+
+def known(activity_id: int, started: datetime, deleted_at: datetime | None = None) -> dict[str, Any]:
+    return {"activity_id": activity_id, "started_at": started, "deleted_at": deleted_at, "extracted_at": BEFORE}
+
+
+class Reader:
+    """Reads pages as a load does, against what is published."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, workdir: Path) -> None:
+        self.connection, self.workdir = connection, workdir
+        self.lines: list[str] = []
+
+    def read(
+        self, *pages: Sequence[Any], published: Sequence[dict[str, Any]] = (), limit: bool = False
+    ) -> tuple[strava.StravaReading, Loaded]:
+        types = ", ".join(f"{name} {kind}" for name, kind in {**STRAVA_ACTIVITIES.columns, "day": "DATE"}.items())
+        self.connection.execute(f"create or replace temp table lake ({types})")
+        for row in ({**row, "day": row["started_at"].date()} for row in published):
+            self.connection.execute(
+                f"insert into lake ({', '.join(row)}) values ({', '.join('?' for _ in row)})", list(row.values())
+            )
+
+        def all_pages() -> Iterator[Page]:
+            for number, records in enumerate(pages, 1):
+                yield Page(f"page-{number}", records, 10)
+            if limit:
+                raise LIMIT
+            yield Page("page-last", [], 2)
+
+        reading = strava.extract(
+            self.connection, all_pages(), MARCH, self.workdir,
+            published="lake", extracted_at=NOW, progress=self.lines.append,
+        )  # fmt: skip
+        return reading, loaded(self.connection, reading.extraction)
+
+
+@pytest.fixture
+def reader(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Reader:
+    return Reader(connection, tmp_path)
+
+
+def activities(found: Loaded) -> list[tuple[int, date, datetime | None]]:
+    return [(row["activity_id"], row["day"], row["deleted_at"]) for row in found.accepted[STRAVA_ACTIVITIES.key]]
+
+
+def test_an_activity_becomes_a_row(reader: Reader) -> None:
+    _, found = reader.read(
+        [
+            activity(
+                2**53 + 1, "2024-03-02T23:59:59Z", moving_time=1200, sport_type="HoverboardPolo", workout_type=None,
+                timezone="(GMT+00:00) Europe/London", start_latlng=[51.51, -0.12], average_temp=-3, new={"a": 1},
+                athlete={"id": 1},
+            )
+        ]
+    )  # fmt: skip
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "activity_id": 2**53 + 1, "activity_name": "Run", "distance_m": 5000.5, "moving_time_s": 1200,
+        "sport_type": "HoverboardPolo", "kudos_count": 3, "average_temperature_c": -3.0,
+        "started_at": datetime(2024, 3, 2, 23, 59, 59), "time_zone": "Europe/London", "start_latitude": 51.51,
+        "start_longitude": -0.12, "_extra": '{"new":{"a":1}}', "source_path": "page-1", "extracted_at": NAIVE_NOW,
+        "day": DAY_2,
+    }  # fmt: skip
+    assert found.unknown_fields == [(STRAVA_ACTIVITIES.key, DAY_2, "new", 1)]
+
+
+@pytest.mark.parametrize("place", [None, [], ..., "", " "])
+def test_an_activity_without_a_place_has_none(reader: Reader, place: object) -> None:
+    _, found = reader.read([activity(1, start_latlng=place)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (row["start_latitude"], row["start_longitude"], row["distance_m"]) == (None, None, 5000.5)
+    assert found.placeholders == []
+
+
+@pytest.mark.parametrize(
+    "place", [[180.0, 180.0], [180, 180], [0, 0], [0.0, -0.0], [90.01, 10.0], [-91, None], [51.5, 180.01], [None, None]]
+)
+def test_a_pair_that_lies_nowhere_is_no_place_and_is_counted(reader: Reader, place: list[Any]) -> None:
+    _, found = reader.read([activity(1, start_latlng=place)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (row["start_latitude"], row["start_longitude"], row["distance_m"]) == (None, None, 5000.5)
+    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, "start_latlng", 1)]
+
+
+@pytest.mark.parametrize("place", [[0.0, 0.01], [51.48, 0.0], [90.0, 0.0], [-90, -180], [-16.8, 180.0]])
+def test_a_pair_at_the_edge_is_a_place(reader: Reader, place: list[float]) -> None:
+    _, found = reader.read([activity(1, start_latlng=place)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert [row["start_latitude"], row["start_longitude"]] == place
+    assert found.placeholders == []
+
+
+def test_a_device_s_none_survives_the_rounding_and_is_no_place_then(reader: Reader) -> None:
+    garmin = 179.99999991618097  # 0x7FFFFFFF semicircles
+    _, found = reader.read([strava.without_exact_places(activity(1, start_latlng=[garmin, garmin]), 2)])
+    assert found.accepted[STRAVA_ACTIVITIES.key][0]["start_latitude"] is None
+    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, "start_latlng", 1)]
+
+
+NONE_OF_DEVICES = [
+    ("average_speed", "average_speed_m_per_s", (65.535, 4294967.295, 4_294_967_295), (65.534, 65.0)),
+    ("max_speed", "max_speed_m_per_s", (65.535, 4294967.295, 4_294_967_295.0), (65.536, 17.5)),
+    ("distance", "distance_m", (42949672.95, 4_294_967_295), (42949672.94, 65.535)),
+    ("moving_time", "moving_time_s", (4294967.295, 4_294_967, 4_294_967_295), (4_294_966, 255)),
+    ("elapsed_time", "elapsed_time_s", (4294967.295, 4_294_967, 4_294_967_295), (4_294_968, 65_535)),
+    ("total_elevation_gain", "total_elevation_gain_m", (65_535, 65_535.0, 4_294_967_295), (65_534, 255)),
+    ("average_cadence", "average_cadence", (255, 255.0), (254.9, 127)),
+    ("average_temp", "average_temperature_c", (127, 127.0), (-127, 26)),
+    ("average_heartrate", "average_heart_rate", (255, 255.0), (254, 127)),
+    ("max_heartrate", "max_heart_rate", (255, 4_294_967_295), (254, 220)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"), [(name, column, value) for name, column, none, _ in NONE_OF_DEVICES for value in none]
+)
+def test_what_a_device_writes_for_none_is_null_and_counted(reader: Reader, name: str, column: str, value: Any) -> None:
+    _, found = reader.read([activity(1, **{"distance": 5000.5, name: value}), activity(2)])
+    first, second = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (first[column], second["distance_m"], found.rejected) == (None, 5000.5, [])
+    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, name, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"), [(name, column, value) for name, column, _, some in NONE_OF_DEVICES for value in some]
+)
+def test_what_a_device_measured_stays(reader: Reader, name: str, column: str, value: Any) -> None:
+    _, found = reader.read([activity(1, **{name: value})])
+    assert found.accepted[STRAVA_ACTIVITIES.key][0][column] == value
+    assert found.placeholders == []
+
+
+def test_counts_of_the_service_are_no_measures_of_a_device(reader: Reader) -> None:
+    _, found = reader.read([activity(1, kudos_count=4_294_967_295, comment_count=255)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert (row["kudos_count"], row["comment_count"], found.placeholders) == (4_294_967_295, 255, [])
+
+
+@pytest.mark.parametrize("absent", ["", " \t\u3000", []])
+def test_an_optional_field_that_says_nothing_is_null_in_every_field(reader: Reader, absent: Any) -> None:
+    optional = [field.path for field in strava.ACTIVITY.fields if not field.required]
+    _, found = reader.read([activity(1) | dict.fromkeys(optional, absent)])
+    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
+    assert {name for name, value in row.items() if value is not None} == {
+        "activity_id", "started_at", "source_path", "extracted_at", "day"
+    }  # fmt: skip
+    assert (found.rejected, found.placeholders, found.unknown_fields) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("(GMT+00:00) Europe/London", "Europe/London"),
+        ("(GMT-03:00) America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("Europe/Madrid", "Europe/Madrid"),
+        ("(GMT+01:00) ", None),
+        ("(GMT+01:00)\u200b", None),
+        (None, None),
+    ],
+)
+def test_the_time_zone_is_what_follows_the_bracket(reader: Reader, zone: str | None, expected: str | None) -> None:
+    _, found = reader.read([activity(1, timezone=zone)])
+    assert found.accepted[STRAVA_ACTIVITIES.key][0]["time_zone"] == expected
+
+
+def test_the_day_is_that_of_the_start_in_utc(reader: Reader) -> None:
+    _, found = reader.read(
+        [activity(1, "2024-03-02T01:00:00+02:00", start_date_local="2024-03-02T01:00:00Z")],
+        [activity(2, "2024-03-02T23:30:00-01:00")],
+    )
+    assert activities(found) == [(1, DAY_1, None), (2, DAY_3, None)]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason", "day"),
+    [
+        (activity(None), "missing_activity_id", DAY_2),
+        (activity(" "), "missing_activity_id", DAY_2),
+        (activity([]), "missing_activity_id", DAY_2),
+        (activity("12a"), "wrong_type", DAY_2),
+        (activity("-1"), "wrong_type", DAY_2),
+        (activity("1" * 20), "wrong_type", DAY_2),
+        (activity("9" * 19), "out_of_range", DAY_2),
+        (activity("\u0661"), "wrong_type", DAY_2),
+        (activity(1.5), "wrong_type", DAY_2),
+        (activity(2.0**53 + 2), "out_of_range", DAY_2),
+        (activity(True), "wrong_type", DAY_2),
+        (activity(10**30), "out_of_range", DAY_2),
+        (activity(1, None), "missing_started_at", DAY_1),
+        (activity(1, "yesterday"), "bad_timestamp", DAY_1),
+        (activity(1, "0001-01-01T00:00:00+14:00"), "bad_timestamp", DAY_1),
+        (activity(1, "2024-02-29T23:59:59Z"), "outside_window", DAY_1),
+        (activity(1, "2024-03-11T00:00:00Z"), "outside_window", DAY_1),
+        (activity(1, "1989-12-31T00:00:00Z"), "outside_window", DAY_1),
+        (activity(1, distance="far"), "wrong_type", DAY_2),
+        (activity(1, average_heartrate=float("inf")), "not_a_number", DAY_2),
+        (activity(1, start_latlng=[51.51]), "wrong_type", DAY_2),
+        (activity(1, start_latlng=[51.51, None]), "wrong_type", DAY_2),
+        (activity(1, start_latlng="51.51,-0.12"), "wrong_type", DAY_2),
+        ("no object", "wrong_type", DAY_1),
+        (None, "wrong_type", DAY_1),
+        ([1], "wrong_type", DAY_1),
+    ],
+)
+def test_what_cannot_be_used_is_quarantined_and_the_others_load(
+    reader: Reader, record: Any, reason: str, day: date
+) -> None:
+    _, found = reader.read([record, activity(7)])
+    assert found.reasons() == [(day, 0, reason)]
+    assert activities(found) == [(7, DAY_2, None)]
+    counts = found.counted(STRAVA_ACTIVITIES.key)
+    assert counts[day][1] == 1
+    assert sum(total for total, _, _ in counts.values()) == 2
+
+
+def test_of_an_activity_that_is_read_twice_the_later_reading_wins(reader: Reader) -> None:
+    _, found = reader.read(
+        [activity(1, name="first"), activity(1, name="second")], [activity(1, "2024-03-03T00:00:00Z", name="third")]
+    )
+    assert [row["activity_name"] for row in found.accepted[STRAVA_ACTIVITIES.key]] == ["third"]
+    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_2] == (2, 0, 2)
+    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_3] == (1, 0, 0)
+
+
+def test_a_known_activity_that_is_missing_is_marked_and_kept(reader: Reader) -> None:
+    reading, found = reader.read(
+        [activity(1)], published=[known(1, datetime(2024, 3, 2, 7)), known(2, datetime(2024, 3, 3, 9))]
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, NAIVE_NOW)]
+    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
+    assert (reading.stopped, reading.window, reading.complete_until) == (None, MARCH, datetime(2024, 3, 11))
+
+
+def test_an_empty_list_marks_all_that_was_known(reader: Reader) -> None:
+    reading, found = reader.read(published=[known(1, datetime(2024, 3, 2, 7))])
+    assert activities(found) == [(1, DAY_2, NAIVE_NOW)]
+    assert reading.missing == {DAY_2: (1, 1)}
+
+
+def test_a_mark_keeps_its_time_and_does_not_count_again(reader: Reader) -> None:
+    marked = datetime(2024, 3, 5)
+    reading, found = reader.read(published=[known(1, datetime(2024, 3, 2, 7), marked)])
+    assert activities(found) == [(1, DAY_2, marked)]
+    assert reading.missing == {}
+
+
+def test_an_activity_that_is_back_is_not_deleted_any_more(reader: Reader) -> None:
+    reading, found = reader.read([activity(1)], published=[known(1, datetime(2024, 3, 2, 7), datetime(2024, 3, 5))])
+    assert activities(found) == [(1, DAY_2, None)]
+    assert reading.missing == {}
+
+
+def test_an_activity_that_begins_on_another_day_now_leaves_the_old_one(reader: Reader) -> None:
+    reading, found = reader.read(
+        [activity(1, "2024-03-03T00:05:00Z")], published=[known(1, datetime(2024, 3, 2, 23, 55))]
+    )
+    assert activities(found) == [(1, DAY_3, None)]
+    assert reading.missing == {DAY_2: (1, 0)}
+
+
+@pytest.mark.parametrize("broken", [{"distance": "far"}, {"start_date": "2024-02-28T00:00:00Z"}, {"start_date": None}])
+def test_a_known_activity_whose_record_is_rejected_stays_as_it_was(reader: Reader, broken: dict[str, Any]) -> None:
+    reading, found = reader.read([activity(1, **broken)], published=[known(1, datetime(2024, 3, 2, 7))])
+    assert activities(found) == [(1, DAY_2, None)]
+    assert found.accepted[STRAVA_ACTIVITIES.key][0]["extracted_at"] == BEFORE
+    assert len(found.rejected) == 1
+    assert reading.missing == {DAY_2: (1, 0)}
+
+
+@pytest.mark.parametrize("written", [12.0, "12", "0012"])
+def test_an_id_written_otherwise_is_the_same_activity(reader: Reader, written: Any) -> None:
+    reading, found = reader.read([activity(written)], published=[known(12, datetime(2024, 3, 2, 7))])
+    assert activities(found) == [(12, DAY_2, None)]
+    assert found.accepted[STRAVA_ACTIVITIES.key][0]["extracted_at"] == NAIVE_NOW
+    assert reading.missing == {DAY_2: (1, 0)}
+
+
+def test_a_rejected_record_whose_id_is_a_text_is_that_activity(reader: Reader) -> None:
+    reading, found = reader.read(
+        [activity("1", distance="far")],
+        published=[known(1, datetime(2024, 3, 2, 7)), known(2, datetime(2024, 3, 3, 9))],
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, NAIVE_NOW)]
+    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
+
+
+WITHOUT_ID = [None, [], {}, "x", 5, activity(None), activity(...), activity("12a"), activity(1.5), activity([1]),
+              activity({"id": 1}), activity(True), activity(-1), activity(10**30), activity(2.0**60)]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", WITHOUT_ID)
+def test_a_record_whose_id_cannot_be_read_may_be_any_activity_and_none_is_marked(reader: Reader, record: Any) -> None:
+    reading, found = reader.read(
+        [record, activity(7)],
+        published=[
+            known(1, datetime(2024, 3, 2, 7)),
+            known(2, datetime(2024, 3, 3, 9)),
+            known(3, datetime(2024, 3, 4, 9)),
+        ],
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, None), (3, DAY_4, None), (7, DAY_2, None)]
+    assert len(found.rejected) == 1
+    # One of the three may be the record, the other two have gone.
+    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1), DAY_4: (1, 1)}
+    assert (reading.stopped, reading.complete_until) == (None, datetime(2024, 3, 11))
+    assert reader.lines[1] == (
+        "raw_strava/activities: the ids of 1 records cannot be read, and each may be any of the 3 known activities "
+        "that are on no page: none is marked as deleted by this load"
+    )
+
+
+def test_of_a_record_whose_id_cannot_be_read_nothing_is_told_where_nothing_is_missing(reader: Reader) -> None:
+    reading, found = reader.read([activity(None), activity(7)], published=[known(7, datetime(2024, 3, 2, 7))])
+    assert (activities(found), reading.missing) == ([(7, DAY_2, None)], {DAY_2: (1, 0)})
+    assert len(reader.lines) == 1
+
+
+def test_what_a_load_without_all_ids_left_is_marked_by_the_next_one(reader: Reader) -> None:
+    gone = [known(1, datetime(2024, 3, 2, 7))]
+    assert activities(reader.read([activity(None)], published=gone)[1]) == [(1, DAY_2, None)]
+    assert activities(reader.read([activity(7)], published=gone)[1]) == [(1, DAY_2, NAIVE_NOW), (7, DAY_2, None)]
+
+
+def test_a_limit_after_a_page_without_any_id_keeps_what_was_read(reader: Reader) -> None:
+    reading, found = reader.read([None], limit=True)
+    assert (reading.stopped, reading.complete_until) == (LIMIT, datetime(2024, 3, 1))
+    assert found.counted(STRAVA_ACTIVITIES.key) == {DAY_1: (1, 1, 0)}
+
+
+def test_a_reading_that_stopped_keeps_what_it_did_not_reach(reader: Reader) -> None:
+    reading, found = reader.read(
+        [activity(1), activity(2, "2024-03-03T09:00:00Z")],
+        published=[
+            known(1, datetime(2024, 3, 2, 7)),
+            known(3, datetime(2024, 3, 2, 8)),  # in the part that was read: gone
+            known(4, datetime(2024, 3, 3, 9)),  # in the second of the last one that was read
+            known(5, datetime(2024, 3, 3, 10)),
+            known(6, datetime(2024, 3, 4, 7)),  # on a day that was not reached
+        ],
+        limit=True,
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, None), (3, DAY_2, NAIVE_NOW), (4, DAY_3, None), (5, DAY_3, None)]  # fmt: skip  # noqa: E501
+    assert reading.stopped is LIMIT
+    assert (reading.window, reading.complete_until) == (DayWindow(DAY_1, DAY_4), datetime(2024, 3, 3, 9))
+    assert reading.missing == {DAY_2: (2, 1)}
+    assert set(found.counted(STRAVA_ACTIVITIES.key)) == {DAY_1, DAY_2, DAY_3}
+    assert reader.lines == ["raw_strava/activities: 2 activities from 2024-03-01 to 2024-03-03"]
+
+
+def test_a_reading_that_stopped_after_a_rejected_record_counts_its_day(reader: Reader) -> None:
+    reading, found = reader.read([activity(1), activity(2, "2024-03-04T09:00:00Z", distance="far")], limit=True)
+    assert found.reasons() == [(DAY_4, 1, "wrong_type")]
+    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_4] == (1, 1, 0)
+    assert reading.window.days()[-1] == DAY_4
+    assert reading.complete_until == datetime(2024, 3, 2, 7)
+
+
+def test_a_list_that_is_not_in_order_and_not_at_its_end_marks_nothing(reader: Reader) -> None:
+    reading, found = reader.read(
+        [activity(1, "2024-03-04T09:00:00Z"), activity(2, "2024-03-03T09:00:00Z")],
+        published=[known(3, datetime(2024, 3, 2, 7))],
+        limit=True,
+    )
+    assert activities(found) == [(1, DAY_4, None), (2, DAY_3, None), (3, DAY_2, None)]
+    assert reading.missing == {}
+    assert reading.complete_until == datetime(2024, 3, 1)
+
+
+def test_a_limit_before_the_first_page_is_passed_on(reader: Reader) -> None:
+    with pytest.raises(ApiLimitReachedError):
+        reader.read(limit=True)
+
+
+def test_kudos_are_observed_once_a_load_for_each_activity_that_has_a_count(reader: Reader) -> None:
+    _, found = reader.read(
+        [activity(1, kudos_count=0), activity(2, kudos_count=None), activity(3, "2024-03-03T09:00:00Z")],
+        published=[known(4, datetime(2024, 3, 2, 7))],
+    )
+    assert [tuple(row.values()) for row in found.accepted[STRAVA_ACTIVITY_KUDOS.key]] == [
+        (1, NOW.date(), 0, "page-1", NAIVE_NOW, DAY_2),
+        (3, NOW.date(), 3, "page-1", NAIVE_NOW, DAY_3),
+    ]
+    assert found.counted(STRAVA_ACTIVITY_KUDOS.key)[DAY_2] == (1, 0, 0)
+    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_2] == (2, 0, 0)
+
+
+PLACES = ["start_latlng", "end_latlng", "lat", "start_lat", "lng", "lon", "start_latitude", "longitude", "Latitude",
+          "endLongitude", "lats", "startLatLng", "coordinates", "latlon"]  # fmt: skip
+ROUTES = ["polyline", "summary_polyline", "map", "Map", "Polyline"]
+OTHERS = ["name", "distance", "flat", "platform", "location_country", "segment", "mapped", "longest", "plateau"]
+
+exact = (
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9) | st.sampled_from(["51.50741", "x"])
+)
+documents: st.SearchStrategy[Any] = st.recursive(
+    exact | st.none() | st.booleans(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLACES, *ROUTES, *OTHERS]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def paths(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every key and every value that is no container, with the keys above it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield (*path, key), None
+            yield from paths(value, (*path, key))
+    elif isinstance(node, list):
+        for value in node:
+            yield from paths(value, path)
+    else:
+        yield path, node
+
+
+@given(document=documents, decimals=st.integers(0, 2))
+def test_below_a_place_nothing_is_exact_and_no_route_stays(document: Any, decimals: int) -> None:
+    coarse = strava.without_exact_places(document, decimals)
+    for path, value in paths(coarse):
+        assert not set(path) & set(ROUTES)
+        if set(path) & set(PLACES):
+            assert value is None or abs(value) <= 180
+            assert value is None or value == round(value, decimals)
+    assert strava.without_exact_places(coarse, decimals) == coarse
+
+
+@given(document=documents)
+def test_what_names_no_place_stays_as_it_is(document: Any) -> None:
+    harmless = json.loads(re.sub(r'"(?:' + "|".join([*PLACES, *ROUTES]) + r')":', '"name":', json.dumps(document)))
+    assert strava.without_exact_places(harmless, 2) == harmless
+
+
+def test_a_document_of_any_depth_is_cleaned() -> None:
+    deep: Any = {"start_latlng": [51.50741, -0.12345]}
+    for _ in range(900):
+        deep = {"d": deep}
+    assert "51.50741" not in json.dumps(strava.without_exact_places(deep, 2))
+
+
+def test_the_decimals_are_a_setting() -> None:
+    document = {"start_latlng": [51.50741, -0.12345], "map": {"summary_polyline": "ki{eFv"}, "distance": 1.23456}
+    assert strava.without_exact_places(document, 2) == {"start_latlng": [51.51, -0.12], "distance": 1.23456}
+    assert strava.without_exact_places(document, 0) == {"start_latlng": [52.0, -0.0], "distance": 1.23456}
+
+
+def test_two_trailing_windows_have_pages_of_their_own() -> None:
+    later = DayWindow(MARCH.start, MARCH.end + timedelta(days=1))
+    names = [strava._page_name(window, 1) for window in (MARCH, later)]
+    assert names == ["activities-2024-03-01-to-2024-03-10-page-00001", "activities-2024-03-01-to-2024-03-11-page-00001"]

@@ -1,0 +1,51 @@
+"""Runs that were cut off: the next one marks them as what they are, and frees their pools."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_run_for_test
+
+from engagement_assets.instance.killed_runs import living_run, mark_killed_runs
+
+STARTED, CANCELED, FAILURE = (dg.DagsterRunStatus[name] for name in ("STARTED", "CANCELED", "FAILURE"))
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def _status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def _cut_off(instance: dg.DagsterInstance, home: Path, *, interrupted: bool) -> dg.DagsterRun:
+    """A run whose process has gone without writing anything down, though somebody may have interrupted it."""
+    run = create_run_for_test(instance, job_name="daily_runna", status=STARTED)
+    folder = home / "range_runs"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{run.run_id}.lock").touch()
+    if interrupted:
+        (folder / f"{run.run_id}.interrupted").touch()
+    return run
+
+
+def test_a_killed_run_has_failed_and_an_interrupted_one_is_cancelled(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    killed, interrupted = (_cut_off(instance, tmp_path, interrupted=value) for value in (False, True))
+    assert mark_killed_runs(instance, tmp_path) == [killed.run_id]
+    assert (_status(instance, killed), _status(instance, interrupted)) == (FAILURE, CANCELED)
+    assert list((tmp_path / "range_runs").iterdir()) == []
+
+
+def test_a_run_that_lives_is_left_alone(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run = create_run_for_test(instance, job_name="daily_runna", status=STARTED)
+    with living_run(instance, tmp_path, run.run_id):
+        assert mark_killed_runs(instance, tmp_path) == []
+    assert _status(instance, run) == STARTED
