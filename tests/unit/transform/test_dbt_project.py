@@ -118,7 +118,7 @@ def test_every_dbt_test_is_one_check_and_of_a_table_that_it_reads(
         assert key.path[-1] in tested, node["name"]
         if attached := node.get("attached_node"):
             model = content["nodes"][attached]
-            assert key.path == [model["config"]["schema"], model["name"]], node["name"]
+            assert key.path == [model["schema"], model["name"]], node["name"]
     singular: dict[str, set[str]] = {}
     for unique_id, node in dbt_tests.items():
         if node.get("test_metadata") is None:
