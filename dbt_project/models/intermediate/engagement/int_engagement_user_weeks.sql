@@ -14,11 +14,10 @@ with
 units as (
 
     select * from {{ ref('int_engagement_units') }}
-    where
-        active_date is not null
-        {% if is_incremental() %}
-            and {{ in_changed_weeks('active_date') }}
-        {% endif %}
+    where active_date is not null
+    {% if is_incremental() %}
+        and {{ in_changed_weeks('active_date') }}
+    {% endif %}
 
 ),
 

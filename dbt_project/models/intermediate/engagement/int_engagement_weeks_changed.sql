@@ -1,8 +1,8 @@
 {{ config(materialized = 'view') }}
 
+-- A source without a change log is read whole: every week that there can be is named.
 with
 
-{# A source without a change log is read whole: every week that there can be is named. #}
 weeks_generated as (
 
     select {{ each_week("date '1969-12-29'", "date '2199-12-30'") }} as week_start_date
@@ -12,21 +12,20 @@ weeks_generated as (
 weeks_changed as (
 
     {% for name, source in engaged_sources().items() %}
+        {% if source.change_log %}
+            {% set day, number = source.changed_day, 'change_number' %}
+            {% set log = table_or_nothing(
+                ref(source.change_log), {day: 'date', 'change_number': 'bigint'}
+            ) %}
+        {% else %}
+            {% set log, day, number = 'weeks_generated', 'week_start_date', next_change_number() %}
+        {% endif %}
         select
             '{{ name }}' as source,
-            {% if source.change_log %}
-                {{ period_start('week', source.changed_day) }} as week_start_date,
-                change_number
+            {{ period_start('week', day) }} as week_start_date,
+            {{ number }} as change_number
 
-            from {{ table_or_nothing(
-                ref(source.change_log), {source.changed_day: 'date', 'change_number': 'bigint'}
-            ) }}
-            {% else %}
-                cast(week_start_date as date) as week_start_date,
-                {{ next_change_number() }} as change_number
-
-            from weeks_generated
-            {% endif %}
+        from {{ log }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 

@@ -33,6 +33,7 @@
 
 -- Numbers the sessions of each user, over all devices. A changed session gives later sessions of
 -- its user another number; the sessions before it keep theirs.
+-- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 
 sessions_built as (
