@@ -56,9 +56,9 @@ CSV_LINE = LineKind("a row of text", "nul_byte", carriage_return_is_space=False)
 class LineFile:
     """A file that DuckDB can read as it is.
 
-    `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it. Its
-    records take `record_bytes`, line feeds included; CSV headers are no records. No line has more than `longest` bytes.
-    `malformed_count` lines were left out of it.
+    `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
+    Its records take `record_bytes`, line feeds included; CSV headers are no records. No line has more than `longest`
+    bytes. `malformed_count` lines were left out of it.
     """
 
     file_id: int

@@ -12,7 +12,7 @@ from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.mobile import EVENT, EVENT_FILES, MOBILE_EVENTS
-from tests.unit.extract.lingokids_loads import EXTRACTED_AT, Loaded, fetch, reading
+from tests.unit.extract.lingokids_loads import Loaded, fetch, reading
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "mobile"
 DAY = date(2020, 1, 31)
