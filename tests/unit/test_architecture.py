@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA
+from engagement_assets.assets.dbt_models import CROSS_SOURCE_AREA, area_of_source
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
+from engagement_assets.lake.datasets import RAW_DATASETS
 from engagement_assets.settings import PROJECT_ROOT
-from engagement_assets.transform.project import manifest
+from engagement_assets.transform.project import DBT_PROJECT_DIR, manifest
 
 PACKAGE = PROJECT_ROOT / "engagement_assets"
 LAYERS = ("staging", "intermediate", "marts", "audit")
@@ -84,6 +86,15 @@ def test_layers_read_only_from_layers_before_them(dbt_manifest: dict[str, Any], 
                 if parent_layer not in ALLOWED_PARENTS[layer] and not crosses:
                     breaches.append(f"{model['name']} reads {name}")
     assert breaches == []
+
+
+def test_every_engaged_source_has_its_dataset_and_its_fact(models: list[dict[str, Any]]) -> None:
+    project = yaml.safe_load((DBT_PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8"))
+    datasets = {dataset.key for dataset in RAW_DATASETS if dataset.partitioned}
+    marts = {node["name"]: node["fqn"][2] for node in models if node["fqn"][1] == "marts"}
+    for source, entry in project["vars"]["engaged_sources"].items():
+        assert f"raw_{source}/{entry['dataset']}" in datasets
+        assert marts[entry["fact"]] == area_of_source(source)
 
 
 def test_every_model_and_column_is_described_and_states_its_grain(

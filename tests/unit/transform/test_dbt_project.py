@@ -160,8 +160,7 @@ def test_a_check_blocks_what_its_severity_says_and_tells_why(
         assert checks[unique_id].description == check_description(node)
     by_name = {spec.name: spec.description for spec in checks.values()}
     assert by_name["laps_of_an_activity_add_up"] == (
-        "Laps of an activity add up. A failure blocks: A lap would be missing from the shares, or be counted "
-        "twice."
+        "Laps of an activity add up. A failure blocks: A lap would be missing from the shares, or be counted twice."
     )
     assert by_name["units_of_measure_are_known"] == (
         "Units of measure are known. A failure warns: A distance in another unit is left out of weekly_plan_distance, "
