@@ -47,7 +47,7 @@ def _imported_modules(path: Path) -> set[str]:
 # From the ground up. A room imports from itself and from the floors below it, and from no other room of its floor.
 FLOORS = (
     {"contracts"},
-    {"day_ranges", "shown_text"},
+    {"day_ranges", "retry_after", "shown_text"},
     {"extract"},
     {"sources"},
     {"per_source", "lake", "sandbox"},
