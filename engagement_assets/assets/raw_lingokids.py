@@ -61,7 +61,7 @@ def _load_events(run: RawRun) -> RawResults:
             every_file_is_read(LINGOKIDS_EVENTS, extraction.never_read),
             files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, extraction.files_there),
         ]
-        yield from publish_or_hold(run.context, load, [LINGOKIDS_EVENTS], outcomes, run.window, settings=run.settings)
+        yield from publish_or_hold(run, load, outcomes)
     index.save(run.index_uri)
 
 
@@ -103,7 +103,7 @@ def _snapshot(dataset: Dataset, extract: Callable[..., Extraction], prefix: str,
                 *standard_outcomes(load, [dataset], run.settings),
                 every_file_is_read(dataset, extraction.never_read),
             ]
-            yield from publish_or_hold(run.context, load, [dataset], outcomes, None, settings=run.settings)
+            yield from publish_or_hold(run, load, outcomes)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
         folder = load.workdir / "records"

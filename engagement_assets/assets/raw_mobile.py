@@ -56,7 +56,7 @@ def _load(run: RawRun) -> RawResults:
             every_file_is_read(MOBILE_EVENTS, extraction.never_read),
             files_hold_what_was_loaded(load, MOBILE_EVENTS, extraction.files_there),
         ]
-        yield from publish_or_hold(run.context, load, [MOBILE_EVENTS], outcomes, run.window, settings=run.settings)
+        yield from publish_or_hold(run, load, outcomes)
     index.save(run.index_uri)
 
 

@@ -1,6 +1,6 @@
-"""The two services of the demo: the sandbox in their place, for the time of a command.
+"""The two services of the demo, which the sandbox plays while a command runs.
 
-Belongs here: when the sandbox stands in for a service, and the demo's days. Not here: what it answers (see `sandbox/`).
+Belongs here: when the sandbox plays a service, and the demo's days. Not here: what it answers (see `sandbox/`).
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ _STATE_FILE = "sandbox_state.json"
 
 @contextmanager
 def with_services(settings: Settings) -> Iterator[Settings]:
-    """The settings, on sample data with the sandbox for a service that they do not name.
+    """The settings; on sample data they name the sandbox for each service that they do not name themselves.
 
-    With input of somebody's own they stay as they are: what the sandbox makes up must not mix with it.
+    With real input they stay as they are: it must not mix with made-up data.
     """
     missing = [*settings.missing_for(STRAVA), *settings.missing_for(USER_EVENTS_SOURCE)]
     if not settings.runs_on_sample_data or not missing:
