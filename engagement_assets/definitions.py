@@ -35,9 +35,8 @@ from engagement_assets.transform.project import column_lineage, manifest
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
     """The definitions of one deployment; tests give settings and a clock of their own."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
         # Dagster warns of every backfill policy and code reference that they are beta.
-        warnings.simplefilter("ignore", dg.BetaWarning)
         return _build_defs(settings, clock)
 
 

@@ -122,8 +122,7 @@ class ProjectTranslator(DagsterDbtTranslator):
             column: [dg.TableColumnDep(self._keys[unique_id], name) for unique_id, name in read]
             for column, read in self._lineage.get(dbt_resource_props["unique_id"], {}).items()
         }
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)
+        with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
             code = dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=file)])
         return {
             **super().get_metadata(dbt_resource_props),

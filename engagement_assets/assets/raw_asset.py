@@ -49,8 +49,7 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
 
 def _code_of(source: RawSource) -> dict[str, dg.CodeReferencesMetadataValue]:
     """A link to the function that reads the source. Dagster adds one to this factory by itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
         place = dg.LocalFileCodeReference(
             file_path=inspect.getsourcefile(source.load) or "",
             line_number=inspect.getsourcelines(source.load)[1],

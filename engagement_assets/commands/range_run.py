@@ -228,9 +228,8 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
     """The selected assets with the published copies of their areas, and the areas of which tables are missing."""
     graph = defs.resolve_asset_graph()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
             # Dagster's parser of selections uses a parameter that Dagster calls beta.
-            warnings.simplefilter("ignore", dg.BetaWarning)
             # Assets that one step makes together run together.
             keys = set(dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph))
     except dg.DagsterError as error:

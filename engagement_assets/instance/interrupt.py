@@ -21,7 +21,7 @@ from typing import NoReturn
 INTERRUPTED = 128 + signal.SIGINT
 # Last acts take a tenth of this, unless another process holds a lock.
 LONGEST_S = 1.5
-SENTENCE = "interrupted: nothing more is done, and the next run goes on where this one stopped"
+SENTENCE = "interrupted: nothing more is done, and the next run continues where this one stopped"
 
 _last_acts: list[Callable[[], None]] = []
 # Acquired for the end, and never released.

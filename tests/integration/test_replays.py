@@ -268,7 +268,9 @@ def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, lan
     holding = RawLoads(tmp_path, landing, MOBILE, check_severities="rejected_share=halt")
     assert not holding.run(DAY_1, DAY_1).success
     (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
-    assert "2024-01-01 of mobile_events is held, and its quarantine with it: release it or load it again first" in failure
+    assert (
+        "2024-01-01 of mobile_events is held, and its quarantine with it: release it or load it again first" in failure
+    )
 
 
 def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Path) -> None:
