@@ -52,7 +52,7 @@ def _load(run: RawRun) -> RawResults:
         outcomes = [
             *standard_outcomes(load, DATASETS, run.settings),
             has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
-            every_file_is_read(RUNNA_ACTIVITIES, extraction.never_read),
+            every_file_is_read(RUNNA_ACTIVITIES, [*extraction.never_read, *run.paths_beside(runna.BATCHES_PREFIX)]),
         ]
         yield from publish_or_hold(run, load, outcomes)
 

@@ -15,15 +15,18 @@ from pydantic import Field
 
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow, UnreadPath
 from engagement_assets.contracts.load_checks import CheckDefinition
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.partitions import window_of
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
+from engagement_assets.sources import LANDING_PREFIXES
 
 RawResults = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
@@ -75,6 +78,10 @@ class RawRun:
     def index_uri(self) -> str:
         """Where the index of the load's landing files lies."""
         return self.lake.location(f"index/{self.source.load_name}.json")
+
+    def paths_beside(self, prefix: str) -> list[UnreadPath]:
+        """What lies beside the landing folders that sources read, and is most likely meant for `prefix`."""
+        return unread_paths(Landing(self.settings.landing_uri), prefix, LANDING_PREFIXES)
 
     def progress(self, line: str) -> None:
         """Write a line to the run's log."""

@@ -16,11 +16,10 @@ from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
-from engagement_assets.extract import mobile
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines import json_records
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS, LINGOKIDS_USERS
-from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
+from engagement_assets.extract.mobile import EVENT, MOBILE, MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import steps as runna_steps
 from engagement_assets.extract.runna.activity_files import read_activity
@@ -162,9 +161,9 @@ def _mobile_landing(landing: Path) -> None:
 
 def _let_events_be_unnamed(patch: pytest.MonkeyPatch) -> None:
     columns = tuple(
-        replace(column, required=False) if column.name == "event_name" else column for column in mobile.COLUMNS
+        replace(column, required=False) if column.name == "event_name" else column for column in EVENT.columns
     )
-    patch.setattr(mobile, "COLUMNS", columns)
+    patch.setitem(vars(EVENT), "columns", columns)
 
 
 def test_rows_come_back_under_their_own_headers_and_the_rest_stays(

@@ -16,14 +16,14 @@ The expressions speak of `line` (the text), `texts`, `types`, `keys`, `found` an
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from engagement_assets.contracts.extraction import MAX_NAME, OUTSIDE_CALENDAR, Calendar
+from engagement_assets.contracts.extraction import MAX_NAME, Calendar
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.instants import bound_sql, instant_sql
+from engagement_assets.extract.lines.rejections import first_of, outside_calendar
 
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
@@ -177,7 +177,7 @@ class RecordShape:
         return RecordShape(tuple(fields), self.moment)
 
     @property
-    def text_verdict(self) -> str:
+    def text_rejection(self) -> str:
         """What is wrong with a line as a text, or with how deep it goes."""
         return first_of(
             [
@@ -218,7 +218,7 @@ class RecordShape:
         return f"coalesce({', '.join(repeated)}, null)"
 
     @property
-    def structure_verdict(self) -> str:
+    def structure_rejection(self) -> str:
         """What is wrong with `types`, as `found` and `repeated_key` tell; those of no JSON are NULL."""
         own = len(self._paths) + 1
         members = "list_sum(list_transform(keys, lambda names: len(names)))"
@@ -253,7 +253,7 @@ class RecordShape:
         return first_of(rules)
 
     @property
-    def value_verdict(self) -> str:
+    def value_rejection(self) -> str:
         """What is wrong with the values of a record whose structure is right, from `present_texts` as `texts`."""
         rules = []
         for place, field in enumerate(self.fields, 1):
@@ -273,7 +273,7 @@ class RecordShape:
                     rules.append((unreadable, "bad_timestamp", found))
         return first_of(rules)
 
-    def calendar_verdict(self, calendar: Calendar) -> str:
+    def calendar_rejection(self, calendar: Calendar) -> str:
         """What is wrong with `moment` where the record is right in all else."""
         if self.moment is None:
             return "null"
@@ -337,24 +337,6 @@ class RecordShape:
             case Kind.TEXT:
                 # A line that equals a layout may hold texts of blanks where others have values.
                 return text if field.required else f"case when not {is_blank_sql(text)} then {text} end"
-
-
-def outside_calendar(calendar: Calendar, moment: str, name: str, text: str) -> tuple[str, str, str]:
-    """The rule for a record whose own time no load is for: condition, reason code and message, all but the code SQL.
-
-    `moment` is the SQL instant that dates the record, `text` how the record writes it in the field `name`.
-    """
-    message = f"'{name}: expected a day from {calendar}, found ' || left({text}, 64)"
-    return calendar.is_outside_sql(moment), OUTSIDE_CALENDAR, message
-
-
-def first_of(rules: Sequence[tuple[str, str, str]]) -> str:
-    """SQL for the first rule whose condition holds, NULL without one, from conditions, reason codes and messages."""
-    cases = " ".join(
-        f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
-        for condition, reason_code, message in rules
-    )
-    return f"case {cases} end" if cases else "null"
 
 
 def quoted(text: str) -> str:

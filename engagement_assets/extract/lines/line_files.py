@@ -57,13 +57,14 @@ class LineFile:
     """A file that DuckDB can read as it is.
 
     `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
-    It has `size` bytes, and no line of it has more than `longest`; `malformed_count` lines were left out of it.
+    Its records take `record_bytes`, line feeds included; CSV headers are no records. No line has more than `longest`
+    bytes. `malformed_count` lines were left out of it.
     """
 
     file_id: int
     key: str
     path: str
-    size: int
+    record_bytes: int
     malformed_count: int
     longest: int
 

@@ -21,7 +21,6 @@ import duckdb
 
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
-from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.extract.runna.device_values import placeholders, plausible_instant, plausible_number
 from engagement_assets.extract.runna.parts import (
     PART_COLUMNS,
@@ -31,14 +30,14 @@ from engagement_assets.extract.runna.parts import (
     too_large,
 )
 from engagement_assets.extract.runna.processes import read_batches
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna.source import BATCHES, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 DATASET_PARTS = (
     (RUNNA_ACTIVITIES, "activities"),
     (RUNNA_ACTIVITY_LAPS, "laps"),
     (RUNNA_WORKOUT_STEPS, "steps"),
 )
-BATCHES_PREFIX = "runna/activities"
+BATCHES_PREFIX = BATCHES.prefix
 SUFFIX = ".json"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -164,8 +163,8 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
 
 
 def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
-    """Folders of dates that no run is for, files beside the folders, and what lies beside all that sources read."""
-    found = unread_paths(landing, BATCHES_PREFIX)
+    """Folders of dates that no run is for, and files beside the folders."""
+    found = []
     folders = set(landing.batch_names(BATCHES_PREFIX))
     for name in landing.names_in(BATCHES_PREFIX):
         day, key = _date_of(name), f"{BATCHES_PREFIX}/{name}"

@@ -53,8 +53,6 @@ WATCH = Source(
     area="wellness",
     datasets=(WATCH_ACTIVITIES,),
     # A correction comes in a later file, whose path sorts last.
-    readers=(
-        EventLog(dataset=WATCH_ACTIVITIES, prefix="watch/activities", shape=ACTIVITY, last_path_wins=True),
-    ),
+    readers=(EventLog(dataset=WATCH_ACTIVITIES, prefix="watch/activities", shape=ACTIVITY, last_path_wins=True),),
     sample="engagement_assets.sandbox.watch_sample:watch_files",
 )

@@ -141,7 +141,7 @@ def test_a_file_that_vanishes_while_it_is_looked_through_keeps_no_other_source_w
 
     def remove_listed(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
         files = listed(landing, prefix, suffixes)
-        if prefix == lingokids.EVENTS_PREFIX:
+        if prefix == lingokids.EVENT_FILES.prefix:
             (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
         return files
 
