@@ -46,7 +46,7 @@ def _load(run: RawRun) -> RawResults:
             has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
             every_file_is_read(RUNNA_ACTIVITIES, [*extraction.never_read, *run.paths_beside(runna.BATCHES_PREFIX)]),
         ]
-        yield from publish_or_hold(run.context, load, DATASETS, outcomes, run.window, settings=run.settings)
+        yield from publish_or_hold(run, load, outcomes)
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

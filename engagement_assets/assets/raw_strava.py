@@ -125,12 +125,9 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
             figures |= {"requests_left_15_minutes": budget.short_left, "requests_left_today": budget.daily_left}
         try:
             yield from publish_or_hold(
-                run.context,
+                run,
                 load,
-                DATASETS,
                 outcomes,
-                days,
-                settings=settings,
                 figures=figures,
                 complete_before=found.complete_until.date() if found.stopped else None,
             )

@@ -47,8 +47,8 @@ def _load(run: RawRun) -> RawResults:
 
 
 def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
-    days, settings = run.window, run.settings
-    window = with_trailing_days(days, settings.user_events_trailing_days, settings.start_date)
+    settings = run.settings
+    window = with_trailing_days(run.window, settings.user_events_trailing_days, settings.start_date)
     with run.open_load(started_at=api.http.clock.now()) as load:
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
         load.stage(_extract(run, load, window, user_events.read_pages(api, pages, window)), window)
@@ -61,9 +61,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
             "rows_sharing_device_and_time": user_events.rows_sharing_device_and_time(load.connection),
         }
         try:
-            yield from publish_or_hold(
-                run.context, load, [USER_EVENTS], outcomes, days, settings=settings, figures=figures
-            )
+            yield from publish_or_hold(run, load, outcomes, figures=figures)
         finally:
             pages.clear()
 
