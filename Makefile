@@ -5,7 +5,7 @@ SELECT ?= *
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 
-.PHONY: help install demo dev report backfill release replay prune test soak fuzz lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune test coverage soak fuzz lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tel
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+coverage: install ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
+	$(BIN)/python -m pytest tests/unit --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
+
 soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 
@@ -75,7 +78,7 @@ dictionary: install ## Write docs/data_dictionary.md anew
 
 lock: install ## Resolve requirements.lock anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \
-		--group dev --extra s3 pyproject.toml -o requirements.lock
+		--group dev --extra s3 --extra sandbox pyproject.toml -o requirements.lock
 
 clean: ## Remove the demo's data and build products, keep .venv
 	rm -rf data/demo dbt_project/target

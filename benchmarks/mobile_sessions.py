@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 
 from engagement_assets.contracts.extraction import DayWindow
@@ -116,7 +117,8 @@ def seconds_of_build(root: Path, window: DayWindow) -> float:
         )
         DuckDBConnectionManager.close_all_connections()
     if not outcome.success:
-        failed = [f"{each.node.name}: {each.message}" for each in outcome.result or () if each.status == "error"]
+        results = outcome.result.results if isinstance(outcome.result, RunExecutionResult) else ()
+        failed = [f"{each.node.name}: {each.message}" for each in results if each.status == "error"]
         raise RuntimeError(f"the build failed: {outcome.exception or failed}")
     return time.monotonic() - started
 
@@ -144,11 +146,8 @@ def main() -> None:
             (root / "warehouse.duckdb").unlink(missing_ok=True)
             for name, query in PLAIN_QUERIES.items():
                 seconds.setdefault(name, []).append(seconds_of_query(root, query))
-            for name, measure in (
-                ("full build", lambda: seconds_of_build(root, YEAR)),
-                ("nothing new", lambda: seconds_of_build(root, late)),
-            ):
-                seconds.setdefault(name, []).append(measure())
+            for name, window in (("full build", YEAR), ("nothing new", late)):
+                seconds.setdefault(name, []).append(seconds_of_build(root, window))
             add_late_events(root / "lake", number)
             seconds.setdefault("one late day", []).append(seconds_of_build(root, late))
             print(f"run {number + 1}: {', '.join(f'{name} {each[-1]:.2f} s' for name, each in seconds.items())}")

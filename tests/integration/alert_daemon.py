@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
+import pytest
 from dagster._cli.api import grpc_command
 from dagster._daemon import sensor
 from dagster._daemon.cli import run_command
@@ -127,24 +128,28 @@ def _run_daemon(socket: str) -> None:
     impatient = [(f"grpc.{name}_reconnect_backoff_ms", 50) for name in ("initial", "min", "max")]
     with grpc.insecure_channel(f"unix:{socket}", options=impatient) as code_server:
         grpc.channel_ready_future(code_server).result(timeout=PATIENCE_S)
-    sensor.MIN_INTERVAL_LOOP_TIME = LOOK_EVERY_S
+    pytest.MonkeyPatch().setattr(sensor, "MIN_INTERVAL_LOOP_TIME", LOOK_EVERY_S)
     run_command.main(["--grpc-socket", socket])
 
 
 def _change_alerting(clock_ahead: timedelta) -> None:
     """The clock, and how long a channel that was down is left alone at first: a second in place of ten."""
     of = Alerting.of
-    changes = {"now": lambda: datetime.now(UTC) + clock_ahead, "backoff": Backoff(first=timedelta(seconds=1))}
-    Alerting.of = lambda settings: replace(of(settings), **changes)
+
+    def changed(settings: Settings) -> Alerting:
+        backoff = Backoff(first=timedelta(seconds=1))
+        return replace(of(settings), now=lambda: datetime.now(UTC) + clock_ahead, backoff=backoff)
+
+    pytest.MonkeyPatch().setattr(Alerting, "of", changed)
 
 
 def _die_before_a_step(survived: Collection[str], telling: Connection) -> None:
-    """Kill the process group before the first step that is new; tell which, or that a tick had none."""
+    """Kill the process group before the first step that is new; report which, or that a tick had none."""
     has_beaten = False
     connect = sqlite3.connect
 
     def watched(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
+        connection: sqlite3.Connection = connect(*args, **options)
         written = "nothing"
 
         def look(statement: str) -> None:
@@ -165,7 +170,7 @@ def _die_before_a_step(survived: Collection[str], telling: Connection) -> None:
         connection.set_trace_callback(look)
         return connection
 
-    sqlite3.connect = watched
+    pytest.MonkeyPatch().setattr(sqlite3, "connect", watched)
 
 
 def _name(words: list[str], statement: str, written: str) -> str:

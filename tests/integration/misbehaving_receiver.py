@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import cycle, zip_longest
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Event, Lock, Thread
@@ -119,6 +120,8 @@ def misbehaving_receiver(ways: Iterable[tuple[str, Answer]]) -> Iterator[Misbeha
     lock, ended = Lock(), Event()
 
     class Handler(StreamRequestHandler):
+        rfile: BufferedReader
+
         def handle(self) -> None:
             if self.rfile.peek()[:1] == _TLS:
                 next(turn)[1](self.connection, ended)

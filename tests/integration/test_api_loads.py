@@ -34,7 +34,7 @@ def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
             data = event.step_failure_data
             error = data.error
             description = data.user_failure_data.description if data.user_failure_data else None
-            found[event.step_key] = description or (error.to_string() if error else "")
+            found[str(event.step_key)] = description or (error.to_string() if error else "")
     return found
 
 
@@ -137,7 +137,7 @@ def test_a_retry_of_the_run_asks_for_no_page_twice(tmp_path: Path) -> None:
         assert not list((running.folder / "lake" / ".pages").rglob("*.json"))
 
 
-def test_pages_before_a_failure_are_not_asked_for_again(tmp_path: Path) -> None:
+def test_pages_before_a_failure_are_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with services(tmp_path, activities_per_day=10) as running:
         running.load(date(2024, 1, 1))
         running.apis.strava.requests.clear()
@@ -152,7 +152,7 @@ def test_pages_before_a_failure_are_not_asked_for_again(tmp_path: Path) -> None:
                 running.apis.strava.faults.next("html")
             return serve(*arguments)
 
-        running.apis.strava.history.visible = visible_then_down  # type: ignore[method-assign]
+        monkeypatch.setattr(running.apis.strava.history, "visible", visible_then_down)
         result = running.load(FIRST_DAY, LAST_DAY)
         assert result.success, failures(result)
         asked = [(request.query["page"], request.status, request.fault) for request in running.apis.strava.requests]
@@ -199,7 +199,7 @@ def test_a_fifth_of_the_window_gone_holds_the_days_unless_that_is_meant(good_day
     assert kept == before
     good_day.apis.strava.history = history
     half = {activity.document(good_day.apis.clock.now())["id"] for activity in history.activities[::2]}
-    history.activities = [activity for place, activity in enumerate(history.activities) if place % 2]
+    history.activities = history.activities[1::2]
     assert not good_day.load(FIRST_DAY, LAST_DAY).success
     assert good_day.load(FIRST_DAY, LAST_DAY, allow_shrink=True).success
     marked = good_day.lake_rows("raw_strava/activities", "activity_id", "deleted_at is not null")

@@ -70,7 +70,12 @@ def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serv
     folder = tmp_path_factory.mktemp("services")
     with services(folder, activities_per_day=5) as running, pytest.MonkeyPatch.context() as patch:
         printed: list[str] = []
-        patch.setattr("sys.stdout.write", lambda text: printed.append(text) or len(text), raising=False)
+
+        def write(text: str) -> int:
+            printed.append(text)
+            return len(text)
+
+        patch.setattr("sys.stdout.write", write, raising=False)
         running.run(FIRST_DAY, date(2024, 1, 20), SELECTION)
         running.apis.strava.faults.next("unavailable", times=40)
         running.run(date(2024, 1, 21), date(2024, 1, 22), SELECTION)

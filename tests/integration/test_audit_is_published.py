@@ -23,7 +23,7 @@ def _landing(deployment: Deployment) -> None:
     )
 
 
-def _shown(deployment: Deployment) -> tuple[set[object], set[object]]:
+def _shown(deployment: Deployment) -> tuple[set[object], set[tuple[object, ...]]]:
     """Days that the published copy shows as held, and loads that it lacks."""
     held = {day for (day,) in deployment.query("select partition_date from audit.held_days")}
     shown = set(deployment.query("select load_id from audit.ingestion_loads"))

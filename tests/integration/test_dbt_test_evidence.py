@@ -175,7 +175,7 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
     )
     assert told(found, "unique_fct__strava_activities_activity_id") == (
         "strava.fct__strava_activities: 6 failing rows against “activity_id is unique”. "
-        "An activity twice would be counted twice in every figure.",
+        "A duplicate activity would be counted twice everywhere.",
         "ERROR",
         6,
         [{"activity_id": number, "n_records": 2} for number in range(1, 6)],
@@ -183,7 +183,7 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
     )
     assert told(found, "strava_workout_types_are_known") == (
         "strava.fct__strava_activities: 1 failing row against “strava workout types are known”. "
-        "Strava has a new kind of workout; its runs are counted under `unknown`.",
+        "Strava has a new kind of workout, whose runs are counted under `unknown`.",
         "WARN",
         1,
         [{"workout_type_name": "fartlek", "n_records": 2}],

@@ -4,7 +4,7 @@ Belongs here: what a run makes of a source that is down. Not here: the numbers
 (see `test_engagement_incremental.py`), or the report's content (see `test_engagement_report.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -45,7 +45,9 @@ def test_a_service_that_is_down_leaves_the_other_sources_weeks(running: Services
     told = {name: value.value for name, value in written.asset_materialization.metadata.items()}
     assert told["path"] == str(page)
     assert told["size_bytes"] == page.stat().st_size
-    assert told["rows"]["overview.weekly"] == 2
+    rows = told["rows"]
+    assert isinstance(rows, Mapping)
+    assert rows["overview.weekly"] == 2
     assert built is not None
     assert built.asset_materialization is not None
     picture = built.asset_materialization.metadata["chart"]

@@ -14,7 +14,8 @@ from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.mobile import COLUMNS, MOBILE_EVENTS, extract_events
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import DayCounts, open_load
+from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load_records import DayCounts
 from engagement_assets.sandbox.mobile_sample import mobile_files
 from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper, SampleLedger

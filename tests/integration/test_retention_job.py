@@ -123,7 +123,7 @@ def test_models_of_days_that_were_removed_are_not_built_from_nothing(
     graph = Graph(tmp_path, instance, warehouse_path=tmp_path / "warehouse.duckdb", start_date=DAY_1)
     prune_raw_days(graph.lake, LINGOKIDS_EVENTS, DAY_3, lambda: lambda _: True, dry_run=False)
     defs = build_defs(graph.settings)
-    (lingokids,) = [item for item in source_sets(defs.assets or ()) if item.name == "lingokids"]
+    (lingokids,) = [item for item in source_sets(defs.resolve_asset_graph().assets_defs) if item.name == "lingokids"]
     result = defs.resolve_job_def(lingokids.job_name).execute_in_process(
         instance=instance,
         asset_selection=lingokids.windowed,

@@ -12,7 +12,6 @@ import pytest
 from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.runna import extraction as runna
-from engagement_assets.extract.runna import processes as runna_processes
 from engagement_assets.extract.runna.processes import HelperDiedError
 
 pytestmark = pytest.mark.integration
@@ -69,7 +68,7 @@ def test_a_helper_that_dies_fails_the_load_with_its_last_words(
         return popen([command[0], "-c", dying], **options)
 
     popen = subprocess.Popen
-    monkeypatch.setattr(runna_processes.subprocess, "Popen", start_another)
+    monkeypatch.setattr(subprocess, "Popen", start_another)
     with pytest.raises(HelperDiedError) as died:
         extracted(landing, tmp_path / "work", processes=2)
     assert str(died.value) == (
@@ -86,7 +85,7 @@ def test_a_helper_that_is_killed_says_by_which_signal(
     killing = "import os; os.kill(os.getpid(), 9)"
     popen = subprocess.Popen
     monkeypatch.setattr(
-        runna_processes.subprocess,
+        subprocess,
         "Popen",
         lambda _, **options: popen([sys.executable, "-c", killing], **options),
     )

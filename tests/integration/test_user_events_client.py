@@ -1,7 +1,7 @@
 """The user-events client over real sockets: empty days, refusals, limits, bad days, many dates at once."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -277,6 +277,7 @@ def test_a_minute_s_share_is_waited_out_by_all_requests(good_day: Services, tmp_
 def test_dates_are_not_read_far_ahead_of_the_one_in_use(good_day: Services, tmp_path: Path) -> None:
     with good_day.user_events() as api:
         reading = user_events.read_pages(api, PageStore(tmp_path, "run"), WINDOW)
+        assert isinstance(reading, Generator)
         for _ in range(3):
             next(reading)
         reading.close()

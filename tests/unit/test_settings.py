@@ -1,6 +1,7 @@
 """Settings: each one is documented, and sample data never mixes with real input."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -57,6 +58,22 @@ def test_a_variable_wins_over_the_default(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.warehouse_path == Path("/a/warehouse.duckdb")
 
 
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_settings_that_are_no_longer_read_are_warned_of(
+    is_in_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_in_file:
+        (tmp_path / ".env").write_text("ALERT_QUIET_HOURS=22:00-07:00\nALERT_TIME_ZONE=UTC\nALERT_REPEAT_HOURS=12\n")
+    else:
+        monkeypatch.setenv("ALERT_QUIET_HOURS", "22:00-07:00")
+        monkeypatch.setenv("ALERT_REPEAT_HOURS", "12")
+    with pytest.warns(UserWarning, match="ALERT_QUIET_HOURS") as warned:
+        assert Settings().alert_repeat_hours == 12
+    assert [str(each.message) for each in warned] == [
+        "ALERT_QUIET_HOURS is no longer read: warnings go out at once, like errors"
+    ]
+
+
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSEUDONYM_KEY", "a-very-secret-key")
     settings = Settings()
@@ -77,7 +94,8 @@ URLS = ("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")
     ],
 )  # fmt: skip
 def test_a_service_is_asked_over_tls_or_on_this_machine(name: str, url: str) -> None:
-    assert getattr(Settings(**{name: url}), name) == url
+    given: dict[str, Any] = {name: url}
+    assert getattr(Settings(**given), name) == url
 
 
 @pytest.mark.parametrize("name", URLS)
@@ -99,8 +117,9 @@ def test_a_service_is_asked_over_tls_or_on_this_machine(name: str, url: str) -> 
     ],
 )
 def test_a_service_that_would_get_its_token_in_clear_is_refused(name: str, url: str, found: str) -> None:
+    given: dict[str, Any] = {name: url}
     with pytest.raises(ValidationError) as refused:
-        Settings(**{name: url})
+        Settings(**given)
     ((error,),) = [refused.value.errors()]
     assert error["loc"] == (name,)
     assert error["msg"] == (

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.unit.alerts.alert_outcomes import START, after, lineage, transition
 
 
 class Place:
-    """A channel that fails as it is told to."""
+    """A channel that fails with the errors it was given."""
 
     name = "place"
 
@@ -34,7 +35,7 @@ class Place:
 def store(tmp_path: Path) -> Iterator[AlertStore]:
     with closing(AlertStore(tmp_path / "alerts.sqlite")) as store:
         for key in ("a", "b", "c"):
-            store.record(compose([transition()], lineage(), START, lambda key=key: key), START, ["place"])
+            store.record(compose([transition()], lineage(), START, partial(str, key)), ["place"])
         yield store
 
 

@@ -157,7 +157,7 @@ def test_where_nothing_was_known_nothing_is_gone(as_a_whole: tuple[date, ...]) -
     )
 
 
-def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, **settings: Any) -> CheckOutcome:
+def _rejected(lake: Lake, rejects: int, rows: int, outside: int = 0, /, **settings: Any) -> CheckOutcome:
     found = Found(
         {RUNNA_ACTIVITIES: [{"activity_id": str(number), "day": DAY_1} for number in range(rows)]},
         rejects=[

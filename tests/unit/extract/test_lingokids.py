@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import Extraction
+from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
@@ -361,8 +361,8 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkey
     root = landing_with(tmp_path, a="not_json.jsonl")
     read_lines = JsonlRecords.read_lines
 
-    def read_and_change(*arguments: object) -> None:
-        read_lines(*arguments)  # type: ignore[arg-type]
+    def read_and_change(records: JsonlRecords, window: DayWindow | None) -> None:
+        read_lines(records, window)
         write_events(root, "a.jsonl", event("e1"))
 
     monkeypatch.setattr(JsonlRecords, "read_lines", read_and_change)

@@ -389,7 +389,7 @@ def test_a_record_has_a_thousand_members_at_most(more: int, tmp_path: Path) -> N
 
 def test_a_line_of_very_many_members_takes_no_more_memory_than_the_line_is_worth(tmp_path: Path) -> None:
     root = landing_with(tmp_path)
-    write_events(root, "a.jsonl", event("e1", **{f"x{number}": number for number in range(20_000)}), event("e2"))
+    write_events(root, "a.jsonl", event("e1") | {f"x{number}": number for number in range(20_000)}, event("e2"))
 
     loaded = load_events(root, tmp_path / "w", settings={"memory_limit": "200MB", "threads": "1"})
 

@@ -8,9 +8,9 @@ import pytest
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.landing.index import FileIndex
+from tests.unit.extract.lingokids_loads import EXTRACTED_AT
 from tests.unit.extract.mobile_loads import (
     DAY,
-    EXTRACTED_AT,
     HEADER,
     landing_with,
     load_events,

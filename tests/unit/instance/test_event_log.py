@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -60,6 +60,8 @@ def told(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
     """What Dagster tells of the run and its assets, without times and ids."""
     log = instance.all_logs(run_id)
     records = instance.get_asset_records(KEYS)
+    run_record = instance.get_run_record_by_id(run_id)
+    assert run_record is not None
     return {
         "events": sorted(
             (event.dagster_event_type.value, event.step_key or "", event.get_dagster_event().partition or "")
@@ -73,7 +75,7 @@ def told(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
             if (entry := record.asset_entry.last_materialization) and entry.asset_materialization
         ],
         "last runs": [record.asset_entry.last_run_id == run_id for record in records],
-        "status": instance.get_run_record_by_id(run_id).dagster_run.status,
+        "status": run_record.dagster_run.status,
         "check": [
             check.status
             for check in instance.event_log_storage.get_asset_check_execution_history(
@@ -89,11 +91,12 @@ def test_batches_tell_what_single_events_tell(
     assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
     sizes: list[int] = []
     store = BatchingEventLogStorage.store_event_batch
-    monkeypatch.setattr(
-        BatchingEventLogStorage,
-        "store_event_batch",
-        lambda self, events: (sizes.append(len(events)), store(self, events))[1],
-    )
+
+    def store_and_count(storage: BatchingEventLogStorage, events: Sequence[dg.EventLogEntry]) -> None:
+        sizes.append(len(events))
+        store(storage, events)
+
+    monkeypatch.setattr(BatchingEventLogStorage, "store_event_batch", store_and_count)
     found = told(instance, run(instance))
     # Planned events of both assets with the check, and the days of each asset.
     assert sorted(sizes) == [40, 40, 81]
@@ -130,7 +133,7 @@ def test_the_storage_lies_where_dagsters_own_would(instance: dg.DagsterInstance,
 
 def report(instance: dg.DagsterInstance, message: str) -> str:
     """Report an event of a new run."""
-    run = create_run_for_test(instance)
+    run: dg.DagsterRun = create_run_for_test(instance)
     instance.report_engine_event(message, run)
     return run.run_id
 

@@ -26,7 +26,7 @@ def _status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunSt
 
 def _cut_off(instance: dg.DagsterInstance, home: Path, *, interrupted: bool) -> dg.DagsterRun:
     """A run whose process has gone without writing anything down, though somebody may have interrupted it."""
-    run = create_run_for_test(instance, job_name="daily_runna", status=STARTED)
+    run: dg.DagsterRun = create_run_for_test(instance, job_name="daily_runna", status=STARTED)
     folder = home / "range_runs"
     folder.mkdir(exist_ok=True)
     (folder / f"{run.run_id}.lock").touch()

@@ -36,7 +36,8 @@ def _status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> WorkerStatus:
 
 def _launched_run(instance: dg.DagsterInstance, socket: str) -> dg.DagsterRun:
     tags = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": socket})}
-    return create_run_for_test(instance, job_name="daily_runna", status=STARTED, tags=tags)
+    run: dg.DagsterRun = create_run_for_test(instance, job_name="daily_runna", status=STARTED, tags=tags)
+    return run
 
 
 def test_the_instance_uses_it_and_run_monitoring_asks_it(instance: dg.DagsterInstance) -> None:

@@ -3,6 +3,7 @@
 import errno
 import resource
 import shutil
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIV
 from engagement_assets.lake.commit import LakeFullError, exclusive
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from engagement_assets.lake.load import DayCounts, open_load
+from engagement_assets.lake.load import open_load
+from engagement_assets.lake.load_records import DayCounts
 from tests.lake_loads import (
     DAY_1,
     DAY_2,
@@ -48,8 +50,8 @@ def _activity(activity_id: str, day: date, source_path: str) -> Row:
     return {"activity_id": activity_id, "day": day, "source_path": source_path}
 
 
-def _activities(*rows: Row, **found: object) -> Found:
-    return Found({RUNNA_ACTIVITIES: rows}, **found)  # type: ignore[arg-type]
+def _activities(*rows: Row, rejects: Sequence[Reject] = ()) -> Found:
+    return Found({RUNNA_ACTIVITIES: rows}, rejects)
 
 
 def _event_reject(day: date | None, source_path: str, position: int) -> Reject:

@@ -69,7 +69,7 @@ def test_a_held_day_stays(lake: Lake) -> None:
 
 def test_a_day_that_a_load_has_published_meanwhile_stays(lake: Lake) -> None:
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
-    known = []
+    known: list[date] = []
 
     def built_days() -> Callable[[date], bool]:
         if not known:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,7 +17,7 @@ DAILY = {"daily_engagement_schedule", *(f"daily_{source}_schedule" for source in
 STOPPED, RUNNING = dg.DefaultScheduleStatus.STOPPED, dg.DefaultScheduleStatus.RUNNING
 
 
-def _settings(**values: object) -> Settings:
+def _settings(**values: Any) -> Settings:
     services = {
         "strava_client_id": "1",
         "strava_client_secret": "a secret",
@@ -27,7 +28,7 @@ def _settings(**values: object) -> Settings:
     return Settings(_env_file=None, **{"landing_uri": "/nowhere", "start_date": date(2024, 1, 1), **services, **values})
 
 
-def _repository(**values: object) -> dg.RepositoryDefinition:
+def _repository(**values: Any) -> dg.RepositoryDefinition:
     return build_defs(_settings(**values)).get_repository_def()
 
 

@@ -14,7 +14,12 @@ from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.landing.touched_days import TouchedDays, days_of_batches, days_of_event_files
+from engagement_assets.extract.landing.touched_days import (
+    MAX_BYTES_LOOKED_THROUGH,
+    TouchedDays,
+    days_of_batches,
+    days_of_event_files,
+)
 
 BATCHES = "runna/activities"
 DAY_1, DAY_2, DAY_3 = date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)
@@ -33,17 +38,28 @@ def _write(path: Path, content: str | bytes = "{}") -> datetime:
     return datetime.fromtimestamp(path.stat().st_ctime, UTC)
 
 
-def _batches(zone: Path, loaded_at: dict[date, datetime], **options: object) -> TouchedDays:
-    settled = {"settled_before": datetime.now(UTC) + timedelta(hours=1), **options}
-    return days_of_batches(Landing(str(zone)), BATCHES, (".json",), loaded_at, **settled)[0]
+def _in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def _batches(zone: Path, loaded_at: dict[date, datetime], *, settled_before: datetime | None = None) -> TouchedDays:
+    settled_before = settled_before or _in_an_hour()
+    return days_of_batches(Landing(str(zone)), BATCHES, (".json",), loaded_at, settled_before=settled_before)[0]
 
 
 def _event(event_id: str, *days: date) -> str:
     return "".join(json.dumps({"event_id": event_id, "occurred_at": f"{day}T10:00:00Z"}) + "\n" for day in days)
 
 
-def _events(zone: Path, loaded_at: dict[date, datetime], index: FileIndex, **options: object) -> TouchedDays:
-    settled = {"settled_before": datetime.now(UTC) + timedelta(hours=1), **options}
+def _events(
+    zone: Path,
+    loaded_at: dict[date, datetime],
+    index: FileIndex,
+    *,
+    settled_before: datetime | None = None,
+    calendar: Calendar = ALL_DAYS,
+    max_bytes: int = MAX_BYTES_LOOKED_THROUGH,
+) -> TouchedDays:
     return days_of_event_files(
         Landing(str(zone)),
         lingokids.EVENTS_PREFIX,
@@ -51,7 +67,9 @@ def _events(zone: Path, loaded_at: dict[date, datetime], index: FileIndex, **opt
         loaded_at,
         index=index,
         learn=lingokids.learn_event_days,
-        **{"calendar": ALL_DAYS, **settled},
+        settled_before=settled_before or _in_an_hour(),
+        calendar=calendar,
+        max_bytes=max_bytes,
     )
 
 

@@ -1,6 +1,6 @@
 """Records whose own time no run is for: counted, quarantined, told, and read once START_DATE says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -34,8 +34,21 @@ class Csv:
         rows = (BROKEN if record == BROKEN else row(f"u{place}", record) for place, record in enumerate(records))
         mobile_loads.write_file(self._root, f"{key}.csv", HEADER, *rows)
 
-    def load(self, window: DayWindow = WHOLE, calendar: Calendar = CALENDAR, **options: object) -> Loaded:
-        return mobile_loads.load_events(self._root, self._workdir, window, calendar=calendar, **options)  # type: ignore[arg-type]
+    def load(
+        self,
+        window: DayWindow = WHOLE,
+        calendar: Calendar = CALENDAR,
+        index: FileIndex | None = None,
+        known_undated_days: Mapping[str, Collection[date]] | None = None,
+    ) -> Loaded:
+        return mobile_loads.load_events(
+            self._root,
+            self._workdir,
+            window,
+            index=index,
+            known_undated_days=known_undated_days,
+            calendar=calendar,
+        )
 
     @property
     def line(self) -> int:
@@ -54,8 +67,21 @@ class Jsonl(Csv):
         lines = (BROKEN if record == BROKEN else event(f"e{place}", record) for place, record in enumerate(records))
         lingokids_loads.write_events(self._root, f"{key}.jsonl", *lines)
 
-    def load(self, window: DayWindow = WHOLE, calendar: Calendar = CALENDAR, **options: object) -> Loaded:
-        return lingokids_loads.load_events(self._root, self._workdir, window, calendar=calendar, **options)  # type: ignore[arg-type]
+    def load(
+        self,
+        window: DayWindow = WHOLE,
+        calendar: Calendar = CALENDAR,
+        index: FileIndex | None = None,
+        known_undated_days: Mapping[str, Collection[date]] | None = None,
+    ) -> Loaded:
+        return lingokids_loads.load_events(
+            self._root,
+            self._workdir,
+            window,
+            index=index,
+            known_undated_days=known_undated_days,
+            calendar=calendar,
+        )
 
     @property
     def line(self) -> int:

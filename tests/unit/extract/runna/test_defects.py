@@ -182,7 +182,7 @@ def test_raw_text_is_64_kib_of_valid_utf8_at_most() -> None:
     assert clipped(b"x" + "é".encode() * 40_000) == "x" + "é" * 32_767
 
 
-good_or_bad_laps = st.lists(
+good_or_bad_laps: st.SearchStrategy[list[object]] = st.lists(
     st.sampled_from([{"distance": 1}, {"distance": -1}, {"distance": "x"}, None, {"odd": 1}, []]),
     max_size=8,
 )

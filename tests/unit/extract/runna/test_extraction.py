@@ -81,7 +81,7 @@ def extract(landing: Path, tmp_path: Path) -> Iterator[Extract]:
         def load(window: DayWindow = BOTH_DAYS, uri: str = str(landing), **options: Any) -> Loaded:
             workdir = tmp_path / "it's work"
             workdir.mkdir()
-            options = {"calendar": ALL_DAYS, "extracted_at": EXTRACTED_AT, "progress": lambda _: None} | options
+            options = {"calendar": ALL_DAYS, "extracted_at": EXTRACTED_AT, "progress": lambda _: None, **options}
             zone = Landing(uri)
             return Loaded(connection, runna.extract(connection, zone, window, workdir, **options))
 
@@ -93,8 +93,7 @@ def put(landing: Path, batch: date | str, name: str, content: bytes | str = "act
     key = f"runna/activities/{batch}/{name}"
     path = landing / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_fixture = isinstance(content, str)
-    path.write_bytes((FIXTURES / content).read_bytes() if is_fixture else content)
+    path.write_bytes((FIXTURES / content).read_bytes() if isinstance(content, str) else content)
     return key
 
 

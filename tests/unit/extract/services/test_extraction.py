@@ -155,7 +155,8 @@ def test_a_page_counts_for_each_of_its_days_and_its_bytes_once(rows: ApiRows) ->
 
 
 def test_unknown_fields_are_counted_by_day(rows: ApiRows) -> None:
-    for position, extra in enumerate(({"a": 1}, {"a": 2, "b.c": None}, {})):
+    extras: list[dict[str, Any]] = [{"a": 1}, {"a": 2, "b.c": None}, {}]
+    for position, extra in enumerate(extras):
         rows.accept("page", position, DAY_1, event(str(position), extra=extra))
     rows.accept("page", 3, DAY_2, event("3", extra={"a": 1}))
     rows.end_page("page", [DAY_1], 1)

@@ -7,7 +7,7 @@ import pytest
 
 from engagement_assets.extract.services.pages import Page, PageStore
 
-RECORDS = [{"id": 1, "name": "Søndag 🎉"}, None, [], "text", 10**30, 1.5]
+RECORDS: list[object] = [{"id": 1, "name": "Søndag 🎉"}, None, [], "text", 10**30, 1.5]
 
 
 def test_a_page_is_found_again_by_the_same_run(tmp_path: Path) -> None:

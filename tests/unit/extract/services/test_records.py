@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement_assets.extract.absent_values import BLANKS
+from engagement_assets.extract.lines.json_records import MAX_MEMBERS
 from engagement_assets.extract.services.records import (
-    MAX_MEMBERS,
     ApiField,
     ApiRecordShape,
     BadValueError,
@@ -238,7 +238,7 @@ def test_blanks_around_a_text_and_unknown_members_of_blanks_stay() -> None:
 def test_a_value_that_a_device_writes_for_none_is_absent_and_told_by_its_path() -> None:
     fields = [ApiField("a.speed", name, amount, is_placeholder=lambda value: value == 65.535) for name in ("x", "y")]
     shape = ApiRecordShape(fields)
-    assert shape.read({"a": {"speed": 65.535}}) == ({"x": None, "y": None}, {}, {"a.speed"})
+    assert shape.read({"a": {"speed": 65.535}}) == ({"x": None, "y": None}, {}, frozenset({"a.speed"}))
     assert shape.read({"a": {"speed": 65.534}}) == ({"x": 65.534, "y": 65.534}, {}, frozenset())
     assert shape.read({"a": {"speed": ""}}) == ({"x": None, "y": None}, {}, frozenset())
 

@@ -16,6 +16,7 @@ from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.activity import ACTIVITY
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
@@ -175,7 +176,7 @@ def test_counts_of_the_service_are_no_measures_of_a_device(reader: Reader) -> No
 
 @pytest.mark.parametrize("absent", ["", " \t\u3000", []])
 def test_an_optional_field_that_says_nothing_is_null_in_every_field(reader: Reader, absent: Any) -> None:
-    optional = [field.path for field in strava.ACTIVITY.fields if not field.required]
+    optional = [field.path for field in ACTIVITY.fields if not field.required]
     _, found = reader.read([activity(1) | dict.fromkeys(optional, absent)])
     (row,) = found.accepted[STRAVA_ACTIVITIES.key]
     assert {name for name, value in row.items() if value is not None} == {
@@ -321,8 +322,10 @@ def test_a_rejected_record_whose_id_is_a_text_is_that_activity(reader: Reader) -
     assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
 
 
-WITHOUT_ID = [None, [], {}, "x", 5, activity(None), activity(...), activity("12a"), activity(1.5), activity([1]),
-              activity({"id": 1}), activity(True), activity(-1), activity(10**30), activity(2.0**60)]  # fmt: skip
+WITHOUT_ID: list[object] = [
+    None, [], {}, "x", 5, activity(None), activity(...), activity("12a"), activity(1.5), activity([1]),
+    activity({"id": 1}), activity(True), activity(-1), activity(10**30), activity(2.0**60),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("record", WITHOUT_ID)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.test_utils import create_run_for_test
@@ -62,7 +63,7 @@ class Graph:
         for key in keys:
             for partition in [None] if days is None else sorted(days):
                 self.instance.report_runless_asset_event(
-                    dg.AssetMaterialization(key, partition=partition and partition.isoformat())
+                    dg.AssetMaterialization(key, partition=None if partition is None else partition.isoformat())
                 )
 
     def load(self, days: Iterable[date], *, sources: Iterable[str] = ()) -> None:
@@ -83,20 +84,21 @@ class Graph:
     ) -> dg.DagsterRun:
         """Record a run that a sensor requested."""
         tags = {SENSOR_TAG: sensor, SOURCE_TAG: item.name, INPUTS_TAG: str(newest_input)}
-        return create_run_for_test(
+        run: dg.DagsterRun = create_run_for_test(
             self.instance, job_name=item.job_name, status=status, tags={**range_tags(days), **tags}
         )
+        return run
 
 
 @contextmanager
-def graph(folder: Path = Path("/nowhere"), **settings: object) -> Iterator[Graph]:
+def graph(folder: Path = Path("/nowhere"), /, **settings: Any) -> Iterator[Graph]:
     """A graph whose landing zone and lake are to lie in `folder`, with an instance of its own."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Graph(_repository(folder, tuple(sorted(settings.items()))), instance)
 
 
 @cache
-def _repository(folder: Path, settings: tuple[tuple[str, object], ...]) -> dg.RepositoryDefinition:
+def _repository(folder: Path, settings: tuple[tuple[str, Any], ...]) -> dg.RepositoryDefinition:
     values = {
         "landing_uri": str(folder / "landing"),
         "lake_uri": str(folder / "lake"),

@@ -25,7 +25,7 @@ def found() -> Iterator[Graph]:
 
 
 def _requested(result: dg.SensorResult) -> dict[str, tuple[str, str]]:
-    windows = {request.job_name: window_of_tags(request.tags) for request in result.run_requests or []}
+    windows = {str(request.job_name): window_of_tags(request.tags) for request in result.run_requests or []}
     return {name: (str(item.start), str(item.days()[-1])) for name, item in windows.items()}
 
 

@@ -32,7 +32,7 @@ def _load(lake: Lake, number: int) -> str:
     """A load whose one day is held; its id."""
     held = {DAY_1: ["events.rejected_share"]}
     publish(lake, events(event("a", DAY_1)), window(DAY_1), number, held=held, name="lingokids_events")
-    return max(load_id for (load_id,) in records(lake, "load_id"))
+    return max(str(load_id) for (load_id,) in records(lake, "load_id"))
 
 
 def _show_loads(tmp_path: Path) -> None:
