@@ -19,7 +19,7 @@ from engagement_assets.contracts import check_metadata
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, STANDARD_CHECKS, CheckDefinition
 from engagement_assets.day_ranges import in_ranges
-from engagement_assets.lake.extraction_tables import reject_reasons
+from engagement_assets.lake.extraction_tables import placeholders, reject_reasons, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
@@ -109,7 +109,7 @@ def standard_outcomes(
     """The outcomes of the standard checks on what is staged."""
     history = history_of(load)
     all_counts = load.counts()
-    unknown_fields, reasons = load.unknown_fields(), reject_reasons(load.connection)
+    unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     outcomes = []
     for dataset in datasets:
         counts = [day for day in all_counts if day.dataset == dataset.key]
@@ -119,7 +119,7 @@ def standard_outcomes(
             schema_drift(
                 dataset,
                 counts,
-                unknown_fields.get(dataset.key, {}),
+                unknown.get(dataset.key, {}),
                 history.unknown_fields.get(dataset.key, frozenset()),
                 reasons.get(dataset.key, {}),
             ),
@@ -262,16 +262,16 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
         name: sum(getattr(day, name) for day in days)
         for name in ("files", "bytes", "records_read", "accepted", "quarantined", "duplicates")
     }
-    placeholders = load.placeholders(dataset)
+    nulled = placeholders(load.connection, dataset)
     return {
         **totals,
-        **({"placeholders_read_as_null": placeholders} if placeholders else {}),
+        **({"placeholders_read_as_null": nulled} if nulled else {}),
         "dagster/row_count": sum(day.staged_rows for day in days),
         "load_id": load.load_id,
         "unknown_fields": sorted(
             {
                 shown(field, LONGEST_NAME)
-                for fields in load.unknown_fields().get(dataset.key, {}).values()
+                for fields in unknown_fields(load.connection).get(dataset.key, {}).values()
                 for field in fields
             }
         ),

@@ -17,7 +17,7 @@ from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import Severity
-from engagement_assets.lake.extraction_tables import reject_reasons
+from engagement_assets.lake.extraction_tables import reject_reasons, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import Choice, Replay
@@ -95,7 +95,8 @@ def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset]
 
 def _outcomes(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[CheckOutcome]:
     """The standard checks. Shares are those of the whole day, with everything that stays in quarantine."""
-    known, unknown, reasons = history_of(load).unknown_fields, load.unknown_fields(), reject_reasons(load.connection)
+    known = history_of(load).unknown_fields
+    unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     for dataset in datasets:
         counts = [day for day in load.counts() if day.dataset == dataset.key]
         whole = [

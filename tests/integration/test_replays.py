@@ -28,6 +28,7 @@ from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.activity import ACTIVITY
+from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.lake.retention import prune_raw_days
@@ -235,7 +236,7 @@ def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Pa
             patch.setattr(Lake, step, killed)
             assert not loads.run(replay=True).success
         assert loads.content() == before
-        loads.lake.finish_commits()
+        finish_commits(loads.lake)
         assert (loads.content() != before) is is_visible
     assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
     assert len(loads.trace("position")) == 4
