@@ -16,11 +16,7 @@ from dbt.contracts.graph.manifest import Manifest
 from playwright.sync_api import Browser, Page
 
 from engagement_assets.alerts.history import AlertState
-from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.assets.raw_runna import raw_runna_assets
-from engagement_assets.assets.raw_strava import raw_strava_assets
-from engagement_assets.assets.raw_user_events import raw_user_events_assets
+from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.report.build import Report, write_report
@@ -28,7 +24,7 @@ from engagement_assets.report.evidence import CheckState, Evidence
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.sources import AREAS
+from engagement_assets.sources import AREAS, SOURCES
 from engagement_assets.transform.publish import publish_schemas
 from tests.integration.services import FIRST_DAY, services
 from tests.integration.warehouse_builder import WarehouseBuilder
@@ -78,13 +74,7 @@ def load_sources(folder: Path, manifest: Manifest) -> Loaded:
         settings = running.settings()
         with dg.DagsterInstance.ephemeral() as instance:
             dg.materialize(
-                [
-                    raw_runna_assets(settings),
-                    *raw_lingokids_assets(settings),
-                    raw_mobile_assets(settings),
-                    raw_strava_assets(settings),
-                    raw_user_events_assets(settings),
-                ],
+                [asset for source in SOURCES for asset in raw_assets(source, settings)],
                 instance=instance,
                 resources={"settings": settings, "api_clients": ApiClients(settings, running.clock)},
                 tags={RANGE_START_TAG: FIRST_DAY.isoformat(), RANGE_END_TAG: LAST_DAY.isoformat()},

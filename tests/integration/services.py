@@ -15,14 +15,15 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from engagement_assets.assets.raw_strava import raw_strava_assets
-from engagement_assets.assets.raw_user_events import raw_user_events_assets
+from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.commands.range_run import RangeRun, run_range
 from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.extract.strava.api import StravaApi
+from engagement_assets.extract.strava.source import STRAVA
 from engagement_assets.extract.user_events.api import UserEventsApi
+from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 from engagement_assets.partitions import range_tags
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.api_servers import SandboxApis, SandboxCredentials, SandboxUrls, make_apis, serve_apis
@@ -85,7 +86,7 @@ class Services:
         tags = range_tags(DayWindow(first, (last or first) + timedelta(days=1)))
         with dg.DagsterInstance.ephemeral() as instance:
             return dg.materialize(
-                [raw_strava_assets(settings), raw_user_events_assets(settings)],
+                [*raw_assets(STRAVA, settings), *raw_assets(USER_EVENTS_SOURCE, settings)],
                 instance=instance,
                 resources={"settings": settings, "api_clients": ApiClients(settings, self.clock)},
                 tags=tags,

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
-from engagement_assets.extract.mobile import MOBILE_EVENTS
-from engagement_assets.settings import Settings
+from engagement_assets.contracts.source import Source
+from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS
+from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
 from tests.integration.test_replays import RawLoads
 from tests.lake_loads import quarantined
 from tests.unit.extract.lingokids_loads import event, write_events
@@ -34,33 +31,33 @@ def _jsonl(root: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("assets", "write", "dataset"),
-    [(raw_mobile_assets, _csv, MOBILE_EVENTS), (raw_lingokids_assets, _jsonl, LINGOKIDS_EVENTS)],
+    ("source", "write", "dataset"),
+    [(MOBILE, _csv, MOBILE_EVENTS), (LINGOKIDS, _jsonl, LINGOKIDS_EVENTS)],
     ids=["csv", "jsonl"],
 )
 @pytest.mark.parametrize("file_has_gone", [True, False])
 def test_what_was_outside_comes_in_by_a_replay_under_an_earlier_start_date(
     tmp_path: Path,
-    assets: Callable[[Settings], Any],
+    source: Source,
     write: Callable[[Path], Path],
     dataset: Dataset,
     file_has_gone: bool,
 ) -> None:
     landing = tmp_path / "landing"
     file = write(landing)
-    loads = RawLoads(tmp_path, landing, assets)
+    loads = RawLoads(tmp_path, landing, source)
     assert loads.run().success
     assert quarantined(loads.lake, "dataset", "reason_code") == [(date(2024, 1, 2), "events", "outside_calendar")]
 
     if file_has_gone:
         file.unlink()
-    earlier = RawLoads(tmp_path, landing, assets, start_date=NEW_YEARS_EVE)
+    earlier = RawLoads(tmp_path, landing, source, start_date=NEW_YEARS_EVE)
     assert earlier.run(NEW_YEARS_EVE, NEW_YEARS_EVE).success
     assert earlier.run(NEW_YEARS_EVE, DAY_3, replay=True).success
 
     assert quarantined(loads.lake, "reason_code") == []
     assert loads.trace("became", "accepted_on") == [("accepted", NEW_YEARS_EVE)]
-    clean = RawLoads(tmp_path / "clean", landing, assets, start_date=NEW_YEARS_EVE)
+    clean = RawLoads(tmp_path / "clean", landing, source, start_date=NEW_YEARS_EVE)
     write(landing)
     assert clean.run(NEW_YEARS_EVE, DAY_3).success
     assert earlier.rows(dataset) == clean.rows(dataset)

@@ -12,21 +12,20 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from engagement_assets.assets.raw_lingokids import raw_lingokids_assets
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.assets.raw_runna import raw_runna_assets
+from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.commands.range_run import run_range
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.source import Source
 from engagement_assets.extract import mobile
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines import json_records
-from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
-from engagement_assets.extract.mobile import MOBILE_EVENTS
+from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import steps as runna_steps
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import UnusableRecordError
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna.source import RUNNA, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.activity import ACTIVITY
@@ -50,15 +49,15 @@ pytestmark = pytest.mark.integration
 DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PLACES = ("dataset", "source_path", "position", "reason_code")
-RUNNA = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
+RUNNA_DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 
 
 class RawLoads:
     """A lake, and runs of raw assets alone."""
 
-    def __init__(self, folder: Path, landing: Path, assets: Callable[[Settings], Any], **settings: Any) -> None:
+    def __init__(self, folder: Path, landing: Path, source: Source, **settings: Any) -> None:
         self.lake = Lake(str(folder / "lake"))
-        self._assets = assets
+        self._source = source
         self._settings = Settings(
             _env_file=None,
             landing_uri=str(landing),
@@ -70,8 +69,7 @@ class RawLoads:
 
     def run(self, first: date = DAY_1, last: date = DAY_3, **config: Any) -> dg.ExecuteInProcessResult:
         """Load days inclusive, all raw assets under the same config."""
-        assets = self._assets(self._settings)
-        definitions = assets if isinstance(assets, list) else [assets]
+        definitions = raw_assets(self._source, self._settings)
         with dg.DagsterInstance.ephemeral() as instance:
             return dg.materialize(
                 definitions,
@@ -174,7 +172,7 @@ def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
     tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
 ) -> None:
     _mobile_landing(landing)
-    loads = RawLoads(tmp_path / "mended", landing, raw_mobile_assets)
+    loads = RawLoads(tmp_path / "mended", landing, MOBILE)
     assert loads.run().success
     first_times = quarantined(loads.lake, "source_path", "position", "first_quarantined_at")
     shutil.rmtree(landing / "mobile_events")
@@ -183,7 +181,7 @@ def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
     assert loads.run(replay=True, replay_reason_code="missing_event_name").success
 
     _mobile_landing(landing)
-    clean = RawLoads(tmp_path / "clean", landing, raw_mobile_assets)
+    clean = RawLoads(tmp_path / "clean", landing, MOBILE)
     assert clean.run().success
     assert loads.rows(MOBILE_EVENTS) == clean.rows(MOBILE_EVENTS)
     assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
@@ -206,7 +204,7 @@ def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
 
 def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
     _mobile_landing(landing)
-    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run().success
     _let_events_be_unnamed(fix)
     assert loads.run(replay=True).success
@@ -219,7 +217,7 @@ def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, fix: pyt
 
 def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
     _mobile_landing(landing)
-    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run().success
     _let_events_be_unnamed(fix)
     before = loads.content()
@@ -250,8 +248,8 @@ def test_what_a_check_halts_stays_in_quarantine_and_the_lake_as_it_was(
     tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
 ) -> None:
     _mobile_landing(landing)
-    loads = RawLoads(tmp_path, landing, raw_mobile_assets, check_severities="mobile.rejected_share=halt")
-    first = RawLoads(tmp_path, landing, raw_mobile_assets)
+    loads = RawLoads(tmp_path, landing, MOBILE, check_severities="mobile.rejected_share=halt")
+    first = RawLoads(tmp_path, landing, MOBILE)
     assert first.run().success
     before = loads.content()
     _let_events_be_unnamed(fix)
@@ -264,11 +262,11 @@ def test_what_a_check_halts_stays_in_quarantine_and_the_lake_as_it_was(
 
 def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, landing: Path) -> None:
     write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00"), "too;few")
-    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run(DAY_1, DAY_1).success
     (failure,) = _failures(loads.run(DAY_1, DAY_2, replay=True))
     assert "2024-01-02 of mobile_events was never loaded, expected days that were" in failure
-    holding = RawLoads(tmp_path, landing, raw_mobile_assets, check_severities="rejected_share=halt")
+    holding = RawLoads(tmp_path, landing, MOBILE, check_severities="rejected_share=halt")
     assert not holding.run(DAY_1, DAY_1).success
     (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
     assert "2024-01-01 of mobile_events is held, and its quarantine with it; release or mend it first" in failure
@@ -276,7 +274,7 @@ def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, lan
 
 def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Path) -> None:
     write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00"), "too;few")
-    loads = RawLoads(tmp_path, landing, raw_mobile_assets)
+    loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run(DAY_1, DAY_1).success
     prune_raw_days(loads.lake, MOBILE_EVENTS, DAY_2, lambda: lambda _: True, dry_run=False)
     before = loads.content()
@@ -300,7 +298,7 @@ def test_a_record_of_another_day_waits_until_that_day_is_in_the_range(
     write_events(
         landing, "2024-01-01.jsonl", event("e1", "2024-01-01 10:00:00"), event("e2", occurred_at="02.01.2024 11:00")
     )
-    loads = RawLoads(tmp_path, landing, raw_lingokids_assets)
+    loads = RawLoads(tmp_path, landing, LINGOKIDS)
     assert loads.run().success
     _let_days_be_written_as_here(fix)
     before = loads.content()
@@ -318,8 +316,8 @@ def test_pseudonyms_stay_what_they_are_and_ids_in_clear_stay_out(
     long = event("e1", "2024-01-01 10:00:00", data={"activity_id": "a", "duration": 100})
     write_events(landing, "2024-01-01.jsonl", long, event("e2", "2024-01-01 11:00:00"))
     fix.setattr(json_records, "MAX_SECONDS", 60)
-    in_clear = RawLoads(tmp_path / "in_clear", landing, raw_lingokids_assets)
-    keyed = RawLoads(tmp_path / "keyed", landing, raw_lingokids_assets, pseudonym_key="a key")
+    in_clear = RawLoads(tmp_path / "in_clear", landing, LINGOKIDS)
+    keyed = RawLoads(tmp_path / "keyed", landing, LINGOKIDS, pseudonym_key="a key")
     assert in_clear.run(DAY_1, DAY_1).success
     assert keyed.run(DAY_1, DAY_1).success
     fix.undo()
@@ -328,7 +326,7 @@ def test_pseudonyms_stay_what_they_are_and_ids_in_clear_stay_out(
     assert len(ids) == 2
     assert len(set(ids)) == 1
     # The key came later than this record.
-    late_key = RawLoads(tmp_path / "in_clear", landing, raw_lingokids_assets, pseudonym_key="a key")
+    late_key = RawLoads(tmp_path / "in_clear", landing, LINGOKIDS, pseudonym_key="a key")
     before = late_key.content()
     assert late_key.run(DAY_1, DAY_1, replay=True).success
     assert late_key.content() == before
@@ -346,7 +344,7 @@ def test_an_old_snapshot_does_not_replace_a_newer_one(tmp_path: Path, landing: P
             json.dumps({"user_id": user, "country_code": country, "registration_at": at}) for user, country, at in found
         ]
         (users / name).write_text("\n".join([*texts, ""]), encoding="utf-8")
-    loads = RawLoads(tmp_path, landing, raw_lingokids_assets)
+    loads = RawLoads(tmp_path, landing, LINGOKIDS)
     assert loads.run(DAY_1, DAY_1).success
     _let_days_be_written_as_here(fix)
     assert loads.run(DAY_1, DAY_1, replay=True, replay_dataset="users").success
@@ -370,7 +368,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
 
     fix.setattr(runna_steps, "MAX_STEPS", 4)
     fix.setattr(runna_parts, "read_activity", refuse)
-    loads = RawLoads(tmp_path / "mended", landing, raw_runna_assets)
+    loads = RawLoads(tmp_path / "mended", landing, RUNNA)
     assert loads.run(DAY_1, DAY_1).success
     fix.undo()
     parts = {
@@ -380,7 +378,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
     }
     kept, gone = sorted(parts)[:2]
     kept_file, gone_file = ((landing / path).read_bytes() for path in (kept, gone))
-    clean = RawLoads(tmp_path / "clean", landing, raw_runna_assets)
+    clean = RawLoads(tmp_path / "clean", landing, RUNNA)
     assert clean.run(DAY_1, DAY_1).success
     shutil.rmtree(batch)
     batch.mkdir()
@@ -389,7 +387,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
 
     assert loads.run(DAY_1, DAY_1, replay=True).success
 
-    found, expected = (item.rows(*RUNNA) for item in (loads, clean))
+    found, expected = (item.rows(*RUNNA_DATASETS) for item in (loads, clean))
     for key, rows in expected.items():
         assert [item for item in found[key] if kept in item or "runna/activities/2024-01-01/whole.json" in item] == [
             item for item in rows if kept in item or "runna/activities/2024-01-01/whole.json" in item
