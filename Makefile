@@ -78,7 +78,7 @@ dictionary: install ## Write docs/data_dictionary.md anew
 
 lock: install ## Resolve requirements.lock anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \
-		--group dev --extra s3 pyproject.toml -o requirements.lock
+		--group dev --extra s3 --extra sandbox pyproject.toml -o requirements.lock
 
 clean: ## Remove the demo's data and build products, keep .venv
 	rm -rf data/demo dbt_project/target

@@ -9,6 +9,7 @@ run. A round must stay below a second.
 import logging
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,6 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from engagement_assets.alerts.alerting import SHELL, Alerting
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.lineage import Links
-from engagement_assets.alerts.timing import Timing
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.settings import Settings
 
@@ -49,7 +49,7 @@ def main() -> int:
         home = Path(root)
         prepare_dagster_home(Settings(_env_file=None, landing_uri=root, dagster_home=home))
         alerting = Alerting(
-            home / "alerts", Links("http://ui", "runbook.md"), Timing(), [FileChannel(home / "a.jsonl")]
+            home / "alerts", Links("http://ui", "runbook.md"), timedelta(hours=24), [FileChannel(home / "a.jsonl")]
         )
         with dg.DagsterInstance.get() as instance:
 

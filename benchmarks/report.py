@@ -18,8 +18,8 @@ import duckdb
 from playwright.sync_api import Browser, sync_playwright
 
 from engagement_assets.report.build import Report, write_report
+from engagement_assets.report.checks_and_alerts import ChecksAndAlerts
 from engagement_assets.report.cubes import ACTIVITY, DATES, DIMENSIONS, MEASURES, TABLES, build_cube
-from engagement_assets.report.evidence import Evidence
 from engagement_assets.settings import Settings
 
 MAX_CELLS: int = Settings.model_fields["report_max_cells"].default
@@ -77,7 +77,7 @@ def main() -> int:
 
 def measure(browser: Browser, name: str, published: Path, folder: Path) -> None:
     started = time.perf_counter()
-    report = write_report(published, folder, suppression=None, evidence=Evidence(), max_cells=MAX_CELLS)
+    report = write_report(published, folder, suppression=None, states=ChecksAndAlerts(), max_cells=MAX_CELLS)
     seconds = time.perf_counter() - started
     with duckdb.connect(str(published), read_only=True) as connection:
         cube = build_cube(connection, MAX_CELLS)

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.alerts.heartbeat import alerts_asset
 from engagement_assets.alerts.sensor import alert_sensor
+from engagement_assets.assets.alerts import alerts_asset
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.engagement_report import engagement_report_asset
 from engagement_assets.assets.published import published_assets

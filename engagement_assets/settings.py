@@ -5,11 +5,13 @@ Each variable is listed in `.env.example`; a test compares the two.
 """
 
 import ipaddress
-import re
+import os
+import warnings
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
 import httpx
@@ -23,7 +25,8 @@ from engagement_assets.per_source import PerSource, Severities, read_per_source,
 
 MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+# Setting one of them has no effect but a warning. ALERT_TIME_ZONE, which went with them, stands in every old `.env`.
+_NO_LONGER_READ = ("alert_quiet_hours", "alert_warning_digest_at")
 
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
@@ -155,19 +158,13 @@ class Settings(BaseSettings):
 
     alert_urls: SecretStr | None = Field(
         default=None,
-        description="Where alerts go beside console and file; URLs, parted by spaces or commas.",
+        description="Where alerts go besides console and file; URLs, separated by spaces or commas.",
     )
-    alert_webhook_secret: SecretStr | None = Field(default=None, description="Signs what goes to a webhook.")
-    alert_interval_s: int = Field(default=30, ge=1, description="Seconds between two looks of the alert sensor.")
+    alert_webhook_secret: SecretStr | None = Field(default=None, description="Signs messages to a webhook.")
+    alert_interval_s: int = Field(default=30, ge=1, description="Seconds between two rounds of the alert sensor.")
     alert_repeat_hours: float = Field(
-        default=24, gt=0, description="Hours until a failure that goes on is told of again."
+        default=24, gt=0, description="Hours until a failure that lasts is reported again."
     )
-    alert_quiet_hours: str = Field(
-        default="",
-        description="HH:MM-HH:MM in which warnings wait; errors go out at any hour.",
-    )
-    alert_warning_digest_at: str = Field(default="", description="HH:MM of the one message a day for warnings.")
-    alert_time_zone: str = Field(default="UTC", description="The time zone of both.")
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
     report_dir: Path = Field(default=Path(), description="Folder of the engagement report and of dbt's docs.")
@@ -181,7 +178,16 @@ class Settings(BaseSettings):
         default=20_000, ge=1, description="Cells of the learning explorer; with more, its grain is coarser."
     )
 
-    @field_validator("alert_time_zone", "schedule_time_zone")
+    @model_validator(mode="before")
+    @classmethod
+    def _warn_of_removed_settings(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in _NO_LONGER_READ:
+            # Variables that are no fields are among the values only where `.env` sets them.
+            if values.get(name) or os.environ.get(name.upper()):
+                warnings.warn(f"{name.upper()} is no longer read: warnings go out at once, like errors", stacklevel=2)
+        return values
+
+    @field_validator("schedule_time_zone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
         if name not in available_timezones():
@@ -194,21 +200,6 @@ class Settings(BaseSettings):
         if url:
             _refuse_tokens_in_clear(url)
         return url
-
-    @field_validator("alert_quiet_hours")
-    @classmethod
-    def _are_two_times(cls, text: str) -> str:
-        start, _, end = text.partition("-")
-        if text and not (_CLOCK.fullmatch(start) and _CLOCK.fullmatch(end) and start != end):
-            raise ValueError(f"expected two different times, such as 22:00-07:00, found {text!r}")
-        return text
-
-    @field_validator("alert_warning_digest_at")
-    @classmethod
-    def _is_a_time(cls, text: str) -> str:
-        if text and not _CLOCK.fullmatch(text):
-            raise ValueError(f"expected a time of the day, such as 08:00, found {text!r}")
-        return text
 
     @field_validator("raw_retention_days")
     @classmethod

@@ -1,13 +1,12 @@
 """Text that somebody else wrote, shown to a person: names of files and fields, titles, messages of libraries.
 
-Belongs here: what such text may look like on a terminal, in Markdown and in Slack. Not here: where it is shown, or what
-is kept of it (data stays as it came).
+Belongs here: what such text may look like on a terminal and in Markdown. Not here: where it is shown, or what is kept
+of it (data stays as it came).
 
-What is shown this way steers no terminal, turns no line around, hides nothing, and comes alive nowhere: it is no link,
-no picture of another host, no mention, no row of a table.
+Text shown this way cannot control a terminal, reverse a line or hide anything. In Markdown it cannot become a link, a
+picture from another host, a mention or a row of a table.
 """
 
-import html
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -35,16 +34,11 @@ def shown_lines(text: str) -> str:
 def as_markdown(text: str, limit: int = LONGEST_NAME) -> str:
     """The text as code, in which Markdown finds nothing; empty for a text of blanks.
 
-    Escapes are no way: Dagster's UI makes links of addresses after it has taken the escapes away. Code is as good to
-    read on a terminal and in Slack, so sentences that go to all of them name what is in data like this.
+    Escapes are no way: Dagster's UI makes links of addresses after it has taken the escapes away. Code is just as
+    readable on a terminal and in a chat, so sentences that go to all of them quote data like this.
     """
     line = shown(text, limit).replace("`", "'")
     return f"`{line}`" if line else ""
-
-
-def as_mrkdwn(text: str, limit: int = LONGEST_SENTENCE) -> str:
-    """The text for a `verbatim` text object of Slack: no mention and no link; at worst a word is bold."""
-    return html.escape(shown(text, limit), quote=False)
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -2,18 +2,17 @@
   Incremental models learn what to rebuild from change logs, not from the clock
   (docs/decisions/0002-change-logs.md).
 
-  A log is a model with a `change_number` for every changed key: the number of the dbt invocation
-  that found the change. A consumer replaces the keys whose change_number is greater than the one
-  that it noted at its last build. The note is written in the transaction of the build, so a build
-  that failed, was killed or was left out is caught up by the next one, in any order. A consumer
-  that reads another one notes no more than that one has: built alone, on top of a table that was
-  left behind, it will look at the same changes again.
+  A log is a model with a `change_number` for every changed key: the number of the dbt invocation that found the change.
+  A consumer replaces the keys whose change number is greater than the one that it noted at its last build. It writes
+  the note in the transaction of the build. So the next build catches up with one that failed, was killed or was left
+  out, in any order. A consumer that reads another consumer notes no greater number than that one has: if it was built
+  alone, on top of a table that was left behind, it will look at the same changes again.
 -#}
 
 {#- On-run-start hook: the ledger, and in it the number of this invocation. -#}
 {% macro create_change_ledger() -%}
     create schema if not exists intermediate;
-    create table if not exists intermediate.consumed_changes (consumer varchar, change_number bigint);
+    create table if not exists intermediate.consumed_changes (consumer string, change_number bigint);
     insert into intermediate.consumed_changes
     select 'newest invocation', coalesce(max(change_number), 0) + 1 from intermediate.consumed_changes;
     delete from intermediate.consumed_changes
@@ -21,9 +20,8 @@
         and change_number < (select max(change_number) from intermediate.consumed_changes);
 {%- endmacro %}
 
-{#- The number for the changes that this invocation finds, greater than any before. It is a literal, because DuckDB
-    joins a subquery to every row and copies all columns on the way. Only a build has a number: linter and docs have no
-    ledger. -#}
+{#- The number for the changes that this invocation finds, greater than any before. It is a literal: DuckDB would join a
+    subquery to every row, and copy all columns on the way. Only a build has a number; linter and docs have no ledger. -#}
 {% macro next_change_number() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         cast({{ run_query(
@@ -34,9 +32,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The greatest change number that `this` has seen, 0 before its first build. It is a literal,
-    because DuckDB pushes no subquery into a log that is a view: the view would be computed over the
-    whole history first. -#}
+{#- The greatest change number that `this` has seen, 0 before its first build. It is a literal: DuckDB pushes no subquery
+    into a log that is a view, and would compute the view over the whole history. -#}
 {% macro consumed_change_number() -%}
     {%- if execute -%}
         {{ run_query(
@@ -46,7 +43,22 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Post-hook of every model: what an incremental model has seen now. -#}
+{#- The greatest change number that another model of the same schema has seen; 0 before its first build. -#}
+{% macro change_number_consumed_by(model_name) -%}
+    (
+        select coalesce(max(change_number), 0)
+        from intermediate.consumed_changes
+        where consumer = '{{ this.schema }}.{{ model_name }}'
+    )
+{%- endmacro %}
+
+{#- Whether `this` exists from an earlier build, also when this build refreshes it in full. A change log asks this so that
+    a full refresh does not forget keys that are gone: its consumers may still hold them. -#}
+{% macro previous_build_exists() -%}
+    {%- do return(execute and model.resource_type == 'model' and load_relation(this) is not none) -%}
+{%- endmacro %}
+
+{#- Post-hook of every model: notes what an incremental model has seen now. -#}
 {% macro note_consumed_changes() -%}
     {%- if execute and config.get('materialized') == 'incremental' -%}
         {%- set consumer = this.schema ~ '.' ~ this.identifier -%}
@@ -61,7 +73,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The consumers that a model reads, directly or through models that are none. -#}
+{#- The consumers that a model reads, directly or through models that are not consumers. -#}
 {% macro upstream_consumers(unique_id) -%}
     {%- set found = [] -%}
     {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in graph.nodes -%}

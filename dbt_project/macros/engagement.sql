@@ -1,14 +1,44 @@
 {#- What the models of the engagement area share. -#}
 
-{#- The sources whose use is timed: `engaged_ms` is NULL for the others. -#}
-{% macro is_timed(source) -%}
-    {{ source }} in ('runna', 'strava', 'mobile', 'lingokids')
+{#- The variable `engaged_sources`, checked: a forgotten or misspelt key would leave out a source's time or days. -#}
+{% macro engaged_sources() -%}
+    {%- set required = ['meaning', 'fact', 'dataset', 'user_id', 'active_date'] -%}
+    {%- set optional = ['engaged_ms', 'condition', 'change_log', 'changed_day'] -%}
+    {%- for name, source in var('engaged_sources').items() -%}
+        {%- set missing = required | reject('in', source) | list -%}
+        {%- set unknown = source | reject('in', required + optional) | list -%}
+        {%- if missing or unknown or ('change_log' in source) != ('changed_day' in source) -%}
+            {%- do exceptions.raise_compiler_error(
+                "engaged_sources." ~ name ~ " in dbt_project.yml: expected " ~ required | join(', ')
+                ~ " and, where they apply, " ~ optional | join(', ')
+                ~ " (a change_log with its changed_day), found " ~ source | join(', ')
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- do return(var('engaged_sources')) -%}
 {%- endmacro %}
 
-{#- A table of another area, or nothing but its columns where that area has never been built: the source that feeds it
-    was not to be had, and the others go on. `columns` maps the columns that are read to their types. -#}
+{#- Whether the source in a column is timed: `engaged_ms` is NULL for the others. -#}
+{% macro is_timed(source_column) -%}
+    {%- set timed = [] -%}
+    {%- for name, source in engaged_sources().items() if source.engaged_ms -%}
+        {%- do timed.append("'" ~ name ~ "'") -%}
+    {%- endfor -%}
+    {{ source_column }} in ({{ timed | join(', ') }})
+{%- endmacro %}
+
+{#- Whether a table of another area can be read. An area has no tables until its first build, which may be late: its
+    source could not be had, and the others go on. -#}
+{% macro is_built(relation) -%}
+    {%- do return(
+        not execute or relation.is_cte or model.resource_type == 'unit_test' or load_relation(relation) is not none
+    ) -%}
+{%- endmacro %}
+
+{#- A table of another area, or no rows where that area has never been built. `columns` maps the columns that are read
+    to their types. -#}
 {% macro table_or_nothing(relation, columns) -%}
-    {%- if not execute or relation.is_cte or model.resource_type == 'unit_test' or load_relation(relation) -%}
+    {%- if is_built(relation) -%}
         {{ relation }}
     {%- else -%}
         (select {% for name, type in columns.items() %}cast(null as {{ type }}) as {{ name }}
@@ -16,12 +46,22 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The days of a source's weeks that changed since `this` was last built, as a predicate with literal dates. -#}
-{% macro in_changed_weeks(source, column) -%}
-    {{ on_days_of(
-        column,
-        "select week_start_date from " ~ ref('int_engagement_weeks_changed')
-            ~ " where source = '" ~ source ~ "' and change_number > " ~ consumed_change_number(),
-        days=7
-    ) }}
+{#- The weeks that changed since `this` was last built, as a predicate with literal dates on `source` and a DATE column.
+    A source without a change log has changed as a whole. -#}
+{% macro in_changed_weeks(date_column) -%}
+    (
+        {%- for name, source in engaged_sources().items() %}
+        {{ 'or ' if not loop.first }}(
+            source = '{{ name }}'
+            {%- if source.change_log %}
+            and {{ on_days_of(
+                date_column,
+                "select week_start_date from " ~ ref('int_engagement_weeks_changed')
+                    ~ " where source = '" ~ name ~ "' and change_number > " ~ consumed_change_number(),
+                days=7
+            ) }}
+            {%- endif %}
+        )
+        {%- endfor %}
+    )
 {%- endmacro %}

@@ -1,12 +1,12 @@
 {#- What the models of the mobility area share. -#}
 
-{#- The order of events of one user and device: ties in time have one order, too. -#}
+{#- The order of the events of one user and device. Events of the same instant have a fixed order, too. -#}
 {% macro mobile_event_order() -%}
     created_at, received_at nulls last, event_name nulls last, event_id
 {%- endmacro %}
 
-{#- How long nothing may happen for a session to end. A changed day alters sessions of the days beside it and no others,
-    so that it is at most a day. -#}
+{#- The pause that ends a session. It is at most a day: a changed day must alter only sessions of the day itself and the
+    two days beside it. -#}
 {% macro mobile_session_gap() -%}
     {%- set seconds = var('mobile_session_gap_s') -%}
     {%- if not 0 < seconds <= 86400 -%}
@@ -50,7 +50,7 @@
     md5('session of ' || {{ first_event_id }})
 {%- endmacro %}
 
-{#- `on_days_of` for tests, which the linter compiles before there is a table. -#}
+{#- `on_days_of` for tests, which the linter compiles before the table exists. -#}
 {% macro on_mobile_days_of(column, query) -%}
     {%- if execute and load_relation(ref('int_mobile_events_sessionized')) is none -%}
         {{ column }} is not null
@@ -59,8 +59,9 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The days of the sessions that the newest build changed, and as many days around each, as a predicate with literal
-    dates: tests judge these, since a history that was judged when it was built is too long to be read every day. -#}
+{#- The days of the sessions that the newest build changed, and `days_around` days before and after each, as a predicate
+    with literal dates. Tests judge only these days: the rest of the history was judged when it was built, and is too
+    long to read every day. -#}
 {% macro on_newest_session_dates(column, days_around=0) -%}
     {%- set newest -%}
         select cast(session_date + interval '{{ days_around }}' day as date) as day_near,

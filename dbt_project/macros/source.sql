@@ -1,7 +1,7 @@
 {#- `source()` names a dataset of the lake; on DuckDB it renders as the Parquet files of its days. -#}
 {% macro source(source_name, table_name) -%}
     {%- set relation = builtins.source(source_name, table_name) -%}
-    {#- In unit tests dbt puts a CTE of given rows in the source's place: leave that as it is. -#}
+    {#- In unit tests dbt replaces the source with a CTE of given rows: leave that as it is. -#}
     {%- if not execute or relation.is_cte or model.resource_type == 'unit_test' -%}
         {%- do return(relation) -%}
     {%- endif -%}
@@ -11,8 +11,8 @@
     {%- do return(adapter.dispatch('lake_files')(var('lake_uri') ~ '/' ~ source_name ~ '/' ~ table_name)) -%}
 {%- endmacro %}
 
-{#- The days of a dataset that were loaded and not held, with or without rows, as a table with the column `day`: a load
-    gives each of its days a file. The files are listed, not opened. -#}
+{#- The days of a dataset that were loaded and not held, with or without rows, as a table with the column `day`. A load
+    writes a file for each of its days; the files are listed, not opened. -#}
 {% macro days_in_lake(source_name, table_name) -%}
     {%- set relation = builtins.source(source_name, table_name) -%}
     {%- if not execute or relation.is_cte or model.resource_type == 'unit_test' -%}
@@ -25,7 +25,8 @@
     read_parquet('{{ folder | replace("'", "''") }}/*/*.parquet', hive_partitioning = true, hive_types = {'day': date})
 {%- endmacro %}
 
-{#- A day that retention has removed has a mark in its place. The first day of 1970 is none: see `columns_of_files.py`. -#}
+{#- A day that retention has removed has a mark in its place. The first day of 1970 is no day of data: see
+    `columns_of_files.py`. -#}
 {% macro duckdb__lake_days(folder) -%}
     (
         select distinct cast(regexp_extract(file, 'day=([0-9-]+)/[^/]+$', 1) as date) as day

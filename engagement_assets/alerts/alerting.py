@@ -1,6 +1,6 @@
 """One round of the alerts' work: read what ended, record what is new, send what is due.
 
-Belongs here: the order of the steps and what is written together. Not here: who calls it (`sensor.py` in the daemon,
+Belongs here: the order of the steps, and what is written together. Not here: who calls it (`sensor.py` in the daemon,
 `commands/range_run.py` in a shell), and what the steps do.
 """
 
@@ -17,23 +17,22 @@ from filelock import FileLock, Timeout
 
 from engagement_assets.alerts.channels import Channel, channels_of
 from engagement_assets.alerts.delivery import Backoff, deliver
-from engagement_assets.alerts.incidents import Change, Kind, Outcome, Severity, Transition, follow, remind
+from engagement_assets.alerts.incidents import Kind, Outcome, Transition, follow, remind
 from engagement_assets.alerts.lineage import Lineage, Links
-from engagement_assets.alerts.messages import compose, severity_of
+from engagement_assets.alerts.messages import compose
 from engagement_assets.alerts.run_results import Results, unread_results, watch_new_runs
-from engagement_assets.alerts.store import MEND_THE_DISK, STORE_FILE, AlertStore, AlertStoreError, alert_store
-from engagement_assets.alerts.timing import Timing
+from engagement_assets.alerts.store import FIX_THE_DISK, STORE_FILE, AlertStore, AlertStoreError, alert_store
 from engagement_assets.settings import Settings
 
 SENSOR = "sensor"
 SHELL = "shell"
-# After so much reading of results what was found is sent; the rest is for the next round. The daemon gives up on a
-# sensor after 60 s, and sending has its own limit.
+# After reading for this long, a round sends what it has found and leaves the rest to the next one. The daemon gives up
+# on a sensor after 60 s, and sending has a limit of its own.
 LONGEST_READING = timedelta(seconds=20)
 
 
 class AlertsBusyError(RuntimeError):
-    """Another process is at this work now; what there is to do, it does."""
+    """Another process is doing this work now, and does all that there is to do."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Alerting:
-    """The alerts of one deployment; `folder` holds all that they remember.
+    """The alerts of one deployment. `folder` holds everything that they remember.
 
-    `troubles` are sentences on places that `ALERT_URLS` names and that get no alert.
+    `troubles` are sentences about places in `ALERT_URLS` that get no alert.
     """
 
     folder: Path
     links: Links
-    timing: Timing
+    repeat_after: timedelta
     channels: Sequence[Channel]
     backoff: Backoff = field(default_factory=Backoff)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -63,13 +62,13 @@ class Alerting:
 
     @classmethod
     def of(cls, settings: Settings) -> "Alerting":
-        """The alerts as the settings describe them; a slip in a URL takes no other place away."""
+        """The alerts as the settings describe them. A mistake in one URL leaves all other places as they are."""
         folder = alerts_folder(settings)
         channels, troubles = channels_of(settings, folder)
         return cls(
             folder=folder,
             links=Links(settings.dagster_ui_url, settings.runbook_url),
-            timing=Timing.of(settings),
+            repeat_after=timedelta(hours=settings.alert_repeat_hours),
             channels=channels,
             troubles=troubles,
         )
@@ -80,10 +79,10 @@ class Alerting:
         return self.folder / STORE_FILE
 
     def work(self, instance: dg.DagsterInstance, graph: AssetGraph, worker: str, wait_s: float = 0) -> Round:
-        """Do one round; `worker` is who asks for it, `wait_s` how long to wait for another process.
+        """Do one round for `worker`, after waiting up to `wait_s` seconds for another process that is at work.
 
         Raises:
-            AlertsBusyError: another process was at it all this time.
+            AlertsBusyError: another process was at work all this time.
             AlertStoreError: the store cannot be used.
         """
         with self._alone(wait_s), alert_store(self.store_path) as store:
@@ -97,8 +96,8 @@ class Alerting:
         except Timeout as error:
             raise AlertsBusyError(f"another process holds {error.lock_file}") from error
         except (OSError, NotImplementedError) as error:
-            # The latter where a file system has no locks.
-            raise AlertStoreError(f"{self.folder} cannot be used: {error}. {MEND_THE_DISK}") from error
+            # NotImplementedError where the file system has no locks.
+            raise AlertStoreError(f"{self.folder} cannot be used: {error}. {FIX_THE_DISK}") from error
 
     def _work(self, store: AlertStore, instance: dg.DagsterInstance, lineage: Lineage, worker: str) -> Round:
         now = self.now()
@@ -110,7 +109,7 @@ class Alerting:
             runs_read += len(results.run_ids)
             if self.now() > now + LONGEST_READING:
                 break
-        recorded += self.record_what_time_brings(store, lineage)
+        recorded += self.record_reminders(store, lineage)
         sent, failed = deliver(store.path, self.channels, self.backoff, self.now)
         with store.transaction():
             store.prune(now, newest_run, [channel.name for channel in self.channels])
@@ -118,7 +117,7 @@ class Alerting:
         return Round(runs_read, recorded, sent, failed)
 
     def record(self, store: AlertStore, results: Results, lineage: Lineage) -> int:
-        """Follow results, and put what is new of them into the outbox, in one transaction; messages recorded."""
+        """Follow results and put what is new into the outbox, in one transaction; how many messages were recorded."""
         now = self.now()
         with store.transaction():
             transitions = [transition for batch in results.batches for transition in _follow(store, batch, now)]
@@ -126,53 +125,20 @@ class Alerting:
             store.mark_events_read(results.events)
             return self._enqueue(store, transitions, lineage, now)
 
-    def record_what_time_brings(self, store: AlertStore, lineage: Lineage) -> int:
-        """Remind of what goes on failing, and put the digest of warnings together when it is due."""
+    def record_reminders(self, store: AlertStore, lineage: Lineage) -> int:
+        """Put a reminder of what still fails into the outbox when it is due; how many messages were recorded."""
         now = self.now()
         with store.transaction():
-            transitions = []
-            for incident in store.incidents().values():
-                if reminded := remind(incident, self.timing.repeat_after, now):
-                    store.keep_incident(reminded[0])
-                    transitions.append(reminded[1])
-            recorded = self._enqueue(store, transitions, lineage, now)
-            due = self.timing.last_digest(now)
-            if due is not None and (waiting := store.take_waiting(due)):
-                store.record(compose(waiting, lineage, now), self.timing.warnings_go_at(now), self._channel_names)
-                recorded += 1
-        return recorded
-
-    @property
-    def _channel_names(self) -> list[str]:
-        return [channel.name for channel in self.channels]
+            reminders = [remind(incident, self.repeat_after, now) for incident in store.incidents().values()]
+            due = [reminder for reminder in reminders if reminder]
+            for reminder in due:
+                store.keep_incident(reminder.incident)
+            return self._enqueue(store, due, lineage, now)
 
     def _enqueue(self, store: AlertStore, transitions: Sequence[Transition], lineage: Lineage, now: datetime) -> int:
-        """One message of all that goes out now, and one of what waits: warnings, and that they are over.
-
-        A warning comes along with an error of its run. That one is over never does: it must not overtake the warning.
-        """
-        go_at = self.timing.warnings_go_at(now)
-        by_digest = self.timing.last_digest(now) is not None
-        if severity_of(transitions) == Severity.WARN:
-            told, waiting = [], list(transitions)
-        elif by_digest or go_at > now:
-            told = [transition for transition in transitions if not _is_over_and_was_a_warning(transition)]
-            waiting = [transition for transition in transitions if _is_over_and_was_a_warning(transition)]
-        else:
-            told, waiting = list(transitions), []
-        if by_digest:
-            store.wait_for_digest(waiting, now)
-            waiting = []
-        recorded = 0
-        for part, not_before in ((told, now), (waiting, go_at)):
-            if part:
-                store.record(compose(part, lineage, now), not_before, self._channel_names)
-                recorded += 1
-        return recorded
-
-
-def _is_over_and_was_a_warning(transition: Transition) -> bool:
-    return transition.change == Change.RESOLVED and transition.incident.severity == Severity.WARN
+        if transitions:
+            store.record(compose(transitions, lineage, now), [channel.name for channel in self.channels])
+        return int(bool(transitions))
 
 
 def alerts_folder(settings: Settings) -> Path:
@@ -181,14 +147,13 @@ def alerts_folder(settings: Settings) -> Path:
 
 
 def _follow(store: AlertStore, outcomes: Sequence[Outcome], now: datetime) -> list[Transition]:
-    """Take each incident on to what these outcomes make of it."""
+    """Update each incident with these outcomes."""
     incidents = store.incidents()
     transitions = []
     by_subject = sorted(outcomes, key=lambda outcome: outcome.subject)
     for subject, group in groupby(by_subject, key=lambda outcome: outcome.subject):
-        told = list(group)
         before = incidents.get(subject)
-        after, transition = follow(before, told, store.is_superseded, now)
+        after, transition = follow(before, list(group), store.is_superseded, now)
         if after is not None:
             store.keep_incident(after)
         elif before is not None:

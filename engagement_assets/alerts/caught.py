@@ -1,7 +1,7 @@
-"""What the alerts' work raises, kept from ending what it works beside: a run, a check, the other channels.
+"""Keeping what the alerts raise from ending what they work beside: a run, a check, the other channels.
 
-Belongs here: holding on to an exception that nobody expects, and telling of it. Not here: the expected ones, which have
-sentences of their own (`ChannelError`, `AlertStoreError`).
+Belongs here: catching and describing an exception that nobody expects. Not here: expected ones, which have sentences of
+their own (`ChannelError`, `AlertStoreError`).
 """
 
 import traceback
@@ -11,7 +11,7 @@ from types import TracebackType
 
 
 class Caught(AbstractContextManager["Caught"]):
-    """A block whose exception ends the block alone, and is then in `error`. An interruption passes."""
+    """A block whose exception ends only the block, and is then in `error`. Interruptions pass through."""
 
     error: Exception | None = None
 
@@ -25,7 +25,7 @@ class Caught(AbstractContextManager["Caught"]):
 
 
 def kind_and_place(error: Exception) -> str:
-    """What an exception is and where it came from; its own text may hold the URL of a channel, which is a secret."""
+    """The type of an exception and where it was raised; its text may contain the URL of a channel, a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

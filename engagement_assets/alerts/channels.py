@@ -1,9 +1,9 @@
-"""Where messages go: console and file always, Slack, webhooks and whatever Apprise knows by `ALERT_URLS`.
+"""Where messages go: always to console and file, and to the webhooks and Apprise services that `ALERT_URLS` names.
 
-Belongs here: taking a message to its place, and telling a place that is down from one that refuses. Not here: what it
-looks like there (`rendering.py`), when it is tried again (`delivery.py`).
+Belongs here: sending one message to one place, and telling a place that is down from one that refuses a message. Not
+here: what a message looks like (`rendering.py`), when it is sent again (`delivery.py`).
 
-A channel's URL is a secret: it is in no name, error, log or repr.
+A channel's URL is a secret. No name, error, log or repr shows it.
 """
 
 import asyncio
@@ -26,29 +26,30 @@ import msgspec
 from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.incidents import Severity
 from engagement_assets.alerts.messages import Message
-from engagement_assets.alerts.rendering import as_slack, as_text
+from engagement_assets.alerts.rendering import as_text
 from engagement_assets.extract.services.retry_after import retry_after
 from engagement_assets.settings import Settings
 
-# For all of a delivery: a receiver that sends a byte now and then is down, too.
+# For a whole delivery. A receiver that sends one byte now and then counts as down, too.
 DEADLINE_S = 10
 KEY_HEADER = "Idempotency-Key"
 TIMESTAMP_HEADER = "X-Alert-Timestamp"
 SIGNATURE_HEADER = "X-Alert-Signature"
 
 _BETWEEN_URLS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-_TOO_MANY_REQUESTS = 429
-# What a server says of one message, and not of all that come.
+# A server uses these to refuse one message; all others say that the channel is down.
 _MESSAGE_REFUSED = frozenset({400, 413, 422})
 _APPRISE_TYPES = {Severity.WARN: apprise.NotifyType.WARNING, Severity.ERROR: apprise.NotifyType.FAILURE}
+# How Apprise's plugins log the status of an answer.
+_APPRISE_STATUS = re.compile(r"\berror=(\d{3})\b")
 _LONGEST_RETRY_AFTER = timedelta(hours=6)
 
 
 class ChannelError(RuntimeError):
-    """A channel has not taken a message; the text names no URL. `retry_after` is how long it wants to be left alone."""
+    """A channel has not taken a message. The text shows no URL; `retry_after` is the wait that the channel asks for."""
 
     def __init__(self, message: str, retry_after: timedelta = timedelta()) -> None:
-        """Keep the wait beside the message."""
+        """Keep the wait next to the message."""
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -58,56 +59,61 @@ class MessageRefusedError(ChannelError):
 
 
 class _NoChannelError(ValueError):
-    """No channel understands a URL; the text does not show it."""
+    """No channel understands a URL. The text does not show it."""
 
 
 class Channel(Protocol):
-    """One place; its name tells channels apart, also after a restart, and no secret."""
+    """One place that messages go to."""
 
     @property
     def name(self) -> str:
-        """What names the channel in the store and in errors."""
+        """Identifies the channel in the store and in errors; the same after a restart, and no secret."""
 
     def send(self, message: Message) -> None:
-        """Take a message to its place.
+        """Send a message.
 
         Raises:
-            ChannelError: the place has not taken it.
+            ChannelError: the channel has not taken it.
         """
 
 
 def channels_of(settings: Settings, folder: Path) -> tuple[list[Channel], list[str]]:
-    """Console and file, and one channel per URL of `ALERT_URLS`; a sentence for each URL that no channel understands.
+    """Console, file and one channel per URL of `ALERT_URLS`, and a sentence for each URL that no channel understands.
 
-    A sentence says which URL by its place, not by its text.
+    A sentence identifies its URL by position, since the URL is a secret.
     """
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
     troubles = []
-    text = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
-    named = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text.strip())] if text.strip() else []
+    text = settings.alert_urls.get_secret_value().strip() if settings.alert_urls else ""
+    urls = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text)] if text else []
     secret = settings.alert_webhook_secret.get_secret_value() if settings.alert_webhook_secret else ""
-    for place, url in enumerate(dict.fromkeys(named), start=1):
+    for position, url in enumerate(dict.fromkeys(urls), start=1):
         with Caught() as caught:
             channels.append(_channel(url, secret))
         if caught.error:
-            told = str(caught.error) if isinstance(caught.error, _NoChannelError) else kind_and_place(caught.error)
-            troubles.append(f"URL number {place} of ALERT_URLS gets no alert: {told}")
+            reason = str(caught.error) if isinstance(caught.error, _NoChannelError) else kind_and_place(caught.error)
+            troubles.append(f"URL number {position} of ALERT_URLS gets no alert: {reason}")
     return channels, troubles
 
 
 def _channel(url: str, webhook_secret: str) -> Channel:
     if re.search(r"\s", url):
-        raise _NoChannelError("it has a blank in it; each URL begins with its scheme")
-    scheme, _, rest = url.partition("://")
-    if scheme in {"webhook+https", "webhook+http"}:
-        if not webhook_secret:
-            raise _NoChannelError("it is a webhook, and ALERT_WEBHOOK_SECRET, which signs for it, is not set")
-        return WebhookChannel(f"{scheme.removeprefix('webhook+')}://{rest}", webhook_secret)
-    if scheme in {"slack+https", "slack+http"}:
-        return SlackChannel(f"{scheme.removeprefix('slack+')}://{rest}")
-    if scheme == "https" and rest.startswith("hooks.slack.com/"):
-        return SlackChannel(url)
-    return AppriseChannel(url)
+        raise _NoChannelError("it contains a blank; each URL must begin with its scheme")
+    if not url.startswith(("webhook+https://", "webhook+http://")):
+        return AppriseChannel(url)
+    if not webhook_secret:
+        raise _NoChannelError("it is a webhook, and ALERT_WEBHOOK_SECRET, which signs its messages, is not set")
+    return WebhookChannel(url.removeprefix("webhook+"), webhook_secret)
+
+
+def _name(kind: str, url: str) -> str:
+    return f"{kind}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+
+
+def _not_taken(channel: str, status: int, wait_for: timedelta = timedelta()) -> ChannelError:
+    """The error for an answer that is no success."""
+    kind = MessageRefusedError if status in _MESSAGE_REFUSED else ChannelError
+    return kind(f"{channel} answered with status {status}", wait_for)
 
 
 class ConsoleChannel:
@@ -116,12 +122,12 @@ class ConsoleChannel:
     name = "console"
 
     def send(self, message: Message) -> None:
-        """Write the message as text."""
+        """Print the message as text."""
         try:
             sys.stdout.write(f"\n{as_text(message)}\n\n")
             sys.stdout.flush()
         except (OSError, ValueError) as error:
-            # Closed, full, or of an encoding without these signs: no reason for the other channels to wait.
+            # Closed, full, or in an encoding without these characters: the other channels go on.
             raise ChannelError(f"standard output has not taken the message: {error}") from error
 
 
@@ -135,13 +141,13 @@ class FileChannel:
         self._path = path
 
     def send(self, message: Message) -> None:
-        """Append the message, and have it on the disk."""
+        """Append the message and flush it to the disk."""
         try:
             with self._path.open("ab+") as file:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":
-                        file.write(b"\n")  # a full disk has cut the last line off: it spoils no other
+                        file.write(b"\n")  # a full disk cut off the last line; keep the new one apart from it
                 file.write(msgspec.json.encode(message) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -149,91 +155,63 @@ class FileChannel:
             raise ChannelError(f"{self._path} cannot be written: {error}") from error
 
 
-class _HttpChannel:
-    """A POST of JSON to a URL that nobody may see; `deadline_s` is for the whole exchange."""
+class WebhookChannel:
+    """Any receiver of JSON: a signed POST of the message as the store has it.
 
-    kind = "http"
+    The signature is the HMAC-SHA256 of `<timestamp>.<body>` with the shared secret. A receiver refuses old timestamps
+    and remembers keys.
+    """
 
-    def __init__(self, url: str, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, url: str, secret: str, deadline_s: float = DEADLINE_S) -> None:
+        """Sign with `secret`; `deadline_s` is for the whole exchange."""
         try:
             self._url = httpx.URL(url)
         except httpx.InvalidURL:
-            raise _NoChannelError(f"a URL for {self.kind} that is not well-formed") from None
+            raise _NoChannelError("it is a webhook whose URL is not well-formed") from None
         if not self._url.host:
-            raise _NoChannelError(f"a URL for {self.kind} that names no host")
+            raise _NoChannelError("it is a webhook whose URL names no host")
+        self.name = _name("webhook", url)
+        self._secret = secret.encode()
         self._deadline_s = deadline_s
-        self._secrets = [str(self._url), self._url.path.strip("/") or str(self._url)]
-        self.name = f"{self.kind}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+        hidden = (str(self._url), self._url.path.strip("/") or str(self._url))
         # httpx logs each request with its URL.
-        logging.getLogger("httpx").addFilter(self._is_harmless)
+        logging.getLogger("httpx").addFilter(lambda record: not any(text in record.getMessage() for text in hidden))
 
-    def _is_harmless(self, record: logging.LogRecord) -> bool:
-        return not any(secret in record.getMessage() for secret in self._secrets)
-
-    def _post(self, body: bytes, headers: dict[str, str]) -> None:
+    def send(self, message: Message) -> None:
+        """Post the message with its key, a timestamp and the signature."""
+        body = msgspec.json.encode(message)
+        timestamp = str(int(datetime.now(UTC).timestamp()))
+        signature = hmac.new(self._secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            KEY_HEADER: message.key,
+            TIMESTAMP_HEADER: timestamp,
+            SIGNATURE_HEADER: f"sha256={signature}",
+        }
         try:
-            status, told_to_wait = asyncio.run(self._exchange(body, headers))
+            status, asked_wait = asyncio.run(self._exchange(body, headers))
         except (httpx.HTTPError, TimeoutError) as error:
             # From None: the original holds the request, and with it the URL.
             raise ChannelError(f"{self.name} did not answer: {type(error).__name__}") from None
-        if httpx.codes.is_success(status):
-            return
-        told = f"{self.name} answered with status {status}"
-        if status in _MESSAGE_REFUSED:
-            raise MessageRefusedError(told)
-        wanted = retry_after(told_to_wait, datetime.now(UTC)) or timedelta()
-        raise ChannelError(told, min(wanted, _LONGEST_RETRY_AFTER))
+        if not httpx.codes.is_success(status):
+            wait_for = retry_after(asked_wait, datetime.now(UTC)) or timedelta()
+            raise _not_taken(self.name, status, min(wait_for, _LONGEST_RETRY_AFTER))
 
     async def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """Status and `Retry-After` of the answer, of which the body is never read.
+        """Status and `Retry-After` of the answer; its body is never read.
 
-        httpx limits each wait for a byte, and nothing that it offers the sum of them: what asyncio cancels ends.
+        httpx limits each wait for a byte, but not their sum. asyncio does.
         """
         async with (
             asyncio.timeout(self._deadline_s),
             httpx.AsyncClient(timeout=self._deadline_s, follow_redirects=False) as client,
-            client.stream(
-                "POST", self._url, content=body, headers={"Content-Type": "application/json", **headers}
-            ) as answer,
+            client.stream("POST", self._url, content=body, headers=headers) as answer,
         ):
             return answer.status_code, answer.headers.get("Retry-After", "")
 
 
-class SlackChannel(_HttpChannel):
-    """A Slack incoming webhook."""
-
-    kind = "slack"
-
-    def send(self, message: Message) -> None:
-        """Post the message as blocks."""
-        self._post(msgspec.json.encode(as_slack(message)), {KEY_HEADER: message.key})
-
-
-class WebhookChannel(_HttpChannel):
-    """Any receiver of JSON: the message as it is in the store, signed.
-
-    The signature is the HMAC-SHA256 of `<timestamp>.<body>` with the shared secret; a receiver refuses old timestamps
-    and remembers keys.
-    """
-
-    kind = "webhook"
-
-    def __init__(self, url: str, secret: str, deadline_s: float = DEADLINE_S) -> None:
-        """Sign with `secret`."""
-        super().__init__(url, deadline_s)
-        self._secret = secret.encode()
-
-    def send(self, message: Message) -> None:
-        """Post the message with timestamp and signature."""
-        body = msgspec.json.encode(message)
-        timestamp = str(int(datetime.now(UTC).timestamp()))
-        signature = hmac.new(self._secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-        headers = {KEY_HEADER: message.key, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: f"sha256={signature}"}
-        self._post(body, headers)
-
-
 class AppriseChannel:
-    """A service that Apprise knows: Teams, e-mail, PagerDuty, ntfy and a hundred more, by its URL."""
+    """A service that Apprise knows by its URL: Slack, Teams, e-mail, PagerDuty, ntfy and a hundred more."""
 
     def __init__(self, url: str, deadline_s: float = DEADLINE_S) -> None:
         """Let Apprise read the URL.
@@ -241,54 +219,60 @@ class AppriseChannel:
         Raises:
             ValueError: Apprise does not know what it is.
         """
-        scheme = url.partition("://")[0]
-        self.name = f"{scheme}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+        kind = "slack" if url.startswith("https://hooks.slack.com/") else url.partition("://")[0]
+        self.name = _name(kind, url)
         self._deadline_s = deadline_s
-        self._under_way: tuple[str, Future[bool]] | None = None
+        self._pending: tuple[str, Future[apprise.AppriseResult]] | None = None
         self._service = apprise.Apprise()
-        # What Apprise and the library under it log holds the URL.
-        logging.getLogger("apprise").disabled = True
+        # What Apprise and the library under it log contains the URL. Without any handler Python would print it.
+        log = logging.getLogger("apprise")
+        log.propagate = False
+        log.addHandler(logging.NullHandler())
         logging.getLogger("urllib3").setLevel(logging.INFO)
         if not self._service.add(url):
             raise _NoChannelError(
                 "no channel is known for it; expected https://hooks.slack.com/…, webhook+https://…, or a URL as in "
                 "https://appriseit.com/services/"
             )
+        if "overflow=" not in url:
+            for plugin in self._service:
+                # A service would refuse a message that is too long for it every time, and with it all later ones.
+                plugin.overflow_mode = apprise.OverflowMode.SPLIT
 
     def send(self, message: Message) -> None:
-        """Hand the message to Apprise as plain text.
+        """Hand the message to Apprise as plain text, which Apprise escapes for the service.
 
-        Nothing ends a plugin that hangs. Its thread is left alone then, and the next try of the message asks what has
-        become of it, in place of sending it twice.
+        Nothing can end a plugin that hangs. Its thread is left running, and the next attempt asks what became of the
+        message instead of sending it twice.
         """
-        key, sending = self._under_way or (message.key, self._begin(message))
-        self._under_way = key, sending
+        key, sending = self._pending or (message.key, self._begin(message))
+        self._pending = key, sending
         if not wait([sending], self._deadline_s).done:
             raise ChannelError(f"{self.name} has not taken a message within {self._deadline_s:g} s")
-        self._under_way = None
+        self._pending = None
         if key != message.key:
             self.send(message)
-        elif not sending.result():
+        elif not (result := sending.result()):
+            for entry in result.logs():
+                if answer := _APPRISE_STATUS.search(entry.message):
+                    raise _not_taken(self.name, int(answer[1]))
             raise ChannelError(f"{self.name} has not taken the message; Apprise does not say why")
 
-    def _begin(self, message: Message) -> Future[bool]:
-        ended: Future[bool] = Future()
+    def _begin(self, message: Message) -> "Future[apprise.AppriseResult]":
+        sending: Future[apprise.AppriseResult] = Future()
 
         def notify() -> None:
             with Caught() as caught:
-                ended.set_result(
-                    bool(
-                        self._service.notify(
-                            title=message.title,
-                            body=as_text(message),
-                            body_format=apprise.NotifyFormat.TEXT,
-                            notify_type=_APPRISE_TYPES[message.severity],
-                        )
+                sending.set_result(
+                    self._service.notify(
+                        title=message.title,
+                        body=as_text(message),
+                        body_format=apprise.NotifyFormat.TEXT,
+                        notify_type=_APPRISE_TYPES[message.severity],
                     )
                 )
             if caught.error:
-                ended.set_exception(caught.error)
+                sending.set_exception(caught.error)
 
-        # A daemon: a process that has nothing else to do ends without it.
         Thread(target=notify, daemon=True, name=self.name).start()
-        return ended
+        return sending

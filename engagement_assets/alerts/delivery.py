@@ -2,8 +2,8 @@
 
 Belongs here: when a message is tried again. Not here: how a channel sends (`channels.py`).
 
-Channels are worked on side by side, each with its own state per message: one that is down delays no other. Whatever a
-channel raises is a delivery that failed, and is tried again.
+Channels work side by side, each with its own state per message, so one that is down delays no other. Whatever a channel
+raises counts as a failed delivery, which is tried again.
 """
 
 import random
@@ -17,7 +17,7 @@ from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.channels import Channel, ChannelError, MessageRefusedError
 from engagement_assets.alerts.store import alert_store
 
-# A round ends before the daemon gives up on its sensor (60 s); the rest waits for the next one.
+# A round ends before the daemon gives up on its sensor (60 s); the rest waits for the next round.
 LONGEST_ROUND = timedelta(seconds=20)
 
 
@@ -30,7 +30,7 @@ class Backoff:
     draw: Callable[[], float] = random.random
 
     def wait(self, attempts: int, error: ChannelError) -> timedelta:
-        """Until the next try; a channel that says how long to wait is given that long."""
+        """The time until the next attempt, which is never shorter than what the channel asks for."""
         doubled = self.first * float(2 ** min(attempts, 20))
         jittered = min(doubled, self.longest) * (0.5 + self.draw() / 2)
         return max(jittered, error.retry_after)
@@ -39,7 +39,7 @@ class Backoff:
 def deliver(
     store_path: Path, channels: Sequence[Channel], backoff: Backoff, now: Callable[[], datetime]
 ) -> tuple[int, int]:
-    """Send what is due on each channel; messages that were taken, and failed tries."""
+    """Send what is due on each channel; returns how many messages were taken, and how many attempts failed."""
     with ThreadPoolExecutor(max_workers=len(channels)) as pool:
         counts = list(pool.map(lambda channel: _empty(store_path, channel, backoff, now), channels))
     return sum(sent for sent, _ in counts), sum(failed for _, failed in counts)
@@ -72,7 +72,7 @@ def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[
 
 
 def _as_channel_error(channel: Channel, error: Exception) -> ChannelError:
-    """What a channel raised as a delivery that failed, whatever it is: each may stand on a library of its own."""
+    """Whatever a channel raised, as a failed delivery: each channel may use a library of its own."""
     if isinstance(error, ChannelError):
         return error
     return ChannelError(f"{channel.name} has not taken the message: {kind_and_place(error)}")

@@ -1,9 +1,9 @@
 """What the alerts know, for whoever shows it: what fails now, and what was resolved.
 
-Belongs here: reading it from the store. Not here: telling people as it happens (`alerting.py`), or how a page shows it
+Belongs here: reading it from the store. Not here: reporting it as it happens (`alerting.py`), or how a page shows it
 (`report/`).
 
-It holds no value of a record: names, states, counts and times.
+It contains no value of a record, only names, states, counts and times.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from engagement_assets.alerts.store import STORE_FILE, alert_store
 
 @dataclass(frozen=True)
 class AlertState:
-    """Something that fails, or did: `open` or `resolved`, since when and until when (UTC, ISO)."""
+    """Something that fails or failed: `open` or `resolved`, since when and until when (UTC, ISO)."""
 
     asset: str
     name: str
@@ -28,9 +28,9 @@ class AlertState:
 
 
 def alert_states(folder: Path) -> tuple[AlertState, ...]:
-    """What fails now and what was resolved, newest first; nothing where no alert was ever kept.
+    """What fails now and what was resolved, newest first; nothing if there was never an alert.
 
-    `folder` is that of the alerts. Of a digest there is what it names.
+    `folder` is that of the alerts. A digest contributes only what it names.
 
     Raises:
         AlertStoreError: the store cannot be used.
@@ -39,18 +39,10 @@ def alert_states(folder: Path) -> tuple[AlertState, ...]:
     if not path.exists():
         return ()
     with alert_store(path) as store:
-        incidents, messages = store.incidents().values(), store.messages()
+        incidents, messages = store.incidents(), store.messages()
     states = [
-        AlertState(
-            incident.subject.asset,
-            incident.subject.name,
-            "open",
-            incident.severity.value,
-            _text(incident.opened_at),
-            "",
-            incident.failures,
-        )
-        for incident in incidents
+        AlertState(at.asset, at.name, "open", now.severity.value, _text(now.opened_at), "", now.failures)
+        for at, now in incidents.items()
     ]
     states += [
         AlertState(

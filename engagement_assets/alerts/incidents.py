@@ -1,10 +1,10 @@
-"""What fails, since when, and what people are told of it: opened, still failing, escalated, resolved.
+"""What fails, since when, and what people are told about it: opened, still failing, escalated, resolved.
 
-Belongs here: how one thing that is watched goes from one state to the next, without Dagster, storage or clock. Not
-here: what was evaluated (`run_results.py`), how it is kept (`store.py`), what a message says (`messages.py`).
+Belongs here: how one incident goes from one state to the next, without Dagster, storage or clock. Not here: what was
+evaluated (`run_results.py`), how it is kept (`store.py`), what a message says (`messages.py`).
 
-A check stands for an asset or for days of it. A day that failed stays failing until *this* day is evaluated as passing:
-that another day passes says nothing about it.
+A check is about an asset as a whole or about days of it. A day that failed keeps failing until an evaluation of *this*
+day passes; that another day passes says nothing about it.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,31 +13,31 @@ from enum import StrEnum
 
 import msgspec
 
-# The "day" of a outcome on an asset as a whole; it sorts before every day.
+# The "day" of an outcome that is about an asset as a whole; it sorts before every day.
 WHOLE = ""
-# Days from the first to the last, inclusive, that an evaluation has judged.
+# The first and last day that an evaluation judged, both included.
 Judged = tuple[str, str]
 EVERYTHING: Judged = (WHOLE, "\uffff")
 
 
 class Kind(StrEnum):
-    """What is watched."""
+    """What an incident is about."""
 
-    CHECK = "check"  # what it found when it ran
-    NOT_RUN = "not_run"  # a check that a run had planned and never evaluated, though the run ended well
+    CHECK = "check"  # a check that ran and failed
+    NOT_RUN = "not_run"  # a check that a run planned and never evaluated, although the run succeeded
     STEP = "step"  # code that failed although no check did
-    RUN = "run"  # a run that failed outside of its steps: killed, not started
+    RUN = "run"  # a run that failed outside of its steps: it was killed, or did not start
 
 
 class Severity(StrEnum):
-    """How bad a failure is; as in Dagster, an error may block what comes next."""
+    """How bad a failure is. As in Dagster, an error may block what comes next."""
 
     WARN = "warn"
     ERROR = "error"
 
 
 class Change(StrEnum):
-    """What people are told of."""
+    """What people are told about."""
 
     OPENED = "opened"
     STILL_FAILING = "still failing"
@@ -46,7 +46,7 @@ class Change(StrEnum):
 
 
 class Subject(msgspec.Struct, frozen=True, order=True):
-    """What is watched: a check of an asset, or a step or job by its name, which then has no asset."""
+    """What an incident is about: a check of an asset, or a step or job by its name, which has no asset."""
 
     kind: Kind
     asset: str
@@ -54,10 +54,9 @@ class Subject(msgspec.Struct, frozen=True, order=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a failing evaluation said, as texts for a person.
+    """What a failing evaluation said, as text for a person.
 
-    `run_days` are the first and last partition of the run, if it has any. `days_are_named` tells that the check itself
-    has said which days fail, rather than the run which days it was for.
+    `run_days` are the first and last partition of the run, if it has any.
     """
 
     sentence: str
@@ -67,11 +66,10 @@ class Finding(msgspec.Struct, frozen=True):
     expected: str | None = None
     failing_rows: int | None = None
     blocked: bool = False
-    days_are_named: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What one evaluation came to; no failing day means that all it `judged` is well."""
+    """The result of one evaluation. Without failing days everything that it `judged` passed."""
 
     subject: Subject
     at: datetime
@@ -81,12 +79,12 @@ class Outcome(msgspec.Struct, frozen=True):
     finding: Finding | None = None
 
     def covers(self, day: str) -> bool:
-        """Whether this evaluation tells anything about a day that failed before."""
+        """Whether this evaluation says anything about a day that failed before."""
         return day == WHOLE or self.judged[0] <= day <= self.judged[1]
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """Something that fails: since when, on which days, how often it was seen failing, the highest severity told."""
+    """Something that fails: since when, on which days, how often it failed, the highest severity reported."""
 
     subject: Subject
     opened_at: datetime
@@ -98,7 +96,7 @@ class Incident(msgspec.Struct, frozen=True):
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """One thing to be told; the incident as it is now, of a resolved one as it was."""
+    """One thing to report, with the incident as it is now; a resolved incident as it was."""
 
     change: Change
     incident: Incident
@@ -106,7 +104,7 @@ class Transition(msgspec.Struct, frozen=True):
 
     @property
     def lasted(self) -> timedelta:
-        """From the first failing evaluation to now."""
+        """From the first failing evaluation until now."""
         return self.at - self.incident.opened_at
 
 
@@ -116,13 +114,13 @@ def follow(
     superseded: Callable[[Outcome, str], bool],
     now: datetime,
 ) -> tuple[Incident | None, Transition | None]:
-    """What an incident becomes by outcomes that belong together, of one run or one backfill, in their order.
+    """Update an incident with the outcomes of one run or one backfill, in their order.
 
-    They are told of as one: a day that fails and is mended in between is not told at all. `superseded` says of a day
-    that an evaluation made after this one has been followed already, by a run that ended sooner.
+    They are reported as one: a day that fails and is fixed in between is not reported at all. `superseded` says whether
+    a later evaluation of this day has already been followed, because its run ended sooner.
 
     Returns:
-        The incident, None when nothing fails, and what is to be told, None when there is nothing new.
+        The incident, None when nothing fails, and what to report, None when nothing is new.
     """
     days = dict(before.failing_days) if before else {}
     failures = before.failures if before else 0
@@ -143,16 +141,16 @@ def follow(
             at = outcome.at
     if not days:
         if before is None or before.subject.kind == Kind.NOT_RUN:
-            return None, None  # a check that has run says by what it found that it has
+            return None, None  # when the check runs, its own outcome reports that
         return None, Transition(Change.RESOLVED, before, max(at, before.opened_at))
-    assert finding is not None and opened_at is not None  # noqa: S101, PT018 - a day that fails came with both
+    assert finding is not None and opened_at is not None  # noqa: S101, PT018 - every failing day came with both
     severity = Severity.ERROR if Severity.ERROR in days.values() else Severity.WARN
     change = _change(before, severity, days)
     incident = Incident(
         subject=before.subject if before else outcome.subject,
         opened_at=opened_at,
         told_at=now if change or before is None else before.told_at,
-        # Only a severity that has not been told yet is news.
+        # An error that was reported once is not reported as an escalation again.
         severity=Severity.ERROR if before and before.severity == Severity.ERROR else severity,
         failing_days=dict(sorted(days.items())),
         failures=failures,
@@ -166,17 +164,14 @@ def _change(before: Incident | None, severity: Severity, days: dict[str, Severit
         return Change.OPENED
     if severity == Severity.ERROR != before.severity:
         return Change.ESCALATED
-    if days.keys() - before.failing_days.keys():
-        return Change.STILL_FAILING
-    return None
+    return Change.STILL_FAILING if days.keys() - before.failing_days.keys() else None
 
 
-def remind(incident: Incident, repeat_after: timedelta, now: datetime) -> tuple[Incident, Transition] | None:
-    """The incident told of again, when it was last told long enough ago; None when it is not yet time.
+def remind(incident: Incident, repeat_after: timedelta, now: datetime) -> Transition | None:
+    """A reminder of an incident that was last reported at least `repeat_after` ago, else None.
 
-    A check that never ran is told once: nothing has been found to fail.
+    A check that never ran is reported once: nothing was found to fail.
     """
     if incident.subject.kind == Kind.NOT_RUN or incident.told_at + repeat_after > now:
         return None
-    told = msgspec.structs.replace(incident, told_at=now)
-    return told, Transition(Change.STILL_FAILING, told, now)
+    return Transition(Change.STILL_FAILING, msgspec.structs.replace(incident, told_at=now), now)

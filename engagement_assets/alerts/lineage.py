@@ -1,7 +1,7 @@
-"""What the asset graph knows about something that fails: owners, what stands on it, how it is run again.
+"""What the asset graph knows about something that fails: its owners, what depends on it, how to run it again.
 
-Belongs here: reading Dagster's graph, and the links and commands that follow from names. Not here: what is said with
-it (`messages.py`).
+Belongs here: reading Dagster's graph, and the links and commands that follow from names. Not here: the message in which
+they appear (`messages.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,29 +17,29 @@ from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.day_ranges import blocks_of, days_of_interval
 
-# What people query are the other schemas. The first three stand between; the others tell of loads, of this one too.
+# People query the other schemas. The first three are intermediate steps; the last two record every load.
 INTERNAL_SCHEMAS = ("staging", "intermediate", "published", "records", "audit")
-# Metadata by which dagster-dbt marks a dbt test; such a test judges its table as a whole, whatever days a run is for.
+# dagster-dbt marks a dbt test with it. Such a test judges its table as a whole, whatever days a run is for.
 DBT_TEST_METADATA = "dagster_dbt/unique_id"
 _DBT_TESTS_ENTRY = "dbt-tests"
 _FAILED_RUNS_ENTRY = "a-run-failed"
-# More blocks of failing days than this are run again by one command for all days from the first to the last.
+# More blocks of failing days than this get one command, for all days from the first to the last.
 MOST_COMMANDS = 3
 
 
 @dataclass(frozen=True)
 class Links:
-    """Where a person goes on: the Dagster UI and the runbook."""
+    """Where a person reads on: the Dagster UI and the runbook."""
 
     ui_url: str
     runbook_url: str
 
     def run(self, run_id: str) -> str | None:
-        """The page of a run; an evaluation that belongs to no run has none."""
+        """The page of a run; None for an evaluation without a run."""
         return f"{self.ui_url.rstrip('/')}/runs/{quote(run_id, safe='')}" if run_id else None
 
     def asset(self, asset: str) -> str | None:
-        """The page of an asset with its checks; a step has none."""
+        """The page of an asset's checks; None for a step."""
         return f"{self.ui_url.rstrip('/')}/assets/{quote(asset)}?view=checks" if asset else None
 
 
@@ -51,11 +51,11 @@ class Lineage:
     links: Links
 
     def owners(self, subject: Subject) -> list[str]:
-        """The teams and people that an asset, or the assets of a step, belong to."""
+        """The owners of an asset, or of the assets of a step."""
         return sorted({owner for key in self._assets(subject) for owner in self.graph.get(key).owners})
 
     def tables_downstream(self, subject: Subject) -> list[str]:
-        """The tables for people that are made of what fails, directly or not."""
+        """The tables for people that depend on what fails, directly or indirectly."""
         found: set[dg.AssetKey] = set()
         front = set(self._assets(subject))
         while front:
@@ -63,32 +63,27 @@ class Lineage:
             found |= front
         return sorted(key.to_user_string() for key in found if key.path[0] not in INTERNAL_SCHEMAS)
 
-    def is_partitioned(self, asset: dg.AssetKey) -> bool:
-        """Whether an asset has days; one that the graph does not know (any more) has none."""
-        return self.graph.has(asset) and self.graph.get(asset).is_partitioned
-
     def step_is_partitioned(self, step: str) -> bool:
         """Whether a step makes an asset that has days."""
         return any(self.graph.get(key).is_partitioned for key in self._assets_of_step.get(step, ()))
 
     def judges_the_whole(self, check: dg.AssetCheckKey) -> bool:
-        """Whether a check that names no days stands for its asset as a whole, not for the days of its run."""
-        if not self.is_partitioned(check.asset_key):
-            return True
-        return self.graph.has(check) and DBT_TEST_METADATA in self.graph.get(check).metadata
+        """Whether a check that names no days is about its asset as a whole, not about the days of its run."""
+        # An asset that is no longer in the graph has no days.
+        is_partitioned = self.graph.has(check.asset_key) and self.graph.get(check.asset_key).is_partitioned
+        return not is_partitioned or self._is_dbt_test(check)
 
     def runbook_entry(self, subject: Subject) -> str:
         """Where the runbook says what to do."""
         if subject.kind in {Kind.STEP, Kind.RUN}:
             return f"{self.links.runbook_url}#{_FAILED_RUNS_ENTRY}"
         check = dg.AssetCheckKey(dg.AssetKey.from_user_string(subject.asset), subject.name)
-        is_dbt_test = self.graph.has(check) and DBT_TEST_METADATA in self.graph.get(check).metadata
-        return f"{self.links.runbook_url}#{_DBT_TESTS_ENTRY if is_dbt_test else quote(subject.name)}"
+        return f"{self.links.runbook_url}#{_DBT_TESTS_ENTRY if self._is_dbt_test(check) else quote(subject.name)}"
 
     def command(self, incidents: Sequence[Incident]) -> str:
-        """What runs the failing days again, with all that is made of them: a command per block of days.
+        """What runs the failing days again, with everything that depends on them: one command per block of days.
 
-        Of more than a few blocks it is one command for all days between, and says how many of them fail.
+        For more than a few blocks it is one command for all days between, and says how many of them fail.
         """
         failing = [day for incident in incidents for day in failing_dates(incident) or _days_of_run(incident)]
         blocks = blocks_of(failing or (incident.opened_at.date() for incident in incidents))
@@ -101,6 +96,9 @@ class Lineage:
         days = sum(len(block.days()) for block in blocks)
         return f"{_backfill(covering, selection)}  # covers the {days:,} failing days among {len(covering.days()):,}"
 
+    def _is_dbt_test(self, check: dg.AssetCheckKey) -> bool:
+        return self.graph.has(check) and DBT_TEST_METADATA in self.graph.get(check).metadata
+
     def _assets(self, subject: Subject) -> Iterable[dg.AssetKey]:
         if subject.asset:
             key = dg.AssetKey.from_user_string(subject.asset)
@@ -109,21 +107,17 @@ class Lineage:
 
     @cached_property
     def _assets_of_step(self) -> dict[str, list[dg.AssetKey]]:
-        return {
-            definition.node_def.name: list(definition.keys)
-            for definition in self.graph.assets_defs
-            if definition.is_executable
-        }
+        return {each.node_def.name: list(each.keys) for each in self.graph.assets_defs if each.is_executable}
 
 
 def days_of(incident: Incident) -> list[str]:
-    """The days that fail, or else the first and last day of the run that found an asset as a whole to fail."""
+    """The failing days, or the first and last day of the run if an asset as a whole fails."""
     named = [day for day in incident.failing_days if day != WHOLE]
     return named or sorted(set(incident.finding.run_days or ()))
 
 
 def failing_dates(incident: Incident) -> list[date]:
-    """The days that fail, without what stands for an asset as a whole and partitions that are no days."""
+    """The failing days as dates, without an asset as a whole and without partitions that are not days."""
     return [each for day in incident.failing_days for each in _dates(day)]
 
 

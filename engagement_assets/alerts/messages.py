@@ -1,7 +1,7 @@
-"""What people read: the transitions of one run, or of one time, put together as one message.
+"""What people read: the transitions of one run, or all reminders that are due, as one message.
 
-Belongs here: what a message says, ready for any channel. Not here: how a channel shows it (`rendering.py`), when it
-is sent (`timing.py`, `delivery.py`).
+Belongs here: what a message says, for any channel. Not here: how it is shown (`rendering.py`), when it is sent
+(`delivery.py`).
 """
 
 from collections import Counter
@@ -15,12 +15,12 @@ from engagement_assets.alerts.incidents import WHOLE, Change, Incident, Kind, Se
 from engagement_assets.alerts.lineage import Lineage, days_of, failing_dates
 from engagement_assets.day_ranges import in_ranges
 
-# A message of more checks, steps and runs than this is a digest: counts, and this many of them by name.
+# A message about more checks, steps and runs than this is a digest: counts, and this many of them by name.
 MOST_IN_FULL = 10
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One check, step or run that something is told of."""
+    """One check, step or run that a message reports on."""
 
     state: Change
     severity: Severity
@@ -45,12 +45,12 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message; its key is the same however often it is sent.
+    """One message; its key stays the same however often it is sent.
 
-    `failures` says of how many checks, steps and runs it tells, resolved ones included; each of `counts` (by state,
-    severity and asset) adds up to it. `items` are all of them, or the first ones of a digest. `severity` is that of
-    what is open, and of a message in which nothing is, that of what is over. `checks_not_run` are checks that were
-    planned and never ran though their run ended well, counted by asset.
+    `failures` is the number of checks, steps and runs that it reports on, resolved ones included; each of `counts` (by
+    state, severity and asset) adds up to it. `items` are all of them, or the first ones in a digest. `severity` is that
+    of what is open or, if nothing is, of what is resolved. `checks_not_run` counts by asset the checks that never ran
+    although their run planned them and succeeded.
     """
 
     key: str
@@ -71,36 +71,27 @@ def compose(
     now: datetime,
     new_key: Callable[[], str] = lambda: str(uuid4()),
 ) -> Message:
-    """One message of transitions, the worst first; at least one of them is given."""
-    told = sorted(
-        (transition for transition in transitions if transition.incident.subject.kind != Kind.NOT_RUN), key=_worst_first
-    )
-    counts: dict[str, Counter[str]] = {"state": Counter(), "severity": Counter(), "asset": Counter()}
-    for transition in told:
-        incident = transition.incident
-        for name, value in (
-            ("state", transition.change.value),
-            ("severity", incident.severity.value),
-            ("asset", incident.subject.asset or incident.subject.name),
-        ):
-            counts[name][value] += 1
-    not_run = Counter(
-        transition.incident.subject.asset
-        for transition in transitions
-        if transition.incident.subject.kind == Kind.NOT_RUN
-    )
-    shown = told[:MOST_IN_FULL]
+    """One message about at least one transition, the worst first."""
+    reported = sorted((each for each in transitions if each.incident.subject.kind != Kind.NOT_RUN), key=_worst_first)
+    not_run = Counter(each.incident.subject.asset for each in transitions if each.incident.subject.kind == Kind.NOT_RUN)
+    incidents = [each.incident for each in reported]
+    # A digest shows the first items only, but its command is for everything that is open.
+    to_rerun = _open(reported) if reported else transitions
     return Message(
         key=new_key(),
         recorded_at=now,
         severity=severity_of(_open(transitions) or transitions),
-        title=_title(told, not_run.total()),
-        is_digest=len(told) > MOST_IN_FULL,
-        failures=len(told),
-        counts={name: dict(counter) for name, counter in counts.items()},
-        items=[_item(transition, lineage) for transition in shown],
+        title=_title(reported, not_run.total()),
+        is_digest=len(reported) > MOST_IN_FULL,
+        failures=len(reported),
+        counts={
+            "state": dict(Counter(each.change.value for each in reported)),
+            "severity": dict(Counter(incident.severity.value for incident in incidents)),
+            "asset": dict(Counter(incident.subject.asset or incident.subject.name for incident in incidents)),
+        },
+        items=[_item(each, lineage) for each in reported[:MOST_IN_FULL]],
         checks_not_run=dict(sorted(not_run.items())),
-        rerun=_rerun(transitions, told, lineage),
+        rerun=lineage.command([each.incident for each in to_rerun]) if to_rerun else "",
     )
 
 
@@ -113,9 +104,8 @@ def severity_of(transitions: Sequence[Transition]) -> Severity:
 def duration(span: timedelta) -> str:
     """A span of time as a person says it, in its two largest units."""
     seconds = max(0, round(span.total_seconds()))
-    units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
     parts = []
-    for unit, size in units:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         amount, seconds = divmod(seconds, size)
         if amount:
             parts.append(f"{amount} {unit}")
@@ -124,12 +114,6 @@ def duration(span: timedelta) -> str:
 
 def _open(transitions: Sequence[Transition]) -> list[Transition]:
     return [transition for transition in transitions if transition.change != Change.RESOLVED]
-
-
-def _rerun(transitions: Sequence[Transition], told: Sequence[Transition], lineage: Lineage) -> str:
-    """What to run for all that is open, of which a digest shows the first; nothing where all is over."""
-    wanted = _open(told) if told else transitions
-    return lineage.command([transition.incident for transition in wanted]) if wanted else ""
 
 
 def _worst_first(transition: Transition) -> tuple[bool, bool, str]:
@@ -141,20 +125,20 @@ def _worst_first(transition: Transition) -> tuple[bool, bool, str]:
     )
 
 
-def _title(told: Sequence[Transition], not_run: int) -> str:
-    """What is open goes before the colon as a severity: a message of what is over is no error, whatever it was."""
-    still_open = _open(told)
+def _title(reported: Sequence[Transition], not_run: int) -> str:
+    """The severity before the colon is that of what is open. Once everything is resolved there is no severity."""
+    still_open = _open(reported)
     heading = severity_of(still_open).value.upper() if still_open else "RESOLVED"
-    if len(told) == 1 and not not_run:
-        subject = told[0].incident.subject
-        state = f" {told[0].change}" if still_open else ""
+    if len(reported) == 1 and not not_run:
+        subject = reported[0].incident.subject
+        state = f" {reported[0].change}" if still_open else ""
         return f"{heading}{state}: {f'{subject.asset} {subject.name}'.strip()}"
-    changes = Counter(transition.change for transition in told)
+    changes = Counter(transition.change for transition in reported)
     counted = [f"{changes[change]} {change}" for change in Change if changes[change]]
     if not_run:
         heading = heading if still_open else Severity.WARN.value.upper()
         counted.append(f"{not_run} planned checks never ran")
-    digest = f" digest of {len(told)}" if len(told) > MOST_IN_FULL else ""
+    digest = f" digest of {len(reported)}" if len(reported) > MOST_IN_FULL else ""
     return f"{heading}{digest}: {', '.join(counted)}"
 
 
@@ -167,7 +151,6 @@ def _partitions(incident: Incident) -> list[str]:
 def _item(transition: Transition, lineage: Lineage) -> Item:
     incident = transition.incident
     subject, finding = incident.subject, incident.finding
-    resolved = transition.change == Change.RESOLVED
     return Item(
         state=transition.change,
         severity=incident.severity,
@@ -184,7 +167,7 @@ def _item(transition: Transition, lineage: Lineage) -> Item:
         observed=finding.observed,
         expected=finding.expected,
         failing_rows=finding.failing_rows,
-        lasted_s=transition.lasted.total_seconds() if resolved else None,
+        lasted_s=transition.lasted.total_seconds() if transition.change == Change.RESOLVED else None,
         owners=lineage.owners(subject),
         tables_downstream=lineage.tables_downstream(subject),
         run_url=lineage.links.run(finding.run_id),

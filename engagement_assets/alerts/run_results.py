@@ -1,9 +1,9 @@
-"""What Dagster's runs came to: every check that was evaluated, planned and not evaluated, every step that failed.
+"""What Dagster's runs came to: checks that were evaluated, checks that were planned and not evaluated, failed steps.
 
 Belongs here: reading run records and events, and turning them into outcomes. Not here: what follows from an outcome
 (`incidents.py`).
 
-Runs are walked by their storage id and watched until they end: only then are their events complete. No clock is
+Runs are walked by their storage id and watched until they end; only then are their events complete. No clock is
 involved, so a clock that is set back hides no run.
 """
 
@@ -34,14 +34,14 @@ from engagement_assets.contracts import check_metadata
 from engagement_assets.day_ranges import days_of_interval
 from engagement_assets.shown_text import shown
 
-# When the alerts begin their work somewhere, they look back this far.
+# How far back the alerts look when they start for the first time.
 FIRST_LOOK_BACK = timedelta(days=1)
-# Events that belong to no run may become visible out of order for this long.
+# Events without a run may become visible out of order for this long.
 EVENTS_SETTLE_WITHIN = timedelta(minutes=5)
-# The failures of a backfill are one message, unless it takes longer than this after its first run has ended.
+# The failures of a backfill are one message, unless it goes on for longer than this after its first run has ended.
 BACKFILL_PATIENCE = timedelta(hours=1)
 NEWEST_RUN = "newest_run"
-NO_DESCRIPTION = "the check failed; it gives no description"
+NO_DESCRIPTION = "the check failed and gives no description"
 
 _READ = {
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
@@ -55,9 +55,9 @@ _PAGE = 100
 
 @dataclass(frozen=True)
 class Results:
-    """What is told together: of a run, of a backfill's runs, or of evaluations that belong to no run.
+    """What is reported together: the results of a run, of a backfill, or of evaluations without a run.
 
-    `batches` are outcomes that are followed as one: of a run or backfill all, without a run each by itself.
+    Each of `batches` is followed as one: all outcomes of a run or backfill, or a single outcome without a run.
     """
 
     batches: list[list[Outcome]]
@@ -66,21 +66,17 @@ class Results:
 
 
 def watch_new_runs(instance: dg.DagsterInstance, store: AlertStore, now: datetime) -> int:
-    """Watch every run that has appeared since the last time; the storage id of the newest is returned."""
+    """Watch every run that has appeared since the last time; returns the storage id of the newest one."""
     known = store.fact(NEWEST_RUN)
     newest = 0
     cursor: str | None = None
     while True:
         page = instance.get_run_records(limit=_PAGE, cursor=cursor)
         newest = max([newest, *(record.storage_id for record in page)])
-        runs = [
-            record
-            for record in page
-            if known is not None or not _is_finished(record) or _ended_at(record) >= now - FIRST_LOOK_BACK
-        ]
         store.watch(
             (record.dagster_run.run_id, record.storage_id, record.dagster_run.tags.get(BACKFILL_ID_TAG, ""))
-            for record in runs
+            for record in page
+            if known is not None or not _is_finished(record) or _ended_at(record) >= now - FIRST_LOOK_BACK
         )
         if len(page) < _PAGE or page[-1].storage_id <= int(known or 0) - RUN_OVERLAP:
             break
@@ -92,13 +88,15 @@ def watch_new_runs(instance: dg.DagsterInstance, store: AlertStore, now: datetim
 def unread_results(
     instance: dg.DagsterInstance, store: AlertStore, lineage: Lineage, now: datetime
 ) -> Iterator[Results]:
-    """The results of the runs that have ended and have not been read, as they ended; then those without a run."""
-    backfill_of = {run.run_id: run.backfill_id for run in store.watched()}
+    """The results of runs that have ended and have not been read, in the order of their ends; then those without a run.
+
+    A run that was deleted has no results, and is done with.
+    """
+    backfill_of = store.watched()
     if backfill_of:
         found = instance.get_run_records(dg.RunsFilter(run_ids=list(backfill_of)))
-        ended = sorted((record for record in found if _is_finished(record)), key=_ended_at)
         groups: dict[str, list[RunRecord]] = {}
-        for record in ended:
+        for record in sorted(filter(_is_finished, found), key=_ended_at):
             run_id = record.dagster_run.run_id
             groups.setdefault(backfill_of[run_id] or run_id, []).append(record)
         for group, records in groups.items():
@@ -107,41 +105,39 @@ def unread_results(
                 continue
             outcomes = [outcome for record in records for outcome in outcomes_of_run(instance, record, lineage)]
             yield Results([outcomes], [record.dagster_run.run_id for record in records])
-        deleted = backfill_of.keys() - {record.dagster_run.run_id for record in found}
-        if deleted:
+        if deleted := backfill_of.keys() - {record.dagster_run.run_id for record in found}:
             yield Results([], sorted(deleted))
     yield from _results_without_a_run(instance, store, lineage, now)
 
 
 def ended_and_unread_since(instance: dg.DagsterInstance, store: AlertStore, before: datetime) -> list[str]:
     """Ids of the newest runs that ended before an instant, after the alerts began, and have not been read."""
-    unread = {run.run_id for run in store.watched()}
+    unread = store.watched()
     newest = int(store.fact(NEWEST_RUN) or 0)
-    filters = dg.RunsFilter(statuses=FINISHED_STATUSES)
     return [
         record.dagster_run.run_id
-        for record in instance.get_run_records(filters, limit=_PAGE)
+        for record in instance.get_run_records(dg.RunsFilter(statuses=FINISHED_STATUSES), limit=_PAGE)
         if (record.dagster_run.run_id in unread or record.storage_id > newest) and _ended_at(record) < before
     ]
 
 
 def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Lineage) -> list[Outcome]:
-    """What a run that has ended says of checks, of its steps and of itself."""
+    """What a run that has ended says about checks, its steps and itself."""
     run = record.dagster_run
-    events = _check_and_step_events(instance, run.run_id)
+    entries = instance.all_logs(run.run_id, of_type=_READ)
     judged = _judged_by(run)
     evaluated: dict[dg.AssetCheckKey, Outcome] = {}
     planned: set[dg.AssetCheckKey] = set()
     not_judged: set[dg.AssetCheckKey] = set()
     steps: dict[str, EventLogEntry] = {}
     explained: set[str | None] = set()
-    for entry in events:
+    for entry in entries:
         event = entry.get_dagster_event()
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             planned.add(event.asset_check_planned_data.asset_check_key)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
-            # A step that is tried again evaluates its checks again: the last time counts.
+            # A step that is retried evaluates its checks again; the last evaluation counts.
             not_judged.discard(evaluation.asset_check_key)
             if (
                 check_metadata.NOT_JUDGED in evaluation.metadata
@@ -153,16 +149,15 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
                 explained.add(event.step_key)
         elif event.step_key is not None:
             steps[event.step_key] = entry
-    ended_at = _ended_at(record)
     outcomes = [evaluated[key] for key in evaluated if key not in not_judged]
-    # What keeps a check from running in a run that failed or was interrupted has an incident of its own, or is no news.
+    # Whatever keeps checks from running in a run that failed has its own incident; a cancelled run is no news.
     not_run = planned if run.status == DagsterRunStatus.SUCCESS else set()
     for key in sorted(not_run | evaluated.keys()):
         failing = () if key in evaluated else _days(judged, lineage.judges_the_whole(key))
-        finding = Finding("planned by this run, and never evaluated", run.run_id, _named(judged))
-        outcomes.append(Outcome(_subject(Kind.NOT_RUN, key), ended_at, judged, failing, Severity.WARN, finding))
+        finding = Finding("planned by this run, but never evaluated", run.run_id, _partitions(judged))
+        outcomes.append(Outcome(_subject(Kind.NOT_RUN, key), _ended_at(record), judged, failing, finding=finding))
     outcomes += _step_outcomes(run, steps, explained, lineage)
-    return [*outcomes, *_run_outcomes(run, events, ended_at)]
+    return [*outcomes, *_run_outcomes(record, entries)]
 
 
 def outcome_of(
@@ -170,12 +165,12 @@ def outcome_of(
 ) -> Outcome:
     """What one evaluation says; `judged` are the days of its run."""
     key = evaluation.asset_check_key
-    run_days = _named(judged)
+    run_days = _partitions(judged)
     metadata = {name: value.value for name, value in evaluation.metadata.items()}
     named = metadata.get(check_metadata.FAILING_DAYS)
     days: tuple[str, ...]
     if isinstance(named, Sequence) and not isinstance(named, str):
-        days = tuple(day for text in named for day in _days_named(str(text))) or _days(EVERYTHING, whole=True)
+        days = tuple(day for text in named for day in _days_named(str(text))) or (WHOLE,)
         first, last = metadata.get(check_metadata.FIRST_DAY_JUDGED), metadata.get(check_metadata.LAST_DAY_JUDGED)
         if isinstance(first, str) and isinstance(last, str):
             judged = (first, last)
@@ -186,6 +181,7 @@ def outcome_of(
         days = (evaluation.partition,) if evaluation.partition else _days(judged, whole)
     blocking = evaluation.blocking or (lineage.graph.has(key) and lineage.graph.get(key).blocking)
     is_error = evaluation.severity == AssetCheckSeverity.ERROR
+    failing_rows = metadata.get(check_metadata.FAILING_ROWS)
     return Outcome(
         subject=_subject(Kind.CHECK, key),
         at=at,
@@ -198,9 +194,8 @@ def outcome_of(
             run_days=run_days,
             observed=_short(metadata.get(check_metadata.OBSERVED)),
             expected=_short(metadata.get(check_metadata.EXPECTED)),
-            failing_rows=_count(metadata.get(check_metadata.FAILING_ROWS)),
+            failing_rows=failing_rows if isinstance(failing_rows, int) else None,
             blocked=bool(metadata.get(check_metadata.BLOCKED, blocking and is_error)),
-            days_are_named=bool(named),
         ),
     )
 
@@ -208,80 +203,64 @@ def outcome_of(
 def _step_outcomes(
     run: DagsterRun, steps: Mapping[str, EventLogEntry], explained: Collection[str | None], lineage: Lineage
 ) -> Iterator[Outcome]:
-    """Steps that failed although no check of theirs did and nobody interrupted them, and those that went well."""
+    """Steps that failed although none of their checks did, and steps that succeeded.
+
+    An interrupted step says nothing: whoever interrupts a run knows about it.
+    """
     for name, entry in steps.items():
         event = entry.get_dagster_event()
-        judged = _judged_by(run) if lineage.step_is_partitioned(name) else EVERYTHING
-        if _is_interrupted(event):
-            continue  # whoever interrupts a run knows it, and of the step it says nothing
-        failed = event.event_type == DagsterEventType.STEP_FAILURE and name not in explained
-        yield Outcome(
-            subject=Subject(Kind.STEP, "", name),
-            at=_at(entry),
-            judged=judged,
-            failing_days=_days(judged, whole=False) if failed else (),
-            severity=Severity.ERROR,
-            finding=Finding(shown(_failure_text(event)), run.run_id, _named(_judged_by(run)), blocked=True)
-            if failed
-            else None,
-        )
+        if not _is_interrupted(event):
+            failed = event.event_type == DagsterEventType.STEP_FAILURE and name not in explained
+            sentence = _failure_text(event) if failed else None
+            judged = _judged_by(run) if lineage.step_is_partitioned(name) else EVERYTHING
+            yield _code_outcome(Subject(Kind.STEP, "", name), run, _at(entry), judged, sentence)
 
 
-def _run_outcomes(run: DagsterRun, events: Sequence[EventLogEntry], ended_at: datetime) -> Iterator[Outcome]:
-    """A run that failed though none of its steps did; one that came to its own end says that this is over."""
+def _run_outcomes(record: RunRecord, entries: Sequence[EventLogEntry]) -> Iterator[Outcome]:
+    """A run that failed although none of its steps did, or one that came to its own end, which resolves that."""
+    run = record.dagster_run
     if run.status == DagsterRunStatus.CANCELED:
         return
-    told_by_steps = {event.event_type for entry in events if not _is_interrupted(event := entry.get_dagster_event())}
-    failed = run.status == DagsterRunStatus.FAILURE and DagsterEventType.STEP_FAILURE not in told_by_steps
-    judged = _judged_by(run)
-    told = [entry.get_dagster_event().message for entry in events if entry.get_dagster_event().is_run_failure]
-    sentence = " ".join(filter(None, told)) or "the run failed outside of its steps"
-    yield Outcome(
-        subject=Subject(Kind.RUN, "", run.job_name),
-        at=ended_at,
-        judged=judged,
-        failing_days=_days(judged, whole=False) if failed else (),
-        severity=Severity.ERROR,
-        finding=Finding(shown(sentence), run.run_id, _named(judged), blocked=True) if failed else None,
-    )
+    events = [entry.get_dagster_event() for entry in entries]
+    a_step_failed = any(event.is_step_failure and not _is_interrupted(event) for event in events)
+    sentence = None
+    if run.status == DagsterRunStatus.FAILURE and not a_step_failed:
+        messages = [event.message for event in events if event.is_run_failure and event.message]
+        sentence = " ".join(messages) or "the run failed outside of its steps"
+    yield _code_outcome(Subject(Kind.RUN, "", run.job_name), run, _ended_at(record), _judged_by(run), sentence)
+
+
+def _code_outcome(subject: Subject, run: DagsterRun, at: datetime, judged: Judged, sentence: str | None) -> Outcome:
+    """The outcome of a step or run; it failed if there is a sentence about it."""
+    if sentence is None:
+        return Outcome(subject, at, judged, severity=Severity.ERROR)
+    finding = Finding(shown(sentence), run.run_id, _partitions(_judged_by(run)), blocked=True)
+    return Outcome(subject, at, judged, _days(judged, whole=False), Severity.ERROR, finding)
 
 
 def _results_without_a_run(
     instance: dg.DagsterInstance, store: AlertStore, lineage: Lineage, now: datetime
 ) -> Iterator[Results]:
-    """Evaluations that were reported from outside of any run, all that there are as one group."""
+    """Evaluations that were reported outside of any run, all of them as one group."""
     settled = store.settled_event(now - EVENTS_SETTLE_WITHIN)
-    first_time = settled == 0
     records = instance.get_records_for_run(
         RUNLESS_RUN_ID,
         cursor=EventLogCursor.from_storage_id(settled).to_string() if settled else None,
         of_type=DagsterEventType.ASSET_CHECK_EVALUATION,
     ).records
     unread = store.unread_events(record.storage_id for record in records)
-    found = [record for record in records if record.storage_id in unread]
+    found = [(record.storage_id, record.event_log_entry) for record in records if record.storage_id in unread]
     batches = [
-        [outcome_of(event.asset_check_evaluation_data, _at(record.event_log_entry), EVERYTHING, "", lineage)]
-        for record in found
-        if (event := record.event_log_entry.get_dagster_event())
-        and not (first_time and _at(record.event_log_entry) < now - FIRST_LOOK_BACK)
+        [outcome_of(entry.get_dagster_event().asset_check_evaluation_data, _at(entry), EVERYTHING, "", lineage)]
+        for _, entry in found
+        if settled or _at(entry) >= now - FIRST_LOOK_BACK
     ]
     if found:
-        yield Results(batches, events=[(record.storage_id, _at(record.event_log_entry)) for record in found])
-
-
-def _check_and_step_events(instance: dg.DagsterInstance, run_id: str) -> list[EventLogEntry]:
-    entries: list[EventLogEntry] = []
-    cursor: str | None = None
-    while True:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_READ)
-        entries += [record.event_log_entry for record in page.records]
-        if not page.has_more:
-            return entries
-        cursor = page.cursor
+        yield Results(batches, events=[(storage_id, _at(entry)) for storage_id, entry in found])
 
 
 def _judged_by(run: DagsterRun) -> Judged:
-    """The partitions of a run; one without any stands for everything."""
+    """The partitions of a run; a run without partitions stands for everything."""
     if PARTITION_NAME_TAG in run.tags:
         return run.tags[PARTITION_NAME_TAG], run.tags[PARTITION_NAME_TAG]
     if ASSET_PARTITION_RANGE_START_TAG in run.tags:
@@ -289,22 +268,17 @@ def _judged_by(run: DagsterRun) -> Judged:
     return EVERYTHING
 
 
-def _named(judged: Judged) -> Judged | None:
-    """The partitions, where there are any."""
+def _partitions(judged: Judged) -> Judged | None:
     return None if judged == EVERYTHING else judged
 
 
 def _days(judged: Judged, whole: bool) -> tuple[str, ...]:
-    """The days that fail when those judged do and none is named."""
-    if whole or judged == EVERYTHING:
-        return (WHOLE,)
-    if judged[0] == judged[1]:
-        return (judged[0],)
-    return _days_named("/".join(judged))
+    """The days that fail when an evaluation of these days fails and names none."""
+    return (WHOLE,) if whole or judged == EVERYTHING else _days_named("/".join(dict.fromkeys(judged)))
 
 
 def _days_named(text: str) -> tuple[str, ...]:
-    """The days of an interval, or of one day; a partition that is no day is itself."""
+    """The days of an interval or of one day; a partition that is not a day stands for itself."""
     try:
         return tuple(day.isoformat() for day in days_of_interval(text))
     except ValueError:
@@ -312,10 +286,7 @@ def _days_named(text: str) -> tuple[str, ...]:
 
 
 def _is_interrupted(event: dg.DagsterEvent) -> bool:
-    return (
-        event.event_type == DagsterEventType.STEP_FAILURE
-        and event.step_failure_data.error_source == ErrorSource.INTERRUPT
-    )
+    return event.is_step_failure and event.step_failure_data.error_source == ErrorSource.INTERRUPT
 
 
 def _failure_text(event: dg.DagsterEvent) -> str:
@@ -323,7 +294,7 @@ def _failure_text(event: dg.DagsterEvent) -> str:
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
     error = data.error.cause if data.error and data.error.cause else data.error
-    return error.message.strip() if error else "the step failed; it gives no message"
+    return error.message.strip() if error else "the step failed and gives no message"
 
 
 def _subject(kind: Kind, key: dg.AssetCheckKey) -> Subject:
@@ -340,9 +311,7 @@ def _is_finished(record: RunRecord) -> bool:
 
 
 def _ended_at(record: RunRecord) -> datetime:
-    if record.end_time is None:
-        return record.update_timestamp
-    return datetime.fromtimestamp(record.end_time, UTC)
+    return record.update_timestamp if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC)
 
 
 def _at(entry: EventLogEntry) -> datetime:
@@ -351,7 +320,3 @@ def _at(entry: EventLogEntry) -> datetime:
 
 def _short(value: Any) -> str | None:
     return None if value is None else shown(str(value))
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) else None

@@ -2,12 +2,11 @@
 
 Belongs here: tables, and transactions over them. Not here: what is decided (`incidents.py`, `alerting.py`).
 
-A run is marked as read in the transaction that writes its incidents and its messages, and a message is marked as
-delivered after it was sent. So a kill between any two steps loses nothing, and at worst sends a message again, with the
-same key.
+The transaction that marks a run as read also writes its incidents and messages, and a message is marked as delivered
+after it was sent. So a kill between any two steps loses nothing, and at worst sends a message again with the same key.
 
 The file knows the version of its tables (`user_version`). A change of the tables, or of what the bodies hold, is one
-more entry of `_UPGRADES`, never a change of an entry that has been out.
+more entry of `_UPGRADES`, never a change of an entry that has been released.
 """
 
 import sqlite3
@@ -20,25 +19,24 @@ from typing import Any
 
 import msgspec
 
-from engagement_assets.alerts.incidents import Incident, Outcome, Subject, Transition
+from engagement_assets.alerts.incidents import Incident, Outcome, Subject
 from engagement_assets.alerts.messages import Message
 
 STORE_FILE = "alerts.sqlite"
-# Ids of runs are looked at again this far back: with a storage other than SQLite they become visible out of order.
+# Run ids are looked at again this far back: storages other than SQLite may make them visible out of order.
 RUN_OVERLAP = 100
-# As long as this a run may go on after an evaluation that another run has made again since.
+# A run may go on for this long after one of its evaluations was repeated by another run.
 EVALUATIONS_KEPT = timedelta(days=7)
 DELIVERED_KEPT = timedelta(days=90)
-# What waits for a channel that no setting names any more, or that refuses it.
+# For messages to a channel that the settings no longer name, or that refuses them.
 ABANDONED_AFTER = timedelta(days=7)
-# As long as this another process may write.
+# How long to wait for another process that writes.
 LOCKED_S = 30
-_BEGIN_ANEW = (
-    "move the staged file: the alerts then begin anew with the runs of the last day, and tell again of what fails"
-)
-MEND_THE_DISK = "If the disk is full, make room; the folder must be one that this user may write to"
+_START_AFRESH = "move the file away; the alerts then start afresh with the runs of the last day and report what fails"
+FIX_THE_DISK = "If the disk is full, make room; this user must be able to write to the folder"
 
-# What takes a file from each version to the next. Files from before there were versions have the tables and say 0.
+# What upgrades a file from each version to the next. Files from before versions existed have the tables and version 0.
+# `waiting_warnings` is no longer used; and messages of older versions may have a `not_before` in the future.
 _UPGRADES = (
     """
 create table if not exists facts (name text primary key, value text not null) without rowid;
@@ -69,7 +67,7 @@ create index if not exists deliveries_due on deliveries (channel, number) where 
 
 
 class AlertStoreError(RuntimeError):
-    """The store cannot be used; the text says why, and what to do."""
+    """The store cannot be used. The text says why, and what to do."""
 
 
 @contextmanager
@@ -77,7 +75,7 @@ def alert_store(path: Path) -> Iterator["AlertStore"]:
     """The store, open until the block ends.
 
     Raises:
-        AlertStoreError: the file is locked, damaged, no store at all, or of a newer version of the project.
+        AlertStoreError: the file is locked, damaged, not a store, or written by a newer version of the project.
     """
     try:
         with closing(AlertStore(path)) as store:
@@ -88,20 +86,14 @@ def alert_store(path: Path) -> Iterator["AlertStore"]:
             "full, make room"
         ) from error
     except (sqlite3.Error, msgspec.DecodeError) as error:
-        raise AlertStoreError(f"{path} is no store of alerts, or damaged: {error}. To go on, {_BEGIN_ANEW}") from error
-
-
-@dataclass(frozen=True)
-class WatchedRun:
-    """A run that has not been read yet."""
-
-    run_id: str
-    backfill_id: str
+        raise AlertStoreError(
+            f"{path} is damaged or not a store of alerts: {error}. To go on, {_START_AFRESH}"
+        ) from error
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message that a channel has not taken yet; `is_refused` tells that the channel was there and did not want it."""
+    """A message that a channel has not taken yet. If `is_refused`, the channel was there and did not want it."""
 
     number: int
     message: Message
@@ -111,25 +103,26 @@ class Delivery:
 
 
 class AlertStore:
-    """The file, open; several processes may have it, one writes at a time."""
+    """The open file. Several processes may have it open; one writes at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, make it when it is not there, and bring its tables up to date.
+        """Open the file, create it if it is missing, and upgrade its tables.
 
         Raises:
-            AlertStoreError: a newer version of the project has written it, or its folder cannot be made.
+            AlertStoreError: a newer version of the project has written it, or its folder cannot be created.
             sqlite3.Error: it is locked, damaged or something else.
         """
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AlertStoreError(f"{path.parent} cannot be used: {error}. {MEND_THE_DISK}") from error
+            raise AlertStoreError(f"{path.parent} cannot be used: {error}. {FIX_THE_DISK}") from error
         self._connection = sqlite3.connect(path, timeout=LOCKED_S, isolation_level=None)
+        self._execute, self._executemany = self._connection.execute, self._connection.executemany
         try:
             self._upgrade()
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def _upgrade(self) -> None:
@@ -140,154 +133,125 @@ class AlertStore:
             if version > len(_UPGRADES):
                 raise AlertStoreError(
                     f"{self.path} has version {version} of the alerts' tables, and this version of the project knows "
-                    f"them up to {len(_UPGRADES)}: go back to the version that wrote it, or {_BEGIN_ANEW}"
+                    f"them up to {len(_UPGRADES)}: go back to the version that wrote it, or {_START_AFRESH}"
                 )
             for upgrade in _UPGRADES[version:]:
                 for statement in upgrade.split(";"):
-                    self._connection.execute(statement)
-            self._connection.execute(f"pragma user_version = {len(_UPGRADES)}")
+                    self._execute(statement)
+            self._execute(f"pragma user_version = {len(_UPGRADES)}")
 
     def _version(self) -> int:
-        return int(self._connection.execute("pragma user_version").fetchone()[0])
+        return int(self._execute("pragma user_version").fetchone()[0])
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside becomes visible together, or not at all."""
-        self._connection.execute("begin immediate")
+        """Everything written in the block becomes visible together, or not at all."""
+        self._execute("begin immediate")
         try:
             yield
         except BaseException:
-            self._connection.execute("rollback")
+            self._execute("rollback")
             raise
-        self._connection.execute("commit")
+        self._execute("commit")
 
     def fact(self, name: str) -> str | None:
-        """A single value that is remembered by name."""
-        row = self._connection.execute("select value from facts where name = ?", (name,)).fetchone()
+        """A single value that is kept by name."""
+        row = self._execute("select value from facts where name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def remember(self, name: str, value: str) -> None:
         """Keep a single value."""
-        self._connection.execute("insert or replace into facts values (?, ?)", (name, value))
+        self._execute("insert or replace into facts values (?, ?)", (name, value))
 
     # Runs
 
     def watch(self, runs: Iterable[tuple[str, int, str]]) -> None:
-        """Watch runs, given as id, storage id, and backfill or an empty text; those that are known stay as they are."""
-        self._connection.executemany("insert or ignore into runs values (?, ?, ?, null)", runs)
+        """Watch runs, given as id, storage id, and backfill or an empty text. Known runs stay as they are."""
+        self._executemany("insert or ignore into runs values (?, ?, ?, null)", runs)
 
-    def watched(self) -> list[WatchedRun]:
-        """The runs that have not been read."""
-        rows = self._connection.execute(
-            "select run_id, backfill_id from runs where read_at is null order by storage_id"
-        )
-        return [WatchedRun(*row) for row in rows.fetchall()]
+    def watched(self) -> dict[str, str]:
+        """The backfill, or an empty text, of each run that has not been read, by its id."""
+        rows = self._execute("select run_id, backfill_id from runs where read_at is null order by storage_id")
+        return dict(rows.fetchall())
 
     def mark_read(self, run_ids: Iterable[str], now: datetime) -> None:
         """These runs are done with."""
-        self._connection.executemany(
-            "update runs set read_at = ? where run_id = ?", [(_text(now), run_id) for run_id in run_ids]
-        )
+        self._executemany("update runs set read_at = ? where run_id = ?", [(_text(now), run_id) for run_id in run_ids])
 
     def unread_events(self, storage_ids: Iterable[int]) -> set[int]:
-        """Which of these events, which belong to no run, have not been read."""
-        known = {row[0] for row in self._connection.execute("select storage_id from runless_events").fetchall()}
-        return set(storage_ids) - known
+        """Which of these events without a run have not been read."""
+        return set(storage_ids) - {row[0] for row in self._execute("select storage_id from runless_events")}
 
     def mark_events_read(self, events: Iterable[tuple[int, datetime]]) -> None:
         """These events are done with."""
         rows = [(storage_id, _text(at)) for storage_id, at in events]
-        self._connection.executemany("insert or ignore into runless_events values (?, ?)", rows)
+        self._executemany("insert or ignore into runless_events values (?, ?)", rows)
 
     def settled_event(self, before: datetime) -> int:
-        """The newest event read that is old enough for none before it to appear any more; 0 when there is none.
+        """The newest event read that is so old that no earlier one can still appear; 0 when there is none.
 
-        What lies before it is forgotten, since nobody will ask for it again.
+        Earlier events are forgotten, since nobody will ask for them again.
         """
-        (newest,) = self._connection.execute(
+        (newest,) = self._execute(
             "select coalesce(max(storage_id), 0) from runless_events where at < ?", (_text(before),)
         ).fetchone()
-        self._connection.execute("delete from runless_events where storage_id < ?", (newest,))
+        self._execute("delete from runless_events where storage_id < ?", (newest,))
         return int(newest)
 
     # Incidents
 
     def incidents(self) -> dict[Subject, Incident]:
         """Everything that fails."""
-        rows = self._connection.execute("select body from incidents").fetchall()
-        found = [msgspec.json.decode(body, type=Incident) for (body,) in rows]
+        bodies = self._execute("select body from incidents").fetchall()
+        found = [msgspec.json.decode(body, type=Incident) for (body,) in bodies]
         return {incident.subject: incident for incident in found}
 
     def keep_incident(self, incident: Incident) -> None:
-        """Write what an incident is now."""
-        self._connection.execute(
-            "insert or replace into incidents values (?, ?, ?, ?)",
-            (*_key(incident.subject), msgspec.json.encode(incident)),
-        )
+        """Write an incident as it is now."""
+        row = (*_key(incident.subject), msgspec.json.encode(incident))
+        self._execute("insert or replace into incidents values (?, ?, ?, ?)", row)
 
     def forget_incident(self, subject: Subject) -> None:
-        """Nothing fails any more."""
-        self._connection.execute("delete from incidents where kind = ? and asset = ? and name = ?", _key(subject))
+        """This no longer fails."""
+        self._execute("delete from incidents where kind = ? and asset = ? and name = ?", _key(subject))
 
     def keep_evaluations(self, outcomes: Iterable[Outcome]) -> None:
         """Remember what was evaluated when."""
-        self._connection.executemany(
-            "insert into evaluations values (?, ?, ?, ?, ?, ?)",
-            [(*_key(outcome.subject), *outcome.judged, _text(outcome.at)) for outcome in outcomes],
-        )
+        rows = [(*_key(outcome.subject), *outcome.judged, _text(outcome.at)) for outcome in outcomes]
+        self._executemany("insert into evaluations values (?, ?, ?, ?, ?, ?)", rows)
 
     def is_superseded(self, outcome: Outcome, day: str) -> bool:
-        """Whether a later evaluation of the same thing, and of this day, has been followed already."""
-        row = self._connection.execute(
+        """Whether a later evaluation of the same subject and day has already been followed."""
+        later = self._execute(
             """
             select 1 from evaluations
-            where
-                kind = ? and asset = ? and name = ? and at > ?
-                and (? = '' or (first_day <= ? and last_day >= ?))
-            limit 1
+            where kind = ? and asset = ? and name = ? and at > ? and (? = '' or (first_day <= ? and last_day >= ?))
             """,
             (*_key(outcome.subject), _text(outcome.at), day, day, day),
-        ).fetchone()
-        return row is not None
+        )
+        return later.fetchone() is not None
 
     # Outbox
 
-    def wait_for_digest(self, transitions: Iterable[Transition], now: datetime) -> None:
-        """Keep warnings for the digest of the day."""
-        self._connection.executemany(
-            "insert into waiting_warnings (body, recorded_at) values (?, ?)",
-            [(msgspec.json.encode(transition), _text(now)) for transition in transitions],
-        )
-
-    def take_waiting(self, before: datetime) -> list[Transition]:
-        """The warnings that were kept before an instant; they are removed."""
-        rows = self._connection.execute(
-            "select body from waiting_warnings where recorded_at < ? order by number", (_text(before),)
-        ).fetchall()
-        self._connection.execute("delete from waiting_warnings where recorded_at < ?", (_text(before),))
-        return [msgspec.json.decode(body, type=Transition) for (body,) in rows]
-
-    def record(self, message: Message, not_before: datetime, channels: Collection[str]) -> None:
+    def record(self, message: Message, channels: Collection[str]) -> None:
         """Put a message into the outbox, once for each channel."""
-        inserted = self._connection.execute(
+        at = _text(message.recorded_at)
+        number = self._execute(
             "insert into messages (key, body, recorded_at, not_before) values (?, ?, ?, ?)",
-            (message.key, msgspec.json.encode(message), _text(message.recorded_at), _text(not_before)),
-        )
-        self._connection.executemany(
-            "insert into deliveries values (?, ?, 0, ?, 0, null, null)",
-            [(inserted.lastrowid, channel, _text(not_before)) for channel in channels],
-        )
+            (message.key, msgspec.json.encode(message), at, at),
+        ).lastrowid
+        rows = [(number, channel, at) for channel in channels]
+        self._executemany("insert into deliveries values (?, ?, 0, ?, 0, null, null)", rows)
 
     def outbox(self, channel: str, now: datetime) -> list[Delivery]:
-        """What a channel has not taken though its time has come, oldest first; some of it is to be tried later."""
-        rows = self._connection.execute(
+        """What a channel has not taken yet, oldest first, including what is to be tried again later."""
+        rows = self._execute(
             """
-            select
-                messages.number, messages.body, deliveries.attempts, deliveries.next_at, deliveries.is_refused
+            select messages.number, messages.body, deliveries.attempts, deliveries.next_at, deliveries.is_refused
             from deliveries inner join messages on deliveries.number = messages.number
             where deliveries.channel = ? and deliveries.delivered_at is null and messages.not_before <= ?
             order by messages.number
@@ -301,12 +265,12 @@ class AlertStore:
 
     def messages(self) -> list[Message]:
         """Every message that is kept, sent or not, oldest first."""
-        rows = self._connection.execute("select body from messages order by number").fetchall()
-        return [msgspec.json.decode(body, type=Message) for (body,) in rows]
+        bodies = self._execute("select body from messages order by number").fetchall()
+        return [msgspec.json.decode(body, type=Message) for (body,) in bodies]
 
     def mark_delivered(self, delivery: Delivery, channel: str, now: datetime) -> None:
         """The channel has taken the message."""
-        self._connection.execute(
+        self._execute(
             """
             update deliveries set delivered_at = ?, attempts = attempts + 1, error = null
             where number = ? and channel = ?
@@ -316,7 +280,7 @@ class AlertStore:
 
     def mark_failed(self, delivery: Delivery, channel: str, next_at: datetime, error: str, *, is_refused: bool) -> None:
         """The channel has not taken the message; it is tried again from `next_at` on."""
-        self._connection.execute(
+        self._execute(
             """
             update deliveries set next_at = ?, attempts = attempts + 1, error = ?, is_refused = ?
             where number = ? and channel = ?
@@ -325,12 +289,8 @@ class AlertStore:
         )
 
     def undelivered(self, channels: Collection[str]) -> list[tuple[str, datetime, str]]:
-        """What these channels have not taken though its time has come, oldest first.
-
-        Returns:
-            Channel, since when (UTC), the last error or an empty text.
-        """
-        rows = self._connection.execute(
+        """What these channels have not taken, oldest first: channel, since when (UTC), last error or an empty text."""
+        rows = self._execute(
             """
             select deliveries.channel, messages.not_before, coalesce(deliveries.error, '')
             from deliveries inner join messages on deliveries.number = messages.number
@@ -346,38 +306,34 @@ class AlertStore:
         self.remember(f"worked_at/{worker}", _text(now))
 
     def last_beat(self, worker: str) -> datetime | None:
-        """When a worker last did its work; None when it never has."""
+        """When a worker last did its work; None if it never has."""
         beat = self.fact(f"worked_at/{worker}")
         return None if beat is None else _instant(beat)
 
     def prune(self, now: datetime, newest_run: int, channels: Collection[str]) -> None:
         """Remove what nobody asks for any more."""
-        delete = self._connection.execute
-        delete("delete from evaluations where at < ?", (_text(now - EVALUATIONS_KEPT),))
-        delete("delete from runs where read_at is not null and storage_id < ?", (newest_run - RUN_OVERLAP,))
-        abandoned = [
-            (number, channel)
-            for number, channel, is_refused in delete(
-                """
-                select deliveries.number, deliveries.channel, deliveries.is_refused
-                from deliveries inner join messages on deliveries.number = messages.number
-                where deliveries.delivered_at is null and messages.not_before < ?
-                """,
-                (_text(now - ABANDONED_AFTER),),
-            ).fetchall()
-            if is_refused or channel not in channels
-        ]
-        self._connection.executemany("delete from deliveries where number = ? and channel = ?", abandoned)
-        delete(
+        self._execute("delete from evaluations where at < ?", (_text(now - EVALUATIONS_KEPT),))
+        self._execute("delete from runs where read_at is not null and storage_id < ?", (newest_run - RUN_OVERLAP,))
+        overdue = self._execute(
+            """
+            select deliveries.number, deliveries.channel, deliveries.is_refused
+            from deliveries inner join messages on deliveries.number = messages.number
+            where deliveries.delivered_at is null and messages.not_before < ?
+            """,
+            (_text(now - ABANDONED_AFTER),),
+        ).fetchall()
+        self._executemany(
+            "delete from deliveries where number = ? and channel = ?",
+            [(number, channel) for number, channel, is_refused in overdue if is_refused or channel not in channels],
+        )
+        self._execute(
             """
             delete from messages
-            where
-                recorded_at < ?
-                and number not in (select number from deliveries where delivered_at is null)
+            where recorded_at < ? and number not in (select number from deliveries where delivered_at is null)
             """,
             (_text(now - DELIVERED_KEPT),),
         )
-        delete("delete from deliveries where number not in (select number from messages)")
+        self._execute("delete from deliveries where number not in (select number from messages)")
 
 
 def _key(subject: Subject) -> tuple[Any, ...]:

@@ -111,6 +111,12 @@ class ProjectTranslator(DagsterDbtTranslator):
         }
         self._lineage = lineage
 
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """A table's schema and name; dagster-dbt expects a configured schema, but ours follows from the folder."""
+        if dbt_resource_props["resource_type"] in {"model", "seed"}:
+            return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+        return super().get_asset_key(dbt_resource_props)
+
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         """What dagster-dbt tells of a model, the file that makes it, and what its columns are made of."""
         file = str(DBT_PROJECT_DIR / dbt_resource_props["original_file_path"])

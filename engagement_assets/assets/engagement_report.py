@@ -16,7 +16,7 @@ from engagement_assets.alerts.history import AlertState, alert_states
 from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.mart_pictures import CHART
 from engagement_assets.assets.raw_load import OWNERS
-from engagement_assets.report.evidence import Evidence, check_states
+from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
 from engagement_assets.transform.docs import write_dbt_docs
@@ -89,11 +89,10 @@ def written_report(
     alerts: tuple[AlertState, ...] | None = None
     with Caught():
         alerts = alert_states(alerts_folder(settings))
-    evidence = Evidence(check_states(instance, check_keys), alerts)
     return write_report(
         settings.published_warehouse_path,
         settings.report_dir,
         suppression=suppression_of(settings),
-        evidence=evidence,
+        states=ChecksAndAlerts(check_states(instance, check_keys), alerts),
         max_cells=settings.report_max_cells,
     )

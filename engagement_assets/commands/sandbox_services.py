@@ -1,10 +1,11 @@
-"""The two services of the demo: the sandbox in their place, for the time of a command.
+"""The sandbox in place of the two HTTP services, while a command runs on sample data.
 
-Belongs here: when the sandbox stands in for a service, and the demo's days. Not here: what it answers (see `sandbox/`).
+Belongs here: when the sandbox stands in for a service, and the demo's days. Not here: what it answers (`sandbox/`).
 """
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,24 @@ _STATE_FILE = "sandbox_state.json"
 
 @contextmanager
 def with_services(settings: Settings) -> Iterator[Settings]:
-    """The settings, on sample data with the sandbox for a service that they do not name.
+    """The settings; on sample data they name the sandbox for each service that they lack.
 
-    With input of somebody's own they stay as they are: what the sandbox makes up must not mix with it.
+    On your own input they stay as they are, since made-up records must not mix with real ones.
+
+    Raises:
+        SystemExit: the extra `sandbox` is not installed; standard error says so.
     """
     missing = [*settings.missing_for(STRAVA), *settings.missing_for(USER_EVENTS_SOURCE)]
     if not settings.runs_on_sample_data or not missing:
         yield settings
         return
     state_path = Path(settings.landing_uri).parent / _STATE_FILE
-    with sandbox_process(state_path=state_path, start=DEMO_FIRST_DAY, days=DEMO_DAYS) as urls:
+    with ExitStack() as stack:
+        try:
+            urls = stack.enter_context(sandbox_process(state_path=state_path, start=DEMO_FIRST_DAY, days=DEMO_DAYS))
+        except ImportError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
         services: dict[str, Any] = {}
         if settings.missing_for(STRAVA):
             services |= strava_settings(urls)

@@ -1,10 +1,10 @@
-"""The cube of the learning explorer: at which grain it is computed, and its cells.
+"""The cube of the learning explorer: its grain and its cells.
 
 Belongs here: choosing a grain that a page can filter quickly. Not here: how the cells are shown
 (`sections/learning.py`).
 
-Cells hold parts that add up, so days give weeks, months and years. Weeks do not give months: a cube of weeks has rows
-of months beside them, and a cube of months gives years.
+Cells hold additive measures, so days sum to weeks, months and years, and months to years. Weeks do not sum to months,
+so a cube of weeks also has rows of months.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ MEASURES = ["plays", "completed_plays", "duration_ms", "played_ms"]
 GRAINS = ("day", "week", "month", "year")
 TABLES = {"day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 DATES = {"day": "event_date", "week": "week_start_date", "month": "month_start_date", "year": "year_start_date"}
-# Which tables make up a cube of this grain, and which grains each of their rows counts in.
+# The tables that make up a cube of this grain, and the grains that the rows of each count in.
 PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "day": {"day": ("day", "week", "month", "year")},
     "week": {"week": ("week",), "month": ("month", "year")},
     "month": {"month": ("month", "year")},
     "year": {"year": ("year",)},
 }
-# What is given up, in this order, if even years have too many cells.
+# If even years have too many cells, dimensions are left out: the first of these sets that fits is taken.
 DIMENSION_SETS = (
     (*DIMENSIONS, ACTIVITY),
     tuple(DIMENSIONS),
@@ -45,9 +45,9 @@ DIMENSION_SETS = (
 
 @dataclass(frozen=True)
 class Cube:
-    """Cells with a column per grain (the period's first day, NULL where the row does not count), dimension and measure.
+    """Cells with a column per grain, dimension and measure; a grain's column holds the period's first day.
 
-    `daily_cells` is how many cells the finest cube would have had.
+    It is NULL where the row does not count in that grain. `daily_cells` is the size of the finest possible cube.
     """
 
     cells: pd.DataFrame
@@ -61,18 +61,20 @@ class Cube:
         return GRAINS[GRAINS.index(self.grain) :]
 
     def choice(self) -> str:
-        """What was chosen, for the reader; empty where nothing was given up."""
+        """A sentence on what was left out, for the reader; empty if nothing was."""
         left_out = [name for name in (*DIMENSIONS, ACTIVITY) if name not in self.dimensions]
         if self.grain == "day" and not left_out:
             return ""
-        words = f"{self.daily_cells:,} daily cells are too many for a quick page: the finest grain is the {self.grain}"
+        words = (
+            f"{self.daily_cells:,} daily cells are too many for a fast page: the finest grain here is the {self.grain}"
+        )
         if left_out:
-            words += f", and {', '.join(left_out)} cannot be sliced by"
-        return words + ". The tables in published.duckdb have it all."
+            words += f", and the page cannot be filtered by {', '.join(left_out)}"
+        return words + ". The tables in published.duckdb have everything."
 
 
 def build_cube(connection: duckdb.DuckDBPyConnection, max_cells: int) -> Cube:
-    """The finest cube of at most `max_cells` cells; grains are given up before dimensions."""
+    """The finest cube of at most `max_cells` cells; a coarser grain comes before fewer dimensions."""
     daily_cells = _count(connection, "day", DIMENSION_SETS[0])
     for dimensions in DIMENSION_SETS:
         for grain in GRAINS:

@@ -1,13 +1,14 @@
-"""What the report consists of: sections with tables, a dataflow over them, filters and figures.
+"""The parts of the report: sections with tables, a dataflow over them, filters and figures.
 
-Belongs here: the shape of these parts. Not here: what any section shows (`sections/`), how they become a page
+Belongs here: the shape of these parts. Not here: what a section shows (`sections/`), or how sections become a page
 (`html.py`) or pictures (`pictures.py`).
 
-A section's tables are small frames of parts. Its dataflow (Vega transforms) filters and sums them by the signals that
-the filter bar sets, and divides sums only at its end; charts draw the rows that come out, and so do the tables behind.
+A section's tables are small frames of additive measures. Its dataflow (Vega transforms) filters and sums them by the
+signals that the filter bar sets, and divides sums only at its end. Charts and the tables behind them show the same
+rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ VegaSignal = dict[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table behind a chart: the field of the dataset, its label, and how its values are written."""
+    """A column of the table behind a chart: the dataset's field, its label, and the format of its values."""
 
     field: str
     label: str
@@ -33,7 +34,8 @@ class Column:
 class Filter:
     """A control of the filter bar and the signal that it sets.
 
-    `options` are (value, label); no options make it a date. The first option, or no date, is what holds at the start.
+    `options` are pairs of value and label; without options the control is a date. It starts with the first option, or
+    without a date.
     """
 
     signal: str
@@ -42,7 +44,7 @@ class Filter:
 
     @property
     def initial(self) -> str:
-        """The signal's value before anybody touches the control."""
+        """The signal's value before anybody uses the control."""
         return self.options[0][0] if self.options else ""
 
 
@@ -50,9 +52,8 @@ class Filter:
 class Figure:
     """A chart over one dataset of the section's dataflow, with the table behind it.
 
-    Without a chart it is a list, the table alone, or the numbers of the dataset's only row. `mart` is the table whose
-    page in the Dagster UI shows the chart's picture, as `schema.table`. `empty` is what stands in place of a chart
-    without rows.
+    Without a chart it shows the table alone (`is_list`), or the numbers of the dataset's only row. `mart` is the table
+    (`schema.table`) whose page in the Dagster UI shows the chart's picture. `empty` replaces a chart without rows.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure in large print: what it is, its value as text, and a remark."""
+    """A number in large print: its label, its value as text, and a remark."""
 
     label: str
     value: str
@@ -77,7 +78,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: tables by name, the dataflow over them, filters, figures and remarks."""
+    """A part of the page: tables by name, the dataflow over them, filters, figures and notes."""
 
     name: str
     title: str
@@ -91,11 +92,16 @@ class Section:
     notes: tuple[str, ...] = ()
 
     def all_signals(self) -> list[VegaSignal]:
-        """The filters' signals, and those that follow from them."""
+        """The filters' signals, and those derived from them."""
         return [{"name": each.signal, "value": each.initial} for each in self.filters] + list(self.signals)
 
 
 def options_of(values: pd.Series, everything: str | None = None) -> tuple[tuple[str, str], ...]:
-    """Options of a filter: the values in order, after one for all of them if `everything` names it."""
+    """Options of a filter: the values in order, preceded by one for all of them if `everything` names it."""
     found = [(str(value), str(value)) for value in sorted(values.dropna().unique())]
     return tuple([("", everything), *found] if everything is not None else found)
+
+
+def source_names(found: Iterable[str], titles: Mapping[str, str]) -> dict[str, str]:
+    """What each source is called: those with a title in its order, then those found without one, by name."""
+    return {**titles, **{source: source for source in sorted(set(found) - titles.keys())}}

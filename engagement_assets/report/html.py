@@ -1,7 +1,7 @@
-"""The page: sections become one self-contained HTML file with a strict Content-Security-Policy.
+"""The page: one self-contained HTML file of all sections, with a strict Content-Security-Policy.
 
-Belongs here: putting template, style sheet, script, Vega and data together. Not here: what is shown (`sections/`), how
-the page behaves (`page/report.js`) or looks (`page/report.css`).
+Belongs here: combining template, style sheet, script, Vega and data. Not here: what is shown (`sections/`), or how the
+page behaves (`page/report.js`) and looks (`page/report.css`).
 """
 
 import base64
@@ -22,9 +22,9 @@ from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.theme import dressed
 
 PAGE = files("engagement_assets.report") / "page"
-# vega-embed comes with Vega's expression interpreter: without it, a page would have to allow `eval`.
+# vega-embed brings Vega's expression interpreter, without which the page would have to allow `eval`.
 _BUNDLE = "window.vegaEmbed = vegaEmbed;"
-# What JSON may hold and a script element must not.
+# Characters that JSON may hold but a script element must not.
 _ESCAPES: dict[str, str | int | None] = {
     "<": "\\u003c",
     ">": "\\u003e",
@@ -38,11 +38,11 @@ def render(sections: Sequence[Section], *, state: str, remarks: Sequence[str], d
     """The page as text.
 
     Args:
-        sections: what is shown, in order.
-        state: which state of the data it shows, for the reader.
-        remarks: what holds for the whole page.
-        docs: file name of the dbt docs beside the page, if they are there.
-        cache: folder in which Vega's bundle is kept from one report to the next.
+        sections: the sections, in order.
+        state: a sentence on how new the data is.
+        remarks: sentences about the whole page.
+        docs: file name of the dbt docs next to the page, if they are there.
+        cache: folder that keeps Vega's bundle from one report to the next.
     """
     scripts = [_bundle(cache), (PAGE / "report.js").read_text(encoding="utf-8")]
     style = (PAGE / "report.css").read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def render(sections: Sequence[Section], *, state: str, remarks: Sequence[str], d
 
 
 def _bundle(folder: Path) -> str:
-    """Vega as one script, kept in the folder: to put it together takes as long as the rest of the page."""
+    """Vega as one script, kept in the folder, since building it takes as long as the rest of the page."""
     kept = folder / f".vega_bundle_{version('vl-convert-python')}.js"
     if not kept.exists():
         draft = kept.with_suffix(".draft")
@@ -83,7 +83,7 @@ def _bundle(folder: Path) -> str:
 
 @cache
 def _vega() -> str:
-    # A closing tag inside a text of the bundle would end the script element.
+    # A closing tag within the bundle would end the script element.
     return str(vl_convert.javascript_bundle(_BUNDLE)).replace("</script", "<\\/script")
 
 
@@ -93,13 +93,13 @@ def _hash(content: str) -> str:
 
 
 def as_json(content: Any) -> str:
-    """JSON that may stand in a script element: no character of it can end the element or begin a comment."""
+    """JSON that is safe in a script element: it can neither end the element nor begin a comment."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.translate(str.maketrans(_ESCAPES))
 
 
 def _payload(section: Section) -> dict[str, Any]:
-    """What the script needs of a section."""
+    """What the script needs to know of a section."""
     return {
         "name": section.name,
         "tables": {name: columns_of(table) for name, table in section.tables.items()},
@@ -121,12 +121,12 @@ def _figure_payload(figure: Figure) -> dict[str, Any]:
 
 
 def compiled(specification: dict[str, Any]) -> dict[str, Any]:
-    """Vega of a Vega-Lite specification: the page then needs no compiler, and paints sooner."""
+    """A Vega-Lite specification compiled to Vega, so that the page needs no compiler and paints sooner."""
     return dict(vl_convert.vegalite_to_vega(specification))
 
 
 def columns_of(table: pd.DataFrame) -> dict[str, Any]:
-    """A table by columns; texts that repeat as a list of values and the positions in it (-1 for none)."""
+    """A table by columns; repeated texts become a list of values and positions in it (-1 for none)."""
     columns: dict[str, Any] = {}
     for name in table.columns:
         values = [_plain(value) for value in table[name].tolist()]
@@ -144,7 +144,7 @@ def columns_of(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: no NaN, and no .0 behind what is whole."""
+    """A value for JSON: null in place of NaN, and whole numbers without a fraction."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

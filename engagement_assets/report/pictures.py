@@ -1,6 +1,6 @@
-"""Charts as pictures, drawn without a browser, for the Dagster UI.
+"""Charts as pictures for the Dagster UI, drawn without a browser.
 
-Belongs here: drawing a figure as it stands before anybody filters. Not here: what it shows (`sections/`).
+Belongs here: drawing a figure with its filters untouched. Not here: what it shows (`sections/`).
 """
 
 import base64
@@ -14,16 +14,16 @@ from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.html import as_json, compiled
 from engagement_assets.report.theme import STATIC_COLOURS, WIDTH, dressed
 
-# Vega describes each mark for screen readers and for its own events, which reach no further than the picture's title.
+# What Vega adds to each mark for screen readers and events; in a picture neither gets further than its title.
 _NOT_DRAWN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
 _FRACTION = re.compile(r"-?\d+\.\d{2,}")
 
 
 def pictures_of(sections: Iterable[Section], tables: Collection[str]) -> dict[str, str]:
-    """A Markdown picture by table (`schema.table`) of these: the first figure that is about it, if it has rows.
+    """A Markdown picture for each of these tables (`schema.table`): its first figure that has rows.
 
     Raises:
-        ValueError: Vega cannot draw one; the message is Vega's.
+        ValueError: Vega cannot draw a chart; the message is Vega's.
     """
     pictures: dict[str, str] = {}
     for section in sections:
@@ -37,7 +37,7 @@ def pictures_of(sections: Iterable[Section], tables: Collection[str]) -> dict[st
 
 
 def draw(section: Section, figure: Figure) -> str | None:
-    """A figure as SVG, over the section's dataflow with its filters at their beginning; None where it has no data.
+    """A figure as SVG with the section's filters untouched; None if it has no data.
 
     Raises:
         ValueError: Vega cannot draw it; the message is Vega's.
@@ -72,12 +72,12 @@ def draw(section: Section, figure: Figure) -> str | None:
 
 
 def as_markdown(title: str, summary: str, svg: str) -> str:
-    """An inline picture under its title, as Dagster's Markdown metadata shows it."""
+    """An inline picture under its title, for Dagster's Markdown metadata."""
     return f"**{title}**. {summary}\n\n![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def _upstream(section: Section, dataset: str) -> set[str]:
-    """The dataset and all that it is made of."""
+    """The dataset and all datasets that it is made from."""
     needed = {dataset}
     for each in reversed(section.dataflow):
         if each["name"] in needed:

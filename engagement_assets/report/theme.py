@@ -1,9 +1,9 @@
-"""How charts look: colours, axes, and the marks of periods that are not complete.
+"""How charts look: colours, axes, and the marks of incomplete periods.
 
-Belongs here: what several sections' charts share. Not here: what they show.
+Belongs here: what the charts of several sections share. Not here: what they show.
 
-Colours are the page's CSS variables, so that light, dark and print follow the style sheet alone; pictures for the
-Dagster UI put `STATIC_COLOURS` in their place.
+Colours are CSS variables of the page, so that the style sheet alone decides on light, dark and print. Pictures for the
+Dagster UI replace them by `STATIC_COLOURS`.
 """
 
 from typing import Any
@@ -23,15 +23,18 @@ STATIC_COLOURS = {
     "var(--c3)": "#1c7c54",
     "var(--c4)": "#9a3b78",
     "var(--c5)": "#69712b",
+    "var(--c6)": "#0b7285",
+    "var(--c7)": "#6b46a8",
+    "var(--c8)": "#7d5233",
     "var(--bad)": "#b3261e",
 }
-COLOURS = [f"var(--c{number})" for number in range(1, 6)]
+COLOURS = [f"var(--c{number})" for number in range(1, 9)]
 COMPLETE = "datum.is_complete"
 WIDTH = 640
-# The width of the figure, axes included. `width` is the plot's alone, which is known only after axes and legends have
-# been laid out; it is named so that this is looked at again when it changes. A picture is in no container.
+# The width of the figure with its axes; a picture has no container. `width` is that of the plot alone, known only once
+# axes and legends have been laid out. Naming it here makes Vega evaluate this again when it changes.
 _ROOM = f"(width && containerSize()[0] || {WIDTH})"
-# A plain dict: `chart.configure_…` would copy every chart several times.
+# A plain dict, since `chart.configure_…` would copy every chart several times.
 CONFIG = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
@@ -54,7 +57,7 @@ CONFIG = {
 _ROWS = "data('rows')"
 _STEP = f"({_ROWS}[0].until - {_ROWS}[0].at)"
 _FIRST, _LAST = (f"extent(pluck({_ROWS}, 'at'))[{end}]" for end in (0, 1))
-# A tick where a period begins, as many as have room. Vega's own weeks begin on Sunday.
+# A tick at the beginning of periods, as many as fit. Vega's own weeks begin on Sunday.
 _PERIOD_TICKS = (
     f"length({_ROWS}) === 0 ? [] : {_STEP} > 8 * 864e5 ? pluck({_ROWS}, 'at') : "
     f"sequence({_FIRST}, {_LAST} + 1, {_STEP} * max(1, ceil(({_LAST} - {_FIRST}) / {_STEP} / (width / 80))))"
@@ -62,11 +65,11 @@ _PERIOD_TICKS = (
 
 
 def period_axis() -> alt.X:
-    """Time as a UTC axis whose ticks are the beginnings of periods."""
+    """A UTC time axis with ticks at the beginnings of periods."""
     return alt.X(
         "at:T",
         scale=alt.Scale(type="utc"),
-        # Labels within so many pixels of an end keep to their side of it.
+        # Labels this close to an end, in pixels, do not cross it.
         axis=alt.Axis(
             title=None,
             format="%-d %b %y",
@@ -80,22 +83,22 @@ def period_axis() -> alt.X:
 
 
 def legend_above(labels: list[str] | None = None) -> alt.Legend:
-    """A legend above the chart, in as many columns as have room."""
+    """A legend above the chart, in as many columns as fit."""
     entry = 40 + 7 * max(map(len, labels or ["about as long"]))
     columns = alt.ExprRef(f"max(1, floor(({_ROOM} - 60) / {entry}))")
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
 
 
 def colour(field: str, domain: list[str] | None = None) -> alt.Color:
-    """A colour per category, explained above the chart."""
+    """A colour per category, with a legend above the chart."""
     scale = alt.Scale(range=COLOURS, domain=domain) if domain else alt.Scale(range=COLOURS)
     return alt.Color(f"{field}:N", scale=scale, legend=legend_above(domain))
 
 
 def outline(incomplete: str) -> dict[str, Any]:
-    """Encodings that dash the outline of what is not complete, in this colour.
+    """Encodings that dash the outline of incomplete periods, in this colour.
 
-    Channels, not `alt.condition`: Altair takes 20 ms to find the class of each dict.
+    They are channels, not `alt.condition`: Altair takes 20 ms to find the class of each dict.
     """
     return {
         "stroke": alt.StrokeValue(incomplete, condition={"test": COMPLETE, "value": "var(--paper)"}),
@@ -104,7 +107,7 @@ def outline(incomplete: str) -> dict[str, Any]:
 
 
 def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
-    """Bars that span their periods; hollow and dashed where a period is not complete."""
+    """Bars that span their periods; hollow and dashed if a period is incomplete."""
     drawn: alt.Chart = chart.mark_bar(orient="vertical", stroke="var(--paper)").encode(
         x=period_axis(),
         x2="until:T",
@@ -116,7 +119,7 @@ def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
 
 
 def lines(chart: alt.Chart, y: alt.Y, tooltip: list[alt.Tooltip], color: alt.Color | None = None) -> AnyChart:
-    """Lines with a point per period; hollow where it is not complete."""
+    """Lines with a point per period, hollow if it is incomplete."""
     base = chart.encode(x=period_axis(), y=y)
     coloured = base.encode(color=color) if color is not None else base.encode(color=alt.ColorValue(COLOURS[0]))
     points = coloured.mark_point(filled=True, size=54, opacity=1).encode(tooltip=tooltip)
@@ -125,22 +128,19 @@ def lines(chart: alt.Chart, y: alt.Y, tooltip: list[alt.Tooltip], color: alt.Col
 
 
 def rows() -> alt.Chart:
-    """A chart over the figure's dataset, which the page hands over under this name."""
+    """A chart over the figure's dataset, which the page passes under this name."""
     return alt.Chart(alt.NamedData("rows"))
 
 
 def tip(field: str, title: str, form: str | None = None) -> alt.Tooltip:
     """A line of a tooltip."""
-    kind = "Q" if form else "N"
-    return (
-        alt.Tooltip(f"{field}:{kind}", title=title, format=form)
-        if form
-        else alt.Tooltip(f"{field}:{kind}", title=title)
-    )
+    if form:
+        return alt.Tooltip(f"{field}:Q", title=title, format=form)
+    return alt.Tooltip(f"{field}:N", title=title)
 
 
 def dressed(chart: AnyChart, title: str, width: int | str = "container") -> dict[str, Any]:
-    """The Vega-Lite specification of a chart in the report's look; its title is for screen readers."""
-    # A test validates every chart against the schema; here it would take longer than all else.
+    """The Vega-Lite specification of a chart in the style of the report; the title is for screen readers."""
+    # A test validates every chart against the schema; here that would take longer than everything else.
     specification = chart.to_dict(validate=False)
     return {"height": HEIGHT, **specification, "width": width, "description": title, "config": CONFIG}

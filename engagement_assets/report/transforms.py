@@ -1,6 +1,6 @@
-"""Vega transforms that the sections' dataflows are made of.
+"""Vega transforms for the sections' dataflows.
 
-Belongs here: one function per kind of transform, and what weeks need. Not here: which of them a section uses.
+Belongs here: one function per kind of transform. Not here: which transforms a section uses.
 """
 
 from typing import Any
@@ -14,46 +14,46 @@ def dataset(name: str, source: str, *transforms: Transform) -> dict[str, Any]:
 
 
 def keep(expression: str) -> Transform:
-    """Only rows for which the expression holds."""
+    """Only rows for which the expression is true."""
     return {"type": "filter", "expr": expression}
 
 
 def keep_chosen(field: str, signal: str | None = None) -> Transform:
-    """Only rows of the value that a filter names, or all of them while it names none.
+    """Only rows with the value that a filter names, or all rows while it names none.
 
-    A filter of its own per field: when one signal changes, Vega evaluates this one again and no other.
+    Each field has a transform of its own, so that a change of one signal makes Vega evaluate no other.
     """
     signal = signal or field
     return keep(f"{signal} === '' || datum[{field!r}] === {signal}")
 
 
 def calculate(field: str, expression: str) -> Transform:
-    """A field from the others of its row."""
+    """A field computed from others of its row."""
     return {"type": "formula", "as": field, "expr": expression}
 
 
 def divide(field: str, parts: str, whole: str, factor: str = "1") -> Transform:
-    """A ratio of two sums; null where there is nothing to divide by."""
+    """A ratio of two sums; null if the divisor is 0 or null."""
     return calculate(field, f"datum[{whole!r}] ? {factor} * datum[{parts!r}] / datum[{whole!r}] : null")
 
 
 def sums(by: list[str], fields: list[str]) -> Transform:
-    """One row per group, with the sums of the fields under their own names."""
+    """One row per group, with the sums of the fields under the fields' names."""
     return {"type": "aggregate", "groupby": by, "ops": ["sum"] * len(fields), "fields": fields, "as": fields}
 
 
 def fold(fields: list[str], key: str, value: str) -> Transform:
-    """A row per field, its name in `key` and its value in `value`."""
+    """One row per field, with its name in `key` and its value in `value`."""
     return {"type": "fold", "fields": fields, "as": [key, value]}
 
 
 def rank(field: str, by: str) -> Transform:
-    """The place of a row by a field, 1 for the most; ties share a place."""
+    """The place of a row by a field, 1 for the largest value; ties share a place."""
     return {"type": "window", "ops": ["rank"], "as": [field], "sort": {"field": [by], "order": ["descending"]}}
 
 
 def look_up(table: str, key: str, by: str, values: list[str], default: Any = None) -> Transform:
-    """Fields of the row of `table` whose `key` is the row's `by`."""
+    """Fields from the row of `table` whose `key` equals this row's `by`."""
     return {"type": "lookup", "from": table, "key": key, "fields": [by], "values": values, "default": default}
 
 
@@ -64,7 +64,7 @@ def label(field: str, labels: dict[str, str], target: str) -> Transform:
 
 
 def span(field: str, unit: str = "'week'") -> tuple[Transform, Transform]:
-    """When a period begins and ends, in epoch milliseconds UTC: `at` and `until`; `field` is its first day."""
+    """`at` and `until`: the bounds of the period that begins on the day in `field`, in epoch milliseconds UTC."""
     return (
         calculate("at", f"time(toDate(datum[{field!r}]))"),
         calculate("until", f"time(utcOffset({unit}, toDate(datum[{field!r}]), 1))"),

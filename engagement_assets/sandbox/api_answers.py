@@ -1,7 +1,7 @@
-"""How the sandbox APIs answer: a request is read, its answer sent or spoilt, and both are logged.
+"""How both sandbox services answer a request: read it, send the answer or spoil it, and log it.
 
-Belongs here: what both services share on the wire. Not here: what they answer
-(`strava_service.py`, `user_events_service.py`) or when something goes wrong (`api_faults.py`).
+Belongs here: what both services share on the wire. Not here: what they answer (`strava_service.py`,
+`user_events_service.py`) or when a fault is due (`api_faults.py`).
 """
 
 import asyncio
@@ -9,14 +9,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING, Any
 
 from engagement_assets.sandbox.api_faults import FaultKind, Faults
 
-# Only these are logged: nothing else that a client sends can be relied on to be no secret.
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+# Only these parameters are logged: anything else that a client sends may be a secret.
 LOGGED_PARAMETERS = ("after", "before", "page", "per_page", "date")
 HTML_PAGE = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
 JSON_TYPE, HTML_TYPE = "application/json; charset=utf-8", "text/html; charset=utf-8"
@@ -25,9 +26,9 @@ HTTP_OK, HTTP_SERVER_ERROR, HTTP_UNAVAILABLE = 200, 500, 503
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """One request by the sandbox's clock; without a token, whatever was sent.
+    """One logged request, timed by the sandbox's clock, without any token.
 
-    `status` is None where the client got none: the connection was cut, or the client had gone.
+    `status` is None if the client received none: the connection was cut, or the client had gone.
     """
 
     at: datetime
@@ -39,16 +40,16 @@ class RequestRecord:
 
 @dataclass(frozen=True)
 class Call:
-    """A request as the services see it: read to its end."""
+    """A request as a service sees it, with its whole body."""
 
-    request: Request
+    request: "Request"
     body: bytes
     fault: FaultKind | None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answers; `on_sent` keeps what is true once the client has all of it."""
+    """What a service answers; `on_sent` is called once the client has the whole answer."""
 
     status: int
     content: Any
@@ -60,20 +61,23 @@ class Answer:
 class Endpoint:
     """An ASGI application for one route.
 
-    Records are kept just before the last byte is sent: who has the whole answer finds it in them,
-    and an answer that was not sent whole is in none.
+    A request is logged, and `on_sent` called, just before the last byte is sent. So a client that has the whole
+    answer finds it in the records, and an answer that was cut is in none of them.
     """
 
+    method: str
     answer: Callable[[Call], Answer]
-    impossible_faults: Callable[[Request], tuple[FaultKind, ...]]
+    impossible_faults: Callable[["Request"], tuple[FaultKind, ...]]
     faults: Faults
     clock: Callable[[], datetime]
     log: list[RequestRecord]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer one request."""
+        from starlette.requests import Request  # noqa: PLC0415 - an optional dependency
+
         request = Request(scope, receive)
-        body = await request.body()  # to its end, else a client that hangs up goes unreported
+        body = await request.body()  # Read it all, else a client that hangs up goes unnoticed.
         fault = self.faults.due(request.url.path, self.impossible_faults(request))
         if fault is FaultKind.SLOW:
             await asyncio.sleep(self.faults.slow_s)
@@ -83,8 +87,8 @@ class Endpoint:
         answer, content, content_type = self._spoilt_or_whole(Call(request, body, fault))
         if fault is FaultKind.CUT_BEFORE_ANSWER:
             self._record(request, None, fault)
-            # The server closes the connection of an application that fails once its answer has
-            # begun; an answer that has no valid status begins without a byte.
+            # The server closes the connection of an application that fails after its answer has begun. An answer
+            # with an invalid status begins without sending a byte.
             await send({"type": "http.response.start", "status": 0})
         headers = {"content-type": content_type, "content-length": str(len(content)), **answer.headers}
         raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -92,7 +96,7 @@ class Endpoint:
         if fault is FaultKind.CUT_WITHIN_BODY:
             self._record(request, answer.status, fault)
             await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
-            return  # an answer without its end: the server closes the connection
+            return  # The answer has no end, so the server closes the connection.
         await send({"type": "http.response.body", "body": content[:-1], "more_body": True})
         gone = await request.is_disconnected()
         self._record(request, None if gone else answer.status, fault)
@@ -113,6 +117,6 @@ class Endpoint:
             return Answer(answer.status, None, answer.headers), content[: max(1, len(content) * 2 // 3)], JSON_TYPE
         return answer, content, JSON_TYPE
 
-    def _record(self, request: Request, status: int | None, fault: FaultKind | None) -> None:
+    def _record(self, request: "Request", status: int | None, fault: FaultKind | None) -> None:
         query = {name: request.query_params[name] for name in LOGGED_PARAMETERS if name in request.query_params}
         self.log.append(RequestRecord(self.clock(), request.url.path, query, status, fault))

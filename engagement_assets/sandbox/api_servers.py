@@ -1,11 +1,9 @@
-"""Both sandbox APIs on one port of this machine: in a thread for tests, or as a process of their own.
+"""Both sandbox services on one port of this machine: in a thread for tests, or in a child process.
 
-Belongs here: the clock, putting the services together and serving them. Not here: what they answer
-(`strava_service.py`, `user_events_service.py`).
+Belongs here: the clock, creating the services and serving them. Not here: what they answer (`strava_service.py`,
+`user_events_service.py`).
 
-    python -m engagement_assets.sandbox.api_servers --start 2024-01-01 --days 60
-
-It prints one JSON line of URLs and serves until its standard input ends.
+Serving needs the packages of the extra `sandbox`; importing this module does not.
 """
 
 import argparse
@@ -18,11 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
-
-import uvicorn
-from starlette.applications import Starlette
 
 from engagement_assets.sandbox import strava_service, user_events_service
 from engagement_assets.sandbox.api_faults import Faults
@@ -34,11 +30,12 @@ from engagement_assets.sandbox.user_events_service import UserEventsService
 
 LOOPBACK = "127.0.0.1"
 CHILD_ENDS_WITHIN_S = 10
+SERVER_PACKAGES = ("starlette", "uvicorn")
 
 
 @dataclass(frozen=True)
 class SandboxCredentials:
-    """What the sandbox accepts; the refresh token is good for the first exchange."""
+    """What the sandbox accepts; the refresh token is valid for the first exchange only."""
 
     strava_client_id: str = strava_service.CLIENT_ID
     strava_client_secret: str = strava_service.CLIENT_SECRET
@@ -48,7 +45,7 @@ class SandboxCredentials:
 
 @dataclass(frozen=True)
 class SandboxUrls:
-    """Where the sandbox listens; the names are those of the settings that take them."""
+    """Where the sandbox listens; each field has the name of the setting that takes it."""
 
     strava_api_base_url: str
     strava_oauth_base_url: str
@@ -56,23 +53,23 @@ class SandboxUrls:
 
 
 class SandboxClock:
-    """The sandbox's time: stands at an instant until it is moved, or runs on from where it was set."""
+    """The sandbox's time: it stands still until it is moved, or runs on from where it was set."""
 
     def __init__(self, now: datetime | None = None) -> None:
-        """A clock that stands at `now`; without one, the real time."""
+        """A clock that stands at `now`; without it, one that shows the real time."""
         self._standing = now
         self._ahead = timedelta()
 
     def now(self) -> datetime:
-        """The instant, in UTC."""
+        """The current instant in UTC."""
         return (self._standing or datetime.now(UTC) + self._ahead).astimezone(UTC)
 
     def advance(self, by: timedelta) -> None:
-        """Move it on."""
+        """Move the clock forward."""
         self.set(self.now() + by)
 
     def set(self, instant: datetime) -> None:
-        """Put it to `instant`; a running clock runs on from there."""
+        """Set the clock to `instant`; a running clock runs on from there."""
         if self._standing is None:
             self._ahead = instant - datetime.now(UTC)
         else:
@@ -99,13 +96,13 @@ def make_apis(  # noqa: PLR0913 - each one is a setting of its own
     now: datetime | None = None,
     state_path: Path | None = None,
 ) -> SandboxApis:
-    """Both services with data of `days` days from `start`; the clock stands at `now`, or runs without it.
+    """Both services with data for `days` days from `start`; the clock stands at `now`, or runs if there is none.
 
     Raises:
-        ValueError: `now` has no time zone.
+        ValueError: `now` has no time zone, or `chaos` is not between 0 and 1.
     """
     if now is not None and now.tzinfo is None:
-        raise ValueError(f"the sandbox's now needs a time zone: {now}")
+        raise ValueError(f"the sandbox's time needs a time zone, found {now}")
     clock = SandboxClock(now)
     return SandboxApis(
         clock,
@@ -122,27 +119,37 @@ def make_apis(  # noqa: PLR0913 - each one is a setting of its own
 
 
 @contextmanager
-def serve_apis(apis: SandboxApis, port: int = 0) -> Iterator[SandboxUrls]:
-    """Serve on a port of the loopback, by default a free one, from a thread of this process."""
+def serve_apis(apis: SandboxApis) -> Iterator[SandboxUrls]:
+    """Serve on a free port of the loopback address, from a thread of this process.
+
+    Raises:
+        ImportError: the extra `sandbox` is not installed.
+    """
+    _require_server_packages()
+    import uvicorn  # noqa: PLC0415 - an optional dependency
+    from starlette.applications import Starlette  # noqa: PLC0415
+    from starlette.routing import Route  # noqa: PLC0415
+
+    endpoints = {**apis.strava.endpoints(), **apis.user_events.endpoints()}
     config = uvicorn.Config(
-        Starlette(routes=apis.strava.routes() + apis.user_events.routes()),
+        Starlette(routes=[Route(path, endpoint, methods=[endpoint.method]) for path, endpoint in endpoints.items()]),
         http="h11",
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="critical",  # a connection that is cut on purpose is no error
+        log_level="critical",  # A connection that is cut on purpose is not an error.
         access_log=False,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    with socket.create_server((LOOPBACK, port)) as listening:
+    with socket.create_server((LOOPBACK, 0)) as listening:
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
         thread = Thread(target=server.run, args=([listening],), name="sandbox-apis", daemon=True)
         thread.start()
         try:
             while not server.started:
                 if not thread.is_alive():
-                    raise RuntimeError("the sandbox APIs did not start")
+                    raise RuntimeError("the sandbox services did not start")
                 time.sleep(0.005)
             yield SandboxUrls(
                 strava_api_base_url=url + strava_service.API_PATH,
@@ -155,16 +162,16 @@ def serve_apis(apis: SandboxApis, port: int = 0) -> Iterator[SandboxUrls]:
 
 
 @contextmanager
-def sandbox_process(
-    *, state_path: Path, start: date, days: int, chaos: float = 0.0, seed: int = DEFAULT_SEED
-) -> Iterator[SandboxUrls]:
-    """Serve from one child process, in real time, until the block ends or this process does.
+def sandbox_process(*, state_path: Path, start: date, days: int) -> Iterator[SandboxUrls]:
+    """Serve from a child process, in real time, until the block ends or this process does.
 
     Raises:
-        RuntimeError: The child ended before it served.
+        ImportError: the extra `sandbox` is not installed.
+        RuntimeError: the child ended before it served; its standard error says why.
     """
-    command = [sys.executable, "-m", "engagement_assets.sandbox.api_servers", f"--state-path={state_path}"]
-    command += [f"--start={start}", f"--days={days}", f"--chaos={chaos}", f"--seed={seed}"]
+    _require_server_packages()
+    command = [sys.executable, "-m", "engagement_assets.sandbox.api_servers"]
+    command += [f"--state-path={state_path}", f"--start={start}", f"--days={days}"]
     with subprocess.Popen(  # noqa: S603 - this module, by this interpreter
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -173,7 +180,7 @@ def sandbox_process(
         try:
             line = child.stdout.readline()
             if not line:
-                raise RuntimeError(f"the sandbox APIs ended with code {child.wait()} before they served")
+                raise RuntimeError(f"the sandbox services ended with code {child.wait()} before they served")
             yield SandboxUrls(**json.loads(line))
         finally:
             child.stdin.close()
@@ -183,31 +190,27 @@ def sandbox_process(
                 child.kill()
 
 
-def main(arguments: list[str]) -> int:
-    """The command: print the URLs as one line of JSON and serve until the standard input ends."""
-    parser = argparse.ArgumentParser(prog="api_servers", description="Serve the sandbox APIs until stdin ends.")
-    parser.add_argument("--start", type=date.fromisoformat, default=date(2024, 1, 1))
-    parser.add_argument("--days", type=int, default=35)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    parser.add_argument("--chaos", type=float, default=0.0, help="share of requests with a fault, 0 to 1")
-    parser.add_argument("--state-path", type=Path, help="file that keeps the tokens over restarts")
-    options = parser.parse_args(arguments)
-    try:
-        apis = make_apis(
-            seed=options.seed,
-            start=options.start,
-            days=options.days,
-            chaos=options.chaos,
-            state_path=options.state_path,
+def _require_server_packages() -> None:
+    missing = [name for name in SERVER_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"the sandbox's services cannot start without {' and '.join(missing)}: run "
+            "`pip install 'engagement-assets[sandbox]'`, or name the real services in the settings"
         )
-        with serve_apis(apis, options.port) as urls, suppress(KeyboardInterrupt):
-            sys.stdout.write(json.dumps(asdict(urls)) + "\n")
-            sys.stdout.flush()
-            sys.stdin.read()
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"no sandbox APIs: {error}\n")
-        return 2
+
+
+def main(arguments: list[str]) -> int:
+    """The child process: print the URLs as one line of JSON and serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="api_servers", description="Serve the sandbox until standard input ends.")
+    parser.add_argument("--start", type=date.fromisoformat, required=True)
+    parser.add_argument("--days", type=int, required=True)
+    parser.add_argument("--state-path", type=Path, required=True, help="file that keeps the tokens between starts")
+    options = parser.parse_args(arguments)
+    apis = make_apis(start=options.start, days=options.days, state_path=options.state_path)
+    with serve_apis(apis) as urls, suppress(KeyboardInterrupt):
+        sys.stdout.write(json.dumps(asdict(urls)) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
     return 0
 
 

@@ -1,7 +1,6 @@
-"""Users and activities of the Lingokids sample: who could play what, and their snapshot lines.
+"""Users and activities of the Lingokids sample: who can play what, and the lines of both snapshots.
 
-Belongs here: the population and the catalogue. Not here: what was played (see
-`lingokids_sample.py`).
+Belongs here: the users and the catalogue. Not here: what was played (`lingokids_sample.py`).
 """
 
 import json
@@ -13,14 +12,12 @@ from string import ascii_lowercase
 from typing import Any
 from uuid import UUID
 
-from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
 from engagement_assets.sandbox.sample_draws import SampleParameters
-from engagement_assets.sandbox.sample_ledger import LedgerKeeper
 
 USER_COUNT = 300
 COUNTRIES = ("mx", "co", "in", "th", "us", "sa", "tr", "br", "my", "ph")
 COUNTRY_WEIGHTS = (14, 13, 12, 10, 12, 9, 9, 9, 6, 6)
-# Brand, model, system, version before and after the user's upgrade.
+# Brand, model, system, and its version before and after the user's upgrade.
 DEVICES = (
     ("Apple", "iPad7,6", "iOS", "16.7.2", "17.2.1"),
     ("Apple", "iPhone12,1", "iOS", "17.1.2", "17.2.1"),
@@ -45,7 +42,7 @@ THEMES = (
 
 @dataclass(frozen=True)
 class AppUser:
-    """A user with one device; plays from the day after registration until `plays_until`."""
+    """A user with one device, who plays from the day after registration until `plays_until`."""
 
     user_id: str
     children: tuple[str, ...]
@@ -61,7 +58,7 @@ class AppUser:
     is_known: bool = True
 
     def record(self) -> dict[str, Any]:
-        """The user's line; a user without trial or subscription has no keys for them."""
+        """The user's record; without a trial or a subscription it has no keys for them."""
         record: dict[str, Any] = {
             "user_id": self.user_id,
             "children_ids": list(self.children),
@@ -84,12 +81,12 @@ def drawn_uuid(draw: Random) -> str:
 
 
 def app_users(parameters: SampleParameters) -> list[AppUser]:
-    """The users of the snapshot in all states of subscription, and last two that it lacks."""
+    """The users of the snapshot, in every state of subscription, then two whom it lacks."""
     return [_app_user(parameters, number) for number in range(USER_COUNT + 2)]
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """The activities, most popular first; some names are null or empty, as are some subtypes."""
+    """The activities, most popular first; some names and some subtypes are null or empty."""
     records: list[dict[str, Any]] = []
     for number, theme in enumerate(THEMES):
         title = theme.title()
@@ -110,22 +107,14 @@ def catalogue() -> list[dict[str, Any]]:
     return records
 
 
-def snapshot_files(
-    users: list[AppUser], activities: list[dict[str, Any]], keeper: LedgerKeeper
-) -> Iterator[tuple[str, bytes]]:
-    """Both snapshots, each with one repeated and one broken line; counted in `keeper`."""
+def snapshot_files(users: list[AppUser], activities: list[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    """Both snapshots, each with one repeated and one broken line."""
     known = [user for user in users if user.is_known]
     unknown = next(user for user in users if not user.is_known)
-    for user in [*known, known[10]]:
-        keeper.usable(LINGOKIDS_USERS.key, None, user.user_id)
-    keeper.broken(LINGOKIDS_USERS.key, None, "truncated_json")
     lines = [json.dumps(user.record()) for user in [*known, known[10]]]
     lines.insert(100, json.dumps(unknown.record())[:90])
     yield "lingokids/users/users.jsonl", _lines(lines)
 
-    for activity in [*activities, activities[10]]:
-        keeper.usable(LINGOKIDS_ACTIVITIES.key, None, activity["activity_id"])
-    keeper.broken(LINGOKIDS_ACTIVITIES.key, None, "missing_activity_id")
     lines = [json.dumps(activity) for activity in [*activities, activities[10]]]
     lines.insert(50, json.dumps({"name": "Coming Soon", "type": "game", "subtype": None}))
     yield "lingokids/activities/activities.jsonl", _lines(lines)
@@ -134,7 +123,7 @@ def snapshot_files(
 def _app_user(parameters: SampleParameters, number: int) -> AppUser:
     draw = parameters.stream("lingokids", "user", str(number))
     has_old_phone = number % OLD_PHONE_EVERY == 0
-    # One in three registers after the start; those with an old phone have been there for long.
+    # One in three registers after the start; users with an old phone have been there for a long time.
     registered_on = parameters.day(-90 if has_old_phone else draw.randrange(-120, 60))
     registered_at = datetime.combine(registered_on, time()) + timedelta(milliseconds=draw.randrange(86_400_000))
     kind = draw.choices(("free", "trial", "subscribed"), (50, 20, 30))[0]

@@ -1,7 +1,7 @@
-"""Lingokids event files of the sample: what was played, day by day, and what is wrong with some.
+"""Lingokids event files of the sample: what was played, day by day, and what is wrong with some of it.
 
-Belongs here: events and event files. Not here: who could play what (`lingokids_catalog.py`) or
-writing to disk (`sample_data.py`).
+Belongs here: events and event files. Not here: who can play what (`lingokids_catalog.py`), or writing to disk
+(`sample_data.py`).
 """
 
 import gzip
@@ -25,7 +25,7 @@ from engagement_assets.sandbox.sample_ledger import LedgerKeeper
 
 # Rates in 100,000 events.
 BROKEN_RATE = 400
-DUPLICATE_RATE = 200  # within a file, and as many between files
+DUPLICATE_RATE = 200  # Within a file, and as many again between files.
 LATE_RATE = 1_000
 UNKNOWN_RATE = 200
 OVER_AN_HOUR_RATE = 400
@@ -44,8 +44,8 @@ PERCENT_BY_WEEKDAY = (92, 95, 95, 97, 100, 112, 109)
 SOURCES = ("launcher", "search", "favorites", "playlist", "recommended")
 COLLECTIONS = ("", "lk_collection_connect_with_nature", "Playlist_15", "mt_emma_numbers")
 COLLECTION_WEIGHTS = (88, 8, 3, 1)
-# Evenly spaced quantiles of a play's length, in ms. Straight lines between them need no logarithm,
-# whose last digit depends on the machine.
+# Evenly spaced quantiles of a play's length, in ms, with straight lines between them. A logarithm would not do: its
+# last digit depends on the machine.
 DURATION_QUANTILES = (
     0, 3_900, 17_000, 30_000, 45_000, 60_000, 80_000, 102_000, 123_000, 158_000, 620_000,
 )  # fmt: skip
@@ -55,9 +55,9 @@ WEEKDAY_COMPRESSED = 3  # days since the start, modulo 7
 
 
 def lingokids_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
-    """Keys below the landing zone and contents; each record is counted in `keeper`."""
+    """Keys below the landing zone and contents, with each event counted in `keeper`."""
     users, activities = app_users(parameters), catalogue()
-    yield from snapshot_files(users, activities, keeper)
+    yield from snapshot_files(users, activities)
     play_log = _PlayLog(parameters, users, [record["activity_id"] for record in activities])
     per_day = parameters.lingokids_events_per_day
     sent_before: list[dict[str, Any]] = []
@@ -81,7 +81,7 @@ def lingokids_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Itera
 
 
 class _PlayLog:
-    """Plays of the app's users; each day is drawn on its own."""
+    """Plays of the app's users, each day drawn on its own."""
 
     def __init__(self, parameters: SampleParameters, users: list[AppUser], activity_ids: list[str]) -> None:
         self._parameters = parameters
@@ -91,7 +91,7 @@ class _PlayLog:
         self._popularity = [1 / (rank + 2) for rank in range(len(activity_ids))]
 
     def day(self, index: int) -> list[dict[str, Any]]:
-        """The plays of a day that arrive in time, oldest first."""
+        """The plays of a day that arrive on time, oldest first."""
         day, per_day = self._parameters.day(index), self._parameters.lingokids_events_per_day
         draw = self._parameters.stream("lingokids", "events", str(index))
         percent = PERCENT_BY_WEEKDAY[day.weekday()] + draw.randrange(-4, 5)
@@ -114,7 +114,7 @@ class _PlayLog:
         return sorted(events, key=lambda event: (event["occurred_at"], event["event_id"]))
 
     def late(self, index: int) -> list[dict[str, Any]]:
-        """Plays of the days before, sent when a device is online again."""
+        """Plays of earlier days, sent when a device is back online."""
         events = []
         per_day = self._parameters.lingokids_events_per_day
         for serial in due(index, per_day, LATE_RATE) if index else ():
@@ -136,7 +136,7 @@ class _PlayLog:
         return draw.choices(players, [user.weight for user in players])[0]
 
     def _session(self, draw: Random, day: date, user: AppUser, plays: int) -> list[dict[str, Any]]:
-        """Plays in a row, all within the day."""
+        """Consecutive plays, all on one day."""
         clock_ms = draw.randrange(5 * MS_PER_HOUR, 21 * MS_PER_HOUR)
         collection = draw.choices(COLLECTIONS, COLLECTION_WEIGHTS)[0]
         events = []
@@ -159,7 +159,7 @@ class _PlayLog:
 def _event(draw: Random, user: AppUser, day: date, clock_ms: int, data: dict[str, Any]) -> dict[str, Any]:
     brand, model, os_name, old_version, new_version = user.device
     has_upgraded = day >= user.upgrades_on
-    # A clock in a few hundred writes microseconds.
+    # One clock in a few hundred writes microseconds.
     fraction = f"{clock_ms % 1000:03d}" + ("211" if happens(draw, 0.003) else "")
     return {
         "event_id": drawn_uuid(draw),
@@ -187,7 +187,7 @@ def _duration_ms(draw: Random) -> int:
 
 
 def _seconds(draw: Random, duration_ms: int) -> float:
-    """Seconds as apps send them: some are differences and carry the noise of one."""
+    """Seconds as the apps send them: some are differences, with the rounding noise of a subtraction."""
     if happens(draw, 0.15):
         return (duration_ms + 97_531) / 1000 - 97.531
     return duration_ms / 1000
@@ -213,13 +213,13 @@ def _damaged(event: dict[str, Any], defect: str) -> bytes:
 
 
 def _event_file(day: date, index: int, lines: list[bytes]) -> tuple[str, bytes]:
-    """The key and content of a day's file; one day a week is compressed."""
+    """The key and content of a day's file; one file a week is compressed."""
     key = f"lingokids/events/{day}.jsonl"
     content = b"\n".join(lines) + b"\n"
     if index % 7 != WEEKDAY_COMPRESSED:
         return key, content
     buffer = io.BytesIO()
-    # Not gzip.compress: its header differs between Python versions.
+    # gzip.compress would not do: its header differs between Python versions.
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed:
         compressed.write(content)
     return f"{key}.gz", buffer.getvalue()

@@ -1,9 +1,9 @@
-"""Mobile event files of the sample: CSV as exports write it, day by day, and what is wrong with some.
+"""Mobile event files of the sample: CSV as exports write it, day by day, and what is wrong with some of it.
 
-Belongs here: rows and files. Not here: who used the app when (`mobile_sessions.py`) or writing to
-disk (`sample_data.py`).
+Belongs here: rows and files. Not here: who used the app when (`mobile_sessions.py`), or writing to disk
+(`sample_data.py`).
 
-The days of a week differ in how their file is written: see `_files_of`.
+How a file is written depends on its day of the week: see `_files_of`.
 """
 
 import gzip
@@ -47,14 +47,14 @@ Row = tuple[str, ...]
 
 
 def mobile_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
-    """Keys below the landing zone and contents; each record is counted in `keeper`."""
+    """Keys below the landing zone and contents, with each record counted in `keeper`."""
     log = SessionLog(parameters)
     per_day = parameters.mobile_events_per_day
     sent_before: list[MobileEvent] = []
     for index in range(parameters.days):
         events = log.created_on(index) + log.late(index)
         repeated = [events[serial * 11 % len(events)] for serial in due(index, per_day, DUPLICATE_RATE)]
-        # What was sent before is sent again, as exports do that overlap.
+        # Exports overlap: some of what was sent before is sent again.
         overlap = sent_before[-len(sent_before) // 10 :] if index % 7 == DAY_OF_OVERLAP else []
         early = events[: len(events) // 2] if index % 7 == DAY_OF_EARLY_EXPORT else []
         sent = [*overlap, *events, *repeated]
@@ -75,11 +75,10 @@ def mobile_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator
 def _files_of(
     index: int, day: date, events: Sequence[MobileEvent], broken: dict[int, tuple[str, Row]]
 ) -> Iterator[tuple[str, bytes]]:
-    """The file of a day, in the way that is its weekday's.
+    """The file of a day, written in the way of its weekday.
 
-    One has its columns in another order, one goes on under another header in the middle, one is
-    compressed, one has every value in quotes and Windows' line ends; `broken` rows go before the
-    events at their places.
+    One has its columns in another order, one changes to another header halfway, one is compressed, and one has every
+    value in quotes and Windows line ends. `broken` rows come before the events at their places.
     """
     weekday = index % 7
     order = OTHER_ORDER if weekday == DAY_OF_OTHER_ORDER else tuple(range(len(COLUMNS)))
@@ -108,7 +107,7 @@ def _files_of(
 
 
 def _row(event: MobileEvent) -> Row:
-    """The values as sent: some days' exports write ids in capitals, some apps write times as ISO does."""
+    """The values as sent: every other day's export writes ids in capitals, and some apps write ISO times."""
     ids = (event.user.anonymous_id, event.device[0])
     anonymous_id, device_id = map(str.upper, ids) if event.created_at.toordinal() % 2 else ids
     is_iso = event.user.app_version.startswith("3.0.")
@@ -138,7 +137,7 @@ def _spelled(values: Sequence[str], *, in_quotes: bool = False) -> bytes:
 
 
 def _damaged(row: Row, defect: str, line: Callable[[Row, str], bytes]) -> bytes:
-    """The line of a row with one thing wrong; where it has a day, it is the day of its file."""
+    """The line of a row with one defect; its day, if it has one, is the day of its file."""
     values = dict(zip(COLUMNS, row, strict=True))
     if defect.startswith("missing_"):
         values[defect.removeprefix("missing_")] = ""
@@ -163,7 +162,7 @@ def _content(lines: Sequence[bytes], line_end: bytes = b"\n") -> bytes:
 
 def _compressed(content: bytes) -> bytes:
     buffer = io.BytesIO()
-    # Not gzip.compress: its header differs between Python versions.
+    # gzip.compress would not do: its header differs between Python versions.
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed:
         compressed.write(content)
     return buffer.getvalue()

@@ -1,7 +1,7 @@
 """Sessions of the scooter app in the sample: who used it when, from opening it to rating the ride.
 
-Belongs here: users, sessions and their events. Not here: the files these land in and what is wrong
-with some (`mobile_sample.py`).
+Belongs here: users, sessions and their events. Not here: the files, and what is wrong with some of them
+(`mobile_sample.py`).
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ LATEST_DAYS = 4
 MS = timedelta(milliseconds=1)
 MS_PER_MINUTE = 60_000
 MS_PER_HOUR = 3_600_000
-# The longest gap within a session is just under 15 minutes, and clocks are exact to the millisecond.
+# Gaps around 15 minutes, where a session ends; clocks are exact to the millisecond.
 BORDER_GAPS_MS = (899_000, 900_000, 901_000, 899_999)
-# A step, the share of sessions that go on to it, seconds that it takes at least and at most.
+# Each step, the share of sessions that reach it from the step before, and the least and most seconds that it takes.
 FUNNEL = (
     ("Application Opened", 1.0, 0, 1),
     ("Location Services Enabled", 0.9, 1, 20),
@@ -42,17 +42,17 @@ FUNNEL = (
 
 @dataclass(frozen=True)
 class AppUser:
-    """A user with one device or two."""
+    """A user with one or two devices."""
 
     anonymous_id: str
-    devices: tuple[tuple[str, str], ...]  # device id and system
+    devices: tuple[tuple[str, str], ...]  # Device id and system.
     zone: str
     app_version: str
 
 
 @dataclass(frozen=True)
 class MobileEvent:
-    """What the app tells; `received_at` is None where the service has lost it."""
+    """One event of the app; `received_at` is None if the service lost it."""
 
     user: AppUser
     device: tuple[str, str]
@@ -62,22 +62,22 @@ class MobileEvent:
 
 
 class SessionLog:
-    """Events of the app's users; the sessions of each day are drawn on their own."""
+    """Events of the app's users, the sessions of each day drawn on their own."""
 
     def __init__(self, parameters: SampleParameters) -> None:
-        """Draw the users; nothing has happened yet."""
+        """Draw the users."""
         self._parameters = parameters
         self._users = list(_users(parameters))
 
     def created_on(self, index: int) -> list[MobileEvent]:
-        """What was created on a day, oldest first: its sessions, and what the night before went on with."""
+        """The events created on a day, oldest first, with those of sessions that began the night before."""
         day = self._parameters.day(index)
         nights = (index - 1, index) if index else (index,)
         events = [event for start in nights for event in self._started_on(start) if event.created_at.date() == day]
         return sorted(events, key=lambda event: event.created_at)
 
     def late(self, index: int) -> list[MobileEvent]:
-        """What was created on the days before, and sent on this one when a device was online again."""
+        """Events created on earlier days and sent on this one, when a device was back online."""
         parameters = self._parameters
         events: list[MobileEvent] = []
         for serial in due(index, parameters.mobile_events_per_day, LATE_RATE) if index else ():
@@ -99,7 +99,7 @@ class SessionLog:
         return self._session(draw, midnight + draw.randrange(8 * MS_PER_HOUR, 20 * MS_PER_HOUR) * MS)[0]
 
     def _started_on(self, index: int) -> list[MobileEvent]:
-        """The sessions that began on a day, also what of them lies after midnight."""
+        """The sessions that began on a day, with their events after midnight."""
         day, per_day = self._parameters.day(index), self._parameters.mobile_events_per_day
         draw = self._parameters.stream("mobile", "sessions", str(index))
         midnight = datetime.combine(day, time())
@@ -113,7 +113,7 @@ class SessionLog:
             start = midnight + draw.randrange(6 * MS_PER_HOUR, 23 * MS_PER_HOUR) * MS
             session = self._session(draw, start)
             if borders:
-                # The app is opened once more, so long after the last event.
+                # The app is opened again this long after the last event.
                 again = session[-1].created_at + borders.pop() * MS
                 last = session[-1]
                 session.append(MobileEvent(last.user, last.device, FUNNEL[0][0], again + 800 * MS, again))
@@ -121,7 +121,7 @@ class SessionLog:
         return events
 
     def _session(self, draw: Random, start: datetime, *, all_steps: bool = False) -> list[MobileEvent]:
-        """One user's way through the app, as far as it went."""
+        """One user's way through the app, as far as they went."""
         user = draw.choice(self._users)
         device = draw.choice(user.devices)
         clock = start
@@ -129,7 +129,7 @@ class SessionLog:
         for step, share, least_s, most_s in FUNNEL:
             if not (all_steps or happens(draw, share)):
                 break
-            # Some apps write whole seconds, so that two events fall on one instant.
+            # Some apps write whole seconds, so two events may have the same time.
             pause_ms = draw.randrange(least_s * 1000, most_s * 1000 + 1)
             clock += (pause_ms // 1000 * 1000 if device[1] == "Android" else pause_ms) * MS
             name = step

@@ -1,7 +1,7 @@
 """Runna activity documents of the sample: one run as its device sends it.
 
-Belongs here: runs, laps and the JSON shapes of watches and phones. Not here: which runs there are
-and what is wrong with some (see `runna_sample.py`), or what was planned (see `runna_plans.py`).
+Belongs here: runs, laps and the JSON shapes of watches and phones. Not here: which runs there are and what is wrong
+with some of them (`runna_sample.py`), or what was planned (`runna_plans.py`).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FIRST_POINT_WITH_STRIDE = 3
 
 @dataclass(frozen=True)
 class Lap:
-    """One lap as run; `template_index` is the device's index into the unflattened steps."""
+    """One lap as run; `template_index` is its position in the steps before repeats are written out."""
 
     start_ms: int
     distance_m: float
@@ -29,7 +29,7 @@ class Lap:
 
 
 class Point(NamedTuple):
-    """One waypoint, the same for every device; times in ms, distance since the start in m."""
+    """One waypoint, the same for every device: times in ms, distance since the start in m."""
 
     timestamp: int
     moving_ms: int
@@ -40,7 +40,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """One run as recorded, with at least one lap; `workout` is None for a run without a plan."""
+    """One recorded run with at least one lap; `workout` is None for a run without a plan."""
 
     activity_id: str
     runner: Runner
@@ -55,17 +55,12 @@ class Run:
 
     @property
     def on_phone(self) -> bool:
-        """Whether a phone recorded the run: other keys, full precision, no `createdOn`."""
+        """Whether a phone recorded the run, with other keys, full precision and no `createdOn`."""
         return self.runner.record_type == "PHONE"
-
-    @property
-    def step_count(self) -> int:
-        """Flattened steps that the file holds."""
-        return len(self.workout.flattened()) if self.workout and self.has_steps else 0
 
 
 def activity_document(draw: Random, run: Run) -> dict[str, Any]:
-    """The activity as its device sends it; keys in the order of the real files."""
+    """The activity as its device sends it, with keys in the order of the real files."""
     return _phone_document(draw, run) if run.on_phone else _watch_document(draw, run)
 
 
@@ -108,7 +103,7 @@ def _phone_document(draw: Random, run: Run) -> dict[str, Any]:
 
 
 def _plan_fields(run: Run) -> dict[str, Any]:
-    """The unit, and what a planned run knows of its plan and workout."""
+    """The unit, and for a planned run its plan and workout."""
     if run.workout is None:
         return {"unitOfMeasure": run.runner.unit}
     planned: dict[str, Any] = {
@@ -196,7 +191,7 @@ def _watch_lap(draw: Random, lap: Lap) -> dict[str, Any]:
 
 
 def _points(laps: tuple[Lap, ...]) -> Iterator[Point]:
-    """Evenly spread points of each lap, at least one."""
+    """Evenly spaced points of each lap, at least one."""
     per_lap = max(1, WAYPOINTS_PER_ACTIVITY // len(laps))
     moving_ms, distance_m = 0, 0.0
     for lap_index, lap in enumerate(laps):
@@ -223,7 +218,7 @@ def _watch_waypoint(draw: Random, number: int, point: Point) -> dict[str, Any]:
         "speed": round(point.speed_m_per_s * draw.uniform(0.9, 1.1), 3),
         "timestamp": point.timestamp,
     }
-    # Sensors wake up one after the other.
+    # Sensors start one after the other.
     if number >= FIRST_POINT_WITH_POWER:
         waypoint["power"] = 290 + number % 20
     if number >= FIRST_POINT_WITH_STRIDE:
@@ -248,5 +243,5 @@ def _phone_waypoint(draw: Random, number: int, point: Point) -> dict[str, Any]:
 
 
 def _number(value: float) -> float:
-    """Whole numbers without a fraction, as the devices write them."""
+    """The number as devices write it: whole numbers have no fraction."""
     return int(value) if value == int(value) else value

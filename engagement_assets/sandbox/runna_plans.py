@@ -1,7 +1,6 @@
 """Plans, runners and workouts of the Runna sample: who should run what on which day.
 
-Belongs here: the training schedule. Not here: how it was run, or the files (see
-`runna_sample.py`).
+Belongs here: the training schedule. Not here: how it was run, or the files (`runna_sample.py`).
 """
 
 from dataclasses import dataclass
@@ -12,16 +11,16 @@ from engagement_assets.sandbox.sample_draws import SampleParameters, happens
 METERS = {"KILOMETERS": 1000.0, "MILES": 1609.344}
 UNIT_OF_VALUE = {"KILOMETERS": "KILOMETER", "MILES": "MILE"}
 UNIT_ABBREVIATIONS = {"KILOMETERS": "km", "MILES": "mi"}
-# A pace group is the estimated time over 5 km, in minutes. Runners of a group share workouts and
-# so pace targets, which makes a step's targets a property of the workout.
+# A pace group is the estimated time over 5 km, in minutes. Runners in a group share workouts and pace targets, so a
+# step's targets are a property of the workout.
 PACE_GROUPS_MIN = (20, 25, 30, 35)
-RUN_TYPES = ("INTERVALS", "TEMPO", "EASY_RUN", "LONG_RUN")  # of a week, in this order
+RUN_TYPES = ("INTERVALS", "TEMPO", "EASY_RUN", "LONG_RUN")  # Of a week, in this order.
 SHARE_OF_RUNS_SKIPPED = 0.08
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A training plan: its length in weeks and the long run of its first week in km."""
+    """A training plan: its length in weeks, and the long run of its first week in km."""
 
     plan_id: str
     weeks: int
@@ -38,7 +37,7 @@ PLANS = (
 
 @dataclass(frozen=True)
 class Step:
-    """A workout step: `length` in the workout's unit, target pace and half its band in s/unit."""
+    """A workout step: `length` in the workout's unit, the target pace and half its band in s per unit."""
 
     intensity: str
     length: float
@@ -48,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Block:
-    """Steps that are performed `times` times in a row."""
+    """Steps that are run `times` times in a row."""
 
     times: int
     steps: tuple[Step, ...]
@@ -56,7 +55,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Workout:
-    """A planned workout; `workout_id` names all that its steps depend on."""
+    """A planned workout; `workout_id` names everything that its steps depend on."""
 
     workout_id: str
     run_type: str
@@ -69,9 +68,9 @@ class Workout:
         return round(sum(b.times * sum(s.length for s in b.steps) for b in self.blocks), 2)
 
     def flattened(self) -> list[tuple[int, Step]]:
-        """The steps in the order in which laps perform them, each with its template index.
+        """The steps in the order in which they are run, each with its template index.
 
-        A repeat takes an index of its own after its steps, as it does on the watches.
+        A repeat has an index of its own after its steps, as on the watches.
         """
         steps: list[tuple[int, Step]] = []
         first = 0
@@ -83,7 +82,7 @@ class Workout:
 
 @dataclass(frozen=True)
 class Runner:
-    """A user: one pace group, one unit, one device, four weekdays, one plan after the other."""
+    """A user with one pace group, one unit, one device, four weekdays, and one plan after another."""
 
     number: int
     record_type: str
@@ -104,14 +103,14 @@ class Runner:
         if week < 0 or (self.last_week is not None and week > self.last_week):
             return None
         number = self.first_plan
-        while week > PLANS[number].weeks:  # a plan is followed by one week off
+        while week > PLANS[number].weeks:  # One week off follows each plan.
             week -= PLANS[number].weeks + 1
             number = (number + 1) % len(PLANS)
         plan = PLANS[number]
         return None if week == plan.weeks else (plan, week + 1)
 
     def workout(self, day: date) -> tuple[Plan, int, Workout] | None:
-        """What is planned for a day: plan, week of the plan and workout; None on a rest day."""
+        """The plan, the week of the plan and the workout of a day; None on a rest day."""
         weekdays = [(self.number + shift) % 7 for shift in (0, 2, 4, 5)]
         current = self.plan_week(day)
         if current is None or day.weekday() not in weekdays:
@@ -122,10 +121,10 @@ class Runner:
 
 
 def runners(parameters: SampleParameters) -> list[Runner]:
-    """As many users as it takes for about the wanted number of runs a day."""
+    """As many users as it takes for about the requested number of runs a day."""
     monday = parameters.start - timedelta(days=parameters.start.weekday())
     per_week = parameters.runna_activities_per_day * 7
-    expected_share = 0.8 * (1 - SHARE_OF_RUNS_SKIPPED)  # some plans begin later, some runs are off
+    expected_share = 0.8 * (1 - SHARE_OF_RUNS_SKIPPED)  # Some plans begin later, and some runs are skipped.
     count = max(1, round(per_week / (len(RUN_TYPES) * expected_share)))
     found = []
     for number in range(1, count + 1):
@@ -145,10 +144,10 @@ def runners(parameters: SampleParameters) -> list[Runner]:
 
 
 def planned_workout(plan: Plan, week: int, slot: int, unit: str, pace_group_min: int) -> Workout:
-    """The workout of a plan's week: the four slots are intervals, tempo, easy run and long run."""
+    """A workout of a plan's week; the four slots are intervals, tempo, easy run and long run."""
     run_type = RUN_TYPES[slot]
     suffix = f"{UNIT_ABBREVIATIONS[unit]}-{pace_group_min}min"
-    five_km_pace = pace_group_min * 12  # s/km
+    five_km_pace = pace_group_min * 12  # In s/km.
 
     def paced(length: float, slower_by: int, band: int) -> Step:
         pace = round((five_km_pace + slower_by) * METERS[unit] / 1000)
@@ -171,7 +170,7 @@ def planned_workout(plan: Plan, week: int, slot: int, unit: str, pace_group_min:
         length = 3 + week % 3 if unit == "KILOMETERS" else 2 + week % 3
         blocks = (Block(1, (Step("ACTIVE", length),)),)
         return Workout(f"{length}{suffix}-Easy-Run", run_type, unit, blocks)
-    # Longer week by week, and shorter again in each fourth week.
+    # Longer week by week, and shorter in every fourth week.
     long_run_km = min(plan.first_long_run_km + week - 1, 16) - (3 if week % 4 == 0 else 0)
     length = max(3, round(long_run_km * 1000 / METERS[unit]))
     blocks = (Block(1, (Step("ACTIVE", 1), *(paced(1, 70, 15),) * (length - 1))),)

@@ -1,8 +1,8 @@
 """Runna activity files of the sample: runs as watches and phones record them, batch by batch.
 
-Belongs here: how planned workouts were run, when their files landed and what is wrong with some.
-Not here: what was planned (`runna_plans.py`), what a file looks like (`runna/documents.py`) or
-writing to disk (`sample_data.py`).
+Belongs here: how planned workouts were run, when their files landed, and what is wrong with some of them. Not here:
+what was planned (`runna_plans.py`), what a file looks like (`runna_documents.py`), or writing to disk
+(`sample_data.py`).
 """
 
 import json
@@ -12,7 +12,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.sandbox.runna_documents import Lap, Run, activity_document
 from engagement_assets.sandbox.runna_plans import (
     METERS,
@@ -24,7 +24,7 @@ from engagement_assets.sandbox.runna_plans import (
 from engagement_assets.sandbox.sample_draws import SampleParameters, broken_due, due, happens
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper
 
-LONGEST_DELAY_DAYS = 17  # the slowest batch of a run (7) and its latest correction (10)
+LONGEST_DELAY_DAYS = 17  # A run arrives up to 7 days late, its correction up to 10 days later.
 DAY_WITH_EXTRA_FIELD = 10
 # Rates in 100,000 files.
 BROKEN_RATE = 600
@@ -32,11 +32,10 @@ DUPLICATE_RATE = 300
 BAD_LAP_RATE = 400
 OLD_RUN_RATE = 1_000
 FILE_DEFECTS = ("not_json", "truncated_json", "missing_activity_id", "missing_user_id", "not_utf8")
-BAD_LAP = "wrong_type"
 
 
 def runna_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
-    """Keys below the landing zone and contents, batch by batch; each is counted in `keeper`."""
+    """Keys below the landing zone and contents, batch by batch, with each file counted in `keeper`."""
     people = runners(parameters)
     batches: dict[int, list[Run]] = {index: [] for index in range(parameters.days)}
     for index in range(-LONGEST_DELAY_DAYS, parameters.days):
@@ -78,7 +77,7 @@ def _runs_of_day(parameters: SampleParameters, index: int, people: list[Runner])
 
 
 def _old_runs(parameters: SampleParameters, index: int, people: list[Runner]) -> list[Run]:
-    """Runs of months ago, imported when somebody connects a watch: none belongs to a plan."""
+    """Runs from months ago, imported when somebody connects a watch; none belongs to a plan."""
     runs = []
     for serial in due(index, parameters.runna_activities_per_day, OLD_RUN_RATE):
         draw = parameters.stream("runna", "old", str(serial))
@@ -95,7 +94,7 @@ def _without_plan(run: Run) -> Run:
 
 
 def _corrected(run: Run) -> Run:
-    """The run after its distance was recalibrated, without a lap past the workout's end."""
+    """The run with its distance recalibrated, and without laps past the workout's end."""
     laps = run.laps[: len(run.workout.flattened())] if run.workout else run.laps
     return replace(
         run,
@@ -111,7 +110,7 @@ def _corrected(run: Run) -> Run:
 
 
 def _laps(draw: Random, day: date, runner: Runner, steps: list[tuple[int, Step]]) -> tuple[Lap, ...]:
-    """Laps that perform the steps, some runs stopping early and some running on."""
+    """The laps of the steps; some runs stop early and some go on."""
     if happens(draw, 0.06) and len(steps) > 1:
         steps = steps[: -draw.randrange(1, min(4, len(steps)))]
     on_phone = runner.record_type == "PHONE"
@@ -133,7 +132,7 @@ def _laps(draw: Random, day: date, runner: Runner, steps: list[tuple[int, Step]]
 
 
 def _pace_s(draw: Random, step: Step, meters: float) -> float:
-    """Seconds per unit: within, faster than or slower than the step's band; easy without one."""
+    """Seconds per unit: within the step's band, faster or slower; an easy pace if it has no target."""
     if step.pace_s is None:
         return draw.uniform(0.34, 0.45) * meters
     low, high = draw.choices(((-0.9, 0.9), (-2.5, -1.1), (1.1, 3.0)), (55, 20, 25))[0]
@@ -143,7 +142,7 @@ def _pace_s(draw: Random, step: Step, meters: float) -> float:
 def _batch(
     parameters: SampleParameters, index: int, runs: list[Run], keeper: LedgerKeeper
 ) -> Iterator[tuple[str, bytes]]:
-    """The files of one batch date. Defects strike runs that are far apart in the folder."""
+    """The files of one batch date; runs with defects lie far apart in the folder."""
     if not runs:
         return
     day, per_day = parameters.day(index), parameters.runna_activities_per_day
@@ -168,20 +167,9 @@ def _batch(
         content = _json(document)
         yield f"{key}.json", content
         keeper.usable(RUNNA_ACTIVITIES.key, day, run.activity_id)
-        _count_parts(keeper, day, run, has_bad_lap=position in bad_laps)
         if position in repeated:
             yield f"{key}-repeated.json", content
             keeper.usable(RUNNA_ACTIVITIES.key, day, run.activity_id)
-
-
-def _count_parts(keeper: LedgerKeeper, day: date, run: Run, *, has_bad_lap: bool) -> None:
-    sound_laps = len(run.laps) - has_bad_lap
-    for number in range(sound_laps):
-        keeper.usable(RUNNA_ACTIVITY_LAPS.key, day, f"{run.activity_id}::{number}")
-    if has_bad_lap:
-        keeper.broken(RUNNA_ACTIVITY_LAPS.key, day, BAD_LAP)
-    for number in range(run.step_count):
-        keeper.usable(RUNNA_WORKOUT_STEPS.key, day, f"{run.activity_id}::{number}")
 
 
 def _damaged(document: dict[str, Any], defect: str) -> bytes:

@@ -1,29 +1,24 @@
-"""Sample landing zone: files as the sources send them, with known defects, from a seed.
+"""The sample landing zone: files as the sources send them, with known defects, drawn from a seed.
 
-Belongs here: writing the sample to disk and the command that does it. Not here: what is in the
-files (one module per source beside this one).
-
-    python -m engagement_assets.sandbox.sample_data --root DIR --start 2024-01-01 --days 35
+Belongs here: which samples there are, and writing them to disk. Not here: what is in the files (one module per source
+beside this one).
 """
 
-import argparse
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
-from engagement_assets.extract.mobile import MOBILE_EVENTS
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.sandbox.lingokids_sample import lingokids_files
 from engagement_assets.sandbox.mobile_sample import mobile_files
 from engagement_assets.sandbox.runna_sample import runna_files
 from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper, SampleLedger
 
+# Yields keys below the landing zone with their contents, and counts each record in the ledger.
+SampleFiles = Callable[[SampleParameters, LedgerKeeper], Iterator[tuple[str, bytes]]]
+SAMPLES: tuple[SampleFiles, ...] = (runna_files, lingokids_files, mobile_files)
 MARKER_NAME = ".sample-data.json"
 # Raise it whenever the same parameters no longer give the same files.
 SAMPLE_VERSION = 2
@@ -40,39 +35,37 @@ def write_sample_landing(  # noqa: PLR0913 - each one is a setting of its own
     lingokids_events_per_day: int = 250,
     mobile_events_per_day: int = 200,
 ) -> SampleLedger:
-    """Write a landing zone of `days` days from `start` below `root` and say what it holds.
+    """Write a landing zone of `days` days from `start` below `root`, and return what it holds.
 
-    The same call writes the same bytes and touches no file that has them already; a call with more
-    days adds the further ones and leaves the written ones as they are.
+    The same call writes the same bytes and touches no file that already has them. A call with more days adds files
+    for the new days and leaves the others as they are.
 
     Raises:
-        ValueError: `days` or a number per day is below 1, or `root` holds a sample of other
-            parameters or of more days, or one whose marker cannot be read.
-        FileExistsError: `root` holds files that are no sample data.
+        ValueError: `days` or a number per day is below 1; or `root` holds a sample with other parameters or more
+            days, or one whose marker cannot be read.
+        FileExistsError: `root` holds files that are not sample data.
         NotADirectoryError: `root` is a file.
     """
     per_day = (runna_activities_per_day, lingokids_events_per_day, mobile_events_per_day)
     parameters = SampleParameters(seed, start, days, *per_day)
     if min(days, *per_day) < 1:
-        raise ValueError(f"the sample needs at least one day and one record a day: {parameters}")
+        raise ValueError(f"the sample needs at least one day and one record a day, found {parameters}")
     _claim(root, parameters)
     keeper = LedgerKeeper()
-    for key, content in _files(parameters, keeper):
-        path = root / key
-        if not (path.exists() and path.read_bytes() == content):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    for files in SAMPLES:
+        for key, content in files(parameters, keeper):
+            path = root / key
+            if not (path.exists() and path.read_bytes() == content):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
     return keeper.ledger()
 
 
-def _files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
-    return chain(runna_files(parameters, keeper), lingokids_files(parameters, keeper), mobile_files(parameters, keeper))
-
-
 def _claim(root: Path, parameters: SampleParameters) -> None:
-    """Put the marker into an empty or own folder, before any file, so that a killed run can go on.
+    """Put the marker into a folder that is empty or already claimed.
 
-    A folder of somebody else's files is refused: samples and real data must not mix.
+    The marker comes before any file, so that the next call can continue after a kill. A folder with other files is
+    refused: samples and real data must not mix.
     """
     wanted = {
         "sample_version": SAMPLE_VERSION,
@@ -84,15 +77,15 @@ def _claim(root: Path, parameters: SampleParameters) -> None:
         "days": parameters.days,
     }
     if root.exists() and not root.is_dir():
-        raise NotADirectoryError(f"{root} is a file; give a folder for the sample landing zone")
+        raise NotADirectoryError(f"{root} is a file; the sample landing zone needs a folder")
     root.mkdir(parents=True, exist_ok=True)
     marker = root / MARKER_NAME
     if marker.exists():
         _require_same_sample(root, _read_marker(marker), wanted)
     elif any(root.iterdir()):
         raise FileExistsError(
-            f"{root} holds files and no {MARKER_NAME}, so they are no sample data; give an empty "
-            "folder, the sample never mixes with other files"
+            f"{root} holds files but no {MARKER_NAME}, so they are not sample data; give an empty folder, since "
+            "samples never mix with other files"
         )
     marker.write_text(json.dumps(wanted, indent=4) + "\n", encoding="utf-8")
 
@@ -107,45 +100,12 @@ def _read_marker(marker: Path) -> dict[str, Any]:
 
 def _require_same_sample(root: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     differing = [
-        f"{name} {found.get(name)!r} there, {value!r} asked for"
+        f"{name}: found {found.get(name)!r}, wanted {value!r}"
         for name, value in wanted.items()
         if (found.get(name, 0) > value if name == "days" else found.get(name) != value)
     ]
     if differing:
         raise ValueError(
-            f"{root} holds sample data with other parameters ({'; '.join(differing)}); remove the "
-            "folder or ask for what it holds"
+            f"{root} holds a sample with other parameters ({'; '.join(differing)}); remove the folder, or use the "
+            "parameters that it has"
         )
-
-
-def main(arguments: list[str]) -> int:
-    """The command: write the sample, print one line about it; 2 when the folder is refused."""
-    parser = argparse.ArgumentParser(prog="sample_data", description="Write a sample landing zone.")
-    parser.add_argument("--root", type=Path, required=True, help="folder of the landing zone")
-    parser.add_argument("--start", type=date.fromisoformat, default=date(2024, 1, 1))
-    parser.add_argument("--days", type=int, default=35)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    options = parser.parse_args(arguments)
-    try:
-        ledger = write_sample_landing(options.root, start=options.start, days=options.days, seed=options.seed)
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"no sample data written: {error}\n")
-        return 2
-    sys.stdout.write(
-        f"{options.root}: {options.days} days from {options.start}; "
-        + "; ".join(
-            f"{name} {tally.records:,} records ({tally.accepted:,} accepted, "
-            f"{tally.broken_count} broken, {tally.duplicates} duplicates)"
-            for name, tally in (
-                ("Runna", ledger.total(RUNNA_ACTIVITIES.key)),
-                ("Lingokids", ledger.total(LINGOKIDS_EVENTS.key)),
-                ("Mobile", ledger.total(MOBILE_EVENTS.key)),
-            )
-        )
-        + "\n"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,6 @@
-"""What the sample data holds, counted while it is written: the figures that tables must repeat.
+"""What the sample data holds, counted while it is written: the numbers that the tables must show.
 
-Belongs here: the ledger and how it is kept. Not here: what is written (one module per source
-beside this one).
+Belongs here: the ledger and how it is kept. Not here: what is written (one module per source beside this one).
 """
 
 from collections import Counter
@@ -13,14 +12,11 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class DayTally:
-    """Records of one dataset and day, by outcome: records = accepted + broken + duplicates.
+    """Records of one dataset of days, by outcome: records = accepted + broken + duplicates.
 
-    `day` is the partition day: the batch date for Runna; for Lingokids events the UTC day of
-    `occurred_at`, for mobile events that of `created_at`, for a broken line of both that of the file;
-    None for a dataset without days. `broken`
-    counts by the defect's name, which says what was done to the record. A record whose id another
-    record of its day holds is a duplicate, in whichever file it lies. Laps and steps are those of
-    accepted files, each file once; steps are counted with repeats written out.
+    `day` is the partition day, or None for the sum of all days. For Runna it is the batch date; for Lingokids and
+    mobile events it is the UTC day of the event, and for a broken line the day of its file. `broken` counts records by
+    the name of their defect. A record is a duplicate if another record of its day has the same id, in whichever file.
     """
 
     dataset: str
@@ -38,18 +34,12 @@ class DayTally:
 
 @dataclass(frozen=True)
 class SampleLedger:
-    """Everything that was written: `days` sorted by dataset and day, days without a record absent.
-
-    `accepted_ids` maps a dataset to its distinct accepted ids over all days; an activity that was
-    sent again in a later batch is accepted on both days and is one id here. A mobile event is sent
-    without an id: its values, as sent and parted by `;`, stand for it.
-    """
+    """Everything that was written: `days` sorted by dataset and day, without days that have no records."""
 
     days: tuple[DayTally, ...]
-    accepted_ids: Mapping[str, frozenset[str]]
 
-    def day(self, dataset: str, day: date | None) -> DayTally:
-        """The tally of one dataset and day; zeros when nothing was written for it."""
+    def day(self, dataset: str, day: date) -> DayTally:
+        """The tally of one dataset and day; all zero if nothing was written for it."""
         for tally in self.days:
             if tally.dataset == dataset and tally.day == day:
                 return tally
@@ -72,36 +62,27 @@ class SampleLedger:
 
 
 class LedgerKeeper:
-    """Counts records as the generators hand them out."""
+    """Counts the records while the generators yield them."""
 
     def __init__(self) -> None:
         """Nothing counted yet."""
-        self._ids: dict[tuple[str, date | None], Counter[str]] = {}
-        self._broken: dict[tuple[str, date | None], Counter[str]] = {}
+        self._ids: dict[tuple[str, date], Counter[str]] = {}
+        self._broken: dict[tuple[str, date], Counter[str]] = {}
 
-    def usable(self, dataset: str, day: date | None, identity: str) -> None:
-        """Count a record that can be used: the first one of its id and day, else a duplicate."""
+    def usable(self, dataset: str, day: date, identity: str) -> None:
+        """Count a usable record: accepted if it is the first with this id on its day, else a duplicate."""
         self._ids.setdefault((dataset, day), Counter())[identity] += 1
 
-    def broken(self, dataset: str, day: date | None, defect: str) -> None:
-        """Count a record that cannot be used."""
+    def broken(self, dataset: str, day: date, defect: str) -> None:
+        """Count an unusable record."""
         self._broken.setdefault((dataset, day), Counter())[defect] += 1
 
     def ledger(self) -> SampleLedger:
         """What has been counted so far."""
-        places = sorted(
-            self._ids.keys() | self._broken.keys(),
-            key=lambda place: (place[0], place[1] or date.min),
-        )
-        accepted: dict[str, set[str]] = {}
-        for (dataset, _), ids in self._ids.items():
-            accepted.setdefault(dataset, set()).update(ids)
-        return SampleLedger(
-            days=tuple(self._tally(*place) for place in places),
-            accepted_ids=MappingProxyType({dataset: frozenset(ids) for dataset, ids in sorted(accepted.items())}),
-        )
+        places = sorted(self._ids.keys() | self._broken.keys())
+        return SampleLedger(tuple(self._tally(*place) for place in places))
 
-    def _tally(self, dataset: str, day: date | None) -> DayTally:
+    def _tally(self, dataset: str, day: date) -> DayTally:
         ids = self._ids.get((dataset, day), Counter())
         broken = self._broken.get((dataset, day), Counter())
         return DayTally(

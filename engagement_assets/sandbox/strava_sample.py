@@ -1,7 +1,7 @@
-"""Activities of the sandbox's athlete: what was recorded, and what becomes of it later.
+"""Activities of the sandbox's athlete: what was recorded, and how it changes later.
 
-Belongs here: the history from a seed, and each activity's document at an instant. Not here: the
-service which hands it out (`strava_service.py`).
+Belongs here: the history from a seed, and each activity's document at an instant. Not here: the service that returns it
+(`strava_service.py`).
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from engagement_assets.sandbox.sample_draws import happens
 
 ATHLETE_ID = 4_242_424
 IDS_PER_DAY = 100_000
-# Below this many a day the number varies as a person's habit does; above it is what was asked for.
+# Below this many a day the number varies, as a person's habits do; from it on it is exact.
 STEADY_FROM_PER_DAY = 10
 KUDOS_GROW_DAYS = 6
-# Every so many activities, counted over the whole history: each kind turns up in a short one too.
+# Every so many activities, counted over the whole history, so that a short history has each kind too.
 DELETED_EVERY = 50
 CROPPED_EVERY = 40
 RENAMED_EVERY = 9
 
 
 class Place(NamedTuple):
-    """Where the athlete may be: Strava's name of the time zone, and a starting point."""
+    """A place to start from, with Strava's name for its time zone."""
 
     timezone: str
     country: str | None
@@ -35,12 +35,12 @@ class Place(NamedTuple):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone behind the bracket."""
+        """The time zone, named after the bracket."""
         return ZoneInfo(self.timezone.partition(") ")[2])
 
 
 class Sport(NamedTuple):
-    """A kind of activity: mean speed in m/s (0: it covers no distance) and whether a watch counts steps."""
+    """A kind of activity: its mean speed in m/s (0 if it covers no distance), and whether it has a cadence."""
 
     type: str
     sport_type: str
@@ -63,7 +63,7 @@ SPORTS = (
     Sport("Walk", "Walk", 1.4, False),
     Sport("WeightTraining", "WeightTraining", 0.0, False),
     Sport("Workout", "Padel", 0.0, False),
-    Sport("Workout", "HoverboardPolo", 2.0, False),  # no such sport when this was written
+    Sport("Workout", "HoverboardPolo", 2.0, False),  # A sport that nobody knows.
 )
 SPORT_WEIGHTS = (70, 6, 10, 6, 4, 2, 2)
 RUN_TYPES, RUN_TYPE_WEIGHTS = (None, 0, 1, 2, 3), (45, 20, 5, 15, 15)
@@ -74,7 +74,7 @@ LATER_NAMES = ("parkrun PB! 🎉", 'The "flat" route', "Søndagstur på Østerbr
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to an activity, at an age counted from its recorded start."""
+    """A change of an activity, at an age counted from its recorded start."""
 
     age: timedelta
     name: str | None = None
@@ -84,7 +84,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Activity:
-    """One activity: as it was uploaded, and its changes."""
+    """One activity as it was uploaded, with its later changes."""
 
     activity_id: int
     uploaded: dict[str, Any]
@@ -94,7 +94,7 @@ class Activity:
     changes: tuple[Change, ...]
 
     def started_at(self, now: datetime) -> datetime:
-        """The start as of `now`: cropping moves it."""
+        """The start as known at `now`; cropping moves it."""
         return self.recorded_at + timedelta(seconds=self._cropped_s(now))
 
     def is_deleted(self, now: datetime) -> bool:
@@ -102,13 +102,13 @@ class Activity:
         return any(change.deletes for change in self._done(now))
 
     def document(self, now: datetime) -> dict[str, Any]:
-        """What the API says about it at `now`."""
+        """The document that the API returns at `now`."""
         document = dict(self.uploaded)
         started_at, cropped_s = self.started_at(now), self._cropped_s(now)
         local = started_at.astimezone(self.zone)
         offset = local.utcoffset() or timedelta()
         document["start_date"] = f"{started_at:%Y-%m-%dT%H:%M:%SZ}"
-        document["start_date_local"] = f"{local:%Y-%m-%dT%H:%M:%SZ}"  # Strava's: a local time with a Z
+        document["start_date_local"] = f"{local:%Y-%m-%dT%H:%M:%SZ}"  # Like Strava: a local time with a Z.
         document["utc_offset"] = offset.total_seconds()
         age = (now - self.recorded_at) / timedelta(days=KUDOS_GROW_DAYS)
         document["kudos_count"] = int(self.kudos * min(1.0, max(0.0, age)))
@@ -131,16 +131,16 @@ class Activity:
 
 
 class ActivityHistory:
-    """All activities of `days` days from `start`; more days add to it and change nothing in it."""
+    """All activities of `days` days from `start`; more days add activities and change none."""
 
     def __init__(self, seed: int, start: date, days: int, activities_per_day: float) -> None:
         """Draw the history."""
         self.activities = tuple(_recorded(seed, start, days, activities_per_day))
 
     def visible(self, now: datetime, after: float = -inf, before: float = inf) -> list[Activity]:
-        """Activities which have begun and are not deleted, oldest first.
+        """Activities that have begun and are not deleted, oldest first.
 
-        `after` and `before` (epoch seconds) are exclusive.
+        `after` and `before` are in epoch seconds, and exclusive.
         """
         starts = ((activity.started_at(now), activity) for activity in self.activities)
         shown = [
@@ -151,7 +151,7 @@ class ActivityHistory:
         return [activity for _, _, activity in sorted(shown)]
 
     def deleted_ids(self, now: datetime) -> frozenset[int]:
-        """Ids of activities which the athlete has deleted by `now`."""
+        """Ids of activities that the athlete has deleted by `now`."""
         return frozenset(activity.activity_id for activity in self.activities if activity.is_deleted(now))
 
 
@@ -175,7 +175,7 @@ def _activity(draw: Random, day: date, position: int, serial: int) -> Activity:
     changes = tuple(_changes(draw, serial))
     cropped_s = sum(change.cropped_s for change in changes)
     if cropped_s and serial // CROPPED_EVERY % 2 == 0:
-        second = 24 * 3_600 - cropped_s // 2  # the crop moves it over midnight
+        second = 24 * 3_600 - cropped_s // 2  # The crop moves it past midnight.
     recorded_at = datetime.combine(day, time(), UTC) + timedelta(seconds=second)
     return Activity(
         activity_id,
@@ -188,7 +188,7 @@ def _activity(draw: Random, day: date, position: int, serial: int) -> Activity:
 
 
 def _changes(draw: Random, serial: int) -> Iterator[Change]:
-    """Changes that come after the end of the longest activity."""
+    """Changes, all of them after the end of the longest activity."""
     if serial % RENAMED_EVERY == RENAMED_EVERY // 2:
         yield Change(timedelta(minutes=draw.randrange(150, 4_000)), name=draw.choice(LATER_NAMES))
     if serial % CROPPED_EVERY == CROPPED_EVERY // 2:
@@ -198,7 +198,7 @@ def _changes(draw: Random, serial: int) -> Iterator[Change]:
 
 
 def _uploaded(draw: Random, activity_id: int, sport: Sport, place: Place, moving_s: int) -> dict[str, Any]:
-    """The document without what depends on the instant; keys in the order of the API's."""
+    """The document without what depends on the instant, with keys in the order of the API."""
     speed = sport.speed * draw.uniform(0.8, 1.2)
     latitude, longitude = (round(value + draw.uniform(-0.02, 0.02), 15) for value in place[2:])
     is_outdoors = speed > 0 and happens(draw, 0.95)

@@ -1,7 +1,7 @@
-"""The sandbox's Strava: tokens that rotate, pages of activities, two rate windows, bad days.
+"""The sandbox's Strava: rotating tokens, pages of activities, two rate limits, and bad days.
 
-Belongs here: what Strava answers, and the token state it keeps. Not here: the activities
-(`strava_sample.py`), faults on the wire (`api_faults.py`, `api_answers.py`).
+Belongs here: what Strava answers, and the tokens it keeps. Not here: the activities (`strava_sample.py`), faults on the
+wire (`api_faults.py`, `api_answers.py`).
 """
 
 import hashlib
@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
-
-from starlette.requests import Request
-from starlette.routing import Route
 
 from engagement_assets.sandbox.api_answers import Answer, Call, Endpoint, RequestRecord
 from engagement_assets.sandbox.api_faults import FaultKind, Faults
 from engagement_assets.sandbox.strava_sample import ActivityHistory
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
 OAUTH_PATH, API_PATH = "/strava/oauth", "/strava/api/v3"
 CLIENT_ID, CLIENT_SECRET = "12345", "sandbox-client-secret"
-FIRST_REFRESH_TOKEN = "sandbox-first-refresh-token"  # noqa: S105 - as above
+FIRST_REFRESH_TOKEN = "sandbox-first-refresh-token"  # noqa: S105 - opens nothing but the sandbox
 ACCESS_TOKEN_LIFE_S = 21_600
 DEFAULT_PER_PAGE, LARGEST_PER_PAGE = 30, 200
 WIDEST_WINDOW = (("after", -inf), ("before", inf))
@@ -34,17 +34,17 @@ FIELD_INVALID = "invalid"
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Requests allowed in a quarter hour and in a UTC day: of any kind, and of those that read."""
+    """Requests allowed in a quarter of an hour and in a UTC day: `overall` and for reading."""
 
     overall: tuple[int, int] = (200, 2_000)
     read: tuple[int, int] = (100, 1_000)
 
 
 class TokenStore:
-    """Which tokens are valid; kept in a private file if there is a path, so that a restart keeps them."""
+    """The valid tokens; with a path they are kept in a private file and survive a restart."""
 
     def __init__(self, seed: int, path: Path | None) -> None:
-        """The state of the file; without one, the first refresh token and no access token."""
+        """Read the file; without one, only the first refresh token is valid."""
         self.refresh_token = FIRST_REFRESH_TOKEN
         self.expiry_by_access_token: dict[str, int] = {}
         self._issued = 0
@@ -56,11 +56,11 @@ class TokenStore:
             self.expiry_by_access_token = state["expiry_by_access_token"]
 
     def drawn(self, kind: str) -> str:
-        """The token that is issued next, 40 characters as Strava's."""
+        """The token to issue next, 40 characters long like Strava's."""
         return hashlib.sha256(f"{self._seed}:{kind}:{self._issued}".encode()).hexdigest()[:40]
 
     def issue(self, access_token: str, expires_at: int, refresh_token: str) -> None:
-        """Make the tokens valid from now on; another refresh token is dead at once."""
+        """Make these tokens valid; the refresh token before them is dead at once."""
         self.refresh_token = refresh_token
         self.expiry_by_access_token[access_token] = expires_at
         self._issued += 1
@@ -72,11 +72,11 @@ class TokenStore:
             "expiry_by_access_token": self.expiry_by_access_token,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._path.with_name(f"{self._path.name}.new")
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        draft = self._path.with_name(f"{self._path.name}.new")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             json.dump(state, file)
-        aside.replace(self._path)
+        draft.replace(self._path)
 
 
 class StravaService:
@@ -90,9 +90,6 @@ class StravaService:
         self.faults = faults
         self.tokens = tokens
         self.limits = RateLimits()
-        self.rotates_refresh_token = True
-        # Else a refresh token is replaced only when the whole answer has been sent.
-        self.rotates_before_answering = False
         self.has_activity_scope = True
         self.is_inactive = False
         self.requests: list[RequestRecord] = []
@@ -101,26 +98,26 @@ class StravaService:
         self._served: dict[int, dict[str, Any]] = {}
         self._shifts: Counter[tuple[str | None, ...]] = Counter()
 
-    def routes(self) -> list[Route]:
-        """Both routes, below `OAUTH_PATH` and `API_PATH`."""
-        return [
-            Route(f"{OAUTH_PATH}/token", self._endpoint(self._token), methods=["POST"]),
-            Route(f"{API_PATH}/athlete/activities", self._endpoint(self._activities), methods=["GET"]),
-        ]
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Both endpoints by their paths, below `OAUTH_PATH` and `API_PATH`."""
+        return {
+            f"{OAUTH_PATH}/token": self._endpoint("POST", self._token),
+            f"{API_PATH}/athlete/activities": self._endpoint("GET", self._activities),
+        }
 
     def served_activities(self) -> dict[int, dict[str, Any]]:
-        """The document of each activity as it was sent last, whole."""
+        """The document of each activity as it was last sent in full."""
         return dict(self._served)
 
     def deleted_ids(self) -> frozenset[int]:
-        """Ids of activities that the athlete has deleted by now, served before or not."""
+        """Ids of all activities that the athlete has deleted by now, whether served before or not."""
         return self.history.deleted_ids(self._clock())
 
-    def _endpoint(self, answer: Callable[[Call], Answer]) -> Endpoint:
-        return Endpoint(answer, _impossible_faults, self.faults, self._clock, self.requests)
+    def _endpoint(self, method: str, answer: Callable[[Call], Answer]) -> Endpoint:
+        return Endpoint(method, answer, _impossible_faults, self.faults, self._clock, self.requests)
 
     def _token(self, call: Call) -> Answer:
-        given = _token_parameters(call)
+        given = dict(parse_qsl(call.body.decode(errors="replace")))
         if call.fault is FaultKind.TOO_MANY_REQUESTS:
             return self._too_many_requests("rate limit")
         if (given.get("client_id"), given.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
@@ -130,7 +127,7 @@ class StravaService:
         if given.get("refresh_token") != self.tokens.refresh_token:
             return self._error(400, "Bad Request", "RefreshToken", "refresh_token", FIELD_INVALID)
         access_token = self.tokens.drawn("access")
-        refresh_token = self.tokens.drawn("refresh") if self.rotates_refresh_token else self.tokens.refresh_token
+        refresh_token = self.tokens.drawn("refresh")
         expires_at = int(self._clock().timestamp()) + ACCESS_TOKEN_LIFE_S
         content = {
             "token_type": "Bearer",
@@ -139,9 +136,6 @@ class StravaService:
             "expires_in": ACCESS_TOKEN_LIFE_S,
             "refresh_token": refresh_token,
         }
-        if self.rotates_before_answering:
-            self.tokens.issue(access_token, expires_at, refresh_token)
-            return Answer(200, content, self._rate_headers())
         return Answer(
             200,
             content,
@@ -176,10 +170,10 @@ class StravaService:
         )
 
     def _shift(self, call: Call, page: int) -> int:
-        """By how many activities this list has moved on since its first page was read.
+        """By how many places this list has moved since its first page was read.
 
-        As when one is uploaded meanwhile: the last one of a page comes first on the next, and all
-        later pages move with it, so that none is lost.
+        It moves as if an activity had been uploaded meanwhile: the last one of a page comes first on the next page,
+        and so do those of all later pages, so that none is lost.
         """
         query = call.request.query_params
         listing = tuple(query.get(name) for name in ("before", "after", "per_page"))
@@ -205,11 +199,11 @@ class StravaService:
         return self._too_many_requests("read rate limit") if _is_over(used, self.limits.read) else None
 
     def _usage(self, now: datetime) -> tuple[int, int]:
-        """Requests in the quarter hour and the day of `now`; refused ones count as well."""
+        """Requests in the quarter of an hour and the day of `now`; refused ones count too."""
         return self._used[_quarter_hour(now)], self._used[now.date()]
 
     def _rate_headers(self) -> dict[str, str]:
-        used = _pair(self._usage(self._clock()))  # every counted request reads
+        used = _pair(self._usage(self._clock()))  # Every counted request is a read.
         return {
             "X-RateLimit-Limit": _pair(self.limits.overall),
             "X-RateLimit-Usage": used,
@@ -225,20 +219,9 @@ class StravaService:
         return Answer(status, content, self._rate_headers())
 
 
-def _impossible_faults(request: Request) -> tuple[FaultKind, ...]:
-    """Only a page after the first can repeat an id of the one before."""
+def _impossible_faults(request: "Request") -> tuple[FaultKind, ...]:
+    """Only a page after the first can repeat an id of the page before."""
     return (FaultKind.REPEATED_ID,) if request.query_params.get("page", "1") == "1" else ()
-
-
-def _token_parameters(call: Call) -> dict[str, str]:
-    """What was posted, as a form or as JSON; nothing, if it is neither."""
-    if call.request.headers.get("content-type", "").startswith("application/json"):
-        try:
-            given = json.loads(call.body)
-        except ValueError:
-            return {}
-        return {name: str(value) for name, value in given.items()} if isinstance(given, dict) else {}
-    return dict(parse_qsl(call.body.decode(errors="replace")))
 
 
 def _quarter_hour(now: datetime) -> datetime:

@@ -1,7 +1,7 @@
-"""Events of the sandbox's B2B product: what happened on a date, and when the service knows of it.
+"""Events of the sandbox's B2B product: what happened on a date, and when the service learns of it.
 
-Belongs here: the events from a seed, and what is wrong with some. Not here: the service which
-hands them out (`user_events_service.py`).
+Belongs here: the events from a seed, and what is wrong with some of them. Not here: the service that returns them
+(`user_events_service.py`).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from engagement_assets.sandbox.sample_draws import broken_due, due, happens
 
 # Rates in 100,000 events.
 BROKEN_RATE = 500
-DUPLICATE_RATE = 1_000  # exact ones, and as many with a newer upload
+DUPLICATE_RATE = 1_000  # Exact ones, and as many again with a newer upload.
 SAME_MOMENT_RATE = 1_000
 LATE_RATE = 2_000
 LATEST_DAYS = 3
@@ -45,7 +45,7 @@ MS_PER_DAY = 86_400_000
 
 @dataclass(frozen=True)
 class ProductUser:
-    """One user of a customer: who they are in every event of theirs."""
+    """One user of a corporation, as they appear in each of their events."""
 
     user_id: str
     amp_id: int
@@ -56,17 +56,17 @@ class ProductUser:
 
 @dataclass(frozen=True)
 class KnownEvent:
-    """An event's document, and when the service learns of it."""
+    """An event's document, and the instant from which the service knows it."""
 
     known_from: datetime
     document: dict[str, Any]
 
 
 class EventHistory:
-    """Events of `days` days from `start`; each day is drawn on its own."""
+    """Events of `days` days from `start`, each day drawn on its own."""
 
     def __init__(self, seed: int, start: date, days: int, events_per_day: int) -> None:
-        """The history; a day is drawn when it is asked for."""
+        """Draw the users; a day's events are drawn when they are requested."""
         self._seed = seed
         self._start = start
         self._days = days
@@ -75,7 +75,7 @@ class EventHistory:
         self._drawn = lru_cache(maxsize=64)(self._draw)
 
     def events(self, day: date, now: datetime) -> list[dict[str, Any]]:
-        """The events dated `day` that the service knows of at `now`."""
+        """The events of `day` that the service knows at `now`."""
         index = (day - self._start).days
         if not 0 <= index < self._days:
             return []
@@ -165,7 +165,7 @@ def _users(draw: Random, start: date) -> tuple[ProductUser, ...]:
 
 
 def _at_the_same_moment(draw: Random, event: KnownEvent, serial: int) -> KnownEvent:
-    """Another event of the same device at the same time: of another type, or only of another path."""
+    """Another event of the same device at the same time, with another type or only another path."""
     document = dict(event.document)
     for name in ("insert_id", "uuid"):
         if name in document:
@@ -178,7 +178,7 @@ def _at_the_same_moment(draw: Random, event: KnownEvent, serial: int) -> KnownEv
 
 
 def _uploaded_again(draw: Random, event: KnownEvent) -> KnownEvent:
-    """The same event, uploaded once more some hours later with a newer status of its user."""
+    """The same event, uploaded again some hours later with a newer status of its user."""
     known_from = event.known_from + timedelta(milliseconds=draw.randrange(1_000, 20_000_000))
     properties = event.document["user_properties"] | {"user_status": "suspended"}
     server_upload_time = _stamp(draw, int(known_from.timestamp() * 1_000))
@@ -197,7 +197,7 @@ def _damaged(event: KnownEvent, defect: str) -> KnownEvent:
 
 
 def _stamp(draw: Random, at_ms: int) -> int:
-    """Epoch seconds or milliseconds: the clients do not agree."""
+    """Epoch seconds or milliseconds; clients differ."""
     return at_ms // 1_000 if happens(draw, 0.3) else at_ms
 
 

@@ -1,21 +1,21 @@
-"""The sandbox's user-events service: a day's events in one answer, or why there is none.
+"""The sandbox's user-events service: one answer with all events of a date, or the reason why there is none.
 
-Belongs here: what the service answers. Not here: the events (`user_events_sample.py`), faults on
-the wire (`api_faults.py`, `api_answers.py`).
+Belongs here: what the service answers. Not here: the events (`user_events_sample.py`), faults on the wire
+(`api_faults.py`, `api_answers.py`).
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
-
-from starlette.requests import Request
-from starlette.routing import Route
+from typing import TYPE_CHECKING, Any
 
 from engagement_assets.sandbox.api_answers import Answer, Call, Endpoint, RequestRecord
 from engagement_assets.sandbox.api_faults import FaultKind, Faults
 from engagement_assets.sandbox.user_events_sample import EventHistory
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 EVENTS_PATH = "/user-events/v1/events"
 API_TOKEN = "sandbox-api-token"  # noqa: S105 - opens nothing but the sandbox
@@ -24,7 +24,7 @@ ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class UserEventsService:
-    """Answers as the service does; its public attributes may be set at any time."""
+    """Answers as the real service does; its public attributes may be set at any time."""
 
     def __init__(self, history: EventHistory, clock: Callable[[], datetime], faults: Faults) -> None:
         """A service without a limit on requests."""
@@ -36,13 +36,13 @@ class UserEventsService:
         self._used: Counter[datetime] = Counter()
         self._served: dict[date, list[dict[str, Any]]] = {}
 
-    def routes(self) -> list[Route]:
-        """The one route, at `EVENTS_PATH`."""
-        endpoint = Endpoint(self._events, _impossible_faults, self.faults, self._clock, self.requests)
-        return [Route(EVENTS_PATH, endpoint, methods=["GET"])]
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The one endpoint, by its path."""
+        endpoint = Endpoint("GET", self._events, _impossible_faults, self.faults, self._clock, self.requests)
+        return {EVENTS_PATH: endpoint}
 
     def served_events(self) -> dict[date, list[dict[str, Any]]]:
-        """Per date the documents as they were sent last, whole; none for a date answered as empty."""
+        """The documents of each date as they were last sent in full; an empty list for a date without events."""
         return dict(self._served)
 
     def _events(self, call: Call) -> Answer:
@@ -55,7 +55,7 @@ class UserEventsService:
             return _too_many_requests(1)
         if self.requests_per_minute is not None and self._used[minute] > self.requests_per_minute:
             return _too_many_requests(60 - now.second)
-        day = _asked_date(call.request)
+        day = _requested_date(call.request)
         if day is None:
             problem = {"loc": ["query", "date"], "msg": "invalid date format", "type": "value_error.date"}
             return Answer(422, {"detail": [problem]})
@@ -71,7 +71,7 @@ def _too_many_requests(retry_after_s: int) -> Answer:
     return Answer(429, {"detail": "Too many requests"}, {"Retry-After": str(retry_after_s)})
 
 
-def _asked_date(request: Request) -> date | None:
+def _requested_date(request: "Request") -> date | None:
     text = request.query_params.get("date", "")
     try:
         return date.fromisoformat(text) if ISO_DATE.fullmatch(text) else None
@@ -79,6 +79,6 @@ def _asked_date(request: Request) -> date | None:
         return None
 
 
-def _impossible_faults(_: Request) -> tuple[FaultKind, ...]:
-    """There are no pages here."""
+def _impossible_faults(_: "Request") -> tuple[FaultKind, ...]:
+    """This service has no pages, so no page can repeat an id."""
     return (FaultKind.REPEATED_ID,)

@@ -144,7 +144,7 @@ def is_personal(column: str) -> bool:
 def _shown_columns(
     node: Mapping[str, Any], found: Sequence[str], manifest: Mapping[str, Any], table: str
 ) -> Sequence[str]:
-    models = (item for item in manifest["nodes"].values() if f"{item['config'].get('schema')}.{item['name']}" == table)
+    models = (item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
     model = next(models)
     wanted = {*grain(manifest, model["unique_id"]), node.get("column_name")}
     return [name for name in found if name in wanted or name not in model["columns"]] or found

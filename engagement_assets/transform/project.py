@@ -140,7 +140,7 @@ def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
         for node in content["nodes"].values():
             if node["resource_type"] in {"model", "seed"} and node["columns"]:
                 columns = ", ".join(
-                    f"{name} {column['data_type'] or 'varchar'}" for name, column in node["columns"].items()
+                    f"{name} {column['data_type'] or 'string'}" for name, column in node["columns"].items()
                 )
                 connection.execute(f"create schema if not exists {node['schema']}")
                 connection.execute(f"create table {node['schema']}.{node['alias']} ({columns})")

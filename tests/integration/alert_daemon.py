@@ -144,7 +144,7 @@ def _change_alerting(clock_ahead: timedelta) -> None:
 
 
 def _die_before_a_step(survived: Collection[str], telling: Connection) -> None:
-    """Kill the process group before the first step that is new; tell which, or that a tick had none."""
+    """Kill the process group before the first step that is new; report which, or that a tick had none."""
     has_beaten = False
     connect = sqlite3.connect
 

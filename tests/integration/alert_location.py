@@ -1,4 +1,4 @@
-"""A small code location with the project's alert sensor: its checks find what a run's tags tell them to find.
+"""A small code location with the project's alert sensor: the tags of a run say what its checks find.
 
 Belongs here: assets and checks for tests of alerts, and running them. Not here: what a test expects.
 """
@@ -34,15 +34,15 @@ class Fails:
     sentence: str = "3 rows are wrong"
 
 
-# Another thing that a run can tell a check: to pass, since there is nothing to judge.
+# A run can also make a check pass because it has nothing to judge.
 NOT_JUDGED = Fails(severity="not judged")
 
 
 def _result(check: str, key: dg.AssetKey, tags: Mapping[str, str]) -> dg.AssetCheckResult:
     metadata: dict[str, Any]
-    told = json.loads(tags.get(VERDICTS_TAG, "{}")).get(check)
+    reported = json.loads(tags.get(VERDICTS_TAG, "{}")).get(check)
     by_day = key != TABLE
-    found = Fails(**told) if told else None
+    found = Fails(**reported) if reported else None
     if found and found.severity == NOT_JUDGED.severity:
         metadata = {check_metadata.FAILING_DAYS: [], check_metadata.NOT_JUDGED: True}
         return dg.AssetCheckResult(passed=True, asset_key=key, check_name=check, metadata=metadata)

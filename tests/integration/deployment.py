@@ -81,9 +81,7 @@ class Deployment:
             f"""
             select table_schema || '.' || table_name, list(column_name order by ordinal_position)
             from information_schema.columns
-            where
-                table_schema in ({", ".join(f"'{schema}'" for schema in schemas)})
-                and table_name <> 'mobile_session_aliases' -- a log of the builds themselves
+            where table_schema in ({", ".join(f"'{schema}'" for schema in schemas)})
             group by all order by all
             """,
             published=published,

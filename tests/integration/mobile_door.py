@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.raw_mobile import raw_mobile_assets
-from engagement_assets.extract.mobile import MOBILE_EVENTS
+from engagement_assets.assets.raw_assets import raw_assets
+from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.resources import ApiClients
@@ -64,7 +64,7 @@ class MobileDoor:
 
         with dg.DagsterInstance.ephemeral() as instance:
             return dg.materialize(
-                [raw_mobile_assets(own), downstream],
+                [*raw_assets(MOBILE, own), downstream],
                 instance=instance,
                 resources={"settings": own, "api_clients": ApiClients(own)},
                 tags={RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()},

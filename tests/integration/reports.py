@@ -1,4 +1,4 @@
-"""A published warehouse of all five sources, reports made of it, and a browser to read them.
+"""A published warehouse of all sources, its reports, and a browser to read them.
 
 Belongs here: what the tests of the report share. Not here: what a report must show.
 """
@@ -20,11 +20,11 @@ from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.report.build import Report, write_report
-from engagement_assets.report.evidence import CheckState, Evidence
+from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, CheckState
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.sources import AREAS, SOURCES
+from engagement_assets.sources import AREAS, AUDIT, SOURCES
 from engagement_assets.transform.publish import publish_schemas
 from tests.integration.services import FIRST_DAY, services
 from tests.integration.warehouse_builder import WarehouseBuilder
@@ -34,7 +34,7 @@ LAST_DAY = date(2024, 1, 15)
 DAYS = 15
 MAX_CELLS = 20_000
 MIN_USERS = 5
-EVIDENCE = Evidence(
+STATES = ChecksAndAlerts(
     checks=(
         CheckState("learning/engagement_daily", "adds_up", "passed", "2024-03-01T10:00:00+00:00"),
         CheckState("raw_runna/activities", "reconciles", "failed", "2024-03-01T10:00:00+00:00", 3, "2024-01-09"),
@@ -50,7 +50,7 @@ EVIDENCE = Evidence(
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was published of all five sources, the lake that it is made of, and a report."""
+    """What was published from all sources, the lake that it was built from, and a report."""
 
     published: Path
     lake: Path
@@ -58,9 +58,9 @@ class Loaded:
 
 
 def load_sources(folder: Path, manifest: Manifest) -> Loaded:
-    """Sample data of all sources through the raw assets and one dbt build, published, and a report of it.
+    """Load sample data of all sources, build it with dbt at once, publish it, and write a report.
 
-    The graph itself would do the same in twenty steps; that it writes the report is tested elsewhere.
+    The asset graph would do the same in twenty steps. That it writes the report is tested elsewhere.
     """
     with services(folder, activities_per_day=2, events_per_day=40) as running:
         write_sample_landing(
@@ -82,9 +82,9 @@ def load_sources(folder: Path, manifest: Manifest) -> Loaded:
     warehouse = WarehouseBuilder(folder, manifest, folder / "lake")
     warehouse.build(FIRST_DAY, LAST_DAY + timedelta(days=1))
     published = folder / "published.duckdb"
-    schemas = (*(area for area in AREAS), "audit")
+    schemas = (*AREAS, AUDIT)
     publish_schemas(warehouse.warehouse_path, published, schemas, Lake(settings.lake_uri))
-    return Loaded(published, folder / "lake", make_report(published, folder / "report", evidence=EVIDENCE))
+    return Loaded(published, folder / "lake", make_report(published, folder / "report", states=STATES))
 
 
 def make_report(
@@ -93,25 +93,25 @@ def make_report(
     *,
     min_users: int | None = None,
     max_cells: int = MAX_CELLS,
-    evidence: Evidence | None = None,
+    states: ChecksAndAlerts | None = None,
 ) -> Report:
-    """A report of a published warehouse; with `min_users` in publish mode."""
+    """A report of a published warehouse, in publish mode if `min_users` is given."""
     return write_report(
         published,
         folder,
         suppression=None if min_users is None else Suppression(min_users),
-        evidence=evidence or Evidence(),
+        states=states or ChecksAndAlerts(),
         max_cells=max_cells,
     )
 
 
 def chromium() -> str | None:
-    """The Chromium or Chrome of this machine, None where there is none; downloading one would need a network."""
+    """The Chromium or Chrome of this machine, or None; downloading one would need a network."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class ReportPage:
-    """A report in a browser, with what the browser complained of and asked for."""
+    """A report in a browser, with the browser's complaints and requests."""
 
     def __init__(self, browser: Browser, path: Path, fragment: str = "", **context: Any) -> None:
         self.complaints: list[str] = []
@@ -125,13 +125,13 @@ class ReportPage:
         self.open(fragment)
 
     def open(self, fragment: str = "") -> None:
-        """Load the page anew, and wait until it has drawn everything."""
+        """Load the page again and wait until it has drawn everything."""
         self.page.goto("about:blank")
         self.page.goto(self.url + fragment)
         self.page.wait_for_selector("html[data-ready=true]")
 
     def choose(self, section: str, **filters: str) -> None:
-        """Set filters of a section, one after the other, and wait until each has been applied."""
+        """Set filters of a section one by one, and wait until each has been applied."""
         for name, value in filters.items():
             control = self.page.locator(f"#{section} [name={name}]")
             status = self.page.locator(f"#{section} [role=status]")
@@ -144,12 +144,12 @@ class ReportPage:
             status.filter(has_text="figures have rows").wait_for(state="attached")
 
     def options(self, section: str, name: str) -> list[str]:
-        """Values of a filter's options."""
+        """The values of a filter's options."""
         found = self.page.locator(f"#{section} [name={name}] option").evaluate_all("all => all.map(each => each.value)")
         return [str(value) for value in found]
 
     def rows(self, figure: str) -> list[tuple[str | float, ...]]:
-        """The table behind a figure, `section-name`; numbers as they are and not as they are written."""
+        """The table behind a figure (`section-name`), with numbers as values and not as formatted text."""
         root = self.page.locator(f"#{figure}")
         if root.locator("details").evaluate("each => each.hidden"):
             return []
@@ -162,7 +162,7 @@ class ReportPage:
         return [tuple(row) for row in cells]
 
     def csv(self, figure: str) -> str:
-        """What the download of a figure's table holds."""
+        """The text of the CSV download of a figure's table."""
         root = self.page.locator(f"#{figure}")
         root.locator("details").evaluate("each => { each.open = true }")
         with self.page.expect_download() as download:
@@ -171,12 +171,12 @@ class ReportPage:
 
 
 def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Rows of a query over a published warehouse."""
+    """The rows of a query over a published warehouse."""
     with duckdb.connect(str(path), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
 def content_of(path: Path) -> str:
-    """All of a page but its scripts and styles: what it says, and its data."""
+    """A page without its scripts and styles: its text and its data."""
     page = path.read_text(encoding="utf-8")
     return re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""A run in the shell where the alerts cannot work: data is loaded, and the run says that nobody is told."""
+"""A run in the shell where the alerts cannot work: data is loaded, and the run says that nobody is reported."""
 
 from datetime import date
 from pathlib import Path
@@ -26,25 +26,25 @@ def test_the_run_goes_on_and_the_check_of_the_alerts_fails(tmp_path: Path, capsy
     store.write_bytes(b"no database" * 100)
 
     run = here.run(DAY, DAY, ALERTS)
-    told = f"{store} is no store of alerts, or damaged: file is not a database. To go on, move the staged file"
+    reported = f"{store} is damaged or not a store of alerts: file is not a database. To go on, move the file away"
     (check,) = run.checks
     assert (run.success, check.passed) == (True, False)
-    assert (check.description or "").startswith(told)
-    assert f"nobody is told of what fails: {told}" in capsys.readouterr().err
+    assert (check.description or "").startswith(reported)
+    assert f"nobody is told of what fails: {reported}" in capsys.readouterr().err
 
 
-def test_a_slip_in_a_url_is_told_and_the_other_places_get_their_alerts(
+def test_a_mistake_in_a_url_is_reported_and_the_other_places_get_their_alerts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = Deployment(tmp_path)
     here.settings = here.settings.model_copy(update={"alert_urls": SecretStr(f"webhook+https://example.com/{SECRET}")})
     run = here.run(DAY, DAY, ALERTS)
-    told = "URL number 1 of ALERT_URLS gets no alert: it is a webhook, and ALERT_WEBHOOK_SECRET, which signs for it, "
+    reported = "URL number 1 of ALERT_URLS gets no alert: it is a webhook, and ALERT_WEBHOOK_SECRET, "
     (check,) = run.checks
     assert (run.success, check.passed) == (True, False)
-    assert (check.description or "").startswith(told)
+    assert (check.description or "").startswith(reported)
     output = capsys.readouterr()
-    assert output.err.splitlines() == [f"alerts do not go everywhere: {told}is not set"]
+    assert output.err.splitlines() == [f"alerts do not go everywhere: {reported}which signs its messages, is not set"]
     assert "ALERT  ERROR opened: audit/alerts alerts_are_delivered" in output.out
     assert SECRET not in output.out
     assert "alerts_are_delivered" in (here.settings.dagster_home / "alerts" / "alerts.jsonl").read_text(
@@ -78,13 +78,13 @@ def test_whatever_the_alerts_raise_a_run_starts_and_ends_well(
         raise LookupError(SECRET)
 
     monkeypatch.setattr(Alerting, "_work", broken)
-    monkeypatch.setattr("engagement_assets.alerts.heartbeat.signs_of_life", broken)
+    monkeypatch.setattr("engagement_assets.assets.alerts.signs_of_life", broken)
     run = Deployment(tmp_path).run(DAY, DAY, ALERTS)
     (check,) = run.checks
     assert (run.success, check.passed) == (True, False)
-    told = f"the alerts cannot be looked at: LookupError in {Path(__file__).name}, line "
-    assert (check.description or "").startswith(told)
+    reported = f"the state of the alerts cannot be read: LookupError in {Path(__file__).name}, line "
+    assert (check.description or "").startswith(reported)
     output = capsys.readouterr()
-    told = f"nobody is told of what fails: LookupError in {Path(__file__).name}, line "
-    assert [line[: len(told)] for line in output.err.splitlines()] == [told, told]
+    reported = f"nobody is told of what fails: LookupError in {Path(__file__).name}, line "
+    assert [line[: len(reported)] for line in output.err.splitlines()] == [reported, reported]
     assert SECRET not in output.out + output.err

@@ -16,7 +16,6 @@ from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting, AlertsBus
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.heartbeat import signs_of_life
 from engagement_assets.alerts.lineage import Links
-from engagement_assets.alerts.timing import Timing
 from engagement_assets.contracts import check_metadata
 from tests.integration.alert_location import (
     ASSETS,
@@ -34,19 +33,20 @@ from tests.integration.alert_location import (
 pytestmark = pytest.mark.integration
 
 ONE, TWO = "2024-01-01", "2024-01-02"
+REPEAT_AFTER = timedelta(hours=24)
 GRAPH = dg.Definitions(assets=[*ASSETS, raw_notes]).resolve_asset_graph()
 
 
 class Reader:
     """The alerts of a test, with a clock of its own and the file as their only channel."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance, timing: Timing = Timing()) -> None:  # noqa: B008
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.later = timedelta()
         folder.mkdir(parents=True)
         self.path = folder / "alerts.jsonl"
         self.alerting = Alerting(
-            folder, Links("http://ui", "runbook.md"), timing, [FileChannel(self.path)], now=self.now
+            folder, Links("http://ui", "runbook.md"), REPEAT_AFTER, [FileChannel(self.path)], now=self.now
         )
         self.work()
 
@@ -58,7 +58,7 @@ class Reader:
         """One round."""
         return self.alerting.work(self.instance, GRAPH, worker)
 
-    def told(self) -> list[list[tuple[Any, ...]]]:
+    def reported(self) -> list[list[tuple[Any, ...]]]:
         """State, name and partitions of each message since the last time, after a round."""
         seen = len(self.messages())
         self.work()
@@ -94,51 +94,51 @@ def test_a_check_that_had_nothing_to_judge_settles_nothing(
     instance: dg.DagsterInstance, reader: Reader, days: tuple[str, ...]
 ) -> None:
     run(instance, ONE, TWO, holds_00=Fails(days=days))
-    told = days or (f"{ONE} to {TWO}",)
-    assert reader.told() == [[("opened", "holds_00", told)]]
+    reported = days or (f"{ONE} to {TWO}",)
+    assert reader.reported() == [[("opened", "holds_00", reported)]]
     run(instance, ONE, TWO, holds_00=NOT_JUDGED)
-    assert reader.told() == []
+    assert reader.reported() == []
     run(instance, ONE, TWO)
-    assert reader.told() == [[("resolved", "holds_00", told)]]
+    assert reader.reported() == [[("resolved", "holds_00", reported)]]
 
 
-def test_a_blocking_failure_is_told_once_though_its_step_and_run_fail_too(
+def test_a_blocking_failure_is_reported_once_though_its_step_and_run_fail_too(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     run(instance, ONE, TWO, adds_up=Fails())
-    assert reader.told() == [[("opened", "adds_up", (f"{ONE} to {TWO}",))]]
+    assert reader.reported() == [[("opened", "adds_up", (f"{ONE} to {TWO}",))]]
     assert reader.messages()[0]["items"][0]["blocked"]
     run(instance, ONE, TWO)
-    assert reader.told() == [[("resolved", "adds_up", (f"{ONE} to {TWO}",))]]
+    assert reader.reported() == [[("resolved", "adds_up", (f"{ONE} to {TWO}",))]]
 
 
-def test_a_step_that_fails_without_a_check_is_told_once_and_not_the_checks_that_it_kept_from_running(
+def test_a_step_that_fails_without_a_check_is_reported_once_and_not_the_checks_that_it_kept_from_running(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     run(instance, ONE, tags={BREAKS_TAG: "no space left"})
     run(instance, ONE, tags={BREAKS_TAG: "no space left"})
-    assert reader.told() == [[("opened", "toy_table", (ONE,))]]
+    assert reader.reported() == [[("opened", "toy_table", (ONE,))]]
     (message,) = reader.messages()
     assert message["items"][0]["sentence"] == "RuntimeError: no space left"
     assert message["checks_not_run"] == {}
     run(instance, TWO)
-    assert reader.told() == [[("resolved", "toy_table", (ONE,))]]
+    assert reader.reported() == [[("resolved", "toy_table", (ONE,))]]
 
 
-def test_a_run_that_is_killed_is_told_once_and_resolved_by_one_that_comes_to_its_end(
+def test_a_run_that_is_killed_is_reported_once_and_resolved_by_one_that_comes_to_its_end(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     nightly = _nightly()
     killed = instance.create_run_for_job(nightly, tags=dict.fromkeys(RANGE_TAGS, ONE))
-    assert reader.told() == []
+    assert reader.reported() == []
     instance.report_run_failed(killed, "the process of this run was killed")
-    (told,) = reader.told()
-    assert told == [("opened", "nightly", (ONE,))]
+    (reported,) = reader.reported()
+    assert reported == [("opened", "nightly", (ONE,))]
     assert reader.messages()[0]["items"][0]["sentence"].endswith("the process of this run was killed")
     nightly.execute_in_process(instance=instance, partition_key=TWO)
-    assert reader.told() == []
+    assert reader.reported() == []
     nightly.execute_in_process(instance=instance, partition_key=ONE)
-    assert reader.told() == [[("resolved", "nightly", (ONE,))]]
+    assert reader.reported() == [[("resolved", "nightly", (ONE,))]]
 
 
 def _nightly() -> dg.JobDefinition:
@@ -153,13 +153,11 @@ def test_a_cancelled_run_opens_nothing_and_its_checks_that_never_ran_neither(
     assert (reader.work().runs_read, reader.messages()) == (1, [])
 
 
-def test_a_run_that_ended_well_tells_which_of_its_checks_never_ran(
-    instance: dg.DagsterInstance, reader: Reader
-) -> None:
+def test_a_run_that_succeeded_says_which_of_its_checks_never_ran(instance: dg.DagsterInstance, reader: Reader) -> None:
     """Such as a dbt test of a table that has never been built."""
     run = instance.create_run_for_job(_nightly())
     instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "nightly"), run.run_id)
-    assert reader.told() == [[]]
+    assert reader.reported() == [[]]
     (message,) = reader.messages()
     assert (message["title"], message["checks_not_run"]) == (
         "WARN: 1 planned checks never ran",
@@ -186,12 +184,12 @@ def test_a_step_whose_run_was_cancelled_opens_nothing(
     assert (reader.work().runs_read, reader.messages()) == (1, [])
 
 
-def test_a_step_that_was_interrupted_though_nobody_asked_for_it_is_told_by_its_run(
+def test_a_step_that_was_interrupted_although_nobody_asked_for_it_is_reported_by_its_run(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     _interrupt(instance, KeyboardInterrupt, is_asked_for=False)
-    (told,) = reader.told()
-    assert [state for state, *_ in told] == ["opened"]
+    (reported,) = reader.reported()
+    assert [state for state, *_ in reported] == ["opened"]
     (item,) = reader.messages()[0]["items"]
     assert (item["kind"], "interrupted unexpectedly" in item["sentence"]) == ("run", True)
 
@@ -199,40 +197,42 @@ def test_a_step_that_was_interrupted_though_nobody_asked_for_it_is_told_by_its_r
 def test_evaluations_that_belong_to_no_run_are_read_once(instance: dg.DagsterInstance, reader: Reader) -> None:
     _report(instance, "holds_00", passed=False)
     _report(instance, "holds_01", passed=True)
-    assert reader.told() == [[("opened", "holds_00", ())]]
-    assert reader.told() == []
+    assert reader.reported() == [[("opened", "holds_00", ())]]
+    assert reader.reported() == []
     reader.later = timedelta(minutes=6)
-    assert reader.told() == []
+    assert reader.reported() == []
     _report(instance, "holds_00", passed=True)
-    assert reader.told() == [[("resolved", "holds_00", ())]]
+    assert reader.reported() == [[("resolved", "holds_00", ())]]
 
 
-def test_a_check_tells_which_days_it_judged_beyond_those_of_its_run(
+def test_a_check_says_which_days_it_judged_beyond_those_of_its_run(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     days = {check_metadata.FIRST_DAY_JUDGED: "2024-01-01", check_metadata.LAST_DAY_JUDGED: "2024-01-31"}
     _report(instance, "holds_00", passed=False, **{check_metadata.FAILING_DAYS: ["2024-01-15"]}, **days)
-    assert reader.told() == [[("opened", "holds_00", ("2024-01-15",))]]
+    assert reader.reported() == [[("opened", "holds_00", ("2024-01-15",))]]
     later = {check_metadata.FIRST_DAY_JUDGED: "2024-01-16", check_metadata.LAST_DAY_JUDGED: "2024-02-15"}
     _report(instance, "holds_00", passed=True, **{check_metadata.FAILING_DAYS: []}, **later)
-    assert reader.told() == []
+    assert reader.reported() == []
     _report(instance, "holds_00", passed=True, **{check_metadata.FAILING_DAYS: []}, **days)
-    assert reader.told() == [[("resolved", "holds_00", ("2024-01-15",))]]
+    assert reader.reported() == [[("resolved", "holds_00", ("2024-01-15",))]]
 
 
 def test_days_that_are_named_as_an_interval_fail_and_come_right_one_by_one(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     _report(instance, "holds_00", passed=False, **{check_metadata.FAILING_DAYS: ["2024-01-01/2024-01-05"]})
-    assert reader.told() == [[("opened", "holds_00", ("2024-01-01 to 2024-01-05",))]]
+    assert reader.reported() == [[("opened", "holds_00", ("2024-01-01 to 2024-01-05",))]]
     third = {check_metadata.FIRST_DAY_JUDGED: "2024-01-03", check_metadata.LAST_DAY_JUDGED: "2024-01-03"}
     _report(instance, "holds_00", passed=True, **{check_metadata.FAILING_DAYS: []}, **third)
     days = {check_metadata.FIRST_DAY_JUDGED: "2024-01-06", check_metadata.LAST_DAY_JUDGED: "2024-01-06"}
     _report(instance, "holds_00", passed=False, **{check_metadata.FAILING_DAYS: ["2024-01-06"]}, **days)
-    assert reader.told() == [[("still failing", "holds_00", ("2024-01-01 to 2024-01-02", "2024-01-04 to 2024-01-06"))]]
+    assert reader.reported() == [
+        [("still failing", "holds_00", ("2024-01-01 to 2024-01-02", "2024-01-04 to 2024-01-06"))]
+    ]
 
 
-def test_a_run_that_ends_late_does_not_bring_back_what_another_has_mended_since(
+def test_a_run_that_ends_late_does_not_bring_back_what_another_has_fixed_since(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     """Its check ran first; the run then went on with other things."""
@@ -247,7 +247,7 @@ def test_a_run_that_ends_late_does_not_bring_back_what_another_has_mended_since(
         slow.run_id,
     )
     run(instance, ONE, assets=[raw_notes])
-    assert reader.told() == []
+    assert reader.reported() == []
     instance.report_run_canceled(slow)
     assert (reader.work().runs_read, reader.messages()) == (1, [])
 
@@ -257,14 +257,14 @@ def test_a_backfill_waits_for_its_last_run_unless_it_takes_long(instance: dg.Dag
     instance.add_backfill(backfill)
     tags = {"dagster/backfill": "b"}
     run(instance, ONE, assets=[raw_notes], tags=tags, are_legible=Fails(days=(ONE,)))
-    assert reader.told() == []
+    assert reader.reported() == []
     reader.later = timedelta(hours=1)
-    assert reader.told() == [[("opened", "are_legible", (ONE,))]]
+    assert reader.reported() == [[("opened", "are_legible", (ONE,))]]
     reader.later = timedelta()
     run(instance, TWO, assets=[raw_notes], tags=tags, are_legible=Fails(days=(TWO,)))
-    assert reader.told() == []
+    assert reader.reported() == []
     instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_FAILED))
-    assert reader.told() == [[("still failing", "are_legible", (f"{ONE} to {TWO}",))]]
+    assert reader.reported() == [[("still failing", "are_legible", (f"{ONE} to {TWO}",))]]
 
 
 def test_the_first_round_looks_back_a_day(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -280,37 +280,10 @@ def test_a_run_that_is_deleted_before_it_was_read_is_forgotten(instance: dg.Dags
     instance.delete_run(started.run_id)
     reader.work()
     run(instance, ONE, holds_00=Fails(days=(ONE,)))
-    assert reader.told() == [[("opened", "holds_00", (ONE,))]]
+    assert reader.reported() == [[("opened", "holds_00", (ONE,))]]
 
 
-def test_warnings_wait_for_the_digest_of_the_day_and_errors_do_not(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
-    digest_at = (datetime.now(UTC) + timedelta(hours=2)).time()
-    reader = Reader(tmp_path / "alerts", instance, Timing(digest_at=digest_at))
-    run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
-    run(instance, ONE, holds_01=Fails("ERROR", (ONE,)))
-    assert reader.told() == [[("opened", "holds_01", (ONE,))]]
-    reader.later = timedelta(hours=2, minutes=1)
-    assert reader.told() == [[("opened", "holds_00", (ONE,)), ("resolved", "holds_00", (ONE,))]]
-    reader.later = timedelta(hours=24)
-    assert reader.told() == [[("still failing", "holds_01", (ONE,))]]
-    assert reader.told() == []
-
-
-def test_warnings_wait_for_the_end_of_the_quiet_hours_and_errors_do_not(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
-    begun, over = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=3)
-    reader = Reader(tmp_path / "alerts", instance, Timing(quiet_from=begun.time(), quiet_until=over.time()))
-    run(instance, ONE, holds_00=Fails("WARN", (ONE,)))
-    run(instance, TWO, holds_01=Fails("ERROR", (TWO,)))
-    assert reader.told() == [[("opened", "holds_01", (TWO,))]]
-    reader.later = timedelta(hours=3)
-    assert reader.told() == [[("opened", "holds_00", (ONE,))]]
-
-
-def test_the_check_of_the_alerts_passes_while_they_work_and_tells_when_they_have_stopped(
+def test_the_check_of_the_alerts_passes_while_they_work_and_fails_when_they_have_stopped(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     def troubles(*, daemon_expected: bool) -> list[str]:
@@ -340,7 +313,7 @@ def test_where_nobody_ever_asked_for_alerts_only_a_launched_run_misses_them(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     run(instance, ONE)
-    never = Alerting(tmp_path / "never", Links("", ""), Timing(), [])
+    never = Alerting(tmp_path / "never", Links("", ""), REPEAT_AFTER, [])
     now = datetime.now(UTC) + timedelta(days=1)
     assert signs_of_life(never, instance, now, daemon_expected=False).troubles == []
     assert signs_of_life(never, instance, now, daemon_expected=True).troubles == [
@@ -357,11 +330,11 @@ def test_two_processes_do_not_do_the_same_work(instance: dg.DagsterInstance, rea
 
     channel = Again(reader.path)
     run(instance, ONE, adds_up=Fails())
-    Alerting(reader.alerting.folder, Links("", ""), Timing(), [channel]).work(instance, GRAPH, SHELL)
+    Alerting(reader.alerting.folder, Links("", ""), REPEAT_AFTER, [channel]).work(instance, GRAPH, SHELL)
     assert channel.tried
 
 
-def test_the_lines_of_a_description_are_told_as_one_with_a_mark_between_them(
+def test_the_lines_of_a_description_are_shown_as_one_with_a_mark_between_them(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:
     run(instance, ONE, TWO, holds_00=Fails(days=(ONE, TWO), sentence=f"{ONE}: 3 are wrong\n{TWO}: 4 are wrong"))
@@ -369,7 +342,7 @@ def test_the_lines_of_a_description_are_told_as_one_with_a_mark_between_them(
     assert reader.messages()[0]["items"][0]["sentence"] == f"{ONE}: 3 are wrong; {TWO}: 4 are wrong"
 
 
-def test_the_severity_of_a_warning_is_told(instance: dg.DagsterInstance, reader: Reader) -> None:
+def test_the_severity_of_a_warning_is_reported(instance: dg.DagsterInstance, reader: Reader) -> None:
     evaluation = AssetCheckEvaluation(
         asset_key=TABLE, check_name="adds_up", passed=False, severity=AssetCheckSeverity.WARN
     )

@@ -14,11 +14,11 @@ import dagster as dg
 import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+from engagement_assets.extract.strava.extraction.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from pydantic import SecretStr
 
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.extract.pseudonyms import pseudonym
-from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.settings import Settings
 from engagement_assets.transform.project import manifest as dbt_manifest
 from tests.integration.warehouse_builder import WarehouseBuilder
@@ -175,7 +175,7 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
     )
     assert told(found, "unique_fct__strava_activities_activity_id") == (
         "strava.fct__strava_activities: 6 failing rows against “activity_id is unique”. "
-        "An activity twice would be counted twice in every figure.",
+        "A duplicate activity would be counted twice everywhere.",
         "ERROR",
         6,
         [{"activity_id": number, "n_records": 2} for number in range(1, 6)],
@@ -183,7 +183,7 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
     )
     assert told(found, "strava_workout_types_are_known") == (
         "strava.fct__strava_activities: 1 failing row against “strava workout types are known”. "
-        "Strava has a new kind of workout; its runs are counted under `unknown`.",
+        "Strava has a new kind of workout, whose runs are counted under `unknown`.",
         "WARN",
         1,
         [{"workout_type_name": "fartlek", "n_records": 2}],

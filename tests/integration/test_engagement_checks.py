@@ -121,6 +121,7 @@ def test_the_unit_tests_of_the_models_pass(four_weeks: WarehouseBuilder) -> None
             ],
             [
                 "assert_every_unit_is_in_its_week_once",
+                "weekly_engagement_agrees_with_itself",
                 "weekly_engagement_is_of_known_sources",
             ],
         ),

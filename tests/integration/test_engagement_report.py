@@ -1,9 +1,11 @@
-"""The report's content: nobody is named in it, publish mode hides the few, and the asset leaves it where it says.
+"""The report's content: it names nobody, publish mode hides numbers about few, and the asset writes it where it says.
 
-Belongs here: what is in the file, by Python and SQL. Not here: how a browser shows it (see `test_report_page.py`).
+Belongs here: what is in the file, checked with Python and SQL. Not here: how a browser shows it
+(`test_report_page.py`).
 """
 
 import base64
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,7 +15,6 @@ from typing import Any
 import altair as alt
 import dagster as dg
 import duckdb
-import numpy as np
 import pandas as pd
 import pytest
 from dbt.contracts.graph.manifest import Manifest
@@ -30,7 +31,7 @@ from engagement_assets.report.sections.mobility import mobility
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import CONFIG
 from engagement_assets.settings import Settings
-from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, content_of, make_report, query
+from tests.integration.reports import MIN_USERS, STATES, Loaded, content_of, make_report, query
 from tests.integration.services import FIRST_DAY
 
 pytestmark = pytest.mark.integration
@@ -54,7 +55,7 @@ def section(report: Report, name: str) -> Section:
 
 
 def personal_ids(loaded: Loaded) -> set[str]:
-    """Every id and name of a person, device, session or personal activity, also of children, who are in no table."""
+    """Every id and name of a person, device, session or personal activity; also of children, whom no table has."""
     found: set[str] = set()
     with duckdb.connect(str(loaded.published), read_only=True) as connection:
         for schema, columns in PERSONAL.items():
@@ -76,7 +77,7 @@ def personal_ids(loaded: Loaded) -> set[str]:
 
 
 def ids_in(content: str, ids: set[str]) -> set[str]:
-    """The ids that stand in a text as words of their own; word by word, since there are thousands of them.
+    """The ids that are separate words of a text, found word by word, since there are thousands of them.
 
     A short number is an id only as a text: as a number it is a count.
     """
@@ -132,7 +133,7 @@ def test_every_mart_with_a_chart_is_built_where_its_picture_is_drawn(loaded: Loa
 
 
 def materialized_with_pictures(tmp_path: Path, warehouse: Path) -> dg.ExecuteInProcessResult:
-    """Two marts of Strava, as a build of the area's marts over this warehouse would materialize them."""
+    """Materialize two marts of Strava as a build of the area's marts over this warehouse does."""
     settings = Settings(
         _env_file=None, landing_uri=str(tmp_path / "landing"), lake_uri=str(tmp_path / "lake"), warehouse_path=warehouse
     )
@@ -162,7 +163,7 @@ def test_a_mart_is_materialized_with_its_picture(loaded: Loaded, tmp_path: Path)
 
 
 @pytest.mark.parametrize("defect", ["missing_tables", "no_database"])
-def test_a_mart_without_what_its_picture_needs_is_materialized_and_this_is_told(
+def test_a_mart_without_what_its_picture_needs_is_materialized_with_a_warning(
     tmp_path: Path, defect: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     warehouse = tmp_path / "warehouse.duckdb"
@@ -185,12 +186,12 @@ def test_a_chart_that_vega_cannot_draw_is_an_error() -> None:
 
 
 def residuals(shown: pd.DataFrame, cells: list[tuple[Any, ...]], keys: list[str]) -> list[tuple[Any, ...]]:
-    """Cells of the marts that a table does not show."""
+    """The cells of the marts that a table does not show."""
     kept = {tuple(row) for row in shown[keys].itertuples(index=False)}
     return [cell for cell in cells if cell[: len(keys)] not in kept]
 
 
-def test_publish_mode_hides_small_slices_and_what_would_tell_them(loaded: Loaded, published_report: Report) -> None:
+def test_publish_mode_hides_small_slices_and_what_would_reveal_them(loaded: Loaded, published_report: Report) -> None:
     slices = section(published_report, "learning").tables["slices"]
     hidden_groups = 0
     for name in ["country_code", "os_name", "app_version", "subscription_status", "activity_type", "collection_id"]:
@@ -202,9 +203,9 @@ def test_publish_mode_hides_small_slices_and_what_would_tell_them(loaded: Loaded
         hidden = residuals(slices[slices["dimension_name"] == name], cells, ["week", "dimension_value"])
         assert all(len(cell[2]) >= MIN_USERS for cell in cells if cell not in hidden)
         for week in {cell[0] for cell in hidden}:
-            unreported = [users for each, _, users in hidden if each == week]
-            # The week's total is shown: what is missing from it is about enough users, or is all of it.
-            assert len({user for users in unreported for user in users}) >= MIN_USERS
+            missing = [users for each, _, users in hidden if each == week]
+            # The week's total is shown, so what is missing from it is about enough users, or is everything.
+            assert len({user for users in missing for user in users}) >= MIN_USERS
             hidden_groups += 1
     assert hidden_groups > 0
     assert (slices["users"] >= MIN_USERS).all()
@@ -246,7 +247,7 @@ def test_publish_mode_hides_small_cells_of_the_other_sections(loaded: Loaded, pu
     for outcome in {outcome for _, outcome, _ in hidden}:
         able = [users for _, each, users in cells if each == outcome and users >= min_users]
         covers = [users for _, each, users in hidden if each == outcome and users >= min_users]
-        # How many sessions had each outcome is known from the weeks.
+        # The weeks reveal how many sessions had each outcome.
         assert covers == [min(able)] if able else not covers
     assert len({outcome for _, outcome, _ in hidden}) > 1
     laps = section(published_report, "training").tables["laps"]
@@ -255,7 +256,7 @@ def test_publish_mode_hides_small_cells_of_the_other_sections(loaded: Loaded, pu
 
 def test_publish_mode_counts_no_records(loaded: Loaded, tmp_path: Path) -> None:
     assert {"loads", "quarantine"} < set(section(loaded.report, "quality").tables)
-    quality = section(make_report(loaded.published, tmp_path, min_users=MIN_USERS, evidence=EVIDENCE), "quality")
+    quality = section(make_report(loaded.published, tmp_path, min_users=MIN_USERS, states=STATES), "quality")
     assert set(quality.tables) == {"checks", "freshness", "alerts"}
     assert [figure.name for figure in quality.figures] == ["checks", "freshness", "alerts", "every_check"]
     assert quality.tables["checks"]["failing_rows"].isna().all()
@@ -266,8 +267,7 @@ def test_strava_starts_lie_on_a_grid_of_a_kilometre(loaded: Loaded) -> None:
     km_per_degree = 111.19
     assert ((places["north"] - places["latitude"]) * km_per_degree >= 1).all()
     east_west = (places["east"] - places["longitude"]) * km_per_degree
-    narrowing = np.cos(np.radians(places["north"]))
-    assert (east_west * narrowing >= 1).all()
+    assert all(km * math.cos(math.radians(north)) >= 1 for km, north in zip(east_west, places["north"], strict=True))
     runs = query(
         loaded.published,
         "select count(*) from strava.fct__strava_activities "
@@ -284,7 +284,7 @@ def test_a_schema_that_is_not_published_says_so(loaded: Loaded, tmp_path: Path) 
     report = make_report(partly, tmp_path)
     (note,) = section(report, "mobility").notes
     assert note == (
-        "Nothing of the schema mobility has been published yet: run `make backfill` with group:mobility selected."
+        "The schema mobility has not been published yet: run `make backfill` with SELECT='+group:mobility'."
     )
     assert section(report, "learning").figures != ()
 
@@ -339,10 +339,10 @@ def test_the_command_writes_the_report(
     assert main() == 0
     page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
     assert "Data up to 2024-01-15; newest load 2" in page
-    assert "What the alerts know cannot be read" not in page
+    assert "The alerts cannot be read" not in page
 
     (tmp_path / "dagster_home" / "alerts").mkdir()
     (tmp_path / "dagster_home" / "alerts" / "alerts.sqlite").write_bytes(b"no database" * 100)
     assert main() == 0
     page = (tmp_path / "report" / "engagement_report.html").read_text(encoding="utf-8")
-    assert "What the alerts know cannot be read; the check alerts_are_delivered says why." in page
+    assert "The alerts cannot be read; the check alerts_are_delivered says why." in page

@@ -61,7 +61,6 @@ def test_the_unit_tests_of_the_models_pass(two_days: WarehouseBuilder) -> None:
 
 
 FACT, WEEKLY = "fct__mobile_sessions", "weekly_booking_conversion"
-ALIASES = "mobile_session_aliases"
 DAYS_CHANGED, SESSIONIZED = "intermediate.int_mobile_days_changed", "intermediate.int_mobile_events_sessionized"
 IN_EXACTLY_ONE = "assert_every_mobile_event_is_in_exactly_one_session"
 NO_OVERLAP = "assert_mobile_sessions_do_not_overlap"
@@ -79,13 +78,12 @@ OF_BEN = "where anonymous_id = 'ben'"
     [
         ([], []),
         (
-            [f"insert into {table} from {table}" for table in (WEEKLY, ALIASES, DAYS_CHANGED, SESSIONIZED)],
+            [f"insert into {table} from {table}" for table in (WEEKLY, DAYS_CHANGED, SESSIONIZED)],
             [
                 IN_EXACTLY_ONE,
                 HOLD_EVERY_EVENT,
                 PAUSES,
                 "mobile_events_sessionized_hold_an_event_once",
-                "mobile_session_aliases_hold_a_replacement_once",
                 "mobile_session_to_events_holds_an_event_once",
                 "unique_int_mobile_days_changed_event_date",
                 WEEKLY_ADDS_UP,
@@ -170,10 +168,9 @@ OF_BEN = "where anonymous_id = 'ben'"
             [
                 f"update {SESSIONIZED} set anonymous_id = null where event_id = 'e'",
                 f"update {SESSIONIZED} set event_date = date '{SUNDAY}' where event_id = 'd'",
-                f"update {ALIASES} set old_session_id = null, reason = null",
                 f"insert into {DAYS_CHANGED} values (null, 1, 1)",
-                f"insert into {SESSIONIZED} (event_id) values ('f')",
-                f"insert into {SESSIONIZED} (session_id) values ('s')",
+                f"insert into {SESSIONIZED} (event_id, position) values ('f', 1)",
+                f"insert into {SESSIONIZED} (session_id, position) values ('s', 1)",
                 f"insert into {WEEKLY} (sessions) values (0)",
                 f"insert into {FACT} (event_count) values (0)",
             ],
@@ -187,8 +184,6 @@ OF_BEN = "where anonymous_id = 'ben'"
                 "not_null_int_mobile_days_changed_event_date",
                 "not_null_int_mobile_events_sessionized_anonymous_id",
                 "not_null_int_mobile_events_sessionized_session_id",
-                "not_null_mobile_session_aliases_old_session_id",
-                "not_null_mobile_session_aliases_reason",
                 "not_null_weekly_booking_conversion_week_start_date",
                 WEEKLY_ADDS_UP,
                 WEEKLY_AGREES,

@@ -1,4 +1,4 @@
-"""Mobility tables between builds: late, earlier and withdrawn events, and what became of the ids that were given up.
+"""Mobility tables between builds: late, earlier and withdrawn events.
 
 Belongs here: one named case each, and the whole against the query that anyone would write. Not here: random sequences
 (see `test_mobility_property.py`) or what one build computes (see the dbt unit tests).
@@ -87,22 +87,8 @@ def sessions(warehouse: WarehouseBuilder) -> dict[tuple[str, ...], date]:
     return days
 
 
-def aliases(warehouse: WarehouseBuilder) -> set[tuple[object, ...]]:
-    """Reason, first event of the session that was given up, and of the one that took its place."""
-    ids: dict[object, str | None] = {None: None}
-    for name in (*EVENTS, "late"):
-        ((session_id,),) = duckdb.execute(f"select md5('session of {name}')").fetchall()
-        ids[session_id] = name
-    return {
-        (reason, ids[old_id], ids[new_id])
-        for reason, old_id, new_id in warehouse.query(
-            "select reason, old_session_id, new_session_id from mobility.mobile_session_aliases"
-        )
-    }
-
-
 def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) -> None:
-    """Every table holds the rows of one full build from the same lake; only the log of builds does not."""
+    """Every table holds the rows of one full build from the same lake."""
     full = WarehouseBuilder(warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder)
     full.warehouse_path.unlink(missing_ok=True)
     full.build(SATURDAY, SUNDAY, MOBILITY)
@@ -126,55 +112,31 @@ def built(three_days: Path, tmp_path: Path, manifest: Manifest) -> WarehouseBuil
 
 
 @pytest.mark.parametrize(
-    ("changes", "given_up", "taken", "told"),
+    ("changes", "gone", "taken"),
     [
         (
             {"late": "2023-01-01 10:10"},
             [("morning",), ("coffee",)],
             {("morning", "late", "coffee"): SUNDAY},
-            {("joined", "coffee", "morning")},
         ),
-        ({"late": "2023-01-01 15:00"}, [], {("late",): SUNDAY}, set()),
-        (
-            {"late": "2023-01-01 09:50"},
-            [("morning",)],
-            {("late", "morning"): SUNDAY},
-            {("start_moved", "morning", "late")},
-        ),
+        ({"late": "2023-01-01 15:00"}, [], {("late",): SUNDAY}),
+        ({"late": "2023-01-01 09:50"}, [("morning",)], {("late", "morning"): SUNDAY}),
         (
             {"late": "2023-01-02 00:10"},
             [("night", "past_midnight")],
             {("night", "past_midnight", "late"): SUNDAY},
-            set(),
         ),
-        (
-            {"night": None},
-            [("night", "past_midnight")],
-            {("past_midnight",): MONDAY},
-            {("start_moved", "night", "past_midnight")},
-        ),
-        (
-            {"morning": None, "coffee": None},
-            [("morning",), ("coffee",)],
-            {},
-            {
-                ("removed", "morning", None),
-                ("removed", "coffee", None),
-            },
-        ),
+        ({"night": None}, [("night", "past_midnight")], {("past_midnight",): MONDAY}),
+        ({"morning": None, "coffee": None}, [("morning",), ("coffee",)], {}),
         (
             {"monday": None, "past_midnight": None},
             [("night", "past_midnight"), ("monday",)],
             {("night",): SUNDAY},
-            {
-                ("removed", "monday", None),
-            },
         ),
         (
             {"late": "2022-12-31 23:59", "second": "2023-01-01 00:13", "third": "2022-12-31 23:44"},
             [],
             {("third",): SATURDAY, ("late", "second"): SATURDAY},
-            set(),
         ),
     ],
     ids=[
@@ -186,15 +148,13 @@ def test_a_changed_day_alters_only_the_sessions_that_it_touches(
     built: WarehouseBuilder,
     manifest: Manifest,
     changes: Mapping[str, str | None],
-    given_up: list[tuple[str, ...]],
+    gone: list[tuple[str, ...]],
     taken: Mapping[tuple[str, ...], date],
-    told: set[tuple[object, ...]],
 ) -> None:
     days = Lake(built).change(changes)
     built.build(min(days), max(days) + ONE_DAY, MOBILITY)
-    kept = {event_ids: day for event_ids, day in SESSIONS.items() if event_ids not in given_up}
+    kept = {event_ids: day for event_ids, day in SESSIONS.items() if event_ids not in gone}
     assert sessions(built) == {**kept, **taken}
-    assert aliases(built) == told
     assert_equal_to_full_build(built, manifest)
 
 
@@ -206,7 +166,6 @@ def test_a_session_that_a_late_event_had_joined_is_split_when_the_event_is_withd
         lake.change({"late": change})
         built.build(SUNDAY, MONDAY, MOBILITY)
     assert sessions(built) == SESSIONS
-    assert aliases(built) == {("joined", "coffee", "morning"), ("split", "morning", "coffee")}
     assert_equal_to_full_build(built, manifest)
 
 

@@ -32,14 +32,13 @@ MODELS = (
     "int_mobile_events_sessionized",
     "fct__mobile_sessions",
     "bdg__mobile_session_to_events",
+    "int_mobile_rides_summed",
+    "int_mobile_sessions_summed",
     "weekly_booking_conversion",
-    "mobile_session_aliases",
 )
 # Over the borders of two weeks and a year.
 FIRST_DAY, DAYS = date(2023, 12, 28), 8
 ONE_DAY = timedelta(days=1)
-
-Replacement = tuple[str, str | None, int]
 
 
 class Arrivals:
@@ -75,34 +74,7 @@ def windows(days: Iterable[date], draw: random.Random, *, whole: bool) -> list[t
     return [(group[0], group[-1] + ONE_DAY) for group in groups]
 
 
-def events_by_session(warehouse: WarehouseBuilder) -> dict[str, set[str]]:
-    """The events of each session, as the bridge has them."""
-    found: dict[str, set[str]] = {}
-    for session_id, event_id in warehouse.query(
-        "select session_id, event_id from mobility.bdg__mobile_session_to_events"
-    ):
-        found.setdefault(str(session_id), set()).add(str(event_id))
-    return found
-
-
-def followed(session_id: str, noted_in: int, replacements: dict[str, list[Replacement]], current: set[str]) -> set[str]:
-    """The sessions that an id leads to which was noted at a change number; none where its events are gone."""
-    ends, open_ids, seen = set(), [(session_id, noted_in)], set()
-    while open_ids:
-        an_id, since = open_ids.pop()
-        if (an_id, since) in seen:
-            continue
-        seen.add((an_id, since))
-        later = [row for row in replacements.get(an_id, []) if row[2] > since]
-        assert an_id in current or later, f"{an_id} is no session, and no alias tells what became of it"
-        ends |= {an_id} & current
-        open_ids += [(new_id, number) for _, new_id, number in later if new_id is not None]
-    return ends
-
-
-def assert_equal_to_full_build(
-    warehouse: WarehouseBuilder, manifest: Manifest, events: list[TimedEvent]
-) -> dict[str, set[str]]:
+def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest, events: list[TimedEvent]) -> None:
     """Every table holds the rows of one full build from the same lake; names a user where they differ."""
     full = WarehouseBuilder(warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder)
     full.build(FIRST_DAY, FIRST_DAY + ONE_DAY, MOBILITY)
@@ -125,8 +97,6 @@ def assert_equal_to_full_build(
             )
     weekly = "mobility.weekly_booking_conversion"
     assert warehouse.rows(weekly) == full.rows(weekly)
-    assert full.rows("mobility.mobile_session_aliases") == []
-    return events_by_session(full)
 
 
 def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
@@ -139,9 +109,7 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
     user has a timeline of their own from the drawn bytes: the pauses between the events, the step in which each event
     arrives, and the one in which a replaced day has it no more. At first all days are read in two windows; each later
     step changes one day, and not its neighbours. Some days are left to later steps, and some builds leave out a model
-    or build one alone. What differs is told by user, with the timeline. For longer: MOBILITY_SEQUENCES=50.
-
-    The ids are followed, too: wherever a session's events are in the end, the ids that it had lead there.
+    or build one alone. A failure names one user, with the timeline. For longer: MOBILITY_SEQUENCES=50.
     """
 
     # A failing sequence is not made smaller: every attempt costs seconds of builds, and the failure names one user.
@@ -159,7 +127,6 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
         day_of_step = [FIRST_DAY + draw.randrange(DAYS) * ONE_DAY for _ in range(STEPS)]
         events = timelines(content, FIRST_DAY, DAYS, day_of_step)
         arrivals = Arrivals(warehouse, events, draw)
-        noted: list[tuple[int, dict[str, set[str]]]] = []
         for step in range(STEPS):
             arrivals.go_to(step)
             for start, end in windows(arrivals.unread_days, draw, whole=step in (0, STEPS - 1)):
@@ -172,24 +139,7 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
                 else:
                     model = draw.choice(MODELS)
                     warehouse.build(start, end, model, full_refresh=draw.random() < 0.5 and model != MODELS[0])
-                [(seen,)] = warehouse.query(
-                    "select change_number from intermediate.consumed_changes "
-                    "where consumer = 'intermediate.int_mobile_events_sessionized'"
-                )
-                assert isinstance(seen, int)
-                noted.append((seen, events_by_session(warehouse)))
-        sessions = assert_equal_to_full_build(warehouse, manifest, events)
-        session_of = {event_id: session_id for session_id, event_ids in sessions.items() for event_id in event_ids}
-        replacements: dict[str, list[Replacement]] = {}
-        for old_id, new_id, number in warehouse.query(
-            "select old_session_id, new_session_id, change_number from mobility.mobile_session_aliases"
-        ):
-            replacement = (str(old_id), None if new_id is None else str(new_id), int(str(number)))
-            replacements.setdefault(str(old_id), []).append(replacement)
-        for seen, sessions_then in noted:
-            for session_id, event_ids in sessions_then.items():
-                ends = followed(session_id, seen, replacements, set(sessions))
-                assert {session_of[event_id] for event_id in event_ids if event_id in session_of} <= ends
+        assert_equal_to_full_build(warehouse, manifest, events)
         shutil.rmtree(folder)
 
     sequence_equals_one_full_build()

@@ -25,7 +25,7 @@ from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import steps as runna_steps
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import UnusableRecordError
-from engagement_assets.extract.runna.source import RUNNA, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.activity import ACTIVITY
@@ -49,7 +49,6 @@ pytestmark = pytest.mark.integration
 DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PLACES = ("dataset", "source_path", "position", "reason_code")
-RUNNA_DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 
 
 class RawLoads:
@@ -387,7 +386,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
 
     assert loads.run(DAY_1, DAY_1, replay=True).success
 
-    found, expected = (item.rows(*RUNNA_DATASETS) for item in (loads, clean))
+    found, expected = (item.rows(*RUNNA.datasets) for item in (loads, clean))
     for key, rows in expected.items():
         assert [item for item in found[key] if kept in item or "runna/activities/2024-01-01/whole.json" in item] == [
             item for item in rows if kept in item or "runna/activities/2024-01-01/whole.json" in item

@@ -1,7 +1,6 @@
-"""The report in a real browser: it renders, its numbers are the marts', and nothing in the data can harm it.
+"""The report in a real browser: it renders, shows the numbers of the marts, and no data can harm it.
 
-Belongs here: what only a browser can tell. Not here: which numbers may be in the file
-(see `test_engagement_report.py`).
+Belongs here: what needs a browser. Not here: which numbers may be in the file (`test_engagement_report.py`).
 """
 
 import csv
@@ -14,7 +13,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.integration.reports import EVIDENCE, MIN_USERS, Loaded, ReportPage, chromium, make_report, query
+from tests.integration.reports import MIN_USERS, STATES, Loaded, ReportPage, chromium, make_report, query
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +31,7 @@ HOSTILE_NAMES = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window; for this module only, since Playwright keeps an event loop in the thread."""
+    """Headless Chromium, for this module only, since Playwright keeps an event loop in the thread."""
     path = chromium()
     if path is None:
         pytest.skip("no chromium on PATH to open the report in: `apt-get install chromium`")
@@ -54,7 +53,7 @@ def opened(loaded: Loaded, browser: Browser) -> ReportPage:
 
 @pytest.fixture
 def report(opened: ReportPage) -> Iterator[ReportPage]:
-    """The report of the run, as it opens; whatever a test does, the browser has nothing to complain of."""
+    """The report as it opens; whatever a test does, the browser must not complain."""
     opened.complaints.clear()
     opened.open()
     yield opened
@@ -149,7 +148,7 @@ def test_distinct_users_are_offered_for_one_filter_and_never_for_two(report: Rep
     report.choose("learning", os_name="iOS")
     assert report.rows("learning-active_users") == []
     text = report.page.locator("#learning-active_users .empty").inner_text()
-    assert text.startswith("Not computed for this slice: distinct users do not add up")
+    assert text.startswith("Not available for this slice: distinct users do not add up")
     assert report.rows("learning-plays") != []
 
 
@@ -172,19 +171,19 @@ def test_a_link_to_a_section_leaves_the_slice_in_the_address(report: ReportPage)
     report.choose("learning", country_code="us")
     report.page.locator("nav a[href='#strava']").click()
     report.page.wait_for_url("**#learning.country_code=us")
-    heading = report.page.locator("#strava h2").bounding_box()
-    assert heading is not None
-    assert heading["y"] < 200
+    box = report.page.locator("#strava h2").bounding_box()
+    assert box is not None
+    assert box["y"] < 200
 
 
-def test_an_address_that_names_no_option_is_passed_over(report: ReportPage) -> None:
+def test_an_address_that_names_no_option_is_ignored(report: ReportPage) -> None:
     before = report.rows("learning-plays")
     report.open("#learning.country_code=%3Cscript%3E&learning.grain=century&learning.first_day=soon&strava.none=1")
     assert report.rows("learning-plays") == before
     assert report.page.locator("#learning [name=grain]").input_value() == "week"
 
 
-def test_a_week_that_is_not_complete_looks_different(report: ReportPage) -> None:
+def test_an_incomplete_week_looks_different(report: ReportPage) -> None:
     dashes = report.page.locator("#learning-plays svg path[aria-roledescription=bar]").evaluate_all(
         "bars => bars.map(bar => bar.getAttribute('stroke-dasharray'))"
     )
@@ -194,11 +193,11 @@ def test_a_week_that_is_not_complete_looks_different(report: ReportPage) -> None
 
 def test_data_quality_shows_checks_alerts_and_quarantine(report: ReportPage, published: Path) -> None:
     assert [row[:3] for row in report.rows("quality-every_check")] == [
-        (check.asset, check.check, check.state) for check in reversed(EVIDENCE.checks)
+        (check.asset, check.check, check.state) for check in reversed(STATES.checks)
     ]
-    assert EVIDENCE.alerts is not None
+    assert STATES.alerts is not None
     assert [row[:4] for row in report.rows("quality-alerts")] == [
-        (alert.state, alert.severity, alert.asset, alert.name) for alert in EVIDENCE.alerts
+        (alert.state, alert.severity, alert.asset, alert.name) for alert in STATES.alerts
     ]
     reasons = "select source, reason_code, count(*) from audit.rejected_records group by all order by all"
     assert sorted(report.rows("quality-quarantine")) == query(published, reasons)
@@ -233,7 +232,7 @@ def test_the_download_holds_what_is_shown(report: ReportPage) -> None:
     ],
 )
 def test_no_cell_of_a_download_is_a_formula(opened: ReportPage, value: object, cell: str) -> None:
-    # Through the debugger's own channel: the page's policy allows no eval.
+    # This goes through the debugger, since the page's policy allows no eval.
     assert opened.page.evaluate("value => window.report.csvCell(value)", value) == cell
 
 
@@ -248,7 +247,7 @@ def test_it_can_be_used_by_keyboard_and_screen_reader(report: ReportPage) -> Non
     names = report.page.locator(".chart svg").evaluate_all("all => all.map(each => each.parentElement.ariaLabel)")
     assert len(names) > 30
     assert all(names)
-    # Each chart is one picture: its marks are not read out, its table is.
+    # Each chart is one picture: screen readers read its table, not its marks.
     assert report.page.locator("#overview").get_by_role("img", name="Growth accounting", exact=True).count() == 1
     report.page.locator("#overview [name=source]").focus()
     report.page.keyboard.press("ArrowDown")
@@ -274,7 +273,7 @@ def test_it_prints_light_and_without_controls(report: ReportPage) -> None:
 def test_nothing_is_cut_off_on_a_phone_or_a_laptop(browser: Browser, loaded: Loaded, width: int) -> None:
     screen = ReportPage(browser, loaded.report.path, viewport={"width": width, "height": 740})
     assert screen.page.evaluate("document.documentElement.scrollWidth") == width
-    # A pixel or two of a letter's side bearing may lie outside.
+    # A letter's side bearing may lie outside by a pixel or two.
     cut_off = screen.page.locator(".chart svg").evaluate_all(
         "all => all.flatMap(svg => { const box = svg.getBoundingClientRect(); return [...svg.querySelectorAll('text')]"
         ".filter(text => { const own = text.getBoundingClientRect(); return text.getAttribute('opacity') !== '0' && "
@@ -320,7 +319,7 @@ def test_a_cube_that_is_too_large_is_coarser_and_says_so(browser: Browser, publi
     (months,) = query(published, "select count(*) from learning.engagement_monthly")[0]
     report = ReportPage(browser, make_report(published, tmp_path, max_cells=months).path)
     assert report.options("learning", "grain") == ["month", "year"]
-    assert "the finest grain is the month" in report.page.locator("#learning").inner_text()
+    assert "the finest grain here is the month" in report.page.locator("#learning").inner_text()
     totals = query(published, f"select {PLAYS} from learning.engagement_daily")[0]
     assert report.rows("learning-totals")[0][:3] == totals
     assert report.rows("learning-plays")[0][:2] == ("2024-01-01", totals[0])

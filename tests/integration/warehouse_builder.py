@@ -121,7 +121,9 @@ class WarehouseBuilder:
         if result.exception:
             raise result.exception
         assert isinstance(result.result, RunExecutionResult)
-        assert len(result.result.results) > 1, f"{select} selects nothing"
+        assert any(node.node.resource_type != "operation" for node in result.result.results), (
+            f"{select} selects nothing"
+        )
         return {
             node.node.name: node.message or ""
             for node in result.result.results

@@ -96,7 +96,6 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "mobility/fct__mobile_sessions",
         "mobility/bdg__mobile_session_to_events",
         "mobility/weekly_booking_conversion",
-        "mobility/mobile_session_aliases",
         "engagement/weekly_engagement",
         "engagement/weekly_retention",
         "audit/ingestion_loads",

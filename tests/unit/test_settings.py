@@ -58,6 +58,22 @@ def test_a_variable_wins_over_the_default(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.warehouse_path == Path("/a/warehouse.duckdb")
 
 
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_settings_that_are_no_longer_read_are_warned_of(
+    is_in_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_in_file:
+        (tmp_path / ".env").write_text("ALERT_QUIET_HOURS=22:00-07:00\nALERT_TIME_ZONE=UTC\nALERT_REPEAT_HOURS=12\n")
+    else:
+        monkeypatch.setenv("ALERT_QUIET_HOURS", "22:00-07:00")
+        monkeypatch.setenv("ALERT_REPEAT_HOURS", "12")
+    with pytest.warns(UserWarning, match="ALERT_QUIET_HOURS") as warned:
+        assert Settings().alert_repeat_hours == 12
+    assert [str(each.message) for each in warned] == [
+        "ALERT_QUIET_HOURS is no longer read: warnings go out at once, like errors"
+    ]
+
+
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSEUDONYM_KEY", "a-very-secret-key")
     settings = Settings()

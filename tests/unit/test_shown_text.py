@@ -1,4 +1,4 @@
-"""Hostile names stay names: on a terminal, in Markdown as a real renderer reads it, in Slack."""
+"""Hostile names stay names: on a terminal, in Markdown as a real renderer reads it."""
 
 import unicodedata
 from datetime import date
@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from engagement_assets.shown_text import as_markdown, as_mrkdwn, markdown_table, shown, shown_lines
+from engagement_assets.shown_text import as_markdown, markdown_table, shown, shown_lines
 
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE_MARKDOWN = [
@@ -115,19 +115,3 @@ def test_a_cell_of_a_table_holds_any_text_and_the_table_keeps_its_shape(text: st
 def test_a_cell_shows_a_bar_and_a_backslash() -> None:
     (_, _, row) = markdown_table(["name"], [["a|b\\|c\\"]]).splitlines()
     assert row == "| `a\\|b\\¦c\\` |"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "<!channel> <@U123> <https://evil.example|click>",
-            "&lt;!channel&gt; &lt;@U123&gt; &lt;https://evil.example|click&gt;",
-        ),
-        ("R&D 'x' \"y\"", "R&amp;D 'x' \"y\""),
-        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        ("<" * 700, "&lt;" * 599 + "…"),
-    ],
-)
-def test_in_slack_a_text_mentions_and_links_nothing(text: str, expected: str) -> None:
-    assert as_mrkdwn(text) == expected

@@ -1,5 +1,5 @@
--- The same users in both tables: the cohorts of a week add up to its active users, and the
--- cohort that begins with it is its new users.
+-- Both tables have the same users: the cohorts of a week add up to its active users, and the cohort
+-- that begins in the week is its new users.
 with
 
 weeks as (

@@ -1,24 +1,5 @@
--- Guards the weeks against units lost or doubled on the way: weeks not rebuilt, rows left
--- behind. Units dated after the newest load are in no week.
-{% set facts = {
-    'runna': ('fct__activities', 'activity_date', 'moving_time_ms', 'true'),
-    'strava': (
-        'fct__strava_activities', 'activity_date', 'moving_time_s * 1000', 'not is_deleted'
-    ),
-    'user_events': ('fct__user_events', 'event_date', 'null', 'true'),
-    'mobile': ('fct__mobile_sessions', 'session_date', 'duration_ms', 'true'),
-    'lingokids': ('fct__activity_exits', 'event_date', 'played_ms', 'true'),
-} %}
-{% set columns = {
-    'activity_date': 'date',
-    'event_date': 'date',
-    'session_date': 'date',
-    'moving_time_ms': 'bigint',
-    'moving_time_s': 'bigint',
-    'duration_ms': 'bigint',
-    'played_ms': 'bigint',
-    'is_deleted': 'boolean',
-} %}
+-- Guards the weeks against units that are lost or counted twice on the way: a week that was not
+-- rebuilt, or rows that were left behind. Units dated after the newest load are in no week.
 with
 
 weeks as (
@@ -27,20 +8,18 @@ weeks as (
 
 ),
 
-facts_summed as (
+units_summed as (
 
-    {% for source, (fact, day, engaged_ms, condition) in facts.items() %}
-        select
-            '{{ source }}' as source,
-            {{ period_start('week', day) }} as week_start_date,
-            count(*) as engagement_units,
-            coalesce(sum({{ engaged_ms }}), 0) as engaged_ms
+    select
+        source,
+        {{ period_start('week', 'active_date') }} as week_start_date,
+        count(*) as engagement_units,
+        coalesce(sum(engaged_ms), 0) as engaged_ms
 
-        from {{ table_or_nothing(ref(fact), columns) }}
-        where {{ condition }}
-        group by {{ period_start('week', day) }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    from {{ ref('int_engagement_units') }}
+    group by
+        source,
+        {{ period_start('week', 'active_date') }}
 
 ),
 
@@ -59,18 +38,18 @@ sources as (
 expected as (
 
     select
-        facts_summed.source,
-        facts_summed.week_start_date,
-        facts_summed.engagement_units,
-        facts_summed.engaged_ms
+        units_summed.source,
+        units_summed.week_start_date,
+        units_summed.engagement_units,
+        units_summed.engaged_ms
 
-    from facts_summed
-    left join sources on facts_summed.source = sources.source
+    from units_summed
+    left join sources on units_summed.source = sources.source
     where
-        facts_summed.week_start_date is not null
+        units_summed.week_start_date is not null
         and (
             sources.newest_loaded_at is null
-            or facts_summed.week_start_date <= sources.newest_loaded_at
+            or units_summed.week_start_date <= sources.newest_loaded_at
         )
 
 ),
@@ -81,7 +60,7 @@ undated as (
         source,
         engagement_units
 
-    from facts_summed
+    from units_summed
     where week_start_date is null
 
 )

@@ -1,6 +1,5 @@
--- Nobody gets lost between two weeks, and no week is missing between two others: the users of
--- the week before are those who return and those who churn. Before the first week there was
--- nobody.
+-- No user is lost between two weeks, and no week is missing between two others: the users of the
+-- week before either return or churn. Before the first week there are no users.
 with
 
 weeks as (

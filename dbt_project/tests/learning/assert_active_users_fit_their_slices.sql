@@ -1,5 +1,6 @@
--- Guards the distinct counts: everybody who played is in at least one value of each dimension,
--- so that all users are at least the largest value's and at most the sum over the values.
+-- Guards the distinct counts: every user who played is in at least one value of each dimension. So
+-- the number of all users is at least that of the largest value, and at most the sum over the
+-- values.
 with
 
 slices as (

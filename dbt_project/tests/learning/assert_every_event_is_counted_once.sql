@@ -1,5 +1,5 @@
--- Guards the fact against events lost or doubled on the way: joins that fan out, days not
--- rebuilt. Gives the days on which the counts differ.
+-- Guards the fact against events that are lost or counted twice: a join that fans out, or a day
+-- that was not rebuilt. Returns the days on which the counts differ.
 with
 
 days_read as (

@@ -1,4 +1,4 @@
--- Guards the ranking: the activities of each grain add up to all plays and all time.
+-- Guards the ranking: in each grain the activities add up to all plays and all time.
 with
 
 all_plays as (

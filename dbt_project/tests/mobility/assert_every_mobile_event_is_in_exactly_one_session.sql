@@ -1,5 +1,6 @@
--- Guards the sessions against events lost or doubled on the way from the lake: of each day that
--- changed last, they have as many events as the lake had, all of them in a session of the fact.
+-- Guards the sessions against events that are lost or counted twice on the way from the lake: for
+-- each day that changed last, the sessions have as many events as the lake had, and all of these
+-- are in a session of the fact.
 {% set days_changed = "select event_date from " ~ ref('int_mobile_days_changed')
     ~ " where change_number = (select max(change_number) from " ~ ref('int_mobile_days_changed') ~ ")" %}
 with
@@ -14,7 +15,7 @@ days_logged as (
 sessionized as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
-    where {{ on_mobile_days_of('event_date', days_changed) }} and replacement_reason is null
+    where {{ on_mobile_days_of('event_date', days_changed) }} and position is not null
 
 ),
 

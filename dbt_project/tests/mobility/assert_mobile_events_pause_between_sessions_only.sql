@@ -1,11 +1,11 @@
--- Guards the cut itself: of neighbouring events of one user and device, those in one session are
--- less than the gap apart, and those in two sessions at least the gap.
+-- Guards the cut itself: two neighbouring events of a user and device are less than the gap apart
+-- if they are in one session, and at least the gap apart if they are in two.
 with
 
 events as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
-    where {{ on_newest_session_dates('session_date', 1) }} and replacement_reason is null
+    where {{ on_newest_session_dates('session_date', 1) }} and position is not null
 
 ),
 

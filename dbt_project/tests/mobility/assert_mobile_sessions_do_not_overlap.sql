@@ -1,5 +1,5 @@
--- Guards the fact against sessions that a rebuild should have joined or removed: of one user and
--- device, a session starts no sooner than the gap after all before it have ended.
+-- Guards the fact against sessions that a rebuild should have joined or removed: a session starts
+-- at least the gap after all earlier sessions of its user and device have ended.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 

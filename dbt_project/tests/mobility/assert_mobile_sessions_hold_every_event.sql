@@ -1,5 +1,5 @@
--- Guards the counts of the fact: its sessions together have as many events as the lake had when its
--- days were read, and each as many as the bridge has for it.
+-- Guards the counts of the fact: all sessions together have as many events as the lake had when its
+-- days were read, and each session has as many as the bridge.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
 

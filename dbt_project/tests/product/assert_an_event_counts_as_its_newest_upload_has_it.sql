@@ -1,5 +1,5 @@
--- Guards the choice between versions: an event that the service listed under several days counts
--- under the day of its newest upload.
+-- Guards the choice between versions: an event that the service listed under several days counts on
+-- the day of its newest upload.
 with
 
 events as (

@@ -1,5 +1,5 @@
--- Guards the fact against events lost or doubled on the way: days not rebuilt, events taken for
--- versions of another one.
+-- Guards the fact against events that are lost or counted twice: a day that was not rebuilt, or an
+-- event that was taken for a version of another one.
 with
 
 events_accepted as (

@@ -1,5 +1,5 @@
--- Every observation that the lake holds, under whatever day, is one row of the history. Gives
--- the observations whose counts differ.
+-- Every observation that the lake holds, under any day, has one row in the history. Returns the
+-- observations whose counts differ.
 with
 
 observed as (

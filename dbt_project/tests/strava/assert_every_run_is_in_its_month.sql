@@ -1,4 +1,4 @@
--- The months add up to the runs of the fact, deleted ones apart. Gives the months whose figures
+-- The months add up to the runs of the fact without deleted runs. Returns the months whose numbers
 -- differ.
 with
 

@@ -1,4 +1,4 @@
--- Every activity that the lake accepted, under whatever day, is one row of the fact. Gives the
+-- Every activity that the lake accepted, under any day, has one row in the fact. Returns the
 -- activities whose counts differ.
 with
 

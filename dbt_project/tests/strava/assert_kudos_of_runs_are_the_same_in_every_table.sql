@@ -1,5 +1,5 @@
--- Weeks and workout types add up to the same runs and kudos as the fact, deleted ones apart.
--- Gives the tables that differ.
+-- Weeks and workout types add up to the same runs and kudos as the fact without deleted runs.
+-- Returns the tables that differ.
 with
 
 expected as (

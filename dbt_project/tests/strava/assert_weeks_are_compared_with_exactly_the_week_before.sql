@@ -1,4 +1,4 @@
--- A week has the kudos of the week before beside it, of the same workout type, and no week
+-- A week is compared with the kudos of the week before, of the same workout type, and no week
 -- between two others is missing.
 with
 

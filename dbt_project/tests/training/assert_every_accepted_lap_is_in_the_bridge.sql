@@ -1,5 +1,5 @@
--- The extraction counted the laps that it accepted of each file; the bridge holds as many of the
--- activity's newest file. The activities of the newest change are judged.
+-- The extraction counted the laps that it accepted from each file. The bridge has as many laps of
+-- an activity as its newest file. Only the activities of the newest change are judged.
 with
 
 activities as (

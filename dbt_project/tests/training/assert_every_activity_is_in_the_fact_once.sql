@@ -1,4 +1,4 @@
--- Every activity that the lake holds, in whatever batch, is one row of the fact.
+-- Every activity that the lake holds, in any batch, has one row in the fact.
 with
 
 facts as (

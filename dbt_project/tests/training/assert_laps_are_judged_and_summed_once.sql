@@ -1,5 +1,5 @@
--- All laps are judged once, and all of them are in the sums per activity and per user, with the
--- time for which they were compared.
+-- Every lap is judged once, and is in the sums per activity and per user, with the time for which
+-- it was compared.
 with
 
 laps as (

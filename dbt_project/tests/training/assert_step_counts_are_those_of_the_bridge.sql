@@ -1,5 +1,5 @@
--- The bridge holds as many steps of a workout as are counted. It holds fewer where some of them
--- were rejected: then it has those that the lake holds of the file which says what the steps are.
+-- The bridge has as many steps of a workout as the count says. It has fewer where some steps were
+-- rejected: then it has the steps that the lake holds of the file with the steps.
 {% set workouts_that_differ %}
     select
         latest.workout_id,

@@ -1,8 +1,8 @@
 "use strict";
 /**
- * How the page behaves: filters set signals of a section's dataflow, its datasets feed charts and tables.
+ * How the page behaves: filters set signals of a section's dataflow, whose datasets feed charts and tables.
  *
- * Belongs here: what needs a browser. Not here: any computation on numbers; that is the dataflow's (Vega transforms).
+ * Belongs here: what needs a browser. Not here: computing numbers, which the dataflow does (Vega transforms).
  *
  * @typedef {string | number | boolean | null} Value
  * @typedef {Record<string, Value>} Row
@@ -18,9 +18,9 @@
 const WHOLE = new Intl.NumberFormat("en");
 const DECIMAL = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-/** Draws a Vega specification; the bundle before this script brings it. @type {(root: HTMLElement, spec: any, options: any) => Promise<{view: any}>} */
+/** Draws a Vega specification; comes with the bundle before this script. @type {(root: HTMLElement, spec: any, options: any) => Promise<{view: any}>} */
 const embed = /** @type {any} */ (window).vegaEmbed;
-/** Options of every view: no eval, no inline style, errors only in the console. */
+/** Options of every view: no eval, no inline style, and only errors in the console. */
 const VIEW = {
   mode: "vega",
   ast: true,
@@ -46,7 +46,7 @@ function unpack(columns) {
   });
 }
 
-/** How a value is written for people. @param {Value | undefined} value @param {Column["format"]} format */
+/** A value as text for people. @param {Value | undefined} value @param {Column["format"]} format */
 function written(value, format) {
   if (value === null || value === undefined || value === "") return "–";
   if (format === "yes_no") return value ? "yes" : "no";
@@ -56,7 +56,7 @@ function written(value, format) {
 }
 
 /**
- * A cell of a CSV file. A text that a spreadsheet would take for a formula begins with an apostrophe.
+ * A cell of a CSV file. A text that a spreadsheet would read as a formula gets a leading apostrophe.
  * @param {Value | undefined} value
  */
 function csvCell(value) {
@@ -114,7 +114,7 @@ function fillTable(table, figure, rows) {
 const place = (section, figure) =>
   /** @type {HTMLElement} */ (document.getElementById(`${section.name}-${figure.name}`));
 
-/** Shows a figure's rows: chart or numbers at once, the table when it is open. @param {Live} live @param {Figure} figure */
+/** Shows a figure's rows: the chart or the numbers at once, the table once it is open. @param {Live} live @param {Figure} figure */
 async function show(live, figure) {
   const rows = live.rows.get(figure) ?? [];
   const root = place(live.section, figure);
@@ -134,25 +134,25 @@ async function show(live, figure) {
   if (figure.kind !== "chart") return;
   const box = /** @type {HTMLElement} */ (root.querySelector(".chart"));
   box.hidden = rows.length === 0;
-  // A scale without a value to hold would be an error in the console.
+  // A scale without values would log an error to the console.
   if (rows.length === 0) return;
   const view = live.charts.get(figure);
   const copies = rows.map((row) => ({ ...row }));
-  // Axes may need more or less room than before.
+  // The axes may need more or less room than before.
   if (view) await view.resize().data("rows", copies).runAsync();
   else {
     const data = figure.spec.data.map((/** @type {any} */ each) =>
       each.name === "rows" ? { name: "rows", values: copies } : each,
     );
     live.charts.set(figure, (await embed(box, { ...figure.spec, data }, VIEW)).view);
-    // One picture with a name, where Vega would have each of its marks read out: the table is there for that.
+    // One picture with a name. Vega would have screen readers read each mark; the table is there for that.
     box.setAttribute("role", "img");
     box.removeAttribute("aria-roledescription");
   }
 }
 
 /**
- * The tooltip; placed by properties, since the policy allows no style in an attribute.
+ * The tooltip, placed by properties, since the policy forbids style attributes.
  * @param {unknown} _handler @param {MouseEvent} event @param {unknown} _item @param {Row | null | undefined} value
  */
 function showTip(_handler, event, _item, value) {
@@ -166,7 +166,7 @@ function showTip(_handler, event, _item, value) {
   tip.style.top = `${Math.max(4, Math.min(event.clientY + 14, window.innerHeight - tip.offsetHeight - 8))}px`;
 }
 
-/** Takes the dataflow's rows over, and shows them. Vega marks its rows with symbols, which are left behind. @param {Live} live */
+/** Copies the dataflow's rows, without the symbols with which Vega marks them, and shows them. @param {Live} live */
 async function refresh(live) {
   for (const figure of live.section.figures) {
     live.rows.set(
@@ -177,19 +177,19 @@ async function refresh(live) {
   }
 }
 
-/** What differs from the beginning, as the URL's hash: a slice that can be shared. @param {Live[]} lives */
+/** Keeps the filters that were changed in the URL's hash, so that a slice can be shared. @param {Live[]} lives */
 function remember(lives) {
   const state = new URLSearchParams();
   for (const { section, flow } of lives)
     for (const { signal, initial } of section.filters)
       if (flow.signal(signal) !== initial) state.set(`${section.name}.${signal}`, flow.signal(signal));
   const isSection = document.getElementById(location.hash.slice(1)) !== null;
-  // A link to a section has been followed, and must not cost the slice its address.
+  // After following a link to a section, the address must still name the slice.
   if (state.size || !isSection)
     history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
 }
 
-/** Sets filters to what the URL's hash says; what is no option of a control is passed over. @param {Live[]} lives */
+/** Sets the filters from the URL's hash; values that a control does not offer are ignored. @param {Live[]} lives */
 async function recall(lives) {
   const state = new URLSearchParams(location.hash.slice(1));
   for (const live of lives) {
@@ -225,14 +225,14 @@ function listen(live, lives) {
   };
   form?.addEventListener("submit", (event) => event.preventDefault());
   form?.addEventListener("change", apply);
-  // The controls are back at their beginning only after the event.
+  // The controls have their initial values only after the event.
   form?.addEventListener("reset", () => setTimeout(apply));
   for (const figure of section.figures) {
     const box = place(section, figure);
     box.querySelector("details")?.addEventListener("toggle", () => show(live, figure));
     box.querySelector(".csv")?.addEventListener("click", () => {
       const link = /** @type {HTMLAnchorElement} */ (element("a"));
-      // With a byte order mark: spreadsheets then read UTF-8.
+      // The byte order mark makes spreadsheets read UTF-8.
       link.href = URL.createObjectURL(
         new Blob(["\ufeff", csv(figure.columns, live.rows.get(figure) ?? [])], { type: "text/csv" }),
       );
@@ -262,7 +262,7 @@ async function start() {
   for (const live of lives) {
     listen(live, lives);
     await refresh(live);
-    // A pause to paint what is there.
+    // Let the browser paint what is there.
     await new Promise((resolve) => setTimeout(resolve));
   }
   window.addEventListener("hashchange", async () => {

@@ -1,6 +1,6 @@
 """The learning explorer: plays, time and completion by period and slice, and what is played most.
 
-Belongs here: the explorer's tables, filters and figures. Not here: the choice of its grain (`cubes.py`).
+Belongs here: the explorer's tables, filters and figures. Not here: choosing its grain (`cubes.py`).
 """
 
 import duckdb
@@ -27,14 +27,15 @@ from engagement_assets.report.sections.observed import observed_periods
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.transforms import calculate, dataset, keep, keep_chosen, look_up, rank, sums
 
-# Rows of distinct users that a page carries at most; finer grains are left out first.
+# A page carries at most this many rows of distinct users; finer grains are left out first.
 MAX_USER_ROWS = 20_000
-# What is longer is cut: a name is there to be read.
+# Longer names are cut.
 NAME_LENGTH = 120
 INTRO = (
-    "Plays in the learning app. Every number is summed from the parts of the cells that the filters leave; "
-    "the completion rate is completed plays over plays."
+    "Plays in the learning app. Every number is a sum over the cells that match the filters; the completion rate is "
+    "completed plays divided by plays."
 )
+INCOMPLETE = "Hollow, dashed marks are incomplete periods: not every day was loaded after it had ended."
 
 
 def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, max_cells: int) -> Section:
@@ -44,9 +45,9 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     cube = build_cube(connection, max_cells)
     slices = [name for name in cube.dimensions if name != ACTIVITY]
     users, user_grains = _active_users(connection, cube)
-    notes = [cube.choice(), "Hollow, dashed marks are periods of which not every day was loaded after it had ended."]
+    notes = [cube.choice(), INCOMPLETE]
     if user_grains != cube.grains:
-        notes.append(f"Distinct users are here by {' and '.join(user_grains)} only.")
+        notes.append(f"Distinct users are available by {' and '.join(user_grains)} only.")
     return Section(
         name="learning",
         title="Learning explorer",
@@ -92,8 +93,8 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         figures=(
             *figures(by_value=bool(slices)),
             *activity_figures(
-                "Of the slice; ranked by how often an activity was left.",
-                "Of the slice; ranked by capped time, which no outlier decides.",
+                "Within the slice, ranked by the number of plays.",
+                "Within the slice, ranked by capped time, so that outliers do not decide.",
             ),
             active_users_figure(),
         ),
@@ -102,7 +103,7 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 
 
 def activity_names(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Names and types by id, in their newest form."""
+    """The newest name and type of each activity."""
     return connection.execute(
         f"""
         select activity_id, left(max_by(activity_name, period_start_date), {NAME_LENGTH}) as activity_name,
@@ -113,7 +114,7 @@ def activity_names(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def _ranked_activities(connection: duckdb.DuckDBPyConnection, cube: Cube) -> pd.DataFrame:
-    """The top of each period, over all slices, where the cube has no activities."""
+    """The top activities of each period over all slices, for a cube without activities."""
     return connection.execute(
         f"""
         select grain, cast(period_start_date as varchar) as period, activity_id,
@@ -127,7 +128,7 @@ def _ranked_activities(connection: duckdb.DuckDBPyConnection, cube: Cube) -> pd.
 
 
 def _active_users(connection: duckdb.DuckDBPyConnection, cube: Cube) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Distinct users of the cube's grains, from the coarsest on, as many as there is room for."""
+    """Distinct users for as many of the cube's grains as there is room for, coarsest first."""
     grains: list[str] = []
     room = MAX_USER_ROWS
     for grain in reversed(cube.grains):
@@ -174,7 +175,7 @@ def _activity_datasets(cube: Cube) -> tuple[dict[str, object], ...]:
 
 
 def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) -> Section:
-    """The same figures over tables of one dimension each, by week."""
+    """The same figures by week, over tables of one dimension each."""
     slices, hidden_slices = weekly_slices(connection, suppression)
     activities, hidden_activities = top_activities(connection, suppression)
     filters = []
@@ -206,12 +207,12 @@ def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) 
         ),
         figures=(
             *figures(by_value=True),
-            *activity_figures("Over all weeks and users; by plays.", "Over all weeks and users; by capped time."),
+            *activity_figures("Over all weeks and users, by plays.", "Over all weeks and users, by capped time."),
             active_users_figure(),
         ),
         notes=(
             suppression.note(hidden_slices + hidden_activities),
-            "Publish mode counts by week and by one dimension at a time; with two filters there is nothing to show.",
-            "Hollow, dashed marks are periods of which not every day was loaded after it had ended.",
+            "Publish mode has numbers by week and for one filter at a time; with two filters there is nothing to show.",
+            INCOMPLETE,
         ),
     )

@@ -1,6 +1,6 @@
-"""The learning explorer's datasets and figures, the same in either mode.
+"""The learning explorer's datasets and figures, which are the same in both modes.
 
-Belongs here: what is computed from a slice and how it is drawn. Not here: what a slice is (`learning.py`).
+Belongs here: what is computed from a slice, and how it is drawn. Not here: what a slice is (`learning.py`).
 """
 
 import altair as alt
@@ -17,7 +17,7 @@ IN_RANGE = "(first_day === '' || datum.period >= first_day) && (last_day === '' 
 
 
 def single_slice(slices: list[str]) -> list[dict[str, object]]:
-    """Signals for what is not additive: how many dimensions are filtered, and the one that is."""
+    """Signals for distinct users: how many dimensions are filtered, and which one if it is only one."""
     count = " + ".join(f"({name} === '' ? 0 : 1)" for name in slices) or "0"
     name = "".join(f"{each} !== '' ? '{each}' : " for each in slices) + "'all'"
     value = "".join(f"{each} !== '' ? {each} : " for each in slices) + "'all'"
@@ -29,7 +29,7 @@ def single_slice(slices: list[str]) -> list[dict[str, object]]:
 
 
 def period_datasets(source: str) -> tuple[dict[str, object], ...]:
-    """Totals of the slice, and the same by period."""
+    """The slice by period, and its totals."""
     hours = (calculate("sent_hours", "datum.duration_ms / 36e5"), calculate("capped_hours", "datum.played_ms / 36e5"))
     rate = divide("completion_rate", "completed_plays", "plays")
     return (
@@ -45,7 +45,7 @@ def period_datasets(source: str) -> tuple[dict[str, object], ...]:
 
 
 def period_marks() -> tuple[dict[str, object], ...]:
-    """Bounds of the period of the chosen grain, and whether every day of it was observed."""
+    """The bounds of a period of the chosen grain, and whether it is complete."""
     return (
         *span("period", "grain"),
         calculate("key", "grain + '|' + datum.period"),
@@ -54,7 +54,7 @@ def period_marks() -> tuple[dict[str, object], ...]:
 
 
 def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, object], ...]:
-    """The slice by the values of the chosen dimension: those with most plays."""
+    """The slice by the values of the chosen dimension with the most plays."""
     return (
         dataset(
             "by_value",
@@ -70,7 +70,7 @@ def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, 
 
 
 def ranks() -> tuple[dict[str, object], ...]:
-    """Places by plays and by capped time, with the ratios of the sums."""
+    """Ranks by plays and by capped time, and ratios of the sums."""
     return (
         divide("completion_rate", "completed_plays", "plays"),
         calculate("sent_hours", "datum.duration_ms / 36e5"),
@@ -81,14 +81,14 @@ def ranks() -> tuple[dict[str, object], ...]:
 
 
 def tops(source: str) -> tuple[dict[str, object], ...]:
-    """The first ten by plays, and by time."""
+    """The top ten by plays, and by time."""
     return (
         dataset("top_by_plays", source, keep(f"datum.rank_by_plays <= {TOP_ACTIVITIES}")),
         dataset("top_by_time", source, keep(f"datum.rank_by_played_time <= {TOP_ACTIVITIES}")),
     )
 
 
-# The rows of the one dimension that is filtered by, or of all; there are none for more than one.
+# The rows for the one filtered dimension, or for no filter; there are none for two filters or more.
 OF_ONE_DIMENSION = (
     "dimensions_set <= 1 && datum.dimension_name === dimension_name && datum.dimension_value === dimension_value"
 )
@@ -104,7 +104,7 @@ HOURS = (Column("sent_hours", "Hours as sent", "number"), Column("capped_hours",
 
 
 def figures(*, by_value: bool) -> tuple[Figure, ...]:
-    """Totals, plays, time and completion by period, and the split by a dimension."""
+    """Totals; plays, time and completion by period; and the split by a dimension."""
     when = tip("period", "period from")
     mart = "learning.engagement_weekly"
     rate_axis = alt.Y("completion_rate:Q", axis=alt.Axis(title="completed / plays", format=".0%", tickCount=5))
@@ -112,18 +112,18 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
     split = Figure(
         "by_value",
         "Plays by the chosen split",
-        f"The {TOP_VALUES} values with most plays; choose the dimension in the filter bar.",
+        f"The {TOP_VALUES} values with the most plays; choose the dimension in the filter bar.",
         "by_value",
         (Column("value", "Value"), *PARTS, HOURS[1]),
         _ranking("value", "plays", "plays", COLOURS[2]),
         mart=mart,
     )
     return (
-        Figure("totals", "This slice", "Sums over everything that the filters leave.", "totals", (*PARTS, *HOURS)),
+        Figure("totals", "This slice", "Sums over everything that matches the filters.", "totals", (*PARTS, *HOURS)),
         Figure(
             "plays",
             "Plays",
-            "Activities left, completed or not, by period.",
+            "How often activities were played, completed or not, by period.",
             "by_period",
             (PERIOD, *PARTS, *HOURS, COMPLETE),
             bars(
@@ -137,7 +137,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         Figure(
             "completion",
             "Completion rate",
-            "Completed plays over plays, both summed over the slice.",
+            "Completed plays divided by plays, both summed over the slice.",
             "by_period",
             (PERIOD, *PARTS, COMPLETE),
             lines(
@@ -148,8 +148,8 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         Figure(
             "time",
             "Time, as sent and capped",
-            "Hours as the app sent them, and with each play capped at one hour: a few outliers hold most "
-            "of the time as sent.",
+            "Hours as the app sent them, and with each play capped at one hour: a few outliers make up most of the "
+            "time as sent.",
             "time_by_period",
             (PERIOD, Column("time_name", "Time"), Column("hours", "Hours", "number"), COMPLETE),
             lines(
@@ -165,9 +165,9 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
 
 
 def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
-    """The top activities by either measure, under summaries that say of what."""
+    """The top activities by plays and by time, with these summaries."""
     names = (Column("activity_name", "Activity"), Column("activity_type", "Type"))
-    none = "Not computed for this slice: activities are here for all users only. Clear the filters."
+    none = "Not available for this slice: activities are ranked for all users only. Clear the filters."
     return (
         Figure(
             "top_by_plays",
@@ -193,11 +193,11 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
 
 
 def active_users_figure() -> Figure:
-    """Distinct users, as computed; never summed."""
+    """Distinct users as computed, never summed."""
     return Figure(
         "active_users",
         "Active users",
-        "Distinct users with a play in the period: of all, or of the one value that is filtered by.",
+        "Distinct users with a play in the period, overall or for the one value that is filtered by.",
         "active_users",
         (
             PERIOD,
@@ -213,8 +213,8 @@ def active_users_figure() -> Figure:
         ),
         mart="learning.learning_active_users",
         empty=(
-            "Not computed for this slice: distinct users do not add up, so they are counted for all "
-            "users and for one filter at a time. Clear the other filters."
+            "Not available for this slice: distinct users do not add up, so they are counted overall and for one "
+            "filter at a time. Clear the other filters."
         ),
     )
 

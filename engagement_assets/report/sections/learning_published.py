@@ -1,11 +1,11 @@
 """The learning explorer in publish mode: by week, one filter at a time, without small cells.
 
-Belongs here: tables whose cells can be hidden together with those that would tell them. Not here: how they are shown
+Belongs here: tables without small cells and without cells that would reveal them. Not here: how they are shown
 (`learning.py`).
 
-A cube over all dimensions would have hardly a cell of enough users, and sums over what is left would tell the rest.
-So there is one table per dimension; versions of an operating system, which their system's total would tell, are left
-out.
+Hardly any cell of a cube over all dimensions would be about enough users, and sums over the others would reveal the
+rest. So there is one table per dimension. Versions of an operating system are left out, since the total of the system
+would reveal them.
 """
 
 import duckdb
@@ -18,7 +18,7 @@ SLICES = [name for name in DIMENSIONS if name != "os_version"]
 
 
 def weekly_slices(connection: duckdb.DuckDBPyConnection, suppression: Suppression) -> tuple[pd.DataFrame, int]:
-    """Per week, dimension and value the parts and the distinct users, and how many cells are left out."""
+    """Sums and distinct users by week, dimension and value; and how many cells are left out."""
     sums = """
         count(*) as plays, count(*) filter (where is_completed) as completed_plays,
         cast(coalesce(sum(duration_ms), 0) as bigint) as duration_ms,
@@ -41,7 +41,7 @@ def weekly_slices(connection: duckdb.DuckDBPyConnection, suppression: Suppressio
 
 
 def top_activities(connection: duckdb.DuckDBPyConnection, suppression: Suppression) -> tuple[pd.DataFrame, int]:
-    """Activities over all weeks, without those of types that are hidden, and how many are left out."""
+    """Activities over all weeks, without hidden types of activities; and how many are left out."""
     cells = connection.execute(
         """
         select activity_id, max_by(left(activity_name, 120), occurred_at) as activity_name,

@@ -1,6 +1,6 @@
-"""Mobility: from opening the app to a booked ride, how long it takes, and where people leave.
+"""Mobility: from opening the app to a booked ride, how long that takes, and where people leave.
 
-Belongs here: figures from the schema `mobility`. Not here: what a session or a booking is (the marts' YAML).
+Belongs here: figures from the schema `mobility`. Not here: what a session or a booking is (the YAML of the marts).
 """
 
 import altair as alt
@@ -35,7 +35,7 @@ SLICE = "coalesce(zone, 'unknown') as zone, coalesce(os_name, 'unknown') as os_n
 
 
 def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
-    """The section; in publish mode only the weeks can be sliced, and times and last events are of all sessions."""
+    """The section; in publish mode only weeks can be filtered, while times and last events cover all sessions."""
     weekly = connection.execute(
         f"""
         select cast(cast(date_trunc('week', session_date) as date) as varchar) as week, {SLICE}
@@ -65,7 +65,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()
-    notes = ["Hollow, dashed marks are weeks of which not all seven days were loaded after they had ended."]
+    notes = ["Hollow, dashed marks are incomplete weeks: not all seven days were loaded after they had ended."]
     if suppression:
         cells = len(weekly) + len(waits) + len(endings)
         weekly = suppression.shown(weekly, ["week"])
@@ -93,7 +93,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 
 def _dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
     chosen = (keep_chosen("zone"), keep_chosen("os_name"))
-    # What is of all sessions is not shown beside a filter that it does not follow.
+    # What covers all sessions is hidden while a filter is set, since it does not follow the filter.
     of_slice = chosen if sliced else (keep("zone === '' && os_name === ''"),)
     return (
         dataset("weeks_chosen", "weekly", *chosen),
@@ -164,12 +164,12 @@ def _figures() -> tuple[Figure, ...]:
     mart = "mobility.weekly_booking_conversion"
     sessions_mart = "mobility.fct__mobile_sessions"
     rate = alt.Y("value:Q", axis=alt.Axis(title="booked", format=".0%", tickCount=5))
-    hidden = "In publish mode this is computed for all sessions only. Clear the filters."
+    hidden = "Publish mode has this for all sessions only. Clear the filters."
     return (
         Figure(
             "mean_time_to_ride",
             "Mean time to ride",
-            "The sum of the times over the number of sessions.",
+            "The sum of the times divided by the number of sessions.",
             "mean_time_to_ride",
             (Column("mean_minutes", "Minutes", "number"), Column("sessions", "Sessions", "integer")),
             empty=hidden,
@@ -177,7 +177,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "funnel",
             "Booking funnel",
-            "Sessions, those that looked for a scooter, and those of them that got one.",
+            "All sessions, those that looked for a scooter, and those among them that got one.",
             "funnel",
             (
                 Column("step_name", "Step"),
@@ -190,7 +190,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "conversion",
             "Booking conversion by week",
-            "Booked sessions over all sessions, and over those that looked for a scooter; both from their sums.",
+            "Booked sessions as a share of all sessions, and of those that looked for a scooter.",
             "conversion_rates",
             (
                 WEEK,
@@ -225,7 +225,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "time_to_ride",
             "Time to ride",
-            "From opening the app to the start of the ride, in minutes, for the sessions that have both.",
+            "Minutes from opening the app to the start of the ride, for the sessions that have both.",
             "time_to_ride",
             (Column("minutes", "Minutes from", "integer"), Column("sessions", "Sessions", "integer")),
             rows()
@@ -246,7 +246,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "last_events",
             "Last event before leaving",
-            "What happened last in a session, and what had come of it.",
+            "The last event of a session, and how the session ended.",
             "last_events",
             (
                 Column("last_event_name", "Last event"),
@@ -277,7 +277,7 @@ def _figures() -> tuple[Figure, ...]:
 
 
 def _funnel() -> AnyChart:
-    # Room for the share behind the longest bar.
+    # Room for the share next to the longest bar.
     room = alt.Scale(domain=[0, alt.ExprRef("1.25 * extent(pluck(data('rows'), 'count'))[1]")], nice=False)
     base = rows().encode(
         y=alt.Y("step_name:N", axis=alt.Axis(title=None, labelExpr="slice(datum.label, 2)")),

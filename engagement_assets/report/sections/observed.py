@@ -1,7 +1,7 @@
-"""Which periods are complete: every day of them was loaded after it had ended (UTC).
+"""Which periods are complete: those of which every day was loaded after it had ended (UTC).
 
-Belongs here: periods from the record of loads, and what a section needs to mark its rows by them. Not here: how an
-incomplete one looks (`theme.py`).
+Belongs here: finding them in the records of loads, and marking a section's rows. Not here: how an incomplete period
+looks (`theme.py`).
 """
 
 from typing import Any
@@ -18,22 +18,22 @@ COMPLETE = Column("is_complete", "Complete", "yes_no")
 
 
 def marks_of(grain: str) -> tuple[dict[str, Any], ...]:
-    """Transforms that give rows of a `grain` its bounds and `is_complete`, from the table `complete_<grain>s`."""
+    """Transforms that add bounds and `is_complete` to rows of a `grain`, from the table `complete_<grain>s`."""
     return (*span(grain, f"'{grain}'"), look_up(f"complete_{grain}s", grain, grain, ["is_complete"], False))
 
 
 def observed(connection: duckdb.DuckDBPyConnection, grain: str, source: str) -> pd.DataFrame:
-    """The periods of a grain of which a day was observed whole: first day (`<grain>`) and `is_complete`."""
+    """The periods of a grain with an observed day: the first day (`<grain>`) and `is_complete`."""
     periods = observed_periods(connection, source)
     found = periods[periods["grain"] == grain].reset_index(drop=True)
     return found.rename(columns={"period": grain})[[grain, "is_complete"]]
 
 
 def observed_periods(connection: duckdb.DuckDBPyConnection, source: str) -> pd.DataFrame:
-    """The days, weeks, months and years of which a day was observed whole: `grain`, `period`, `key`, `is_complete`.
+    """The days, weeks, months and years with an observed day: `grain`, `period`, `key`, `is_complete`.
 
-    `period` is the first day of it, `key` is `<grain>|<period>`. Loads of what belongs to a source's records say
-    nothing about its days, so they are not asked.
+    A day is observed if it was loaded after it had ended. `period` is the first day, and `key` is `<grain>|<period>`.
+    Only a source's main dataset counts: loads of its other datasets say nothing about its days.
     """
     parts = " union all ".join(
         f"""

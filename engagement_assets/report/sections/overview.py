@@ -1,25 +1,20 @@
-"""The five sources side by side: who is active, who comes and goes, who stays, and which weeks are complete.
+"""All sources side by side: who is active, who comes and goes, who stays, and which weeks are complete.
 
 Belongs here: figures from the schema `engagement`. Not here: what a week or a cohort is (the marts' YAML).
 """
+
+from collections.abc import Mapping
 
 import altair as alt
 import duckdb
 import pandas as pd
 
-from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile, source_names
 from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, outline, period_axis, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
 
-SOURCES = {
-    "runna": "Runna workouts",
-    "lingokids": "Lingokids app",
-    "strava": "Strava",
-    "user_events": "Product events",
-    "mobile": "Scooter app",
-}
 GROWTH = {
     "returning_users": "returning",
     "new_users": "new",
@@ -27,13 +22,14 @@ GROWTH = {
     "churned_users": "churned",
 }
 WEEK = (Column("source_name", "Source"), Column("week_start_date", "Week of"))
-# The newest cohorts, for half a year: all weeks of all of them grow with the square of the history, and nobody reads
-# the hundredth line.
+# The newest cohorts, for half a year: showing all weeks of all cohorts would grow with the square of the history.
 COHORTS, COHORT_WEEKS = 26, 26
 
 
-def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
-    """The section, from `weekly_engagement` and `weekly_retention`."""
+def overview(
+    connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, titles: Mapping[str, str]
+) -> Section:
+    """The section, from `weekly_engagement` and `weekly_retention`, with the sources' titles by name."""
     weekly = connection.execute(
         """
         select source, cast(week_start_date as varchar) as week_start_date, active_users, new_users, returning_users,
@@ -55,31 +51,30 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         """,
         {"cohorts": COHORTS, "weeks": COHORT_WEEKS},
     ).df()
+    names = source_names(weekly["source"], titles)
     notes: list[str] = [
-        "Hollow, dashed marks are weeks of which not all seven days were loaded after they had ended: "
-        "their numbers are too low."
+        "Hollow, dashed marks are incomplete weeks: not all seven days were loaded after they had ended, so their "
+        "numbers are too low."
     ]
     if suppression:
         shown, cohorts = _suppressed(weekly, retention, suppression)
         notes.append(suppression.note(len(weekly) - len(shown) + len(retention) - len(cohorts)))
         weekly, retention = shown, cohorts
-    # Not before: what is suppressed depends on all cohorts of a week.
+    # Only now, since suppression depends on all cohorts of a week.
     retention = retention[retention["is_shown"]].drop(columns="is_shown").reset_index(drop=True)
-    present = [source for source in SOURCES if source in set(weekly["source"])]
+    present = [source for source in names if source in set(weekly["source"])]
     return Section(
         name="overview",
         title="Overview",
         intro=(
-            "Users who were active in each ISO week, by source; where they came from, and how many "
-            "stayed. In large print: the newest complete week."
+            "Users who were active in each ISO week by source, where they came from, and how many stayed. "
+            "In large print: the newest complete week."
         ),
         tables={"weekly": weekly, "retention": retention},
-        filters=(Filter("source", "Source", tuple((source, SOURCES[source]) for source in present)),)
-        if present
-        else (),
-        dataflow=_dataflow() if present else (),
-        figures=_figures() if present else (),
-        tiles=tuple(_tile(weekly, source) for source in present),
+        filters=(Filter("source", "Source", tuple((source, names[source]) for source in present)),) if present else (),
+        dataflow=_dataflow(names) if present else (),
+        figures=_figures(names) if present else (),
+        tiles=tuple(_tile(weekly[weekly["source"] == source], names[source]) for source in present),
         notes=tuple(notes),
     )
 
@@ -87,11 +82,12 @@ def overview(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 def _suppressed(
     weekly: pd.DataFrame, retention: pd.DataFrame, suppression: Suppression
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of either table that may be shown.
+    """The rows of both tables that may be shown.
 
-    A week in which any of the four groups is small keeps its total alone: with the weeks beside it, the others would
-    tell the small one. A cohort's week is small, too, if few of the cohort stayed away. Its first week covers nothing,
-    since the cohort's size tells it; where nothing else covers a week's small cells, the cohort that begins then goes.
+    If any of the four groups of a week is small, the week keeps only its total: with the weeks next to it, the other
+    groups would reveal the small one. A cohort's week is also small if few of the cohort stayed away. A cohort's first
+    week covers nothing, since the cohort's size reveals it. If nothing else covers the small cells of a week, the
+    cohort that begins in it is left out.
     """
     parts = list(GROWTH)
     small = pd.concat([suppression.is_small(weekly[part]) for part in parts], axis=1).any(axis=1)
@@ -114,23 +110,22 @@ def _suppressed(
     return weekly, cells[~hidden].drop(columns="users").reset_index(drop=True)
 
 
-def _tile(weekly: pd.DataFrame, source: str) -> Tile:
-    """The newest complete week of a source, or its newest one."""
-    weeks = weekly[weekly["source"] == source]
+def _tile(weeks: pd.DataFrame, title: str) -> Tile:
+    """The newest complete week of a source, or else its newest week."""
     complete = weeks[weeks["is_complete"]]
     newest = (complete if not complete.empty else weeks).iloc[-1]
     remark = f"week of {newest['week_start_date']}"
     return Tile(
-        SOURCES[source],
+        title,
         f"{newest['active_users']:,.0f}",
-        remark if newest["is_complete"] else f"{remark} (not complete)",
+        remark if newest["is_complete"] else f"{remark} (incomplete)",
     )
 
 
-def _dataflow() -> tuple[dict[str, object], ...]:
+def _dataflow(names: dict[str, str]) -> tuple[dict[str, object], ...]:
     week = span("week_start_date")
     return (
-        dataset("every_week", "weekly", label("source", SOURCES, "source_name"), *week),
+        dataset("every_week", "weekly", label("source", names, "source_name"), *week),
         dataset(
             "weeks",
             "every_week",
@@ -150,21 +145,21 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             "cohorts",
             "retention",
             keep("datum.source === source"),
-            label("source", SOURCES, "source_name"),
+            label("source", names, "source_name"),
             divide("retention_rate", "active_users", "cohort_size"),
             calculate("cohort_label", "datum.cohort + ' · ' + format(datum.cohort_size, ',')"),
         ),
     )
 
 
-def _figures() -> tuple[Figure, ...]:
+def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
     users = alt.Y("active_users:Q", axis=alt.Axis(title="active users", tickCount=5))
     when = [tip("source_name", "source"), tip("week_start_date", "week of")]
     return (
         Figure(
             "weekly_active_users",
             "Weekly active users",
-            "Distinct users with at least one activity, event, session or play in the week; every source.",
+            "Distinct users with at least one activity, event, session or play in the week, for every source.",
             "every_week",
             (
                 *WEEK,
@@ -176,15 +171,15 @@ def _figures() -> tuple[Figure, ...]:
                 rows(),
                 users,
                 [*when, tip("active_users", "active users", ",")],
-                colour("source_name", list(SOURCES.values())),
+                colour("source_name", list(names.values())),
             ),
             mart="engagement.weekly_engagement",
         ),
         Figure(
             "growth",
             "Growth accounting",
-            "Above the line the week's active users: returning from the week before, new, or back after a "
-            "pause. Below it those who were active in the week before and not in this one.",
+            "Above the line: the week's active users, who are new, return from the week before, or are back after a "
+            "pause. Below it: users who were active in the week before but not in this one.",
             "growth",
             (*WEEK, Column("part_name", "Users who are"), Column("users", "Users", "integer"), COMPLETE),
             bars(
@@ -199,8 +194,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "retention",
             "Retention",
-            "Of the users first active in a week (with the size of that cohort), the share active so many weeks "
-            f"later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is not complete.",
+            "Of the users who were first active in a week (a cohort, shown with its size), the share that is active so "
+            f"many weeks later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is incomplete.",
             "cohorts",
             (
                 WEEK[0],
@@ -231,7 +226,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "engaged_hours",
             "Engaged hours",
-            "Time in motion, in sessions or played; capped where the source's durations have outliers.",
+            "Time spent moving, in sessions or playing; capped if the source's durations have outliers.",
             "timed_weeks",
             (*WEEK, Column("engaged_hours", "Hours", "number"), COMPLETE),
             bars(
@@ -241,13 +236,13 @@ def _figures() -> tuple[Figure, ...]:
                 tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
             ),
             mart="engagement.weekly_engagement",
-            empty="This source's events are not timed.",
+            empty="The events of this source have no duration.",
         ),
         Figure(
             "completeness",
             "Complete weeks",
-            "Days of each week that a load has published, of seven; every source. A dashed frame marks a "
-            "week that is not complete.",
+            "How many of the seven days of each week have been published, for every source. A dashed frame marks an "
+            "incomplete week.",
             "every_week",
             (*WEEK, Column("days_observed", "Days observed", "integer"), COMPLETE),
             _days_observed([*when, tip("days_observed", "days observed", "d")]),
@@ -264,7 +259,7 @@ def _triangle() -> AnyChart:
         ),
         y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),
     )
-    # Bars, since a rectangle's outline cannot be dashed.
+    # Bars, since the outline of a rectangle cannot be dashed.
     cells = base.mark_bar(fill=COLOURS[0], width={"band": 1}, height={"band": 1}).encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
         **outline("var(--muted)"),
@@ -277,7 +272,7 @@ def _triangle() -> AnyChart:
     )
     texts = base.mark_text(fontSize=11).encode(
         text=alt.Text("retention_rate:Q", format=".0%"),
-        # Without room for it, the share is in the tooltip and in the table.
+        # If there is no room for the share, it is in the tooltip and in the table.
         opacity=alt.OpacityValue(0, condition={"test": "bandwidth('x') > 34", "value": 1}),
     )
     return alt.layer(cells, texts).properties(height=alt.Step(24))

@@ -1,6 +1,6 @@
 """Product: active users and corporations, and how many events a user has.
 
-Belongs here: figures from the schema `product`. Not here: what an active corporation is (the marts' YAML).
+Belongs here: figures from the schema `product`. Not here: what an active corporation is (the YAML of the marts).
 """
 
 import altair as alt
@@ -36,8 +36,8 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
         """
     ).df()
     notes = [
-        "Demo corporations are in the numbers; the second line shows how many of them there are.",
-        "Hollow marks are weeks of which not all seven days were loaded after they had ended.",
+        "The numbers include demo corporations; the second line shows how many of them there are.",
+        "Hollow marks are incomplete weeks: not all seven days were loaded after they had ended.",
     ]
     if suppression:
         shown = suppression.shown(spread, ["week"])
@@ -49,7 +49,7 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
     return Section(
         name="product",
         title="Product",
-        intro="Users and corporations of the B2B product with an event in the week.",
+        intro="Users and corporations of the B2B product that had an event in the week.",
         tables={
             "weekly": weekly,
             "spread": spread.drop(columns="users"),
@@ -63,7 +63,7 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
 
 
 def _suppressed(weekly: pd.DataFrame, suppression: Suppression) -> tuple[pd.DataFrame, int]:
-    """Weeks and their numbers that may be shown: a demo count goes when it, or what it leaves, is small."""
+    """The numbers that may be shown; a demo count is left out if it is small, or if the rest is."""
     weekly = weekly.astype(dict.fromkeys(weekly.columns.drop("week"), "Float64"))
     hidden = 0
     for count in ("users", "corporations"):
@@ -116,8 +116,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "event_spread",
             "Events per user and day",
-            "Users of a corporation by their average number of events on the days of a week that have one. "
-            "Choose a week in the filter bar; all weeks count a user once a week.",
+            "Users of a corporation by their average number of events on those days of a week that have any. "
+            "Choose a week in the filter bar; over all weeks a user counts once a week.",
             "event_spread",
             (
                 Column("events_from", "Events a day, from", "number"),

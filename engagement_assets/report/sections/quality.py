@@ -1,33 +1,38 @@
 """Data quality: checks, freshness, quarantine by reason, alerts, loads.
 
-Belongs here: figures from the schema `audit` and from the evidence. Not here: where the evidence comes from
-(`check_metadata.py`). Of records in quarantine there are counts by reason, never their text.
+Belongs here: figures about the schema `audit`, checks and alerts. Not here: reading checks and alerts
+(`checks_and_alerts.py`). Quarantined records are counted by reason; their text is never shown.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import altair as alt
 import duckdb
 import pandas as pd
 
 from engagement_assets.alerts.history import AlertState
-from engagement_assets.report.evidence import CheckState, Evidence
-from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile
-from engagement_assets.report.sections.overview import SOURCES
+from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, CheckState
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile, source_names
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, colour, legend_above, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, label, span, sums
+from engagement_assets.report.transforms import calculate, dataset, fold, keep_chosen, span, sums
 
-# Days of loads on the page; more are in `audit.ingestion_loads`.
+# The page shows this many days of loads; `audit.ingestion_loads` has all.
 LOAD_DAYS = 400
-# Tables that count records.
+# Tables with counts of records.
 RECORD_COUNTS = ("quarantine", "loads")
-STATES = {"passed": "passed", "warned": "warned", "failed": "failed", "not run": "not run"}
-RECORDS = {"accepted": "accepted", "quarantined": "quarantined", "duplicates": "duplicates"}
+STATES = ["passed", "warned", "failed", "not run"]
+RECORDS = ["accepted", "quarantined", "duplicates"]
 
 
-def quality(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None, evidence: Evidence) -> Section:
-    """The section; in publish mode without counts of records, since few records are about few users."""
+def quality(
+    connection: duckdb.DuckDBPyConnection,
+    suppression: Suppression | None,
+    titles: Mapping[str, str],
+    states: ChecksAndAlerts,
+) -> Section:
+    """The section; publish mode has no counts of records, since few records are about few users."""
     loads = connection.execute(
         f"""
         with newest as (
@@ -64,35 +69,36 @@ def quality(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
         from audit.rejected_records group by all order by all
         """
     ).df()
-    checks = _frame(evidence.checks, CheckState, ["evaluated_at"])
+    checks = _frame(states.checks, CheckState, ["evaluated_at"])
     checks["area"] = checks["asset"].str.split("/").str[0]
-    alerts = _frame(evidence.alerts or (), AlertState, ["since", "until"])
+    alerts = _frame(states.alerts or (), AlertState, ["since", "until"])
     tables = {"checks": checks, "freshness": freshness, "quarantine": quarantine, "alerts": alerts, "loads": loads}
+    names = source_names((*freshness["source"], *quarantine["source"]), titles)
     dataflow, figures = _dataflow(), _figures()
     notes = []
-    if evidence.alerts is None:
-        notes.append("What the alerts know cannot be read; the check alerts_are_delivered says why.")
+    if states.alerts is None:
+        notes.append("The alerts cannot be read; the check alerts_are_delivered says why.")
     if suppression:
         tables = {name: table for name, table in tables.items() if name not in RECORD_COUNTS}
         tables["checks"] = checks.assign(failing_rows=None)
         dataflow = tuple(each for each in dataflow if each["source"] in tables)
         figures = tuple(each for each in figures if each.dataset in {flow["name"] for flow in dataflow})
-        notes.append("Publish mode leaves counts of records out: few records are about few users.")
+        notes.append("Publish mode leaves out counts of records, since few records are about few users.")
     return Section(
         name="quality",
         title="Data quality",
-        intro="What was checked, how fresh the data is, and what was kept out of it.",
+        intro="What was checked, how fresh the data is, and which records were quarantined.",
         tables=tables,
-        filters=(Filter("source", "Source", (("", "all"), *SOURCES.items())),),
+        filters=(Filter("source", "Source", (("", "all"), *names.items())),),
         dataflow=dataflow,
         figures=figures,
         notes=tuple(notes),
-        tiles=_tiles(checks, alerts, are_read=evidence.alerts is not None),
+        tiles=_tiles(checks, alerts, are_read=states.alerts is not None),
     )
 
 
 def _frame(states: tuple[CheckState, ...] | tuple[AlertState, ...], kind: type, instants: list[str]) -> pd.DataFrame:
-    """One row per state; instants to the minute."""
+    """One row per state, with instants to the minute."""
     columns = [field.name for field in dataclasses.fields(kind)]
     frame = pd.DataFrame([dataclasses.astuple(state) for state in states], columns=columns)
     for instant in instants:
@@ -120,7 +126,7 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             calculate("checks", "1"),
             sums(["area", "state"], ["checks"]),
         ),
-        # What needs looking at comes first.
+        # Checks that need attention come first.
         dataset(
             "every_check",
             "checks",
@@ -138,9 +144,8 @@ def _dataflow() -> tuple[dict[str, object], ...]:
             "records_by_day",
             "loads",
             chosen,
-            sums(["day"], list(RECORDS)),
-            fold(list(RECORDS), "part", "records"),
-            label("part", RECORDS, "part_name"),
+            sums(["day"], RECORDS),
+            fold(RECORDS, "part", "records"),
             *span("day", "'day'"),
         ),
         dataset("held_days", "loads", chosen, {"type": "filter", "expr": "datum.is_held"}),
@@ -162,18 +167,18 @@ def _figures() -> tuple[Figure, ...]:
                 x=alt.X("checks:Q", axis=alt.Axis(title="checks", tickCount=5)),
                 color=alt.Color(
                     "state:N",
-                    scale=alt.Scale(domain=list(STATES), range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
-                    legend=legend_above(list(STATES)),
+                    scale=alt.Scale(domain=STATES, range=[COLOURS[2], COLOURS[1], "var(--bad)", "var(--muted)"]),
+                    legend=legend_above(STATES),
                 ),
                 tooltip=[tip("area", "area"), tip("state", "state"), tip("checks", "checks", ",")],
             )
             .properties(height=alt.Step(24)),
-            empty="Dagster's records hold no evaluation of a check.",
+            empty="No evaluation of a check is on record.",
         ),
         Figure(
             "freshness",
             "Freshness",
-            "Days that a dataset's newest published day lies behind the newest of all.",
+            "How many days the newest published day of each dataset is behind the newest of all.",
             "fresh",
             (
                 Column("source", "Source"),
@@ -189,7 +194,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "quarantine",
             "Quarantine by reason",
-            "Records that could not be used. Their text is in audit.rejected_records.",
+            "Records that could not be used; their text is in audit.rejected_records.",
             "reasons",
             (Column("source", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
             rows()
@@ -207,9 +212,9 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "loads",
             "Records read by day",
-            "What became of the records of each day, in its newest load.",
+            "What happened to the records of each day in its newest load.",
             "records_by_day",
-            (Column("day", "Day"), Column("part_name", "Records"), Column("records", "Count", "integer")),
+            (Column("day", "Day"), Column("part", "Records"), Column("records", "Count", "integer")),
             rows()
             .mark_bar(orient="vertical")
             .encode(
@@ -220,15 +225,15 @@ def _figures() -> tuple[Figure, ...]:
                 ),
                 x2="until:T",
                 y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5)),
-                color=colour("part_name", list(RECORDS.values())),
-                tooltip=[tip("day", "day"), tip("part_name", "records"), tip("records", "count", ",")],
+                color=colour("part", RECORDS),
+                tooltip=[tip("day", "day"), tip("part", "records"), tip("records", "count", ",")],
             ),
             mart="audit.ingestion_loads",
         ),
         Figure(
             "alerts",
             "Alerts",
-            "What fails now, and what was resolved.",
+            "What is failing now, and what was resolved.",
             "all_alerts",
             (
                 Column("state", "State"),
@@ -256,12 +261,12 @@ def _figures() -> tuple[Figure, ...]:
                 Column("failing_days", "Failing days"),
             ),
             is_list=True,
-            empty="Dagster's records hold no evaluation of a check.",
+            empty="No evaluation of a check is on record.",
         ),
         Figure(
             "held_days",
             "Held days",
-            "Days whose newest load failed a blocking check; the lake keeps the last good ones.",
+            "Days whose newest load failed a blocking check; the lake keeps their last good load.",
             "held_days",
             (
                 Column("source", "Source"),

@@ -1,8 +1,8 @@
-"""Strava: kudos, months in miles and hours, and where runs start, on a coarse grid.
+"""Strava: kudos, miles and hours by month, and where runs start, on a coarse grid.
 
-Belongs here: figures from the schema `strava`. Not here: what a run is (the marts' YAML).
+Belongs here: figures from the schema `strava`. Not here: what a run is (the YAML of the marts).
 
-All of it is about one athlete, so publish mode has none of it.
+Everything is about one athlete, so publish mode shows none of it.
 """
 
 import altair as alt
@@ -16,13 +16,13 @@ from engagement_assets.report.theme import COLOURS, bars, colour, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, span, sums
 
 TITLE = "Strava"
-INTRO = "Runs of one athlete; those that Strava has no more are left out."
+INTRO = "Runs of one athlete, without those deleted at Strava."
 
 
 def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
-    """The section; a remark and nothing else in publish mode."""
+    """The section; in publish mode it has only a note."""
     if suppression and suppression.min_users > 1:
-        note = f"Publish mode leaves this section out: it is about one athlete, and fewer than {suppression.min_users}."
+        note = f"Publish mode leaves this section out: it is about one athlete, not {suppression.min_users} or more."
         return Section("strava", TITLE, INTRO, {}, notes=(note,))
     weekly = connection.execute(
         """
@@ -43,7 +43,7 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
         from strava.strava_monthly_summary order by all
         """
     ).df()
-    # Kudos as they were known on each day that looked at them; the first look brings all that there were.
+    # Kudos as known on each day that read them; the first read brings all the kudos of the past.
     history = connection.execute(
         """
         select cast(observed_on as varchar) as observed_on,
@@ -67,15 +67,15 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
         filters=(Filter("workout_type_name", "Workout type", options_of(weekly["workout_type_name"], "all")),),
         dataflow=_dataflow(),
         figures=_figures(),
-        notes=("Hollow, dashed marks are weeks and months of which not every day was observed.",),
+        notes=("Hollow, dashed marks are incomplete: not every day was loaded after it had ended.",),
     )
 
 
 def start_places(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Runs by the cell of a grid that they start in: 0.01° of latitude, and of longitude at least as many kilometres.
+    """Runs by the cell of a grid in which they start, whatever precision the warehouse keeps.
 
-    However exact the coordinates are that the warehouse keeps, a cell is 1.1 km high and at least as wide: degrees of
-    longitude shrink towards the poles, so a cell is as many hundredths wide as that takes.
+    A cell is 0.01° of latitude high, which is 1.1 km, and at least as wide. Degrees of longitude shrink towards the
+    poles, so a cell spans as many hundredths of a degree as it needs.
     """
     return connection.execute(
         """
@@ -142,8 +142,8 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "kudos_change",
             "Weekly change of kudos",
-            "Against exactly the week before; the first week has none. The change in percent has no value "
-            "where the week before has no kudos.",
+            "Compared with the week before; the first week has no change. There is no percentage if the week before "
+            "has no kudos.",
             "change",
             (
                 WEEK,
@@ -164,7 +164,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "kudos_known",
             "Kudos over time",
-            "Kudos of all activities as they were known on each day that asked for them.",
+            "Kudos of all activities, as known on each day that read them.",
             "kudos_known",
             (
                 Column("observed_on", "Observed on"),

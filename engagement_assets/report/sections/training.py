@@ -1,6 +1,6 @@
-"""Training: laps against their pace targets, distance of the plans, tempo sessions, the leaderboard.
+"""Training: laps compared with their pace targets, distances of plans, tempo sessions, and the leaderboard.
 
-Belongs here: figures from the schema `training`. Not here: what a target or a plan is (the marts' YAML).
+Belongs here: figures from the schema `training`. Not here: what a target or a plan is (the YAML of the marts).
 
 Users, activities and workouts are counted, never named.
 """
@@ -23,7 +23,7 @@ from engagement_assets.report.transforms import (
     sums,
 )
 
-# Workouts on the leaderboard: those with most users and steps; and places shown for each of their steps.
+# The workouts on the leaderboard are those with the most users and steps; places are shown for each of their steps.
 LEADERBOARD_WORKOUTS = 20
 LEADERBOARD_PLACES = 5
 STATUSES = {
@@ -36,7 +36,7 @@ STATUSES = {
 
 
 def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
-    """The section; in publish mode without the leaderboard, whose places are single users."""
+    """The section; publish mode has no leaderboard, since each place is a single user."""
     laps = connection.execute(
         """
         select cast(cast(date_trunc('week', activities.activity_date) as date) as varchar) as week,
@@ -70,14 +70,15 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         """
     ).df()
     notes = [
-        "Weeks are those of the activities; hollow, dashed marks are weeks of which not all batches were observed."
+        "Weeks are those of the activities. Hollow, dashed marks are incomplete weeks: not every batch was loaded "
+        "after its day had ended."
     ]
     if suppression:
         cells = len(laps) + len(plans) + len(tempo)
         laps = suppression.shown(laps, ["week"])
         plans, tempo = suppression.shown(plans, []), suppression.shown(tempo, [])
         notes.append(suppression.note(cells - len(laps) - len(plans) - len(tempo)))
-        notes.append("Publish mode has no leaderboard: each place is one user.")
+        notes.append("Publish mode has no leaderboard, since each place is one user.")
     leaders = None if suppression else _leaderboard(connection)
     filters = [Filter("run_type", "Run type", options_of(laps["run_type"], "all"))]
     if leaders is not None and not leaders.empty:
@@ -86,7 +87,7 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     return Section(
         name="training",
         title="Training",
-        intro="Runners against the pace targets of their plans.",
+        intro="How runners do compared with the pace targets of their plans.",
         tables={
             "laps": laps.drop(columns="users"),
             "plans": plans,
@@ -102,7 +103,7 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 
 
 def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Speeds by place per workout and step; workouts by their kind and distance, in the order of their size."""
+    """Speeds by workout, step and place; a workout is named by its popularity, kind and distance."""
     return connection.execute(
         f"""
         with popular as (
@@ -165,7 +166,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
         Figure(
             "pace",
             "Laps against the target band",
-            "Laps by week: inside the pace band of their workout step, faster, slower.",
+            "Laps by week: faster or slower than the pace band of their workout step, or inside it.",
             "pace",
             (WEEK, Column("status", "Lap was"), Column("laps", "Laps", "integer"), COMPLETE),
             bars(
@@ -179,7 +180,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
         Figure(
             "difference",
             "Difference to the target pace",
-            "Seconds per kilometre against the average target, over time run; below zero is faster.",
+            "Seconds per kilometre compared with the average target, weighted by time; below zero is faster.",
             "difference",
             (
                 WEEK,
@@ -197,8 +198,8 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
         Figure(
             "plan_distance",
             "Plan distance, week on week",
-            "Distance of the workouts of each week of a plan; the change is against exactly the week "
-            "before, over users who have both.",
+            "Distance of the workouts in each week of a plan. The change is from the week before, over users who have "
+            "both weeks.",
             "plan_weeks",
             (
                 Column("week_of_plan", "Week of plan", "integer"),
@@ -249,7 +250,7 @@ def _leaderboard_figure() -> Figure:
     return Figure(
         "leaderboard",
         "Leaderboard",
-        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout; places only, no names. "
+        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout, without names. "
         "Choose the workout in the filter bar.",
         "leaders_of_workout",
         (

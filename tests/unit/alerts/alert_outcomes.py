@@ -41,9 +41,8 @@ def failed(
     *days: str, severity: Severity = Severity.ERROR, at: datetime = START, judged: Judged | None = None
 ) -> Outcome:
     """A failing evaluation of CHECK on days, or of the whole."""
-    named = msgspec.structs.replace(FINDING, days_are_named=bool(days))
     judged = judged or ((min(days), max(days)) if days else EVERYTHING)
-    return Outcome(CHECK, at, judged, days or (WHOLE,), severity, named)
+    return Outcome(CHECK, at, judged, days or (WHOLE,), severity, FINDING)
 
 
 def passed(*judged: str, at: datetime = START) -> Outcome:
@@ -60,13 +59,13 @@ def transition(change: Change = Change.OPENED, **differences: Any) -> Transition
         severity=Severity.ERROR,
         failing_days={"2024-01-02": Severity.ERROR},
         failures=1,
-        finding=msgspec.structs.replace(FINDING, days_are_named=True),
+        finding=FINDING,
     )
     return Transition(change, msgspec.structs.replace(incident, **differences), after(hours=2, minutes=5))
 
 
 def lineage() -> Lineage:
-    """Raw events with a check, a staging view and a table over them, and what tells of their loads."""
+    """Raw events with a check, a staging view and a table over them, and a record of their loads."""
     days = dg.DailyPartitionsDefinition("2024-01-01")
 
     @dg.multi_asset(

@@ -1,4 +1,4 @@
-"""Whatever is evaluated, whenever anybody looks and whichever channel is down: what is told is what a plain model says.
+"""Whatever is evaluated, whenever a round runs and whichever channel is down: the reports are those of a plain model.
 
 The model keeps days in a dictionary and knows neither store, outbox nor channels.
 """
@@ -22,7 +22,6 @@ from engagement_assets.alerts.incidents import EVERYTHING, WHOLE, Finding, Kind,
 from engagement_assets.alerts.messages import Message
 from engagement_assets.alerts.run_results import Results
 from engagement_assets.alerts.store import AlertStore
-from engagement_assets.alerts.timing import Timing
 from tests.unit.alerts.alert_outcomes import LINKS, START, lineage
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
@@ -30,7 +29,7 @@ DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
 MEMORY = "/dev/shm"  # noqa: S108 - a folder of its own is made in it
 REPEAT_AFTER = timedelta(hours=24)
 LINEAGE = lineage()
-Told = tuple[str, str, tuple[str, ...]]
+Reported = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -80,22 +79,24 @@ STEPS = st.lists(
 
 @dataclass
 class Model:
-    """What should be told."""
+    """What should be reported."""
 
     failing: dict[str, dict[str, Severity]] = field(default_factory=lambda: defaultdict(dict))
     worst: dict[str, Severity] = field(default_factory=dict)
     told_at: dict[str, datetime] = field(default_factory=dict)
-    messages: list[set[Told]] = field(default_factory=list)
+    messages: list[set[Reported]] = field(default_factory=list)
 
     def look(self, runs: list[Run], now: datetime) -> None:
         """Follow the runs, then remind."""
         for run in runs:
-            self._tell({told for check in {item.check for item in run} if (told := self._follow(check, run, now))})
+            self._report(
+                {reported for check in {item.check for item in run} if (reported := self._follow(check, run, now))}
+            )
         reminded = {check for check, at in self.told_at.items() if at + REPEAT_AFTER <= now}
         self.told_at |= dict.fromkeys(reminded, now)
-        self._tell({("still failing", check, self._shown(self.failing[check])) for check in reminded})
+        self._report({("still failing", check, self._shown(self.failing[check])) for check in reminded})
 
-    def _follow(self, check: str, run: Run, now: datetime) -> Told | None:
+    def _follow(self, check: str, run: Run, now: datetime) -> Reported | None:
         before = dict(self.failing[check])
         days = self.failing[check]
         for evaluation in run:
@@ -120,9 +121,9 @@ class Model:
         self.told_at[check] = now
         return change, check, self._shown(days)
 
-    def _tell(self, told: set[Told]) -> None:
-        if told:
-            self.messages.append(told)
+    def _report(self, reported: set[Reported]) -> None:
+        if reported:
+            self.messages.append(reported)
 
     def _shown(self, days: dict[str, Severity]) -> tuple[str, ...]:
         return tuple(sorted(day for day in days if day != WHOLE))
@@ -151,13 +152,13 @@ def _outcome(evaluation: Evaluation, at: datetime) -> Outcome:
         EVERYTHING if evaluation.whole else (days[0], days[-1]),
         evaluation.failing_days(),
         evaluation.severity,
-        Finding("it fails", "run", days_are_named=not evaluation.whole),
+        Finding("it fails", "run"),
     )
 
 
 @given(steps=STEPS)
 @settings(max_examples=150, deadline=None)
-def test_what_is_told_is_what_the_model_says_and_each_channel_takes_it_once(
+def test_the_reports_are_those_of_the_model_and_each_channel_takes_them_once(
     steps: list[Run | str | timedelta],
 ) -> None:
     now = START
@@ -165,14 +166,14 @@ def test_what_is_told_is_what_the_model_says_and_each_channel_takes_it_once(
     model, waiting = Model(), list[Run]()
 
     with TemporaryDirectory(dir=MEMORY if Path(MEMORY).is_dir() else None) as folder:
-        alerting = Alerting(Path(folder), LINKS, Timing(repeat_after=REPEAT_AFTER), places, now=lambda: now)
+        alerting = Alerting(Path(folder), LINKS, REPEAT_AFTER, places, now=lambda: now)
 
         def look() -> None:
             with closing(AlertStore(alerting.store_path)) as store:
                 for number, run in enumerate(waiting):
                     at = now - timedelta(seconds=len(waiting) - number)
                     alerting.record(store, Results([[_outcome(item, at) for item in run]]), LINEAGE)
-                alerting.record_what_time_brings(store, LINEAGE)
+                alerting.record_reminders(store, LINEAGE)
                 deliver(store.path, places, alerting.backoff, alerting.now)
             model.look(waiting, now)
             waiting.clear()
@@ -197,17 +198,17 @@ def test_what_is_told_is_what_the_model_says_and_each_channel_takes_it_once(
             assert store.undelivered([place.name for place in places]) == []
 
     for place in places:
-        assert [_told(message) for message in place.taken] == model.messages
+        assert [_reported(message) for message in place.taken] == model.messages
         assert len({message.key for message in place.taken}) == len(place.taken)
 
 
-def _told(message: Message) -> set[Told]:
+def _reported(message: Message) -> set[Reported]:
     items = [msgspec.to_builtins(item) for item in message.items]
     return {(item["state"], item["name"], tuple(_days(item["partitions"]))) for item in items}
 
 
 def _days(ranges: list[str]) -> Iterator[str]:
     """The days of ranges such as `2024-01-01 to 2024-01-03`."""
-    for told in ranges:
-        first, _, last = told.partition(" to ")
+    for reported in ranges:
+        first, _, last = reported.partition(" to ")
         yield from (day for day in DAYS if first <= day <= (last or first))

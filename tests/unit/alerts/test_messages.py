@@ -39,9 +39,9 @@ def test_a_message_says_all_that_a_person_needs() -> None:
 
 
 def test_a_resolve_says_how_long_it_lasted() -> None:
-    told = message(transition(Change.RESOLVED))
-    assert told.title == "RESOLVED: raw_toy/events holds"
-    assert told.items[0].lasted_s == 2 * 3600 + 300
+    reported = message(transition(Change.RESOLVED))
+    assert reported.title == "RESOLVED: raw_toy/events holds"
+    assert reported.items[0].lasted_s == 2 * 3600 + 300
 
 
 def test_an_asset_as_a_whole_names_the_days_of_its_run() -> None:
@@ -54,22 +54,22 @@ def test_errors_come_before_warnings_and_both_before_what_is_over() -> None:
     def of(name: str, change: Change, severity: Severity) -> Transition:
         return transition(change, subject=msgspec.structs.replace(CHECK, name=name), severity=severity)
 
-    told = message(
+    reported = message(
         of("over", Change.RESOLVED, Severity.ERROR),
         of("warns", Change.OPENED, Severity.WARN),
         of("fails", Change.ESCALATED, Severity.ERROR),
     )
-    assert [item.name for item in told.items] == ["fails", "warns", "over"]
-    assert told.title == "ERROR: 1 opened, 1 escalated, 1 resolved"
+    assert [item.name for item in reported.items] == ["fails", "warns", "over"]
+    assert reported.title == "ERROR: 1 opened, 1 escalated, 1 resolved"
 
 
 @pytest.mark.parametrize(("failures", "is_digest"), [(10, False), (11, True)])
 def test_more_than_ten_failures_are_a_digest_that_names_ten(failures: int, is_digest: bool) -> None:
-    told = message(
+    reported = message(
         *(transition(subject=msgspec.structs.replace(CHECK, name=f"check_{number:02}")) for number in range(failures))
     )
-    assert (told.is_digest, told.failures, len(told.items)) == (is_digest, failures, 10)
-    assert told.counts == {
+    assert (reported.is_digest, reported.failures, len(reported.items)) == (is_digest, failures, 10)
+    assert reported.counts == {
         "state": {"opened": failures},
         "severity": {"error": failures},
         "asset": {CHECK.asset: failures},
@@ -100,17 +100,17 @@ def _failing(*days: str) -> dict[str, Severity]:
 
 def test_a_check_counts_once_however_many_days_fail_and_names_them_as_ranges() -> None:
     stopped = [str(date(2023, 1, 1) + timedelta(days=number)) for number in range(1_000)]
-    told = message(transition(failing_days=_failing(*stopped, "2026-01-01")))
-    assert (told.failures, told.is_digest) == (1, False)
-    assert told.counts == {"state": {"opened": 1}, "severity": {"error": 1}, "asset": {CHECK.asset: 1}}
-    assert told.items[0].partitions == ["2023-01-01 to 2025-09-26", "2026-01-01"]
-    assert len(msgspec.json.encode(told)) < 2_000
+    reported = message(transition(failing_days=_failing(*stopped, "2026-01-01")))
+    assert (reported.failures, reported.is_digest) == (1, False)
+    assert reported.counts == {"state": {"opened": 1}, "severity": {"error": 1}, "asset": {CHECK.asset: 1}}
+    assert reported.items[0].partitions == ["2023-01-01 to 2025-09-26", "2026-01-01"]
+    assert len(msgspec.json.encode(reported)) < 2_000
 
 
 def test_partitions_that_are_no_days_are_named_as_they_are() -> None:
-    told = message(transition(failing_days=_failing("north", "south")))
-    assert told.items[0].partitions == ["north", "south"]
-    assert "FROM=2024-01-01 TO=2024-01-02" in told.items[0].rerun
+    reported = message(transition(failing_days=_failing("north", "south")))
+    assert reported.items[0].partitions == ["north", "south"]
+    assert "FROM=2024-01-01 TO=2024-01-02" in reported.items[0].rerun
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_many_blocks_of_days_are_run_again_as_one_range_which_says_so() -> None:
 
 def test_a_command_for_several_checks_covers_the_days_of_each() -> None:
     other = msgspec.structs.replace(CHECK, name="other")
-    told = message(
+    reported = message(
         transition(failing_days=_failing("2024-01-09")), transition(subject=other, failing_days={WHOLE: Severity.ERROR})
     )
-    assert [part.partition(" SELECT")[0] for part in told.rerun.split("; ")] == [
+    assert [part.partition(" SELECT")[0] for part in reported.rerun.split("; ")] == [
         "make backfill FROM=2024-01-01 TO=2024-01-02",
         "make backfill FROM=2024-01-09 TO=2024-01-09",
     ]
@@ -152,9 +152,13 @@ def test_a_command_for_several_checks_covers_the_days_of_each() -> None:
 
 def test_checks_that_never_ran_are_counted_by_asset() -> None:
     subject = msgspec.structs.replace(CHECK, kind=Kind.NOT_RUN)
-    told = message(transition(), transition(subject=subject, severity=Severity.WARN))
-    assert told.checks_not_run == {"raw_toy/events": 1}
-    assert (told.title, told.failures, len(told.items)) == ("ERROR: 1 opened, 1 planned checks never ran", 1, 1)
+    reported = message(transition(), transition(subject=subject, severity=Severity.WARN))
+    assert reported.checks_not_run == {"raw_toy/events": 1}
+    assert (reported.title, reported.failures, len(reported.items)) == (
+        "ERROR: 1 opened, 1 planned checks never ran",
+        1,
+        1,
+    )
     alone = message(transition(subject=subject, severity=Severity.WARN))
     assert (alone.title, alone.severity) == ("WARN: 1 planned checks never ran", Severity.WARN)
     over = message(transition(Change.RESOLVED), transition(subject=subject, severity=Severity.WARN))
@@ -214,7 +218,7 @@ def test_a_dbt_test_stands_for_its_table_as_a_whole_and_has_one_runbook_entry(gr
     assert [graph.judges_the_whole(key) for key in keys] == [False, True]
 
 
-def test_what_the_graph_does_not_know_any_more_is_told_all_the_same(graph: Lineage) -> None:
+def test_what_the_graph_no_longer_knows_is_still_reported(graph: Lineage) -> None:
     subject = Subject(Kind.CHECK, "gone/table", "is_unique")
     assert (graph.owners(subject), graph.tables_downstream(subject)) == ([], [])
     gone = transition(subject=subject).incident

@@ -1,27 +1,12 @@
-"""How messages look: hostile text stays text, and Slack's limits hold."""
+"""How messages look as text, and that hostile text stays text."""
 
-import json
 from datetime import date, timedelta
 
 import msgspec
-import pytest
 
 from engagement_assets.alerts.incidents import Change, Kind, Severity, Subject, Transition
-from engagement_assets.alerts.rendering import (
-    SLACK_BLOCKS,
-    SLACK_HEADER,
-    SLACK_SECTION,
-    as_slack,
-    as_text,
-    cut,
-)
+from engagement_assets.alerts.rendering import as_text
 from tests.unit.alerts.alert_outcomes import CHECK, FINDING, message, transition
-
-HOSTILE = "<!channel> <https://evil.example|click> & <@U123>"
-
-
-def _finding(sentence: str) -> object:
-    return msgspec.structs.replace(FINDING, sentence=sentence)
 
 
 def test_the_text_of_a_failure() -> None:
@@ -34,7 +19,7 @@ def test_the_text_of_a_failure() -> None:
         "    expected     0",
         "    failing rows 3",
         "    since        2024-03-01 12:00 UTC, seen failing once",
-        "    blocked      yes: what is made of it was not built, and keeps its last good content",
+        "    blocked      yes: what is built from it was not rebuilt and keeps its last good content",
         "    owners       team:toys",
         "    affects      toy/table",
         "    run again    make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'",
@@ -64,46 +49,18 @@ def test_the_text_of_a_digest_counts_all_and_names_ten() -> None:
     assert "FROM=2024-01-02 TO=2024-01-02" in lines[15]
 
 
-def test_many_failing_days_are_told_in_a_few_words() -> None:
+def test_many_failing_days_are_shown_in_a_few_words() -> None:
     """A source that stopped years ago, with a gap in every week before: 1,000 days and more."""
     days = [str(date(2020, 1, 6) + timedelta(days=number)) for number in range(1_200) if number % 7]
-    told = as_text(message(transition(failing_days=dict.fromkeys(days, Severity.WARN))))
-    (partitions,) = [line for line in told.splitlines() if line.startswith("    partitions")]
+    reported = as_text(message(transition(failing_days=dict.fromkeys(days, Severity.WARN))))
+    (partitions,) = [line for line in reported.splitlines() if line.startswith("    partitions")]
     assert partitions.endswith("2020-02-04 to 2020-02-09, and 998 more days")
-    assert len(told) < 1_000
+    assert len(reported) < 1_000
 
 
-def test_slack_gets_a_header_and_a_section_per_check() -> None:
-    body = as_slack(message(transition(), transition(subject=msgspec.structs.replace(CHECK, name="other"))))
-    assert [block["type"] for block in body["blocks"]] == ["header", "section", "section"]
-    assert body["text"] == "ERROR: 2 opened"
-    assert (
-        "`make backfill FROM=2024-01-02 TO=2024-01-02 SELECT='key:\"raw_toy/events\"+'`"
-        in body["blocks"][1]["text"]["text"]
-    )
-
-
-def test_slack_and_digests_tell_of_what_is_over_as_of_the_past() -> None:
-    over = transition(Change.RESOLVED)
-    assert "\nit was: 3 rows are wrong\n" in as_slack(message(over))["blocks"][1]["text"]["text"]
-    digest = as_text(message(*[over] * 11)).splitlines()
+def test_a_digest_says_of_what_is_resolved_what_it_was_and_how_long_it_lasted() -> None:
+    digest = as_text(message(*[transition(Change.RESOLVED)] * 11)).splitlines()
     assert digest[4].endswith("lasted 2 h 5 min · it was: 3 rows are wrong")
-
-
-def test_hostile_text_mentions_and_links_nothing_in_slack() -> None:
-    shown = json.dumps(as_slack(message(transition(finding=_finding(HOSTILE)))))
-    assert "<!channel>" not in shown
-    assert "<https://evil" not in shown
-    assert "&lt;!channel&gt;" in shown
-
-
-def test_slack_makes_links_of_our_own_addresses_alone_and_unfurls_none() -> None:
-    body = as_slack(message(transition(finding=_finding("@here https://evil.example/x.png"))))
-    (section,) = body["blocks"][1:]
-    assert section["text"]["verbatim"] is True
-    assert "\n@here https://evil.example/x.png\n" in section["text"]["text"]
-    assert "*run*  <https://dagster.example/runs/run-1>" in section["text"]["text"]
-    assert (body["unfurl_links"], body["unfurl_media"]) == (False, False)
 
 
 def test_hostile_text_steers_no_terminal() -> None:
@@ -112,33 +69,12 @@ def test_hostile_text_steers_no_terminal() -> None:
         subject=msgspec.structs.replace(CHECK, name=name, asset=name),
         finding=msgspec.structs.replace(FINDING, sentence=name, observed=name, expected=name),
     )
-    for told in (
+    for reported in (
         message(hostile),
         message(*[hostile] * 11),
         message(msgspec.structs.replace(hostile, change=Change.RESOLVED)),
     ):
-        text = as_text(told)
+        text = as_text(reported)
         assert all(sign == "\n" or sign.isprintable() for sign in text)
         assert [line for line in text.splitlines()[1:] if line.startswith("ALERT")] == []
         assert "a\\x1b[2J\\u202eb ALERT ERROR opened: nothing" in text
-
-
-@pytest.mark.parametrize("sign", ["<", "&", "x", "*"])
-def test_the_longest_message_keeps_within_the_limits_of_slack(sign: str) -> None:
-    long = sign * 5_000
-    transitions = [
-        transition(subject=msgspec.structs.replace(CHECK, name=f"{long}{number}"), finding=_finding(long))
-        for number in range(60)
-    ]
-    for told in (message(*transitions), message(*transitions[:10])):
-        body = as_slack(told)
-        assert len(body["blocks"]) <= SLACK_BLOCKS
-        assert len(body["blocks"][0]["text"]["text"]) <= SLACK_HEADER
-        assert max(len(block["text"]["text"]) for block in body["blocks"][1:]) <= SLACK_SECTION
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("ab", "ab"), ("abcdef", "abcd…"), ("ab&amp;c", "ab…"), ("a&lt;bcd", "a…")]
-)
-def test_a_cut_leaves_no_half_of_an_escaped_sign(text: str, expected: str) -> None:
-    assert cut(text, 5) == expected

@@ -10,18 +10,18 @@ from engagement_assets.alerts import store as stores
 from engagement_assets.alerts.history import AlertState, alert_states
 from engagement_assets.alerts.incidents import Change
 from engagement_assets.alerts.store import STORE_FILE, AlertStore, AlertStoreError, alert_store
-from tests.unit.alerts.alert_outcomes import CHECK, START, after, message, transition
+from tests.unit.alerts.alert_outcomes import CHECK, after, message, transition
 
 OPEN = AlertState("raw_toy/events", "holds", "open", "error", "2024-03-01T12:00:00+00:00", "", 1)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A store that is in use: something fails, and a message tells that it had been resolved before."""
+    """A store that is in use: something fails, and a message says that it had been resolved before."""
     path = tmp_path / STORE_FILE
     with alert_store(path) as store:
         store.keep_incident(transition().incident)
-        store.record(message(transition(Change.RESOLVED, opened_at=after(days=-1))), START, ["file"])
+        store.record(message(transition(Change.RESOLVED, opened_at=after(days=-1))), ["file"])
     return path
 
 
@@ -40,6 +40,18 @@ def test_a_store_from_before_there_were_versions_keeps_what_it_has(path: Path) -
     with alert_store(path) as store:
         assert list(store.incidents()) == [CHECK]
         assert [kept.key for kept in store.messages()] == ["key-1"]
+    assert _version(path) == 1
+
+
+def test_a_store_in_which_warnings_wait_for_quiet_hours_and_digest_is_read(path: Path) -> None:
+    """A version before held them back; the message then still goes out, at its time."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("insert into waiting_warnings (body, recorded_at) values ('{}', '2024-03-01')")
+        connection.execute("update messages set not_before = ?", (after(hours=8).isoformat(timespec="microseconds"),))
+    with alert_store(path) as store:
+        assert list(store.incidents()) == [CHECK]
+        assert store.outbox("file", after(hours=7)) == []
+        assert [delivery.message.key for delivery in store.outbox("file", after(hours=8))] == ["key-1"]
     assert _version(path) == 1
 
 
@@ -65,14 +77,14 @@ def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
 
 def test_a_file_that_is_no_store_says_what_to_do(path: Path) -> None:
     path.write_bytes(b"no database" * 100)
-    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the staged file"), alert_store(path):
+    with pytest.raises(AlertStoreError, match=r"file is not a database.*move the file away"), alert_store(path):
         pass
 
 
 def test_a_store_whose_bodies_are_damaged_says_what_to_do(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("update incidents set body = '{'")
-    with pytest.raises(AlertStoreError, match=r"damaged.*move the staged file"), alert_store(path) as store:
+    with pytest.raises(AlertStoreError, match=r"damaged.*move the file away"), alert_store(path) as store:
         store.incidents()
 
 
@@ -90,7 +102,7 @@ def test_a_store_that_another_program_locks_says_so(path: Path, monkeypatch: pyt
         assert list(store.incidents()) == [CHECK]
 
 
-def test_open_and_resolved_alerts_are_told_newest_first(path: Path) -> None:
+def test_open_and_resolved_alerts_come_newest_first(path: Path) -> None:
     assert alert_states(path.parent) == (
         OPEN,
         AlertState(

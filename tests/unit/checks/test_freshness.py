@@ -89,7 +89,7 @@ def test_a_later_deadline_and_an_error_are_settings(loaded: Lake) -> None:
 @pytest.mark.parametrize(("now", "failing"), [(FIRST_LOAD, set()), (DEADLINE, {"raw_lingokids/events"})])
 def test_the_check_runs_alone_and_goes_by_the_clock(settings: Settings, now: datetime, failing: set[str]) -> None:
     clients = ApiClients(settings, Clock(lambda: now))
-    (checks,) = freshness_checks(settings, clients)
+    (checks,) = freshness_checks(settings)
     selection = dg.AssetSelection.checks(dg.AssetCheckKey(EVENTS, "is_fresh"))
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(

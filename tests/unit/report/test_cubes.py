@@ -16,7 +16,7 @@ VARIED = ["country_code", "app_version", ACTIVITY]
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Cells of 120 days over a turn of the year, so that weeks cross months and years."""
+    """Cells of 120 days across a new year, so that weeks cross months and years."""
     draw = random.Random(1)
     with duckdb.connect() as opened:
         opened.execute("create schema learning")
@@ -51,7 +51,7 @@ def cells(connection: duckdb.DuckDBPyConnection, grain: str) -> int:
 
 @pytest.mark.parametrize("grain", ["day", "week", "month", "year"])
 def test_the_finest_grain_that_fits_is_taken(connection: duckdb.DuckDBPyConnection, grain: str) -> None:
-    # Weeks give no months, so these come beside them.
+    # Weeks do not sum to months, so a cube of weeks has months too.
     exactly = cells(connection, grain) + (cells(connection, "month") if grain == "week" else 0)
     cube = build_cube(connection, exactly)
     assert cube.grain == grain
@@ -61,26 +61,26 @@ def test_the_finest_grain_that_fits_is_taken(connection: duckdb.DuckDBPyConnecti
     assert (next_one.grain, next_one.dimensions) != (cube.grain, cube.dimensions)
 
 
-def test_dimensions_go_when_no_grain_fits(connection: duckdb.DuckDBPyConnection) -> None:
+def test_dimensions_are_left_out_when_no_grain_fits(connection: duckdb.DuckDBPyConnection) -> None:
     cube = build_cube(connection, cells(connection, "year") - 1)
     assert ACTIVITY not in cube.dimensions
     assert len(cube.cells) < cells(connection, "year")
-    assert "activity_id cannot be sliced by" in cube.choice()
+    assert "the page cannot be filtered by activity_id" in cube.choice()
     smallest = build_cube(connection, 1)
     assert (smallest.grain, smallest.dimensions) == ("year", ())
 
 
-def test_what_was_given_up_is_said(connection: duckdb.DuckDBPyConnection) -> None:
+def test_the_page_says_what_was_left_out(connection: duckdb.DuckDBPyConnection) -> None:
     assert build_cube(connection, 20_000).choice() == ""
     daily = cells(connection, "day")
     assert build_cube(connection, cells(connection, "month")).choice() == (
-        f"{daily:,} daily cells are too many for a quick page: the finest grain is the month. "
-        "The tables in published.duckdb have it all."
+        f"{daily:,} daily cells are too many for a fast page: the finest grain here is the month. "
+        "The tables in published.duckdb have everything."
     )
 
 
 @pytest.mark.parametrize("limit", [20_000, 500, 60, 20, 10, 1])
-def test_every_grain_that_is_offered_sums_to_the_mart(connection: duckdb.DuckDBPyConnection, limit: int) -> None:
+def test_every_offered_grain_sums_to_the_mart(connection: duckdb.DuckDBPyConnection, limit: int) -> None:
     cube = build_cube(connection, limit)
     for grain in cube.grains:
         counted = cube.cells[cube.cells[grain].notna()]

@@ -1,4 +1,4 @@
-"""What becomes of data on its way into the page: nothing in it can end a script, and it comes out as it went in."""
+"""Data on its way into the page: it cannot end a script, and it comes out as it went in."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.te
 
 
 def unpacked(columns: dict[str, Any], name: str) -> list[Any]:
-    """What the page makes of a column."""
+    """A column as the page unpacks it."""
     column = columns[name]
     if "at" not in column:
         return list(column["values"])

@@ -1,4 +1,4 @@
-"""Which cells publish mode hides, and that what is missing from a known total is never about few."""
+"""Which cells publish mode hides; what is missing from a known total is never about few users."""
 
 from datetime import date, timedelta
 
@@ -57,7 +57,7 @@ def test_what_is_missing_is_about_enough_users(cells: list[tuple[str, int]], min
         missing = group.loc[mask[group.index], "users"]
         shown = group.loc[~mask[group.index], "users"]
         if len(missing):
-            # Users of several cells may be the same ones: only the largest cell says how many there are at least.
+            # Several cells may be about the same users, so only the largest cell gives a lower bound.
             assert missing.max() >= min_users or not (shown > 0).any(), name
 
 
@@ -74,7 +74,7 @@ def test_what_is_known_elsewhere_covers_nothing() -> None:
 
 
 def published_cohorts(cohorts: dict[str, tuple[int, dict[str, int]]]) -> set[tuple[str, str]]:
-    """The cells (cohort, week) that publish mode shows of these: size, and active users by week."""
+    """The cells (cohort, week) that publish mode shows of cohorts with a size and active users by week."""
     weeks = sorted({week for _, active in cohorts.values() for week in active})
     totals = {week: sum(active.get(week, 0) for _, active in cohorts.values()) for week in weeks}
     with duckdb.connect() as connection:
@@ -98,20 +98,20 @@ def published_cohorts(cohorts: dict[str, tuple[int, dict[str, int]]]) -> set[tup
                     "true",
                     {"cohort": cohort, "week": week, "size": size, "users": users},
                 )
-        shown = overview(connection, Suppression(5)).tables["retention"]
+        shown = overview(connection, Suppression(5), {}).tables["retention"]
     return set(zip(shown["cohort"], shown["week_start_date"], strict=True))
 
 
 FIRST, SECOND, THIRD, FOURTH = "2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"
 
 
-def test_a_cohorts_size_does_not_tell_what_its_first_week_covers() -> None:
+def test_a_cohorts_size_does_not_reveal_what_its_first_week_covers() -> None:
     cohorts = {
         FIRST: (30, {FIRST: 30, SECOND: 20, THIRD: 2}),
         SECOND: (40, {SECOND: 40, THIRD: 25}),
         THIRD: (8, {THIRD: 8, FOURTH: 0}),
     }
-    # The third week's total less the 25 and the 8 is the 2: the 25 covers it, though the 8 is smaller.
+    # The third week's total minus 25 and 8 would reveal the 2. The 25 covers it, although the 8 is smaller.
     shown = {(FIRST, FIRST), (FIRST, SECOND), (SECOND, SECOND), (THIRD, THIRD), (THIRD, FOURTH)}
     assert published_cohorts(cohorts) == shown
 
@@ -132,6 +132,6 @@ def test_a_small_cell_that_is_too_late_to_be_shown_is_covered_all_the_same() -> 
     assert published_cohorts(cohorts) == {(weeks[0], weeks[0]), (weeks[1], weeks[1])}
 
 
-def test_a_cohort_goes_where_its_size_would_tell_the_only_other_cell() -> None:
+def test_a_cohort_is_left_out_if_its_size_would_reveal_the_only_other_cell() -> None:
     cohorts = {FIRST: (30, {FIRST: 30, SECOND: 2}), SECOND: (8, {SECOND: 8, THIRD: 0})}
     assert published_cohorts(cohorts) == {(FIRST, FIRST)}

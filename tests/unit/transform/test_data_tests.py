@@ -22,7 +22,7 @@ TABLE = "training.runs"
 MODEL: Mapping[str, Any] = {
     "unique_id": "model.runs",
     "name": "runs",
-    "config": {"schema": "training"},
+    "schema": "training",
     "columns": {"run_id": {}, "user_id": {}, "distance_m": {}, "note": {}},
 }
 
@@ -30,6 +30,7 @@ MODEL: Mapping[str, Any] = {
 def node(name: str, kind: str | None = "row_satisfies", column: str | None = None, **kwargs: Any) -> dict[str, Any]:
     return {
         "name": name,
+        "schema": "checks",
         "description": "A run would count twice.\n",
         "config": {"severity": "error"},
         "column_name": column,

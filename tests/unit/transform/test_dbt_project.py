@@ -118,7 +118,7 @@ def test_every_dbt_test_is_one_check_and_of_a_table_that_it_reads(
         assert key.path[-1] in tested, node["name"]
         if attached := node.get("attached_node"):
             model = content["nodes"][attached]
-            assert key.path == [model["config"]["schema"], model["name"]], node["name"]
+            assert key.path == [model["schema"], model["name"]], node["name"]
     singular: dict[str, set[str]] = {}
     for unique_id, node in dbt_tests.items():
         if node.get("test_metadata") is None:
@@ -160,8 +160,7 @@ def test_a_check_blocks_what_its_severity_says_and_tells_why(
         assert checks[unique_id].description == check_description(node)
     by_name = {spec.name: spec.description for spec in checks.values()}
     assert by_name["laps_of_an_activity_add_up"] == (
-        "Laps of an activity add up. A failure blocks: A lap would be missing from, or counted twice in, the shares "
-        "that people read."
+        "Laps of an activity add up. A failure blocks: A lap would be missing from the shares, or be counted twice."
     )
     assert by_name["units_of_measure_are_known"] == (
         "Units of measure are known. A failure warns: A distance in another unit is left out of weekly_plan_distance, "

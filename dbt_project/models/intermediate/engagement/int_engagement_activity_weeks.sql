@@ -6,8 +6,8 @@
     )
 }}
 
--- The logs of the training area name activities, and an activity may arrive again with another
--- date. So its weeks are kept, the one in which it counts and those in which it once did.
+-- The log of the training area names activities, and an activity may arrive again with another
+-- date. So this model keeps the week in which an activity counts, and those in which it once did.
 -- depends_on: {{ ref('int_runna_activities_changed') }}
 with
 
@@ -16,7 +16,7 @@ with
 
         select distinct activity_id
         from {{ table_or_nothing(
-            ref('int_runna_activities_changed'), {'activity_id': 'varchar', 'change_number': 'bigint'}
+            ref('int_runna_activities_changed'), {'activity_id': 'string', 'change_number': 'bigint'}
         ) }}
         where change_number > {{ consumed_change_number() }}
 
@@ -30,7 +30,7 @@ activities as (
         {{ period_start('week', 'activity_date') }} as week_start_date
 
     from {{ table_or_nothing(
-        ref('fct__activities'), {'activity_id': 'varchar', 'activity_date': 'date'}
+        ref('fct__activities'), {'activity_id': 'string', 'activity_date': 'date'}
     ) }}
     {% if is_incremental() %}
         where activity_id in (select activities_changed.activity_id from activities_changed)

@@ -6,19 +6,9 @@
     )
 }}
 
--- The dataset that holds a source's engagement. Snapshots and details beside it say nothing about
--- whether a day was seen.
-{% set main_datasets = {
-    'runna': 'activities',
-    'strava': 'activities',
-    'user_events': 'events',
-    'mobile': 'events',
-    'lingokids': 'events',
-} %}
-
--- Loads are recorded under the day on which they began, or under the newest that is there, should
--- the clock have gone back. One that is still at work when this is built began less than a week
--- before, so the records of a week are read again, and no older ones.
+-- The record of a load lies under the day on which the load began, or under the newest day that is
+-- there if the clock was put back. A load that still runs during this build began less than a week
+-- ago. So the records of the newest week are read again, and no older ones.
 {% if is_incremental() %}
     {% set newest = "(select max(newest_loaded_at) from " ~ this ~ ")" %}
     {% set first_day = run_query(
@@ -36,7 +26,8 @@ loads as (
 
 ),
 
--- A day that was held is not in the lake. A load that found an empty day has observed it.
+-- A held day is not in the lake. A load that found an empty day has observed it. Datasets beside
+-- the main one say nothing about whether a day was seen.
 loads_published as (
 
     select
@@ -49,8 +40,9 @@ loads_published as (
         status = 'published'
         and partition_date is not null
         and (
-            {% for source, dataset in main_datasets.items() %}
-                {{ 'or ' if not loop.first }}(source = '{{ source }}' and dataset = '{{ dataset }}')
+            {% for name, source in engaged_sources().items() %}
+                {{ 'or ' if not loop.first -}}
+                (source = '{{ name }}' and dataset = '{{ source.dataset }}')
             {% endfor %}
         )
     {% if is_incremental() %}

@@ -7,9 +7,9 @@
     )
 }}
 
--- Nothing here looks at the run's window: what changed is seen in what the models before have
--- stored, so that a run that stopped half-way is made good by any later one.
--- The events are not an import CTE: DuckDB copies one that is read twice, here the whole history.
+-- This model does not look at the run's window, but at what the models before it have stored. So
+-- any later run catches up with one that stopped half-way. The events are not an import CTE: it
+-- would be read twice, and DuckDB would copy the whole history.
 -- depends_on: {{ ref('int_lingokids_users_latest') }}
 -- depends_on: {{ ref('int_lingokids_activities_latest') }}
 -- depends_on: {{ ref('int_lingokids_days_linked') }}
@@ -41,7 +41,8 @@ days_with_events as (
 
         union
 
-        -- An event of a replaced day may have superseded one here, or may do so no longer.
+        -- An event of a replaced day may have superseded one of this day, or may not do so any
+        -- more.
         select links.linked_date from {{ ref('int_lingokids_days_linked') }} as links
         inner join days_replaced_or_emptied
             on links.event_date = days_replaced_or_emptied.event_date

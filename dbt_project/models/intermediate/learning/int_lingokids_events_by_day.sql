@@ -7,8 +7,8 @@
     )
 }}
 
--- The events of the lake in the warehouse, so that later models find the days of a user, of an
--- activity or of an event id without opening every day of the lake.
+-- Keeps the lake's events in the warehouse, so that later models find the days of a user, an
+-- activity or an event id without opening every day of the lake.
 with
 
 events as (

@@ -10,9 +10,9 @@
     'trial_start_at', 'trial_end_at', 'subscription_start_at', 'subscription_expire_at',
 ] %}
 
--- `affected_from` keeps a daily run small: a subscription that starts today changes nothing about
--- last year's events. The status at an instant depends only on which boundaries lie at or before
--- it, so a boundary that moved changes nothing before the earlier one of its two places.
+-- `affected_from` keeps a daily run small: a subscription that starts today does not change last
+-- year's events. The status at an instant depends only on the boundaries at or before it. So a
+-- boundary that moved changes nothing before the earlier of its two positions.
 with
 
 users as (
@@ -75,7 +75,7 @@ users_compared as (
         previous.affected_from as previously_affected_from,
         previous.change_number as previous_change_number,
         case
-            -- The country or the status of each event may be another one now.
+            -- The country or the status of every event may be different now.
             when
                 (latest.is_known is distinct from previous.is_known)
                 or (latest.country_code is distinct from previous.country_code)
@@ -107,7 +107,7 @@ users_latest as (
         is_known,
         case
             when changed_from is null then previously_affected_from
-            -- Nobody has followed the change before this one yet: it still counts.
+            -- The next model has not seen the previous change yet, so that change still counts.
             when
                 previous_change_number
                 > {{ change_number_consumed_by('int_lingokids_days_changed') }}

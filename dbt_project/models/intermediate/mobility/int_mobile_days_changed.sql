@@ -7,8 +7,8 @@
     )
 }}
 
--- The one model of the area that looks at the run's window. A run that stops half-way is made good
--- by any later one: what follows asks this log, and not the window.
+-- The only model of the area that looks at the run's window. The models after it read this log
+-- instead. So any later run catches up with one that stopped half-way.
 with
 
 events as (
@@ -32,7 +32,7 @@ days as (
 
         union all
 
-        -- A day that is empty now is told, too.
+        -- A day that is empty now is logged, too.
         select
             event_date,
             0 as event_count

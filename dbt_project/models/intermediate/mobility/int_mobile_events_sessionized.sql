@@ -4,15 +4,17 @@
         incremental_strategy = 'replace_built',
         change_log = 'int_mobile_days_changed',
         changed_key = '(session_date, session_id)',
-        incremental_predicates = ['replacement_reason is null'],
+        incremental_predicates = ['position is not null'],
+        on_schema_change = 'sync_all_columns',
         tags = ['windowed'],
     )
 }}
 
--- Which sessions a changed day can alter: those with an event on it, or less than the gap before
--- or after it. All others end or begin a gap away from whatever came, moved or went, and stay as
--- they are. So these sessions' events of unchanged days and all events of the changed days are cut
--- into sessions anew, and nothing else is read.
+-- A changed day can alter only the sessions with an event on that day, or less than the gap before
+-- or after it. So these are cut anew, from all events of the changed days and from their own events
+-- of unchanged days. Nothing else is read. A session that is gone keeps one row without an event,
+-- so that the tables built from this log learn of it. `on_schema_change`: tables of an older
+-- version have columns that are not in use any more.
 -- depends_on: {{ ref('int_mobile_days_changed') }}
 {% set gap = mobile_session_gap() %}
 {% if is_incremental() %}
@@ -44,7 +46,7 @@ with
         from {{ this }}
         where
             {{ on_days_of('event_date', days_near) }}
-            and replacement_reason is null
+            and position is not null
             and (
                 event_date in (select days_changed.event_date from days_changed)
                 or cast(created_at + {{ gap }} as date) in (
@@ -56,19 +58,21 @@ with
             )
 
     ),
-{% endif %}
 
-{% if is_incremental() or previous_build_exists() %}
     events_before as (
 
         select known.* from {{ this }} as known
-        {% if is_incremental() %}
-            inner join sessions_touched
-                on
-                    known.session_date = sessions_touched.session_date
-                    and known.session_id = sessions_touched.session_id
-        {% endif %}
-        where known.replacement_reason is null
+        inner join sessions_touched
+            on
+                known.session_date = sessions_touched.session_date
+                and known.session_id = sessions_touched.session_id
+        where known.position is not null
+
+    ),
+{% elif previous_build_exists() %}
+    events_before as (
+
+        select * from {{ this }}
 
     ),
 {% endif %}
@@ -111,7 +115,8 @@ events as (
 
 ),
 
--- The lake holds an event once; should it not, its copies have one position, and are side by side.
+-- The lake holds an event once. If it did not, the copies would have the same position, side by
+-- side.
 neighbours_found as (
 
     select
@@ -141,7 +146,8 @@ starts_marked as (
 
 ),
 
--- The newest start so far is the event's own session; each window more would cost a sort of all.
+-- An event is in the session that started last. All three columns share one window: another one
+-- would sort all events again.
 starts_carried as (
 
     select
@@ -167,6 +173,7 @@ events_sessionized as (
     select
         session_id,
         session_date,
+        cast(position_of_user - session_start_position + 1 as bigint) as position,
         event_id,
         anonymous_id,
         device_id,
@@ -176,117 +183,20 @@ events_sessionized as (
         zone,
         event_date,
         created_at,
-        received_at,
-        position_of_user - session_start_position + 1 as position
+        received_at
 
     from starts_carried
 
 ),
 
-{% if is_incremental() or previous_build_exists() %}
-    -- Where the events of a session before are now; one whose events have all gone is nowhere.
-    sessions_followed as (
-
-        select distinct
-            events_before.session_id as old_session_id,
-            events_sessionized.session_id as new_session_id
-
-        from events_before
-        inner join events_sessionized
-            on
-                events_before.event_date = events_sessionized.event_date
-                and events_before.event_id = events_sessionized.event_id
-
-    ),
-
-    sessions_before as (
-
-        select
-            session_id,
-            session_date,
-            anonymous_id,
-            device_id,
-            created_at
-
-        from events_before
-        where position = 1
-
-    ),
-
-    old_sessions_counted as (
-
-        select
-            old_session_id,
-            count(*) as new_sessions
-
-        from sessions_followed
-        group by old_session_id
-
-    ),
-
-    new_sessions_counted as (
-
-        select
-            new_session_id,
-            count(*) as old_sessions
-
-        from sessions_followed
-        group by new_session_id
-
-    ),
-
-    -- A session that was cut keeps its id where it keeps its first event: the rest of it is told all
-    -- the same.
-    sessions_replaced as (
-
-        select
-            sessions_before.session_id,
-            sessions_before.session_date,
-            sessions_before.anonymous_id,
-            sessions_before.device_id,
-            sessions_before.created_at,
-            sessions_followed.new_session_id as replaced_by_session_id,
-            case
-                when sessions_followed.new_session_id is null then 'removed'
-                when old_sessions_counted.new_sessions > 1 then 'split'
-                when new_sessions_counted.old_sessions > 1 then 'joined'
-                else 'start_moved'
-            end as replacement_reason
-
-        from sessions_before
-        left join sessions_followed
-            on sessions_before.session_id = sessions_followed.old_session_id
-        left join old_sessions_counted
-            on sessions_before.session_id = old_sessions_counted.old_session_id
-        left join new_sessions_counted
-            on sessions_followed.new_session_id = new_sessions_counted.new_session_id
-        where sessions_before.session_id is distinct from sessions_followed.new_session_id
-
-    ),
-{% endif %}
-
 final as (
 
     select
-        session_id,
-        session_date,
-        cast(position as bigint) as position,
-        event_id,
-        anonymous_id,
-        device_id,
-        event_name,
-        app_version,
-        os_name,
-        zone,
-        event_date,
-        created_at,
-        received_at,
-        cast(null as varchar) as replaced_by_session_id,
-        cast(null as varchar) as replacement_reason,
+        *,
         {{ next_change_number() }} as change_number
 
     from events_sessionized
-    {% if is_incremental() or previous_build_exists() %}
+    {% if previous_build_exists() %}
 
         union all
 
@@ -294,46 +204,30 @@ final as (
             session_id,
             session_date,
             cast(null as bigint) as position,
-            cast(null as varchar) as event_id,
+            cast(null as string) as event_id,
             anonymous_id,
-            device_id,
-            cast(null as varchar) as event_name,
-            cast(null as varchar) as app_version,
-            cast(null as varchar) as os_name,
-            cast(null as varchar) as zone,
+            cast(null as string) as device_id,
+            cast(null as string) as event_name,
+            cast(null as string) as app_version,
+            cast(null as string) as os_name,
+            cast(null as string) as zone,
             cast(null as date) as event_date,
-            created_at,
+            min(created_at) as created_at,
             cast(null as timestamp) as received_at,
-            replaced_by_session_id,
-            replacement_reason,
             {{ next_change_number() }} as change_number
 
-        from sessions_replaced
-    {% endif %}
-    {% if previous_build_exists() and not is_incremental() %}
-
-        union all
-
-        select
+        from events_before
+        where
+            not exists (
+                select 1 from events_sessionized
+                where
+                    events_sessionized.session_date = events_before.session_date
+                    and events_sessionized.session_id = events_before.session_id
+            )
+        group by
             session_id,
             session_date,
-            position,
-            event_id,
-            anonymous_id,
-            device_id,
-            event_name,
-            app_version,
-            os_name,
-            zone,
-            event_date,
-            created_at,
-            received_at,
-            replaced_by_session_id,
-            replacement_reason,
-            change_number
-
-        from {{ this }}
-        where replacement_reason is not null
+            anonymous_id
     {% endif %}
 
 )

@@ -7,7 +7,7 @@
     )
 }}
 
--- The events of the lake in the warehouse, so that later models find the days of an event id
+-- Keeps the lake's events in the warehouse, so that later models find the days of an event id
 -- without opening every day of the lake.
 with
 
@@ -20,7 +20,7 @@ events as (
 
 ),
 
--- The lake holds an event once a day; should it not, the same row is taken whatever the order.
+-- The lake holds an event once a day. If it did not, the order of the rows would not matter.
 numbered_within_day as (
 
     select

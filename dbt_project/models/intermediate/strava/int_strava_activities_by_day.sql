@@ -7,37 +7,7 @@
     )
 }}
 
-{% set columns = [
-    'activity_name',
-    'activity_type',
-    'sport_type',
-    'location_country',
-    'time_zone',
-    'source_path',
-    'workout_type',
-    'distance_m',
-    'moving_time_s',
-    'elapsed_time_s',
-    'total_elevation_gain_m',
-    'achievement_count',
-    'kudos_count',
-    'comment_count',
-    'athlete_count',
-    'average_speed_m_per_s',
-    'max_speed_m_per_s',
-    'average_cadence',
-    'average_temperature_c',
-    'average_heart_rate',
-    'max_heart_rate',
-    'suffer_score',
-    'start_latitude',
-    'start_longitude',
-    'started_at',
-    'deleted_at',
-    'extracted_at',
-] %}
-
--- The activities of the lake in the warehouse, so that the newest state of an activity is found
+-- Keeps the lake's activities in the warehouse, so that the newest state of an activity is found
 -- without opening every day of the lake.
 with
 
@@ -54,7 +24,7 @@ activities as (
 
 ),
 
--- The lake holds an activity once a day; should it not, the same row is taken whatever the order.
+-- The lake holds an activity once a day. If it did not, the newest state would count.
 numbered_within_day as (
 
     select
@@ -64,7 +34,7 @@ numbered_within_day as (
             order by
                 state_at desc nulls last,
                 case when deleted_at is null then 1 else 2 end,
-                {{ columns | join(' desc nulls last,\n                ') }} desc nulls last
+                source_path desc nulls last
         ) as position_in_day
 
     from activities
@@ -75,7 +45,33 @@ activities_by_day as (
 
     select
         activity_id,
-        {{ columns | join(',\n        ') }},
+        activity_name,
+        activity_type,
+        sport_type,
+        location_country,
+        time_zone,
+        source_path,
+        workout_type,
+        distance_m,
+        moving_time_s,
+        elapsed_time_s,
+        total_elevation_gain_m,
+        achievement_count,
+        kudos_count,
+        comment_count,
+        athlete_count,
+        average_speed_m_per_s,
+        max_speed_m_per_s,
+        average_cadence,
+        average_temperature_c,
+        average_heart_rate,
+        max_heart_rate,
+        suffer_score,
+        start_latitude,
+        start_longitude,
+        started_at,
+        deleted_at,
+        extracted_at,
         state_at,
         activity_date
 

@@ -6,8 +6,8 @@ activities as (
 
 ),
 
--- An activity whose start was moved lies on two days. At one instant it can be missing from the one
--- and be there on the other: then it is there.
+-- An activity whose start was moved is on two days. At the same instant it can be missing from one
+-- day and exist on the other: then it exists.
 numbered_newest_first as (
 
     select

@@ -7,8 +7,8 @@
     )
 }}
 
--- The observations of the lake in the warehouse, so that the newest one of an activity and a day is
--- found without opening every day of the lake.
+-- Keeps the lake's observations in the warehouse, so that the newest one of an activity and a day
+-- is found without opening every day of the lake.
 with
 
 kudos as (
@@ -20,8 +20,7 @@ kudos as (
 
 ),
 
--- The lake holds an observation once a day; should it not, the same row is taken whatever the
--- order.
+-- The lake holds an observation once a day. If it did not, the order of the rows would not matter.
 numbered_within_day as (
 
     select

@@ -1,6 +1,6 @@
 with
 
--- Who counted nothing has observed nothing.
+-- An observation without a count says nothing.
 kudos as (
 
     select * from {{ ref('int_strava_activity_kudos_by_day') }}
@@ -8,7 +8,7 @@ kudos as (
 
 ),
 
--- The observations of an activity whose start was moved lie on two days.
+-- The observations of an activity whose start was moved are on two days.
 numbered_newest_first as (
 
     select

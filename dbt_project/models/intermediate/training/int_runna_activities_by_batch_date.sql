@@ -7,9 +7,9 @@
     )
 }}
 
--- The activities of the lake in the warehouse, batch by batch, and the change log of the area. What
--- a batch date has named once stays, marked as no longer in the lake, so that whatever was built
--- from it is found and built again.
+-- Keeps the lake's activities in the warehouse, batch by batch, and is the change log of the area.
+-- A row that has left the lake stays, marked as such, so that everything that was built from it is
+-- found and rebuilt.
 with
 
 activities as (

@@ -1,8 +1,8 @@
 {{ config(materialized = 'view') }}
 
--- A batch that is older than the activity's newest one changes nothing that counts. The names that
--- any batch gave to the activity are all here, so that the user, plan and workout that it has
--- left are built again as well.
+-- A batch that is older than the activity's newest one changes no table. All users, plans and
+-- workouts that any batch gave to the activity are listed, so that those which the activity has
+-- left are rebuilt as well.
 with
 
 activities as (

@@ -7,8 +7,8 @@
     )
 }}
 
--- A plan may be followed by thousands of users every day: the newest file of each batch is enough
--- to find the newest of all, without going through all that ever named the plan.
+-- Thousands of users may follow a plan every day. The newest file of each batch is enough to find
+-- the newest of all batches, without reading every file that ever named the plan.
 with
 
 activities as (

@@ -8,8 +8,8 @@
 }}
 
 -- depends_on: {{ ref('int_runna_activities_by_batch_date') }}
--- Where the steps of each workout are to be read. `change_number` moves only when they have become
--- others, so that a workout that is run every day does not rebuild all who ever ran it.
+-- Says which file has the steps of each workout. `change_number` grows only when the steps change,
+-- so that a workout that is run every day does not rebuild everything about its runners.
 with
 
 workouts_by_batch_date as (
@@ -21,7 +21,7 @@ workouts_by_batch_date as (
 
 ),
 
--- Files without steps come last: they say nothing about them.
+-- Files without steps come last: they do not say what the steps are.
 numbered_newest_first as (
 
     select

@@ -7,8 +7,8 @@
     )
 }}
 
--- A workout may be run by thousands of users every day: the newest file of each batch, and the
--- newest that says what the steps are, are enough to find the newest of all.
+-- Thousands of users may run a workout every day. The newest file of each batch, and the newest
+-- file that lists the steps, are enough to find the newest of all batches.
 with
 
 activities as (

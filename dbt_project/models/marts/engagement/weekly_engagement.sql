@@ -1,193 +1,26 @@
 with
 
-user_weeks as (
-
-    select * from {{ ref('int_engagement_user_weeks') }}
-
-),
-
-days_observed as (
-
-    select
-        *,
-        {{ period_start('week', 'observed_date') }} as week_start_date
-
-    from {{ ref('int_engagement_days_observed') }}
-
-),
-
-undated_activities as (
-
-    select
-        'runna' as source,
-        count(*) as undated_units
-
-    from {{ table_or_nothing(ref('fct__activities'), {'activity_date': 'date'}) }}
-    where activity_date is null
-
-),
-
-sources_loaded as (
-
-    select
-        source,
-        min(week_start_date) as first_week,
-        max(newest_loaded_at) as newest_loaded_at
-
-    from days_observed
-    group by source
-
-),
-
-sources_engaged as (
-
-    select
-        source,
-        min(week_start_date) as first_week
-
-    from user_weeks
-    group by source
-
-),
-
-sources as (
-
-    select
-        sources_loaded.newest_loaded_at,
-        coalesce(sources_loaded.source, sources_engaged.source) as source,
-        least(sources_loaded.first_week, sources_engaged.first_week) as first_week
-
-    from sources_loaded
-    full outer join sources_engaged on sources_loaded.source = sources_engaged.source
-
-),
-
--- Nobody was active after the newest load: what is dated later (a device's clock) is in no week.
-user_weeks_until_loaded as (
-
-    select
-        user_weeks.source,
-        user_weeks.user_id,
-        user_weeks.engagement_units,
-        user_weeks.engaged_ms,
-        user_weeks.week_start_date
-
-    from user_weeks
-    inner join sources on user_weeks.source = sources.source
-    where
-        sources.newest_loaded_at is null
-        or user_weeks.week_start_date <= sources.newest_loaded_at
-
-),
-
-last_weeks as (
-
-    select
-        source,
-        max(week_start_date) as last_week
-
-    from user_weeks_until_loaded
-    group by source
-
-),
-
--- A source that is missing has the newest weeks all the same, with no day observed in them.
-newest_week_observed as (
-
-    select max(week_start_date) as last_week from days_observed
-
-),
-
-weeks_generated as (
-
-    select
-        sources.source,
-        sources.newest_loaded_at,
-        {{ each_week(
-            'sources.first_week', 'greatest(last_weeks.last_week, newest_week_observed.last_week)'
-        ) }} as week_start_date
-
-    from sources
-    left join last_weeks on sources.source = last_weeks.source
-    cross join newest_week_observed
-
-),
-
 weeks as (
 
-    select
-        source,
-        newest_loaded_at,
-        cast(week_start_date as date) as week_start_date,
-        cast(week_start_date - interval '7' day as date) as previous_week
-
-    from weeks_generated
+    select * from {{ ref('int_engagement_weeks') }}
 
 ),
 
--- What was loaded on the day itself may be a part of it.
-weeks_observed as (
+weeks_counted as (
 
-    select
-        source,
-        week_start_date,
-        count(*) as days_observed,
-        count_if(newest_loaded_at >= observed_date + interval '1' day) as days_observed_whole,
-        max(newest_loaded_at) as newest_input_at
-
-    from days_observed
-    group by
-        source,
-        week_start_date
+    select * from {{ ref('int_engagement_weeks_counted') }}
 
 ),
 
-units_summed as (
+undated_units as (
 
     select
         source,
-        week_start_date,
-        sum(engagement_units) as engagement_units,
-        sum(engaged_ms) as engaged_ms
+        count(*) as undated_units
 
-    from user_weeks_until_loaded
-    group by
-        source,
-        week_start_date
-
-),
-
-users_placed as (
-
-    select
-        source,
-        week_start_date,
-        cast(week_start_date - interval '7' day as date) as previous_week,
-        cast(week_start_date + interval '7' day as date) as next_week,
-        lag(week_start_date) over (users) as previous_active_week,
-        lead(week_start_date) over (users) as next_active_week
-
-    from user_weeks_until_loaded
-    where user_id is not null
-    window users as (partition by source, user_id order by week_start_date)
-
-),
-
-users_counted as (
-
-    select
-        source,
-        week_start_date,
-        count(*) as active_users,
-        count_if(previous_active_week is null) as new_users,
-        count_if(previous_active_week = previous_week) as returning_users,
-        count_if(previous_active_week < previous_week) as resurrected_users,
-        count_if(next_active_week is distinct from next_week) as users_lost_afterwards
-
-    from users_placed
-    group by
-        source,
-        week_start_date
+    from {{ ref('int_engagement_units') }}
+    where active_date is null
+    group by source
 
 ),
 
@@ -196,39 +29,32 @@ weeks_joined as (
     select
         weeks.source,
         weeks.week_start_date,
+        weeks.newest_input_at,
         weeks.newest_loaded_at,
-        users_counted.active_users,
-        users_counted.new_users,
-        users_counted.returning_users,
-        users_counted.resurrected_users,
-        previous_users_counted.users_lost_afterwards as churned_users,
-        units_summed.engagement_units,
-        undated_activities.undated_units,
-        weeks_observed.newest_input_at,
-        coalesce(weeks_observed.days_observed, 0) as days_observed,
-        coalesce(weeks_observed.days_observed_whole, 0) as days_observed_whole,
+        weeks.days_observed,
+        weeks.days_observed_whole,
+        weeks_counted.active_users,
+        weeks_counted.new_users,
+        weeks_counted.returning_users,
+        weeks_counted.resurrected_users,
+        previous_weeks_counted.users_lost_afterwards as churned_users,
+        weeks_counted.engagement_units,
+        undated_units.undated_units,
         case
-            when {{ is_timed('weeks.source') }} then coalesce(units_summed.engaged_ms, 0)
+            when {{ is_timed('weeks.source') }} then coalesce(weeks_counted.engaged_ms, 0)
         end as engaged_ms
 
     from weeks
-    left join users_counted
+    left join weeks_counted
         on
-            weeks.source = users_counted.source
-            and weeks.week_start_date = users_counted.week_start_date
-    left join users_counted as previous_users_counted
+            weeks.source = weeks_counted.source
+            and weeks.week_start_date = weeks_counted.week_start_date
+    left join weeks_counted as previous_weeks_counted
         on
-            weeks.source = previous_users_counted.source
-            and weeks.previous_week = previous_users_counted.week_start_date
-    left join units_summed
-        on
-            weeks.source = units_summed.source
-            and weeks.week_start_date = units_summed.week_start_date
-    left join weeks_observed
-        on
-            weeks.source = weeks_observed.source
-            and weeks.week_start_date = weeks_observed.week_start_date
-    left join undated_activities on weeks.source = undated_activities.source
+            weeks.source = previous_weeks_counted.source
+            and weeks.week_start_date
+            = previous_weeks_counted.week_start_date + interval '7' day
+    left join undated_units on weeks.source = undated_units.source
 
 ),
 
@@ -236,7 +62,7 @@ final as (
 
     select
         ---------- ids
-        cast(source as varchar) as source,
+        cast(source as string) as source,
         cast(week_start_date as date) as week_start_date,
 
         ---------- numerics

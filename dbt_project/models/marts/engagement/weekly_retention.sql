@@ -20,7 +20,7 @@ user_weeks as (
             and user_weeks.week_start_date = weeks.week_start_date
     where
         user_weeks.user_id is not null
-        -- What is dated after the newest load is in no week.
+        -- Weeks after the newest load are left out.
         and (weeks.computed_at is null or weeks.week_start_date <= weeks.computed_at)
 
 ),
@@ -114,7 +114,7 @@ final as (
 
     select
         ---------- ids
-        cast(source as varchar) as source,
+        cast(source as string) as source,
         cast(cohort_week_start_date as date) as cohort_week_start_date,
         cast(weeks_since as bigint) as weeks_since,
 

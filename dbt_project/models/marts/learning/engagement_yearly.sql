@@ -11,8 +11,8 @@
 -- depends_on: {{ ref('int_lingokids_days_changed') }}
 with
 
--- The log has every day with events: the periods are looked up there, so that of the engagement
--- only their days are read.
+-- The log has every day with events. The days of the changed periods are looked up there, so that
+-- no other days are read.
 engagement_by_month as (
 
     select

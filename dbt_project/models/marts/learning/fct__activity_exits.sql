@@ -46,9 +46,9 @@ events as (
 
 ),
 
--- An event id that several days hold is one event, as the latest day has it. Only linked days can
--- share one, so that the history is not searched for every id. The events are not read from their
--- CTE: DuckDB copies one that is read twice.
+-- An event id that is on several days is one event, with the values of the latest day. Only linked
+-- days can share an id, so that the history is not searched for every id. The events are not read
+-- from their CTE: DuckDB would copy it, because it is read twice.
 superseded_events as (
 
     select
@@ -113,8 +113,8 @@ statuses_found as (
                 occurred_at >= subscription_start_at
                 and (subscription_expire_at is null or occurred_at < subscription_expire_at)
                 then 'subscribed'
-            -- Where two states hold, the one that began later wins: a subscription that is over
-            -- ends a trial that began before its end.
+            -- A subscription wins over a trial. It also ends a trial that began before the
+            -- subscription ended.
             when
                 occurred_at >= trial_start_at
                 and (trial_end_at is null or occurred_at < trial_end_at)
@@ -137,21 +137,21 @@ exits as (
 
     select
         ---------- ids
-        cast(event_id as varchar) as event_id,
-        cast(user_id as varchar) as user_id,
-        cast(activity_id as varchar) as activity_id,
-        cast(collection_id as varchar) as collection_id,
+        cast(event_id as string) as event_id,
+        cast(user_id as string) as user_id,
+        cast(activity_id as string) as activity_id,
+        cast(collection_id as string) as collection_id,
 
         ---------- strings
-        cast(started_from as varchar) as started_from,
-        cast(country_code as varchar) as country_code,
-        cast(usual_os_name as varchar) as os_name,
-        cast(os_version as varchar) as os_version,
-        cast(app_version as varchar) as app_version,
-        cast(subscription_status as varchar) as subscription_status,
-        cast(activity_name as varchar) as activity_name,
-        cast(activity_type as varchar) as activity_type,
-        cast(activity_subtype as varchar) as activity_subtype,
+        cast(started_from as string) as started_from,
+        cast(country_code as string) as country_code,
+        cast(usual_os_name as string) as os_name,
+        cast(os_version as string) as os_version,
+        cast(app_version as string) as app_version,
+        cast(subscription_status as string) as subscription_status,
+        cast(activity_name as string) as activity_name,
+        cast(activity_type as string) as activity_type,
+        cast(activity_subtype as string) as activity_subtype,
 
         ---------- numerics
         cast(duration_ms as bigint) as duration_ms,

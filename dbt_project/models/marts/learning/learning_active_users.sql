@@ -22,8 +22,8 @@
 -- depends_on: {{ ref('int_lingokids_periods_changed') }}
 with
 
--- The log has every day with events: the periods are looked up there, so that of the events only
--- their days are read.
+-- The log has every day with events. The days of the changed periods are looked up there, so that
+-- no other days are read.
 exits_by_period as (
 
     {% for grain in ['day', 'week', 'month', 'year'] %}
@@ -78,10 +78,10 @@ users_counted as (
 active_users as (
 
     select
-        cast(grain as varchar) as grain,
+        cast(grain as string) as grain,
         cast(period_start_date as date) as period_start_date,
-        cast(dimension_name as varchar) as dimension_name,
-        cast(dimension_value as varchar) as dimension_value,
+        cast(dimension_name as string) as dimension_name,
+        cast(dimension_value as string) as dimension_value,
         cast(active_users as bigint) as active_users
 
     from users_counted

@@ -53,13 +53,13 @@ plays_by_period as (
 ranked as (
 
     select
-        cast(plays_by_period.grain as varchar) as grain,
+        cast(plays_by_period.grain as string) as grain,
         cast(plays_by_period.period_start_date as date) as period_start_date,
-        cast(plays_by_period.activity_id as varchar) as activity_id,
+        cast(plays_by_period.activity_id as string) as activity_id,
         cast(
-            coalesce(activities.activity_name, plays_by_period.activity_id) as varchar
+            coalesce(activities.activity_name, plays_by_period.activity_id) as string
         ) as activity_name,
-        cast(coalesce(activities.activity_type, 'unknown') as varchar) as activity_type,
+        cast(coalesce(activities.activity_type, 'unknown') as string) as activity_type,
         cast(plays_by_period.plays as bigint) as plays,
         cast(plays_by_period.completed_plays as bigint) as completed_plays,
         cast(plays_by_period.duration_ms as bigint) as duration_ms,

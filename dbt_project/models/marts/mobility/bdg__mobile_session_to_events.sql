@@ -5,7 +5,7 @@ with
 events as (
 
     select * from {{ ref('int_mobile_events_sessionized') }}
-    where replacement_reason is null
+    where position is not null
 
 ),
 

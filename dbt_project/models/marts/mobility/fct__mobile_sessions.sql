@@ -31,160 +31,17 @@
     'ended_at',
 ] %}
 
--- A session that is rebuilt has all its events from one build, so they are read by their number.
--- They are read twice, from no CTE of their own: DuckDB would copy it whole.
+-- Numbers the sessions of each user, over all devices. A changed session gives later sessions of
+-- its user another number; the sessions before it keep theirs.
+-- depends_on: {{ ref('int_mobile_events_sessionized') }}
 with
-
-events as (
-
-    select
-        *,
-        {{ contains_any('event_name', var('mobile_opening_patterns')) }} as is_opening,
-        {{ contains_any('event_name', var('mobile_ride_start_patterns')) }} as is_ride_start,
-        {{ contains_any('event_name', var('mobile_searching_patterns')) }} as is_search,
-        {{ contains_any('event_name', var('mobile_booking_patterns')) }} as is_booking
-
-    from {{ ref('int_mobile_events_sessionized') }}
-    where replacement_reason is null
-    {% if is_incremental() %}
-        and change_number > {{ consumed_change_number() }}
-    {% endif %}
-
-),
-
-ride_events as (
-
-    select
-        session_id,
-        position,
-        created_at,
-        {{ contains_any('event_name', var('mobile_ride_start_patterns')) }} as is_ride_start,
-        {{ contains_any('event_name', var('mobile_ride_end_patterns')) }} as is_ride_end
-
-    from {{ ref('int_mobile_events_sessionized') }}
-    where replacement_reason is null
-    {% if is_incremental() %}
-        and change_number > {{ consumed_change_number() }}
-    {% endif %}
-
-),
-
--- A ride runs from the first start after the ride before to the next end.
-ride_events_numbered as (
-
-    select
-        *,
-        coalesce(
-            count_if(is_ride_end) over (
-                partition by session_id
-                order by position
-                rows between unbounded preceding and 1 preceding
-            ),
-            0
-        ) as ride_number
-
-    from ride_events
-    where is_ride_start or is_ride_end
-
-),
-
-rides as (
-
-    select
-        session_id,
-        ride_number,
-        min(created_at) filter (where is_ride_start) as started_at,
-        max(created_at) filter (where is_ride_end) as ended_at
-
-    from ride_events_numbered
-    group by session_id, ride_number
-
-),
-
-rides_summed as (
-
-    select
-        session_id,
-        sum({{ milliseconds_between('started_at', 'ended_at') }}) as ride_ms
-
-    from rides
-    group by session_id
-
-),
-
-events_summed as (
-
-    select
-        session_id,
-        session_date,
-        anonymous_id,
-        device_id,
-        min(created_at) as started_at,
-        max(created_at) as ended_at,
-        count(*) as event_count,
-        count(distinct event_name) as distinct_event_count,
-        max_by(event_name, -position) as first_event_name,
-        max_by(event_name, position) as last_event_name,
-        max_by(app_version, -position) filter (where app_version is not null) as app_version,
-        max_by(os_name, -position) filter (where os_name is not null) as os_name,
-        max_by(zone, -position) filter (where zone is not null) as zone,
-        count_if(is_search) > 0 as is_searching,
-        count_if(is_booking) > 0 as is_booked,
-        count_if(is_ride_start) as ride_count,
-        min(position) filter (where is_opening) as opening_position,
-        min(created_at) filter (where is_opening) as opened_at,
-        min(position) filter (where is_ride_start) as ride_start_position,
-        min(created_at) filter (where is_ride_start) as ride_started_at
-
-    from events
-    group by
-        session_id,
-        session_date,
-        anonymous_id,
-        device_id
-
-),
 
 sessions_built as (
 
-    select
-        events_summed.session_id,
-        events_summed.anonymous_id,
-        events_summed.device_id,
-        events_summed.first_event_name,
-        events_summed.last_event_name,
-        events_summed.app_version,
-        events_summed.os_name,
-        events_summed.zone,
-        case
-            when events_summed.is_booked then 'booked'
-            when events_summed.is_searching then 'searched_not_booked'
-            else 'browsed'
-        end as outcome,
-        cast(events_summed.event_count as bigint) as event_count,
-        cast(events_summed.distinct_event_count as bigint) as distinct_event_count,
-        cast(events_summed.ride_count as bigint) as ride_count,
-        cast(
-            {{ milliseconds_between('events_summed.started_at', 'events_summed.ended_at') }}
-            as bigint
-        ) as duration_ms,
-        cast(
-            case
-                when events_summed.opening_position < events_summed.ride_start_position
-                    then {{ milliseconds_between(
-                        'events_summed.opened_at', 'events_summed.ride_started_at'
-                    ) }}
-            end as bigint
-        ) as open_to_ride_ms,
-        cast(rides_summed.ride_ms as bigint) as ride_ms,
-        events_summed.is_searching,
-        events_summed.is_booked,
-        events_summed.session_date,
-        events_summed.started_at,
-        events_summed.ended_at
-
-    from events_summed
-    left join rides_summed on events_summed.session_id = rides_summed.session_id
+    select * from {{ ref('int_mobile_sessions_summed') }}
+    {% if is_incremental() %}
+        where change_number > {{ consumed_change_number() }}
+    {% endif %}
 
 ),
 
@@ -201,8 +58,8 @@ sessions_built as (
 
     ),
 
-    -- A user's sessions before the first change keep their numbers: only how many they are and when
-    -- the last of them ended is asked.
+    -- All that is needed of a user's sessions before the first change: how many there are, and when
+    -- the last one ended.
     sessions_before as (
 
         select

@@ -8,7 +8,7 @@
     )
 }}
 
--- A week that a session left is in the log, too: with the session's old id.
+-- The log also names the week of a session that is gone.
 -- depends_on: {{ ref('int_mobile_events_sessionized') }}
 {% if is_incremental() %}
     {% set days_of_changed_weeks %}
@@ -56,8 +56,8 @@ final as (
 
     select
         week_start_date,
-        cast(zone as varchar) as zone,
-        cast(os_name as varchar) as os_name,
+        cast(zone as string) as zone,
+        cast(os_name as string) as os_name,
         cast(sessions as bigint) as sessions,
         cast(searching_sessions as bigint) as searching_sessions,
         cast(booked_sessions as bigint) as booked_sessions,

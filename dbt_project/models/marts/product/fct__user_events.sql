@@ -20,7 +20,7 @@ events as (
 
 ),
 
--- Days that share an event id are linked: versions of an event are sought on no others.
+-- Versions of an event are looked for on linked days only: those that share an event id.
 days_compared as (
 
     select event_date from {{ ref('int_user_events_days_linked') }}
@@ -37,8 +37,9 @@ days_compared as (
 
 ),
 
--- An event id that several days hold is one event, as its newest upload has it. (Whoever looks for
--- the shared ids first reads the history: DuckDB joins by id before it looks at the days.)
+-- An event id that is on several days is one event, with the values of its newest upload. (A query
+-- that starts from the shared ids would read the whole history: DuckDB joins by id before it
+-- filters by day.)
 versions_numbered as (
 
     select

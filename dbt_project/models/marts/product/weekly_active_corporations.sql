@@ -11,8 +11,8 @@
 -- depends_on: {{ ref('int_user_events_days_changed') }}
 with
 
--- The log has every day with events: the weeks are looked up there, so that of the events only
--- their days are read.
+-- The log has every day with events. The days of the changed weeks are looked up there, so that no
+-- other days are read.
 events as (
 
     select
@@ -30,7 +30,7 @@ events as (
 
 ),
 
--- A week without an active corporation stays, with 0.
+-- A week without an active corporation has a row with 0.
 final as (
 
     select

@@ -11,8 +11,8 @@
 -- depends_on: {{ ref('int_user_events_days_changed') }}
 with
 
--- The log has every day with events: the weeks are looked up there, so that of the events only
--- their days are read.
+-- The log has every day with events. The days of the changed weeks are looked up there, so that no
+-- other days are read.
 events as (
 
     select
@@ -72,8 +72,8 @@ final as (
 
     select
         week_start_date,
-        cast(user_id as varchar) as user_id,
-        cast(user_corporate_id as varchar) as user_corporate_id,
+        cast(user_id as string) as user_id,
+        cast(user_corporate_id as string) as user_corporate_id,
         cast(event_count as bigint) as event_count,
         cast(active_days as bigint) as active_days,
         cast(average_daily_events as double) as average_daily_events,

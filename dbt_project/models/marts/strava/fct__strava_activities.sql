@@ -47,13 +47,13 @@ final as (
         cast(activity_id as bigint) as activity_id,
 
         ---------- strings
-        cast(activity_name as varchar) as activity_name,
-        cast(activity_type as varchar) as activity_type,
-        cast(sport_type as varchar) as sport_type,
-        cast(workout_type_name as varchar) as workout_type_name,
-        cast(location_country as varchar) as location_country,
-        cast(time_zone as varchar) as time_zone,
-        cast(source_path as varchar) as source_path,
+        cast(activity_name as string) as activity_name,
+        cast(activity_type as string) as activity_type,
+        cast(sport_type as string) as sport_type,
+        cast(workout_type_name as string) as workout_type_name,
+        cast(location_country as string) as location_country,
+        cast(time_zone as string) as time_zone,
+        cast(source_path as string) as source_path,
 
         ---------- numerics
         cast(workout_type as bigint) as workout_type,

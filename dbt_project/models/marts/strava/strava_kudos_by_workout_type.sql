@@ -4,7 +4,7 @@ runs as (
 
     select
         *,
-        -- The average over time run needs both parts of a run, or it would weigh them unlike.
+        -- The average over the time run uses only runs that have both a distance and a time.
         distance_m is not null and moving_time_s > 0 as is_timed
 
     from {{ ref('fct__strava_activities') }}
@@ -46,7 +46,7 @@ final as (
 
     select
         ---------- strings
-        cast(workout_type_name as varchar) as workout_type_name,
+        cast(workout_type_name as string) as workout_type_name,
 
         ---------- numerics
         cast(run_count as bigint) as run_count,

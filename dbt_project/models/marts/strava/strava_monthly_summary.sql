@@ -11,7 +11,7 @@ runs as (
 
 ),
 
--- A run that is deleted counts as such, and is without figures.
+-- A deleted run counts as deleted, and in no other number.
 runs_by_month as (
 
     select

@@ -24,7 +24,7 @@ workout_types as (
 
 ),
 
--- Every week from the first run to the last one, with or without runs.
+-- Every week from the first run to the last, with or without runs.
 weeks as (
 
     select
@@ -74,7 +74,7 @@ final as (
         cast(week_start_date as date) as week_start_date,
 
         ---------- strings
-        cast(workout_type_name as varchar) as workout_type_name,
+        cast(workout_type_name as string) as workout_type_name,
 
         ---------- numerics
         cast(run_count as bigint) as run_count,

@@ -46,7 +46,7 @@ laps_beside_their_steps as (
         workout_steps.pace_average_m_per_s,
         workout_steps.pace_fast_m_per_s,
         laps.batch_date,
-        -- Seconds for a kilometre, as run and as asked for; none at a speed of 0.
+        -- Seconds per kilometre, as run and as targeted; NULL at a speed of 0.
         1000.0 / nullif(laps.average_speed_m_per_s, 0)
         - 1000.0 / nullif(workout_steps.pace_average_m_per_s, 0) as difference_s_per_km
 
@@ -70,8 +70,8 @@ laps_compared as (
             when average_speed_m_per_s < pace_slow_m_per_s then 'slower'
             when average_speed_m_per_s is not null then 'in_band'
         end as pace_status,
-        -- To the twelfth decimal, so that sums are the same in any order. What does not fit stood
-        -- still and has no pace.
+        -- To the twelfth decimal, so that sums do not depend on the order of the rows. A value that
+        -- does not fit comes from a lap that stood still and has no pace.
         try_cast(difference_s_per_km * moving_time_ms / 1000.0 as decimal(30, 12))
             as difference_s2_per_km
 

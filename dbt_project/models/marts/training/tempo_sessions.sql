@@ -3,8 +3,8 @@
 {% set end_date = var('tempo_sessions_end_date') %}
 {% set given_end_date = "date '" ~ end_date ~ "'" if end_date else 'null' %}
 
--- The period ends at the newest batch date that was loaded, with files or without, or at a given
--- day; never at the wall clock, so that a rerun gives the same answer.
+-- The period ends on the newest batch date that was loaded, with or without files, or on a
+-- configured day. It never depends on the clock, so that a rerun gives the same result.
 with
 
 activities as (

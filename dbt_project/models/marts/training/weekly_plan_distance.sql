@@ -15,7 +15,7 @@ activities as (
 
     select
         *,
-        -- Exact, so that sums are the same in any order.
+        -- Exact, so that the sums do not depend on the order of the rows.
         try_cast(workout_distance as decimal(18, 6))
         * {{ metres_per_unit('unit_of_measure') }} as workout_distance_m
 

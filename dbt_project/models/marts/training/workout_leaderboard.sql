@@ -1,7 +1,7 @@
 {{ config(materialized = 'view') }}
 
--- A view: one fast lap moves the ranks of all who ever ran the workout, so that stored ranks would
--- be written again every day. Filtered on a workout, it reads that workout alone.
+-- A view: one fast lap can change the ranks of everybody who ever ran the workout, so that stored
+-- ranks would be rewritten every day. With a filter on a workout it reads that workout alone.
 with
 
 step_speeds as (
@@ -26,15 +26,15 @@ ranked as (
         step_speeds.moving_time_ms,
         step_speeds.speed_time_mm,
         step_speeds.average_speed_m_per_s,
-        -- Equal to the nanometre a second is equal: the quotient of two exact sums may be off by
-        -- less.
+        -- Speeds that agree to the nanometre per second are equal: the quotient of two exact sums
+        -- has a smaller error.
         rank() over (
             partition by step_speeds.workout_id, step_speeds.step_index
             order by round(step_speeds.average_speed_m_per_s, 9) desc
         ) as speed_rank
 
     from step_speeds
-    -- A lap past the last step performs none.
+    -- A lap after the last step performs no step.
     inner join workout_steps
         on step_speeds.workout_step_surrogate_key = workout_steps.surrogate_key
 

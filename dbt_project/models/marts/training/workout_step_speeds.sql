@@ -24,7 +24,7 @@ laps as (
 
     select
         *,
-        -- Exact, so that sums are the same in any order.
+        -- Exact, so that the sums do not depend on the order of the rows.
         try_cast(average_speed_m_per_s as decimal(18, 9)) as exact_speed_m_per_s
 
     from {{ ref('bdg__activity_to_laps') }}

@@ -1,11 +1,11 @@
-"""Checks as the report tells them."""
+"""The states of checks in the report."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
 from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
-from engagement_assets.report.evidence import check_states
+from engagement_assets.report.checks_and_alerts import check_states
 
 RESULTS = {
     "passes": dg.AssetCheckResult(check_name="passes", passed=True, metadata={FAILING_ROWS: 0}),
@@ -25,7 +25,7 @@ def table() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
     yield from RESULTS.values()
 
 
-def test_the_newest_evaluation_of_every_check_is_told() -> None:
+def test_the_newest_evaluation_of_every_check_is_reported() -> None:
     keys = [dg.AssetCheckKey(dg.AssetKey("table"), name) for name in (*RESULTS, "never_ran")]
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([table], instance=instance)

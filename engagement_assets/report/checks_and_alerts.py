@@ -1,9 +1,9 @@
-"""What the report says about checks and alerts: the newest evaluations, what fails, what was resolved.
+"""The state of checks and alerts, for the report.
 
-Belongs here: reading checks from Dagster's records, and both together. Not here: judging or telling (`checks/`,
-`alerts/`, whose `history.py` reads alerts), or how they are shown (`sections/quality.py`).
+Belongs here: reading the newest evaluations of checks from Dagster's records. Not here: running checks (`checks/`),
+reading alerts (`alerts/history.py`), or how both are shown (`sections/quality.py`).
 
-Neither holds a value of a record: names, states, counts and days.
+A state holds names, counts and days, and never a value of a record.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class CheckState:
-    """The newest evaluation of a check: `passed`, `warned`, `failed` or `not run`, and when (UTC, ISO)."""
+    """The newest evaluation of a check: its state (`passed`, `warned`, `failed`, `not run`) and time (ISO, UTC)."""
 
     asset: str
     check: str
@@ -32,15 +32,15 @@ class CheckState:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What is known beside the tables; nothing where nobody keeps it, None where the alerts cannot be read."""
+class ChecksAndAlerts:
+    """What the report shows besides tables; `alerts` is None if the alert store cannot be read."""
 
     checks: tuple[CheckState, ...] = ()
     alerts: tuple[AlertState, ...] | None = ()
 
 
 def check_states(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> tuple[CheckState, ...]:
-    """The newest evaluation of each check, by asset and name."""
+    """The newest evaluation of each check, ordered by asset and name."""
     wanted = sorted(keys, key=lambda key: (key.asset_key.path, key.name))
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(wanted)
     states = []
@@ -69,5 +69,5 @@ def _state(key: dg.AssetCheckKey, evaluation: dg.AssetCheckEvaluation | None, at
     )
 
 
-def _dates(named: list[object]) -> list[date]:
-    return [day for text in named for day in days_of_interval(str(text))]
+def _dates(intervals: list[object]) -> list[date]:
+    return [day for text in intervals for day in days_of_interval(str(text))]
