@@ -8,8 +8,8 @@ import pytest
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lingokids import ACTIVITY_FILES, USER_FILES
-from tests.unit.extract.lingokids_loads import fetch, load_events, reading
 from tests.real_input import REAL_INPUT_DIR, needs_real_input
+from tests.unit.extract.lingokids_loads import fetch, load_events, reading
 
 pytestmark = needs_real_input
 THREE_WEEKS = DayWindow(date(2021, 1, 1), date(2021, 1, 22))
