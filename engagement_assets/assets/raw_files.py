@@ -45,7 +45,7 @@ def event_log_load(files: EventLog, settings: Settings) -> RawSource:
                 every_file_is_read(dataset, [*extraction.never_read, *run.paths_beside(files.prefix)]),
                 files_hold_what_was_loaded(load, dataset, extraction.files_there),
             ]
-            yield from publish_or_hold(run.context, load, [dataset], outcomes, run.window, settings=run.settings)
+            yield from publish_or_hold(run, load, outcomes)
         index.save(run.index_uri)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
@@ -82,7 +82,7 @@ def snapshots_load(files: Snapshots, settings: Settings) -> RawSource:
                 *standard_outcomes(load, [dataset], run.settings),
                 every_file_is_read(dataset, [*extraction.never_read, *run.paths_beside(files.prefix)]),
             ]
-            yield from publish_or_hold(run.context, load, [dataset], outcomes, None, settings=run.settings)
+            yield from publish_or_hold(run, load, outcomes)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
         keys, reading = _reading_of_records(run, load, files, records)

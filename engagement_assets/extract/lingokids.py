@@ -100,4 +100,5 @@ LINGOKIDS = Source(
     area="learning",
     datasets=(LINGOKIDS_EVENTS, LINGOKIDS_USERS, LINGOKIDS_ACTIVITIES),
     readers=(EVENT_FILES, USER_FILES, ACTIVITY_FILES),
+    sample="engagement_assets.sandbox.lingokids_sample:lingokids_files",
 )

@@ -55,4 +55,5 @@ MOBILE = Source(
     area="mobility",
     datasets=(MOBILE_EVENTS,),
     readers=(EVENT_FILES,),
+    sample="engagement_assets.sandbox.mobile_sample:mobile_files",
 )

@@ -31,6 +31,7 @@ from engagement_assets.extract.lingokids import LINGOKIDS
 from engagement_assets.extract.reading import Reading
 from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.extract.services.documents import answer_document
+from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
@@ -136,10 +137,10 @@ def test_runna() -> None:
     def example(documents: list[bytes]) -> None:
         files = {f"runna/activities/2024-01-02/{number:02}.json": content for number, content in enumerate(documents)}
         with zone(files) as (landing, workdir, connection):
+            window = DayWindow(date(2024, 1, 1), date(2024, 1, 4))
             extraction = runna.extract(
-                connection, landing, DayWindow(date(2024, 1, 1), date(2024, 1, 4)), workdir,
-                calendar=CALENDAR, extracted_at=EXTRACTED_AT, progress=quiet,
-            )  # fmt: skip
+                runna.BatchReading(connection, landing, window, workdir, CALENDAR, EXTRACTED_AT, quiet)
+            )
             judge(connection, extraction, {"raw_runna/activities": len(files)})
 
     go_on(example, "runna")
@@ -219,11 +220,10 @@ def test_strava() -> None:
         assert records is not None
         coarse = [strava.without_exact_places(record, 2) for record in records]
         with zone({}) as (_, workdir, connection):
-            reading = strava.extract(
-                connection, [Page("page-1", coarse, 1), Page("page-2", [], 1)], PAGES, workdir,
-                published=rows_of([], STRAVA_ACTIVITIES.columns), extracted_at=EXTRACTED_AT, progress=quiet,
-            )  # fmt: skip
-            judge(connection, reading.extraction, {STRAVA_ACTIVITIES.key: len(records)})
+            reading = ServiceReading(connection, PAGES, workdir, EXTRACTED_AT, quiet)
+            pages = [Page("page-1", coarse, 1), Page("page-2", [], 1)]
+            found = strava.extract(reading, pages, rows_of([], STRAVA_ACTIVITIES.columns))
+            judge(connection, found.extraction, {STRAVA_ACTIVITIES.key: len(records)})
 
     go_on(example, "strava")
 
@@ -236,10 +236,8 @@ def test_user_events() -> None:
         assert records is not None
         pages = [(day, Page(f"events-{day}", records if day == PAGES.start else [], 1)) for day in PAGES.days()]
         with zone({}) as (_, workdir, connection):
-            extraction = user_events.extract(
-                connection, pages, PAGES, workdir, identity=identity, device_id_max_length=64, calendar=CALENDAR,
-                extracted_at=EXTRACTED_AT, progress=quiet,
-            )  # fmt: skip
+            reading = ServiceReading(connection, PAGES, workdir, EXTRACTED_AT, quiet)
+            extraction = user_events.extract(reading, pages, user_events.EventRules(identity, 64, CALENDAR))
             judge(connection, extraction, {"raw_user_events/events": len(records)})
 
     go_on(example, "user events")

@@ -3,6 +3,8 @@
 import os
 import random
 import shutil
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -14,6 +16,7 @@ import pytest
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.columns_of_files import make_files_alike
+from engagement_assets.lake.commit import exclusive, finish_commits
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -98,7 +101,7 @@ def test_a_load_that_is_killed_before_any_of_its_steps_is_published_whole_or_not
             assert _snapshot(folder) == states["new"]
             break
         shutil.copytree(folder, tmp_path / "read")
-        Lake(str(tmp_path / "read")).finish_commits()
+        finish_commits(Lake(str(tmp_path / "read")))
         seen = _snapshot(tmp_path / "read")
         assert seen in states.values(), f"a mixture after a kill before step {step}"
         outcomes.append("new" if seen == states["new"] else "old")
@@ -135,7 +138,7 @@ def test_a_release_that_is_killed_before_any_of_its_steps_is_made_whole_or_not_a
         shutil.copytree(before, folder)
         if not killed_before_step(step, _release, folder):
             break
-        Lake(str(folder)).finish_commits()
+        finish_commits(Lake(str(folder)))
         seen = _snapshot(folder)
         assert seen in (old, new), f"a mixture after a kill before step {step}"
         outcomes.append(seen == new)
@@ -147,7 +150,7 @@ def test_a_release_that_is_killed_before_any_of_its_steps_is_made_whole_or_not_a
     assert {False, True} == set(outcomes)
 
 
-def _load_again_and_again(folder: Path, first_generation: int) -> None:
+def _load_again_and_again(folder: Path, first_generation: int) -> Iterator[None]:
     for generation in count(first_generation):
         name = f"{generation:04}"
         found = Found(
@@ -158,6 +161,7 @@ def _load_again_and_again(folder: Path, first_generation: int) -> None:
             rejects=[Reject(RUNNA_ACTIVITY_LAPS, day, name) for day in MANY_DAYS],
         )
         publish(Lake(str(folder)), found, window(MANY_DAYS[0], MANY_DAYS[-1]), generation)
+        yield
 
 
 def _generations(lake: Lake) -> list[str]:
@@ -174,18 +178,24 @@ def _generations(lake: Lake) -> list[str]:
 def test_loads_that_are_killed_at_any_moment_leave_days_of_one_load(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     draw = random.Random(2024)
+    started = time.monotonic()
+    next(_load_again_and_again(tmp_path / "elsewhere", 0))
+    load_s = time.monotonic() - started
     loads: list[str] = []
     for number in range(KILLS):
-        assert killed_at_random(draw, 0.6, _load_again_and_again, Path(lake.uri), len(loads) + number)
+        first = len(loads) + number
+        folder = Path(lake.uri)
+        assert killed_at_random(draw, load_s, _load_again_and_again, folder, first, after_rounds=number % 3)
         if number % 2:
-            lake.finish_commits()
+            finish_commits(lake)
         else:
-            with lake.exclusive("source"):
+            with exclusive(lake, "source"):
                 pass
             assert _litter(Path(lake.uri)) == []
         earlier, loads = loads, _generations(lake)
         assert loads[: len(earlier)] == earlier
-    assert len(loads) > 0
+    # Every third child ended one load before it was killed, and every third two.
+    assert len(loads) >= KILLS // 3 * 3
 
 
 def _load_some(folder: Path, name: str, dataset_key: str, numbers: range) -> None:

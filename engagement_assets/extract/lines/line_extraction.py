@@ -81,7 +81,7 @@ def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *
 
 def _keys(reader: LineRecords, placement: Placement) -> list[str]:
     """The keys of files by their ids: first those that were read, then those that were refused."""
-    return [file.key for file in (*reader.prepared.files, *placement.refused)]
+    return [*(file.key for file in reader.prepared.files), *(file.key for file in placement.refused)]
 
 
 def _place(reader: LineRecords, placement: Placement) -> None:

@@ -119,4 +119,5 @@ RUNNA = Source(
     area="training",
     datasets=(RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS),
     readers=(BATCHES,),
+    sample="engagement_assets.sandbox.runna_sample:runna_files",
 )

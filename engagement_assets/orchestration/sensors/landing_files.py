@@ -17,7 +17,6 @@ import dagster as dg
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
-from engagement_assets.day_ranges import blocks_of, in_ranges
 from engagement_assets.extract.landing.batch_folder import BatchFolder
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
@@ -25,8 +24,8 @@ from engagement_assets.extract.landing.touched_days import Look, TouchedDays
 from engagement_assets.extract.lines.readers import EventLog
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
-from engagement_assets.orchestration.jobs import AssetJobs, SourceSet
-from engagement_assets.orchestration.sensors.runs import RunsUnderWay, left_to_a_person, request_of, tries_of
+from engagement_assets.orchestration.jobs import SourceSet
+from engagement_assets.orchestration.sensors.runs import Tick, sensor_status
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
 from engagement_assets.sources import source_named
@@ -37,31 +36,30 @@ INTERVAL_S = 30
 MAX_REQUESTS = 10
 
 
-def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
+def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDefinition:
     """Requests the days that files touch which arrived after these days were loaded."""
 
     @dg.sensor(
         name=LANDING_FILES,
-        jobs=jobs,
+        jobs=[source_set.job for source_set in sets],
         minimum_interval_seconds=INTERVAL_S,
-        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules_on else dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(settings),
         description=(
             "Requests exactly the days that new, changed and late files touch, once they have rested for "
             f"{settings.landing_settle_s} s. Days that were never loaded count as touched, too."
         ),
     )
     def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = datetime.now(UTC)
-        under_way = RunsUnderWay.of(context)
+        tick = Tick.of(LANDING_FILES, context, settings)
         cursor: dict[str, str] = json.loads(context.cursor or "{}")
-        zone = _LandingZone(settings, now, cursor)
+        zone = _LandingZone(settings, tick.now, cursor)
         requests: list[dg.RunRequest] = []
         remarks: list[str] = []
         for item in sets:
             source = source_named(item.name)
             if not source.readers:
                 continue
-            if run_id := under_way.that_makes_any_of(item.own):
+            if run_id := tick.run_in_progress_on(item.own):
                 remarks.append(f"{item.name} waits for run {run_id}")
                 continue
             try:
@@ -73,19 +71,12 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
                 remarks.append(f"{item.name}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
-            newest = {
-                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= now.date()
+            touched = {
+                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= tick.now.date()
             }
-            tried = tries_of(context.instance, LANDING_FILES, item, newest) if newest else {}
-            given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
-            due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
-            if given_up:
-                remarks.append(left_to_a_person(item.name, in_ranges(given_up), settings.catch_up_attempts))
-            if len(due) + len(given_up) < len(newest):
-                remarks.append(f"{item.name} pauses after a failed run")
-            requests += [
-                request_of(LANDING_FILES, item, window, due, tried) for window in blocks_of(due)[:MAX_REQUESTS]
-            ]
+            plan = tick.plan(item, touched, max_requests=MAX_REQUESTS)
+            requests += plan.requests
+            remarks += plan.remarks
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else dg.SkipReason("; ".join(remarks) or "no day is touched"),

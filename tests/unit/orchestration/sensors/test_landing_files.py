@@ -119,9 +119,7 @@ def test_a_run_that_failed_is_asked_for_again_after_a_pause_and_then_left_to_a_p
         if pause:
             assert found.sense("landing_files").skip_reason == dg.SkipReason("runna pauses after a failed run")
     assert len(keys) == 3
-    assert found.sense("landing_files").skip_reason == dg.SkipReason(
-        f"runna {day(4)}: 3 runs failed, which is left to a person"
-    )
+    assert found.sense("landing_files").skip_reason == dg.SkipReason(f"runna {day(4)}: 3 runs failed, left to a person")
     _batch(tmp_path, day(4), "later.json")
     assert _requested(found.sense("landing_files")) == [("daily_runna", day(4), day(4))]
 
