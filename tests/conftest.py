@@ -1,5 +1,9 @@
-"""Fixtures that several test rooms share, and the table of alerts that were sent and received."""
+"""Fixtures that several test rooms share, and what stands at the end of the output.
 
+Belongs here: the table of alerts that were sent and received, and what was not tested. Not here: fixtures of one room.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -21,7 +25,13 @@ def record_alert_case(record_property: Callable[[str, object], None]) -> Callabl
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of alerts, of whichever tests have sent any; the last two columns count up over a test."""
+    """Print the table of alerts, and last of all which tests did not run, and why."""
+    _write_alerts(terminalreporter)
+    _write_not_run(terminalreporter)
+
+
+def _write_alerts(terminalreporter: pytest.TerminalReporter) -> None:
+    """The alerts of whichever tests have sent any; the last two columns count up over a test."""
     lines = [
         line
         for report in terminalreporter.getreports("passed")
@@ -33,3 +43,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{'case':<92}{'transitions':>12}{'messages':>10}   {'deliveries':<26}by key")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+def _write_not_run(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line per reason for which tests were skipped; each reason says what to do."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple)
+    )
+    if reasons:
+        terminalreporter.section("tests that did not run")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:>5}  {reason}")

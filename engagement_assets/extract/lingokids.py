@@ -8,92 +8,10 @@ are read with it, so days can be loaded in any order and grouping. The same id o
 which the dbt models count one.
 """
 
-from types import MappingProxyType
-
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.json_records import Field, Kind, RecordShape
-from engagement_assets.extract.lines.readers import EventLog, Snapshots
-
-LINGOKIDS_EVENTS = Dataset(
-    key="raw_lingokids/events",
-    description="One row per activity exit of the learning app; the day is the UTC day of `occurred_at`.",
-    columns=MappingProxyType(
-        {
-            "event_id": "VARCHAR",
-            "event_name": "VARCHAR",
-            "occurred_at": "TIMESTAMP",
-            "user_id": "VARCHAR",
-            "child_id": "VARCHAR",
-            "activity_id": "VARCHAR",
-            "source": "VARCHAR",
-            "duration_ms": "BIGINT",
-            "is_completed": "BOOLEAN",
-            "collection_id": "VARCHAR",
-            "loading_time_ms": "BIGINT",
-            "device_id": "VARCHAR",
-            "device_brand": "VARCHAR",
-            "device_model": "VARCHAR",
-            "os_name": "VARCHAR",
-            "os_version": "VARCHAR",
-            "app_version": "VARCHAR",
-            "app_build": "VARCHAR",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
-    ),
-    identity=("event_id",),
-    append_only=True,
-)
-
-LINGOKIDS_USERS = Dataset(
-    key="raw_lingokids/users",
-    description=(
-        "One row per user of the learning app, from full snapshots; per user the one with the last file name wins, "
-        "also when that file has gone."
-    ),
-    columns=MappingProxyType(
-        {
-            "user_id": "VARCHAR",
-            "children_count": "BIGINT",
-            "country_code": "VARCHAR",
-            "registration_at": "TIMESTAMP",
-            "trial_start_at": "TIMESTAMP",
-            "trial_end_at": "TIMESTAMP",
-            "subscription_start_at": "TIMESTAMP",
-            "subscription_expire_at": "TIMESTAMP",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
-    ),
-    identity=("user_id",),
-    append_only=True,
-    partitioned=False,
-)
-
-LINGOKIDS_ACTIVITIES = Dataset(
-    key="raw_lingokids/activities",
-    description=(
-        "One row per activity of the learning app, from full snapshots; per activity the one with the last file name "
-        "wins, also when that file has gone."
-    ),
-    columns=MappingProxyType(
-        {
-            "activity_id": "VARCHAR",
-            "activity_name": "VARCHAR",
-            "activity_type": "VARCHAR",
-            "activity_subtype": "VARCHAR",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
-    ),
-    identity=("activity_id",),
-    append_only=True,
-    partitioned=False,
-)
+from engagement_assets.extract.lines.readers import EventLog, Snapshots, raw_columns
 
 EVENT = RecordShape(
     fields=(
@@ -138,6 +56,38 @@ ACTIVITY = RecordShape(
         Field("type", "activity_type"),
         Field("subtype", "activity_subtype"),
     )
+)
+
+LINGOKIDS_EVENTS = Dataset(
+    key="raw_lingokids/events",
+    description="One row per activity exit of the learning app; the day is the UTC day of `occurred_at`.",
+    columns=raw_columns(EVENT),
+    identity=("event_id",),
+    append_only=True,
+)
+
+LINGOKIDS_USERS = Dataset(
+    key="raw_lingokids/users",
+    description=(
+        "One row per user of the learning app, from full snapshots; per user the one with the last file name wins, "
+        "also when that file has gone."
+    ),
+    columns=raw_columns(USER),
+    identity=("user_id",),
+    append_only=True,
+    partitioned=False,
+)
+
+LINGOKIDS_ACTIVITIES = Dataset(
+    key="raw_lingokids/activities",
+    description=(
+        "One row per activity of the learning app, from full snapshots; per activity the one with the last file name "
+        "wins, also when that file has gone."
+    ),
+    columns=raw_columns(ACTIVITY),
+    identity=("activity_id",),
+    append_only=True,
+    partitioned=False,
 )
 
 EVENT_FILES = EventLog(dataset=LINGOKIDS_EVENTS, prefix="lingokids/events", shape=EVENT)

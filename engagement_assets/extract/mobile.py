@@ -8,12 +8,26 @@ files, the order of the columns and the spellings of a time. The day is made fro
 one day only.
 """
 
-from types import MappingProxyType
-
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.csv_shape import CsvColumn, CsvKind, CsvShape
-from engagement_assets.extract.lines.readers import EventLog
+from engagement_assets.extract.lines.readers import EventLog, raw_columns
+
+EVENT = CsvShape(
+    # The order is that of the values in the md5: another one would give all events new ids.
+    columns=(
+        CsvColumn("anonymous_id", required=True),
+        CsvColumn("business_zone", sent_as="business_zoned"),
+        CsvColumn("app_version", sent_as="context_app_version"),
+        CsvColumn("device_id", required=True, sent_as="context_device_id"),
+        CsvColumn("os_name", sent_as="context_os_name"),
+        CsvColumn("event_name", required=True),
+        CsvColumn("received_at", CsvKind.INSTANT),
+        CsvColumn("created_at", CsvKind.INSTANT, required=True),
+    ),
+    moment="created_at",
+    delimiter=";",
+)
 
 MOBILE_EVENTS = Dataset(
     key="raw_mobile/events",
@@ -21,41 +35,10 @@ MOBILE_EVENTS = Dataset(
         "One row per event of the scooter app; the day is the UTC day of `created_at`. "
         "Rows with the same values are one event, in whatever files they are."
     ),
-    columns=MappingProxyType(
-        {
-            "event_id": "VARCHAR",
-            "anonymous_id": "VARCHAR",
-            "business_zone": "VARCHAR",
-            "app_version": "VARCHAR",
-            "device_id": "VARCHAR",
-            "os_name": "VARCHAR",
-            "event_name": "VARCHAR",
-            "received_at": "TIMESTAMP",
-            "created_at": "TIMESTAMP",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
-    ),
+    columns=raw_columns(EVENT, md5="event_id"),
     identity=("event_id",),
     append_only=True,
     personal_columns=("anonymous_id", "device_id", "_extra", "source_path"),
-)
-
-EVENT = CsvShape(
-    # The order is that of the values in the md5: another one would give all events new ids.
-    columns=(
-        CsvColumn("anonymous_id", "anonymous_id", required=True),
-        CsvColumn("business_zoned", "business_zone"),
-        CsvColumn("context_app_version", "app_version"),
-        CsvColumn("context_device_id", "device_id", required=True),
-        CsvColumn("context_os_name", "os_name"),
-        CsvColumn("event_name", "event_name", required=True),
-        CsvColumn("received_at", "received_at", CsvKind.INSTANT),
-        CsvColumn("created_at", "created_at", CsvKind.INSTANT, required=True),
-    ),
-    moment="created_at",
-    delimiter=";",
 )
 
 EVENT_FILES = EventLog(

@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+from engagement_assets.transform import project
 from tests.integration.reports import Loaded, load_sources
-from tests.integration.warehouse_builder import WarehouseBuilder, parse_project
+from tests.integration.warehouse_builder import WarehouseBuilder
 
 
 @pytest.fixture(scope="session")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """The dbt project, parsed once."""
-    return parse_project(tmp_path_factory.mktemp("dbt"))
+def manifest() -> Manifest:
+    """The dbt project as it is prepared for production: parsed whole only after a dbt file has changed."""
+    project.manifest()
+    parsed = project.parsed_manifest()
+    assert isinstance(parsed, Manifest)
+    return parsed
 
 
 @pytest.fixture

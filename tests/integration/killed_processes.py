@@ -30,12 +30,20 @@ def killed_before_step(number: int, work: Callable[..., None], *arguments: Any) 
     return child.exitcode != 0
 
 
-def killed_at_random(draw: random.Random, within_s: float, work: Callable[..., None], *arguments: Any) -> bool:
-    """Do the work in a child that is killed some time after it has begun; False when it was done before."""
-    begun, beginning = PROCESSES.Pipe(duplex=False)
-    child = PROCESSES.Process(target=_begin, args=(beginning, work, arguments))
+def killed_at_random(
+    draw: random.Random, within_s: float, work: Callable[..., Any], *arguments: Any, after_rounds: int = 0
+) -> bool:
+    """Do the work in a child that is killed some time after it has begun; False when it was done before.
+
+    Work that goes on and on yields after each round: then the kill comes in the round after `after_rounds`, however
+    long a round takes here.
+    """
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    child = PROCESSES.Process(target=_report_rounds, args=(sender, work, arguments))
     child.start()
-    assert begun.recv() == "begun"
+    sender.close()  # or a child that ends early would be waited for without end
+    for _ in range(1 + after_rounds):
+        receiver.recv()
     child.join(draw.uniform(0, within_s))
     child.kill()
     child.join()
@@ -53,9 +61,10 @@ def all_at_once(*works: Callable[[], None] | partial[None]) -> list[int | None]:
     return [child.exitcode for child in children]
 
 
-def _begin(beginning: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    beginning.send("begun")
-    work(*arguments)
+def _report_rounds(sender: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    sender.send("begun")
+    for _ in work(*arguments) or ():
+        sender.send("a round is done")
 
 
 def _work_until_step(number: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:

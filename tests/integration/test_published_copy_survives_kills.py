@@ -1,6 +1,7 @@
 """A publication is killed at any moment: readers see the old copy whole, or the new one."""
 
 import random
+import time
 from itertools import count
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def _version(published: Path) -> int:
 
 def test_a_killed_publication_leaves_the_old_copy_or_the_new_one(warehouse: Path, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"
+    started = time.monotonic()
     _publish(warehouse, published)
+    publication_s = time.monotonic() - started
     draw = random.Random(2024)
     for version in count(1):
         _set_version(warehouse, version)
@@ -56,7 +59,7 @@ def test_a_killed_publication_leaves_the_old_copy_or_the_new_one(warehouse: Path
         if not killed_before_step(version, _publish, warehouse, published):
             break
         assert _version(published) in (before, version)
-        killed_at_random(draw, 0.3, _publish, warehouse, published)
+        killed_at_random(draw, publication_s, _publish, warehouse, published)
         assert _version(published) in (before, version)
     assert _version(published) == version > 4
     _publish(warehouse, published)

@@ -1,25 +1,19 @@
 """Real input gives exactly the figures that were counted by hand (REAL_INPUT_DIR names the folder)."""
 
-import os
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.integration.deployment import Deployment
+from tests.real_input import REAL_INPUT_DIR, needs_real_input
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        "REAL_INPUT_DIR" not in os.environ,
-        reason="REAL_INPUT_DIR is not set; it names the folder that holds landing/ with real input",
-    ),
-]
+pytestmark = [pytest.mark.integration, needs_real_input]
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    landing = Path(os.environ["REAL_INPUT_DIR"]) / "landing"
+    landing = Path(REAL_INPUT_DIR) / "landing"
     deployment = Deployment(tmp_path_factory.mktemp("real"), landing=landing)
     learning = deployment.run(date(2021, 1, 1), date(2021, 1, 21), "+group:learning")
     training = deployment.run(date(2024, 10, 1), date(2024, 10, 2), "+group:training")

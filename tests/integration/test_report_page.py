@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
     """Headless Chromium, for this module only, since Playwright keeps an event loop in the thread."""
     path = chromium()
     if path is None:
-        pytest.skip("no chromium on PATH to open the report in: `apt-get install chromium`")
+        pytest.skip("there is no Chromium to open the report in: `apt-get install chromium`, or put one on PATH")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path)
         yield opened

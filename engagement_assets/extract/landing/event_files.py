@@ -1,7 +1,7 @@
-"""Files of an event log: which of them a window needs, and the days of lines that say none.
+"""Files of an event log: which of them a window needs, and the days of lines that name none.
 
-Belongs here: what is the same for all event logs that land as files. Not here: what a line holds
-(each source's module), how what was found is remembered (`landing/index.py`).
+Belongs here: what is the same for all event logs that land as files. Not here: how lines are read (`extract/lines/`),
+how what was found is remembered (`index.py`).
 """
 
 import re

@@ -30,25 +30,30 @@ _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 
 
 class CsvKind(Enum):
-    """What a column holds: the reason code of a text that is none, and what was expected."""
+    """What a column holds: the type that it gets, the reason code of a text that is none, and what was expected."""
 
-    TEXT = ("", "")
-    INSTANT = ("bad_timestamp", "a time such as 2020-01-31 23:59:59.123")
-    INTEGER = ("bad_integer", "a whole number such as 42")
-    NUMBER = ("bad_number", "a number such as 42.5")
+    TEXT = ("VARCHAR", "", "")
+    INSTANT = ("TIMESTAMP", "bad_timestamp", "a time such as 2020-01-31 23:59:59.123")
+    INTEGER = ("BIGINT", "bad_integer", "a whole number such as 42")
+    NUMBER = ("DOUBLE", "bad_number", "a number such as 42.5")
 
 
 @dataclass(frozen=True)
 class CsvColumn:
-    """A column that the contract names: its name in the header, the column that it becomes, what it holds.
+    """A column that the contract names, and what it holds; an instant becomes UTC.
 
-    An instant becomes UTC (TIMESTAMP), an integer BIGINT, a number DOUBLE.
+    `sent_as` is its name in the header where that is another one.
     """
 
-    name: str
     column: str
     kind: CsvKind = CsvKind.TEXT
     required: bool = False
+    sent_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the header."""
+        return self.sent_as or self.column
 
     @property
     def text(self) -> str:
@@ -84,6 +89,11 @@ class CsvShape:
     def names(self) -> list[str]:
         """The names of the columns in a header."""
         return [column.name for column in self.columns]
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """The columns that a row becomes, and their types."""
+        return {column.column: column.kind.value[0] for column in self.columns}
 
     @property
     def values(self) -> str:
@@ -150,7 +160,7 @@ def _missing(place: int, column: CsvColumn) -> tuple[str, str, str]:
 
 
 def _unreadable(column: CsvColumn) -> tuple[str, str, str]:
-    reason_code, expected = column.kind.value
+    _, reason_code, expected = column.kind.value
     message = f"'{column.name}: expected {expected}, found ' || left({column.text}, 64)"
     return f"{column.column} is null and {column.text} is not null", reason_code, message
 

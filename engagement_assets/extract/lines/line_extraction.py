@@ -85,7 +85,7 @@ def _keys(reader: LineRecords, placement: Placement) -> list[str]:
 
 
 def _place(reader: LineRecords, placement: Placement) -> None:
-    """Make `days`, `homes`, `refused` and `quarantine`: the rejected records of the days."""
+    """Make `days`, `homes` and `quarantine`: the rejected records of the days."""
     connection, name = reader.connection, reader.name
     connection.execute(
         f"create or replace temp table {name}_days as select unnest($days::date[]) as day",
@@ -96,22 +96,13 @@ def _place(reader: LineRecords, placement: Placement) -> None:
         f"""
         create or replace temp table {name}_homes as
         select
-            unnest(range(len($keys)))::bigint as file_id, unnest($keys::varchar[]) as key,
-            unnest($homes::date[]) as home
-        """,
-        {"keys": keys, "homes": [placement.homes.get(key) for key in keys]},
-    )
-    connection.execute(
-        f"""
-        create or replace temp table {name}_refused as
-        select
-            unnest(range($first, $first + len($reasons)))::bigint as file_id, unnest($keys::varchar[]) as source_path,
-            unnest($reasons::varchar[]) as reason
+            unnest(range(len($keys)))::bigint as file_id, unnest($keys::varchar[]) as source_path,
+            unnest($homes::date[]) as home, unnest($refused::varchar[]) as refused
         """,
         {
-            "first": len(reader.prepared.files),
-            "keys": [file.key for file in placement.refused],
-            "reasons": [file.refused for file in placement.refused],
+            "keys": keys,
+            "homes": [placement.homes.get(key) for key in keys],
+            "refused": [None] * len(reader.prepared.files) + [file.refused for file in placement.refused],
         },
     )
     connection.execute(
@@ -120,21 +111,19 @@ def _place(reader: LineRecords, placement: Placement) -> None:
         with
 
         rejected as (
-            select rejected.*, files.source_path
-            from {name}_rejected as rejected
-            inner join {name}_files as files on rejected.file_id = files.file_id
+            select * from {name}_rejected
             union all by name
-            select file_id, source_path, 'refused_path' as reason_code, reason as message
-            from {name}_refused
+            select file_id, 'refused_path' as reason_code, refused as message
+            from {name}_homes where refused is not null
         ),
 
         placed as (
-            select * replace (coalesce(rejected.day, homes.home) as day)
+            select rejected.* replace (coalesce(rejected.day, homes.home) as day), homes.source_path
             from rejected
-            inner join {name}_homes as homes using (file_id)
+            inner join {name}_homes as homes on rejected.file_id = homes.file_id
         )
 
-        select placed.* exclude (home, key)
+        select placed.*
         from placed
         semi join {name}_days as days on placed.day is not distinct from days.day
         """
@@ -142,7 +131,7 @@ def _place(reader: LineRecords, placement: Placement) -> None:
 
 
 def _count(reader: LineRecords) -> None:
-    """Make `counts`: what was read is counted where it was read, not where it ended."""
+    """Make `counts`. They count what was read from the lines themselves, not from what became of them."""
     name = reader.name
     reader.connection.execute(
         f"""
@@ -155,12 +144,12 @@ def _count(reader: LineRecords) -> None:
             select file_id, cast(null as date), line_bytes
             from ({reader.prepared.malformed_lines_sql()})
             union all
-            select file_id, cast(null as date), 0 from {name}_refused
+            select file_id, cast(null as date), 0 from {name}_homes where refused is not null
         ),
 
         read as (
             select
-                coalesce(found.day, homes.home) as day, count(distinct homes.key) as files,
+                coalesce(found.day, homes.home) as day, count(distinct homes.source_path) as files,
                 sum(found.line_bytes) as bytes, count(*) as records_read
             from found
             inner join {name}_homes as homes on found.file_id = homes.file_id
@@ -192,7 +181,7 @@ def _count(reader: LineRecords) -> None:
 
 
 def _make_pseudonyms(reader: LineRecords, personal: Sequence[str], pseudonym_key: str) -> None:
-    """Make `pseudonyms`: each id once, since to hash costs more than to look up."""
+    """Make `pseudonyms`: each id once, since hashing costs more than looking up."""
     ids = " union ".join(f"select {column} as id from {reader.name}_records" for column in personal)
     reader.connection.execute(
         f"""

@@ -5,9 +5,10 @@ Belongs here: the description of such a folder, and how it is read. Not here: th
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -31,6 +32,13 @@ from engagement_assets.extract.lines.line_extraction import Placement, extractio
 from engagement_assets.extract.lines.line_files import CSV_LINE, JSON_LINE, MAX_LINE_BYTES, prepare_files
 from engagement_assets.extract.lines.line_records import LineRecords
 from engagement_assets.extract.reading import Reading
+
+
+def raw_columns(shape: CsvShape | RecordShape, md5: str | None = None) -> Mapping[str, str]:
+    """The columns of a dataset whose lines have this shape; `md5` names the one that is made of all others of a row."""
+    own = {md5: "VARCHAR"} if md5 else {}
+    about = {"_extra": "VARCHAR", "source_path": "VARCHAR", "extracted_at": "TIMESTAMP"}
+    return MappingProxyType(own | shape.column_types | about)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,10 @@
 Belongs here: the requests. Not here: which sources land as files (`sources.py`), how files and days are compared
 (`extract/landing/touched_days.py`).
 
-What has been loaded is asked of the lake, so a tick needs no memory of its own: files that arrive while nothing runs,
-days that were loaded by hand, a lost Dagster instance all come out right. The cursor only says where the listing of
-more folders than a tick can list goes on. A run that failed before it had loaded its days is asked for again by the
-rules of `catch_up`, which does not miss a day that was loaded once.
+The lake knows what has been loaded, so a tick needs no memory of its own. Files that arrive while nothing runs, days
+that somebody loaded by hand and a lost Dagster instance all come out right. The cursor only says where the next tick
+goes on if there are more folders than one tick can list. A run that failed before it had loaded its days is requested
+again by the rules of `catch_up`, which does not miss a day that was loaded once.
 """
 
 import json
@@ -32,7 +32,7 @@ from engagement_assets.sources import source_named
 
 LANDING_FILES = "landing_files"
 INTERVAL_S = 30
-# Files that touch days far apart need a run for each; the rest waits for the next tick.
+# Days far apart need a run each; the rest waits for the next tick.
 MAX_REQUESTS = 10
 
 
@@ -102,7 +102,7 @@ class _LandingZone:
         self.cursor = cursor
 
     def at(self, source: Source) -> dict[date, datetime]:
-        """Day → arrival of the newest file that touches it.
+        """Day → arrival of the newest file that touches it. Days with a file that is too fresh are left out.
 
         Raises:
             NotADirectoryError: the landing zone is not there.

@@ -1,6 +1,5 @@
 """The published records: `REAL_INPUT_DIR` is the folder that holds their `landing/`."""
 
-import os
 from datetime import date
 from pathlib import Path
 
@@ -9,18 +8,16 @@ import pytest
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lingokids import ACTIVITY_FILES, USER_FILES
+from tests.real_input import REAL_INPUT_DIR, needs_real_input
 from tests.unit.extract.lingokids_loads import fetch, load_events, reading
 
-REAL_INPUT_DIR = os.environ.get("REAL_INPUT_DIR")
-pytestmark = pytest.mark.skipif(
-    not REAL_INPUT_DIR, reason="REAL_INPUT_DIR is not set to the folder of the published records"
-)
+pytestmark = needs_real_input
 THREE_WEEKS = DayWindow(date(2021, 1, 1), date(2021, 1, 22))
 
 
 @pytest.fixture
 def real_landing() -> Path:
-    return Path(str(REAL_INPUT_DIR)) / "landing"
+    return Path(REAL_INPUT_DIR) / "landing"
 
 
 def test_real_events_give_the_published_figures(real_landing: Path, tmp_path: Path) -> None:

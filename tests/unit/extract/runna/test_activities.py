@@ -205,11 +205,17 @@ def test_every_field_has_a_place_among_the_optional_values() -> None:
     assert {path[-1] for path in PLACES} == fields - {"activityId", "userId", "waypoints"}
 
 
-@pytest.mark.parametrize("nothing", ["", " \u00a0\t", []], ids=["empty_text", "blanks", "empty_list"])
-@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize(
+    ("path", "nothing"),
+    [
+        pytest.param(path, nothing, id=f"{'.'.join(map(str, path))}-{name}")
+        for path in PLACES
+        for name, nothing in (("empty_text", ""), ("blanks", " \u00a0\t"), ("empty_list", []))
+        # A workout with an empty list of steps says what its steps are.
+        if path[-1] != "stepsV2" or nothing != []
+    ],
+)
 def test_what_says_nothing_is_as_good_as_null_in_every_field(path: tuple[str | int, ...], nothing: Any) -> None:
-    if path[-1] == "stepsV2" and nothing == []:
-        pytest.skip("a workout without steps says what its steps are")
     assert put(whole_document(), path, nothing) == put(whole_document(), path, None)
 
 

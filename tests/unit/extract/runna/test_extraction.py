@@ -15,6 +15,7 @@ from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, Extracti
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from tests.real_input import REAL_INPUT_DIR, needs_real_input
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "runna"
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
@@ -23,7 +24,6 @@ BOTH_DAYS = DayWindow(FIRST, date(2024, 1, 7))
 # The day on which the activity of the fixtures was run.
 RUN_ON = date(2024, 2, 5)
 EXTRACTED_AT = datetime(2024, 1, 7, 3, tzinfo=UTC)
-REAL_INPUT = os.environ.get("REAL_INPUT_DIR")
 
 
 class Loaded:
@@ -350,10 +350,10 @@ def test_progress_names_every_two_thousand_files_of_a_day(
     assert len(loaded.extraction.files_read) == 101
 
 
-@pytest.mark.skipif(not REAL_INPUT, reason="REAL_INPUT_DIR names the folder that holds landing/")
+@needs_real_input
 def test_the_real_files_give_the_figures_that_come_with_them(extract: Extract) -> None:
     days = DayWindow(date(2024, 10, 1), date(2024, 10, 3))
-    loaded = extract(window=days, uri=f"{REAL_INPUT}/landing")
+    loaded = extract(window=days, uri=f"{REAL_INPUT_DIR}/landing")
     assert loaded.accepted(RUNNA_ACTIVITIES, "activity_id, created_on, lap_count, step_count, _extra") == [
         ("activity1", datetime(2024, 2, 5, 16, 21, 53), 18, 18, None),
         ("activity2", datetime(2024, 8, 11, 9, 35, 32, 948000), 6, 5, None),
