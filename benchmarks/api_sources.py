@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import httpx
 
-from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, make_apis, serve_apis
@@ -84,7 +84,7 @@ def settings_in(folder: Path, urls: SandboxUrls) -> Settings:
 
 def seconds_of_graph(settings: Settings, selection: str) -> float:
     started = time.monotonic()
-    run = run_range(settings, WINDOW, selection)
+    run = run_range(settings, RangeRequest(WINDOW, selection))
     if not run.success:
         raise RuntimeError(f"the graph failed: {run.failures}")
     return time.monotonic() - started

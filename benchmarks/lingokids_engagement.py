@@ -19,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.settings import Settings
 
@@ -147,7 +147,7 @@ def run_graph(landing: Path, folder: Path, events: int) -> float:
     )
     window = DayWindow(FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
     started = time.monotonic()
-    run = run_range(settings, window, '+key:"learning/engagement_daily"')
+    run = run_range(settings, RangeRequest(window, '+key:"learning/engagement_daily"'))
     seconds = time.monotonic() - started
     if not run.success:
         raise RuntimeError(f"the graph failed: {run.failures}")

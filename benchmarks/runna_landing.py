@@ -113,7 +113,7 @@ def land(folder: Path) -> dict[str, object]:
     ):
         started = time.perf_counter()
         (parts := Path(work) / "parts").mkdir()
-        extraction = runna.extract(
+        reading = runna.BatchReading(
             connection,
             Landing(str(folder)),
             DayWindow(DAYS[0], DAYS[-1] + timedelta(days=1)),
@@ -123,6 +123,7 @@ def land(folder: Path) -> dict[str, object]:
             processes=PROCESSES,
             progress=lambda _: None,
         )
+        extraction = runna.extract(reading)
         for dataset, _ in runna.DATASET_PARTS:
             target = Path(work) / dataset.key
             write_days(connection, extraction.accepted[dataset.key], dataset.columns, DAYS, target)

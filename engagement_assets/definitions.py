@@ -1,4 +1,7 @@
-"""The code location: assembles assets, jobs, schedules, sensors and resources, and does nothing else."""
+"""The code location.
+
+Belongs here: putting assets, jobs, schedules, sensors and resources together. Not here: what they are.
+"""
 
 import warnings
 from collections.abc import Sequence
@@ -16,16 +19,7 @@ from engagement_assets.assets.raw_columns import describe_raw_columns
 from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.checks.freshness import freshness_checks
 from engagement_assets.extract.services.client import Clock
-from engagement_assets.orchestration.jobs import (
-    daily_engagement_job,
-    freshness_job,
-    load_audit_job,
-    release_jobs,
-    replay_jobs,
-    source_jobs,
-    source_sets,
-    weekly_engagement_metrics_job,
-)
+from engagement_assets.orchestration.jobs import asset_jobs, source_sets
 from engagement_assets.orchestration.retention import retention_job, retention_schedule
 from engagement_assets.orchestration.schedules import schedules
 from engagement_assets.orchestration.sensors.catch_up import catch_up_sensor, late_data_sensor
@@ -40,27 +34,23 @@ from engagement_assets.transform.project import column_lineage, manifest
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
-    """The graph of one deployment; tests call it with settings and a clock of their own."""
-    with warnings.catch_warnings():
-        # Backfill policies and links to the code, which Dagster calls beta each time that one is named.
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    """The definitions of one deployment; tests give settings and a clock of their own."""
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
+        # Dagster warns of every backfill policy and code reference that they are beta.
         return _build_defs(settings, clock)
 
 
 def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
-    clients = ApiClients(settings, clock or Clock())
     dbt_project = manifest()
     lineage = column_lineage(dbt_project)
     models = dbt_model_assets(dbt_project, settings.start_date, lineage)
     raw = all_raw_assets(settings)
     freshness = freshness_checks(settings)
     sets = source_sets([*raw, *models])
-    jobs_of_sources = source_jobs(sets)
     others = [*published_assets(models), alerts_asset()]
-    judged = [each for each in [*raw, *models, *others, *freshness] if not isinstance(each, dg.AssetSpec)]
-    checks = [spec.key for each in judged for spec in each.check_specs]
+    loads = [load for load in raw if isinstance(load, dg.AssetsDefinition)]
+    checks = [spec.key for each in [*loads, *models, *others, *freshness] for spec in each.check_specs]
     retention = retention_job(lambda: built)
-    raw_definitions = [definition for definition in raw if isinstance(definition, dg.AssetsDefinition)]
     built = dg.Definitions(
         assets=with_links_to_code(
             [
@@ -72,37 +62,28 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             settings,
         ),
         asset_checks=freshness,
-        jobs=[
-            daily_engagement_job(freshness),
-            *jobs_of_sources,
-            weekly_engagement_metrics_job(models),
-            load_audit_job(models),
-            *release_jobs(raw_definitions, freshness),
-            *replay_jobs(raw_definitions, freshness),
-            retention,
-            *freshness_job(freshness),
-        ],
+        jobs=[*(source_set.job for source_set in sets), *asset_jobs(loads, models, freshness), retention],
         schedules=[
-            *schedules(settings, sets, sources_are_waited_for=bool(freshness)),
+            *schedules(settings, sets, checks_freshness=bool(freshness)),
             retention_schedule(settings, retention),
         ],
         sensors=[
             alert_sensor(settings),
-            landing_sensor(settings, sets, jobs_of_sources),
-            catch_up_sensor(settings, sets, jobs_of_sources),
-            late_data_sensor(settings, sets, jobs_of_sources),
+            landing_sensor(settings, sets),
+            catch_up_sensor(settings, sets),
+            late_data_sensor(settings, sets),
             cross_source_sensor(settings),
             load_records_sensor(settings),
         ],
-        resources={"settings": settings, "api_clients": clients},
-        # In process: another process per step would import Dagster once more for each (78 against 31 s).
+        resources={"settings": settings, "api_clients": ApiClients(settings, clock or Clock())},
+        # In process: a process per step would import Dagster again for each (78 s instead of 31 s).
         executor=dg.in_process_executor,
     )
     return built
 
 
 def all_raw_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The raw assets of all sources; without the settings of a source there is nothing that could be run."""
+    """The raw assets of all sources. Those of a source without its settings cannot be run."""
     partitions = daily_partitions(settings.start_date)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for source in SOURCES:
@@ -116,9 +97,9 @@ def all_raw_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpe
 def with_links_to_code(
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], models: Sequence[dg.AssetsDefinition], settings: Settings
 ) -> Sequence[Any]:
-    """All assets, each with the place of its code; models know the place of their SQL already.
+    """All assets, each with a link to its code; models already have one to their SQL.
 
-    The links open files of this machine, or of the repository that the settings name.
+    The links open files on this machine, or in the repository that the settings name.
     """
     linked = [*dg.with_source_code_references(assets), *models]
     if not settings.code_git_url:
@@ -133,5 +114,5 @@ def with_links_to_code(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What Dagster loads; settings are read here and not on import."""
+    """What Dagster loads. Settings are read here, not on import."""
     return build_defs(Settings())

@@ -1,6 +1,6 @@
 """The partition definition that every raw dataset and every windowed model uses.
 
-Belongs here: how the timeline is cut, and the window of a run. Not here: what runs on it (see `assets/`,
+Belongs here: the partitions, and the window of a run. Not here: what runs on them (see `assets/`,
 `orchestration/jobs.py`).
 """
 
@@ -11,32 +11,33 @@ import dagster as dg
 
 from engagement_assets.contracts.extraction import DayWindow
 
-# A run that has both is one over all days between them, the last one included.
+# A run with both tags covers all days from the first to the last, inclusive.
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 
 def daily_partitions(start_date: date) -> dg.DailyPartitionsDefinition:
-    """UTC days from `start_date` on; the current day is included, since landing files arrive during the day."""
+    """UTC days from `start_date` up to today, which is included since landing files arrive during the day."""
     return dg.DailyPartitionsDefinition(start_date=start_date.isoformat(), timezone="UTC", end_offset=1)
 
 
 def range_tags(window: DayWindow) -> dict[str, str]:
-    """What makes a run one over all days of the window."""
+    """The tags of a run over all days of the window."""
     return {RANGE_START_TAG: window.start.isoformat(), RANGE_END_TAG: window.days()[-1].isoformat()}
 
 
 def window_of_tags(tags: Mapping[str, str]) -> DayWindow:
-    """The window of a run that `range_tags` made."""
+    """The window of a run with the tags of `range_tags`."""
     return DayWindow(
         date.fromisoformat(tags[RANGE_START_TAG]), date.fromisoformat(tags[RANGE_END_TAG]) + timedelta(days=1)
     )
 
 
 def with_trailing_days(window: DayWindow, days: int, start_date: date) -> DayWindow:
-    """The window of one day with `days` before it, from the first partition on; a range stays what it is.
+    """A window of one day, extended by the `days` before it, but not beyond the first partition.
 
-    A daily run reads again what its source may have changed; who names a range means just these days.
+    A daily run reads again what its source may have changed. A longer window stays as it is: whoever names a range
+    means exactly these days.
     """
     if len(window.days()) > 1:
         return window
@@ -44,6 +45,6 @@ def with_trailing_days(window: DayWindow, days: int, start_date: date) -> DayWin
 
 
 def window_of(context: dg.AssetExecutionContext) -> DayWindow:
-    """The run's days as a half-open window `[start, end)`; one run covers one range without holes."""
+    """The run's days as a half-open window `[start, end)`. A run covers one range without holes."""
     start, end = context.partition_time_window
     return DayWindow(start.date(), end.date())

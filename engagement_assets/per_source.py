@@ -1,4 +1,4 @@
-"""Settings that are written as one line and mean something for each source.
+"""Settings that are one line and have a value for each source.
 
 Belongs here: reading `0.01, runna=0.05` and `rejected_share=halt, strava.is_fresh=warn`. Not here: the settings (see
 `settings.py`).
@@ -15,7 +15,7 @@ SOURCES = frozenset(dataset.source for dataset in RAW_DATASETS)
 
 @dataclass(frozen=True)
 class PerSource:
-    """A number for every source, and others for some."""
+    """A number for all sources, with exceptions for some."""
 
     default: float
     by_source: Mapping[str, float] = field(default_factory=dict)
@@ -27,20 +27,20 @@ class PerSource:
 
 @dataclass(frozen=True)
 class Severities:
-    """The severities that differ from those of the checks, by `check` or `source.check`."""
+    """The severities that differ from the checks' own, by `check` or `source.check`."""
 
     by_name: Mapping[str, Severity] = field(default_factory=dict)
 
     def of(self, source: str, check: str) -> Severity | None:
-        """The severity set for a check of one source; None leaves it to the check."""
+        """The severity that is set for a check of one source; None if the check keeps its own."""
         return self.by_name.get(f"{source}.{check}", self.by_name.get(check))
 
 
 def read_per_source(text: object) -> object:
-    """`0.01, runna=0.05` as a default and the sources that differ; what is no text stays as it is.
+    """Read `0.01, runna=0.05` as a default and exceptions; return values other than text unchanged.
 
     Raises:
-        ValueError: a part is no number from 0 on, a source is not known, or there is not exactly one default.
+        ValueError: a part is not a number from 0 on, a source is unknown, or there is no default.
     """
     if not isinstance(text, str):
         return text
@@ -56,10 +56,10 @@ def read_per_source(text: object) -> object:
 
 
 def read_severities(text: object) -> object:
-    """`rejected_share=halt, strava.is_fresh=warn` as severities by name; what is no text stays as it is.
+    """Read `rejected_share=halt, strava.is_fresh=warn` as severities by name; return other values unchanged.
 
     Raises:
-        ValueError: a name is none of a check or of a source and a check, or a value is neither warn nor halt.
+        ValueError: a name is neither a check nor `<source>.<check>`, or a value is neither warn nor halt.
     """
     if not isinstance(text, str):
         return text

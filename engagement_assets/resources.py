@@ -1,6 +1,6 @@
-"""What assets need beside the settings: clients of the services, and the clock that they go by.
+"""What assets need besides the settings: clients of the services, and their clock.
 
-Belongs here: putting clients together from settings. Not here: what a client does (see `extract/`).
+Belongs here: building clients from settings. Not here: what a client does (see `extract/`).
 """
 
 from collections.abc import Callable, Iterator
@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from engagement_assets.extract.services.client import Answer, Clock, HttpApi
 from engagement_assets.extract.strava.api import StravaApi, StravaLimits
 from engagement_assets.extract.strava.tokens import StravaTokens
-from engagement_assets.extract.user_events.api import UserEventsApi, wait_as_told
+from engagement_assets.extract.user_events.api import UserEventsApi, waiting_as_requested
 from engagement_assets.settings import Settings
 
 
 @dataclass(frozen=True)
 class ApiClients:
-    """Makes a client for the time of a load; tests give it a clock of their own."""
+    """Builds clients for the time of a load; tests use a clock of their own."""
 
     settings: Settings
     clock: Clock = field(default_factory=Clock)
 
     @contextmanager
     def strava(self, progress: Callable[[str], None]) -> Iterator[StravaApi]:
-        """A client of Strava; `progress` is told of waits and second tries."""
+        """A client of Strava; `progress` gets a line about each wait and retry."""
         settings = self.settings
-        assert settings.strava_client_secret and settings.strava_refresh_token  # noqa: S101, PT018 - the caller asked
+        assert settings.strava_client_secret and settings.strava_refresh_token  # noqa: S101, PT018 - the asset exists only with them
 
         def too_many_requests(answer: Answer) -> None:
             limits.too_many_requests(answer)
@@ -44,9 +44,9 @@ class ApiClients:
 
     @contextmanager
     def user_events(self, progress: Callable[[str], None]) -> Iterator[UserEventsApi]:
-        """A client of the user-events service; `progress` is told of waits and second tries."""
+        """A client of the user-events service; `progress` gets a line about each wait and retry."""
         settings = self.settings
-        assert settings.user_events_api_token  # noqa: S101 - the caller asked
-        waiting = wait_as_told(self.clock, progress)
-        with closing(HttpApi("the user-events service", self.clock, progress, waiting)) as http:
+        assert settings.user_events_api_token  # noqa: S101 - the asset exists only with it
+        too_many_requests = waiting_as_requested(self.clock, progress)
+        with closing(HttpApi("the user-events service", self.clock, progress, too_many_requests)) as http:
             yield UserEventsApi(settings.user_events_api_url, settings.user_events_api_token.get_secret_value(), http)

@@ -36,8 +36,8 @@ SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severiti
 class Settings(BaseSettings):
     """Settings of one deployment.
 
-    Without `LANDING_URI` the project runs on the sandbox's sample data, and everything that it writes lies in
-    `data/demo/`; with it, in `data/`. So trying things out never mixes with real input.
+    Without `LANDING_URI` the project runs on the sandbox's sample data and writes to `data/demo/`; with it, to `data/`.
+    So sample data never mixes with real input.
     """
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
@@ -51,16 +51,16 @@ class Settings(BaseSettings):
     max_days_ahead: int = Field(
         default=1,
         ge=0,
-        description="UTC days after the current one that a record's own time may lie on; what lies further ahead is "
-        "quarantined as outside_calendar, as is what lies before START_DATE.",
+        description="How many UTC days after the current one a record's own time may lie; records further ahead, or "
+        "before START_DATE, are quarantined as outside_calendar.",
     )
     allow_shrink: bool = Field(
         default=False,
-        description="Let a day whose landing files have gone replace the day that was loaded from them.",
+        description="Let a day replace its last load even if landing files of that load are gone.",
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,
-        description="Key of the pseudonyms of child and device ids (unset keeps them) and failing rows (masks them).",
+        description="Key of the pseudonyms of child and device ids. Unset: ids stay, and failing rows mask them.",
     )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
@@ -72,88 +72,88 @@ class Settings(BaseSettings):
     )
     strava_token_path: Path = Field(default=Path(), description="The private file with the newest refresh token.")
     strava_trailing_days: int = Field(
-        default=30, ge=0, description="Days before its own that a daily run reads again: kudos, names, deletions."
+        default=30, ge=0, description="How many days before its own a daily run reads again: kudos, names, deletions."
     )
     strava_place_decimals: int = Field(
-        default=2, ge=0, le=6, description="Decimals of start coordinates that are kept; 2 is about a kilometre."
+        default=2, ge=0, le=6, description="How many decimals of start coordinates are kept; 2 is about a kilometre."
     )
     user_events_api_url: str = Field(default="", description="The user-events service.")
     user_events_api_token: SecretStr | None = Field(default=None, description="Its api-token.")
     user_events_trailing_days: int = Field(
-        default=3, ge=0, description="Days before its own that a daily run reads again: late events."
+        default=3, ge=0, description="How many days before its own a daily run reads again: late events."
     )
     user_event_identity: EventIdentity = Field(
         default=EventIdentity.EVENT,
-        description="What tells two user events apart: event (ids, or device, time, type and path) or device_and_time.",
+        description="What identifies a user event: event (ids, or device, time, type and path) or device_and_time.",
     )
     user_events_device_id_max_length: int = Field(
         default=64,
         ge=1,
-        description="Characters that a device's id has at most; an event with a longer one is rejected.",
+        description="The longest device id; an event with a longer one is rejected.",
     )
     api_retry_delay_s: int = Field(
         default=60,
         ge=0,
-        description="Seconds until a step is tried again whose service did not answer, or that found a lock held; "
-        "twice as long before the third try.",
+        description="Seconds until the first retry of a step whose service did not answer, or that found a lock held; "
+        "twice as long until the second.",
     )
     schedules_on: bool = Field(
         default=False,
-        description="Schedules and sensors are on from the start; else each is switched on in the UI.",
+        description="Schedules and sensors are on from the start; otherwise you switch each on in the UI.",
     )
     schedule_time_zone: str = Field(default="UTC", description="The time zone of SCHEDULE_HOUR, by its IANA name.")
     schedule_hour: int = Field(default=4, ge=0, le=23, description="The hour at which schedules run, local time.")
     catch_up_days: int = Field(
-        default=14, ge=1, description="How many days back missing and stale days are run without anyone asking."
+        default=14, ge=1, description="How many days back sensors look for missing and stale days."
     )
     catch_up_attempts: int = Field(
-        default=3, ge=1, description="Runs that may fail for a day before it is left to a person."
+        default=3, ge=1, description="How many runs may fail for a day before it is left to a person."
     )
     landing_settle_s: int = Field(
-        default=60, ge=0, description="Seconds that a landing file must rest before a sensor asks for its day."
+        default=60, ge=0, description="How many seconds a landing file must rest before a sensor requests its day."
     )
     check_severities: SeverityPerCheck = Field(
         default=Severities(),
-        description="Severities that differ: '<check>=warn' or '<source>.<check>=halt', parted by commas.",
+        description="Severities that differ: '<check>=warn' or '<source>.<check>=halt', separated by commas.",
     )
     rejected_share_warn: NumberPerSource = Field(
         default=PerSource(0.01),
         description="The share of rejected records of a day above which `rejected_share` warns.",
     )
     rejected_share_halt: NumberPerSource = Field(
-        default=PerSource(0.05), description="The share of rejected records of a day above which it is held."
+        default=PerSource(0.05), description="The share of rejected records above which the day is held."
     )
     rejected_share_min_records: NumberPerSource = Field(
-        default=PerSource(100), description="A day with fewer records is not held for the share of its rejected ones."
+        default=PerSource(100), description="A day with fewer records is never held for its rejected share."
     )
     freshness_hours: NumberPerSource = Field(
         default=PerSource(12),
-        description="Hours after the end of a UTC day until it must be loaded; 0 means that nobody waits for it.",
+        description="Hours after the end of a UTC day until it must be loaded; 0: no deadline.",
     )
     code_git_url: str = Field(
         default="",
-        description="The repository on GitHub or GitLab that links in the UI open; empty opens files of this machine.",
+        description="The GitHub or GitLab repository to which code links in the UI lead; empty: local files.",
     )
-    code_git_branch: str = Field(default="main", description="The branch of it.")
+    code_git_branch: str = Field(default="main", description="Its branch.")
     raw_retention_days: NumberPerSource = Field(
         default=PerSource(0),
-        description="Days after which the raw data of a day are removed, which the tables cannot be rebuilt without; "
-        "0 keeps them.",
+        description="Days after which the raw data of a day is removed; 0 keeps it. The tables cannot be rebuilt "
+        "without it.",
     )
     quarantine_retention_days: int = Field(
         default=365, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
     )
     run_retention_days: int = Field(
-        default=90, ge=0, description="Days after which runs that nothing rests on are removed; 0 keeps them."
+        default=90, ge=0, description="Days after which runs that are no longer needed are removed; 0 keeps them."
     )
-    extract_processes: int = Field(default=2, ge=1, description="Processes that decode activity files side by side.")
+    extract_processes: int = Field(default=2, ge=1, description="How many processes decode activity files in parallel.")
     duckdb_memory_limit: str = Field(
         default="2GB",
         description="Memory that DuckDB may take for one load before it spills to disk.",
     )
     runna_memory_limit: str = Field(
         default="100MB",
-        description="The same for a load of activity files: it keeps within 500 MB, all processes together.",
+        description="The same for a load of activity files, which needs less than 500 MB, all processes together.",
     )
 
     alert_urls: SecretStr | None = Field(
@@ -169,13 +169,15 @@ class Settings(BaseSettings):
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
     report_dir: Path = Field(default=Path(), description="Folder of the engagement report and of dbt's docs.")
     report_publish_mode: bool = Field(
-        default=False, description="Leave numbers about few users out of the report, so that it can be passed on."
+        default=False, description="Leave numbers about few users out of the report, so that it can be published."
     )
     report_min_users: int = Field(
-        default=5, ge=2, description="In publish mode: the fewest users that a number may be about."
+        default=5, ge=2, description="In publish mode: the least number of users behind a number."
     )
     report_max_cells: int = Field(
-        default=20_000, ge=1, description="Cells of the learning explorer; with more, its grain is coarser."
+        default=20_000,
+        ge=1,
+        description="The most cells of the learning explorer; with more, its grain becomes coarser.",
     )
 
     @model_validator(mode="before")
@@ -208,7 +210,7 @@ class Settings(BaseSettings):
         if shortest is not None and shortest < MIN_RAW_RETENTION_DAYS:
             raise ValueError(
                 f"expected 0 or at least {MIN_RAW_RETENTION_DAYS} days, found {shortest:g}: daily runs read trailing "
-                "days again, late records reach back further"
+                "days again, and late records reach back further"
             )
         return days
 
@@ -217,36 +219,35 @@ class Settings(BaseSettings):
         data = PROJECT_ROOT / "data" if self.landing_uri else PROJECT_ROOT / "data" / "demo"
         self.landing_uri = self.landing_uri or str(data / "landing")
         self.lake_uri = self.lake_uri or str(data / "lake")
-        if self.warehouse_path == Path():
-            self.warehouse_path = data / "warehouse.duckdb"
-        if self.published_warehouse_path == Path():
-            self.published_warehouse_path = data / "published.duckdb"
-        if self.strava_token_path == Path():
-            self.strava_token_path = data / "strava_token.json"
-        if self.report_dir == Path():
-            self.report_dir = data / "report"
-        if self.dagster_home == Path():
-            self.dagster_home = data / "dagster_home"
+        for field, name in (
+            ("warehouse_path", "warehouse.duckdb"),
+            ("published_warehouse_path", "published.duckdb"),
+            ("strava_token_path", "strava_token.json"),
+            ("report_dir", "report"),
+            ("dagster_home", "dagster_home"),
+        ):
+            if getattr(self, field) == Path():
+                setattr(self, field, data / name)
         return self
 
     @property
     def runs_on_sample_data(self) -> bool:
-        """Whether this is the embedded demo, without input of anybody's own."""
+        """Whether this is the demo, without a landing zone of its own."""
         return self.landing_uri == str(PROJECT_ROOT / "data" / "demo" / "landing")
 
     def freshness_hours_of(self, source: str) -> float | None:
-        """Hours after the end of a day until a source's day must be loaded; None where nobody waits for one.
+        """Hours after the end of a day until a source's day must be loaded; None for no deadline.
 
-        The days of the sample data are of the past, and are all that there will be.
+        The sample data has none: it is old, and no more will come.
         """
         return None if self.runs_on_sample_data else self.freshness_hours.of(source) or None
 
     def calendar_at(self, now: datetime) -> Calendar:
-        """The days that a record's own time may lie on, at an instant."""
+        """The days on which a record's own time may lie, as of `now`."""
         return Calendar.at(now, self.start_date, self.max_days_ahead)
 
     def missing_for(self, source: Source) -> list[str]:
-        """The settings without which there is nothing to load the source from."""
+        """The settings that are missing to load the source."""
         return [name for name in source.required_settings if not getattr(self, name.lower())]
 
     def trailing_days_of(self, source: Source) -> int:
@@ -255,15 +256,15 @@ class Settings(BaseSettings):
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:
-        """The pseudonym key in clear, for the extractors and for failing rows that checks show."""
+        """The pseudonym key in clear text, for extractors and for the failing rows that checks show."""
         return self.pseudonym_key.get_secret_value() if self.pseudonym_key else None
 
 
 def _refuse_tokens_in_clear(url: str) -> None:
-    """Refuse the URL of a service whose requests would show their token on the way: no TLS, and not this machine.
+    """Refuse a service's URL if requests would expose their token: without TLS, and not on this machine.
 
     Raises:
-        ValueError: says what was expected, and the scheme and host that were found.
+        ValueError: the URL is refused; the text has its scheme and host only.
     """
     try:
         parsed = httpx.URL(url)

@@ -27,7 +27,7 @@ from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.incidents import Severity
 from engagement_assets.alerts.messages import Message
 from engagement_assets.alerts.rendering import as_text
-from engagement_assets.extract.services.retry_after import retry_after
+from engagement_assets.retry_after import retry_after
 from engagement_assets.settings import Settings
 
 # For a whole delivery. A receiver that sends one byte now and then counts as down, too.

@@ -1,10 +1,10 @@
-"""dbt models as assets: per source a staging step, a windowed step and a step for the rest.
+"""dbt models as assets: per source a staging step, a windowed step and a step for all other models.
 
 Belongs here: which models run together, on which days. Not here: how dbt is run (see `transform/build.py`) or what a
 model means (see its YAML in `dbt_project/`).
 
-Sources have steps of their own, so that one that fails does not stop another. Only day-grained models are partitioned:
-Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
+Each source has its own steps, so that one that fails does not stop another. Only models by day are partitioned,
+because Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
 """
 
 import warnings
@@ -31,20 +31,18 @@ from engagement_assets.transform.project import DBT_PROJECT_DIR
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
 MARTS = "marts"
-
-
 CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA}_{MARTS}"
 
 
 def asset_tags(area: str, layer: str) -> dict[str, str]:
-    """Tags by which the UI finds all assets of an area, or of a layer (raw, staging, intermediate, marts, …)."""
+    """Tags to search for in the UI: the area, and the layer (raw, staging, intermediate, marts, …)."""
     return {"domain": area, "layer": layer}
 
 
 def dbt_model_assets(
     manifest: Mapping[str, Any], start_date: date, lineage: Mapping[str, ColumnParents] | None = None
 ) -> list[dg.AssetsDefinition]:
-    """All dbt models, in steps by area and kind; `lineage` has the parents of their columns."""
+    """All dbt models, in steps by area and kind; `lineage` holds the parents of their columns."""
     translator = ProjectTranslator(manifest, lineage or {})
     members: dict[str, list[str]] = {}
     for node in manifest["nodes"].values():
@@ -57,10 +55,10 @@ def dbt_model_assets(
 
 
 def _area_of(node: Mapping[str, Any]) -> str:
-    """The area that a node belongs to, by its folder.
+    """The area of a node, by its folder.
 
     Raises:
-        ValueError: the node lies in no folder of an area.
+        ValueError: the folder belongs to no area.
     """
     folders = node["fqn"][1:-1]
     for source in SOURCES:
@@ -94,15 +92,15 @@ def _step_of(node: Mapping[str, Any]) -> str:
 
 
 class ProjectTranslator(DagsterDbtTranslator):
-    """What the UI shows of a model: its area as group, layer, code, columns; a check says what it checks, and why.
+    """What the UI shows of a model: its area as group, layer, code and columns; for a check, what it checks and why.
 
-    Models of a day's raw data are made of this day: between the two lies a view, which has no days. Dagster finds the
-    days of a backfill of selected assets along the partitioned ones: without this it would leave the models out, and
-    say that all is done.
+    A windowed model also depends directly on its raw data. Between the two lies a view, which has no partitions, and
+    Dagster finds the days of a backfill along partitioned assets: without this it would skip the models and report
+    the backfill as done.
     """
 
     def __init__(self, manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]) -> None:
-        """Know where the models of `manifest` lie and what their columns are made of."""
+        """Take the models of `manifest` and the parents of their columns."""
         super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False))
         self._keys = {
             unique_id: self.get_asset_key(props)
@@ -118,14 +116,13 @@ class ProjectTranslator(DagsterDbtTranslator):
         return super().get_asset_key(dbt_resource_props)
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What dagster-dbt tells of a model, the file that makes it, and what its columns are made of."""
+        """What dagster-dbt provides, with the model's file and the parents of its columns."""
         file = str(DBT_PROJECT_DIR / dbt_resource_props["original_file_path"])
         parents = {
-            column: [dg.TableColumnDep(self._keys[unique_id], name) for unique_id, name in found]
-            for column, found in self._lineage.get(dbt_resource_props["unique_id"], {}).items()
+            column: [dg.TableColumnDep(self._keys[unique_id], name) for unique_id, name in read]
+            for column, read in self._lineage.get(dbt_resource_props["unique_id"], {}).items()
         }
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)
+        with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
             code = dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=file)])
         return {
             **super().get_metadata(dbt_resource_props),
@@ -135,11 +132,11 @@ class ProjectTranslator(DagsterDbtTranslator):
         }
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """What the YAML says; the SQL, which dagster-dbt would add, is a click away and would bury the columns."""
+        """The text in the YAML. dagster-dbt would add the SQL, which would bury the columns and is a click away."""
         return str(dbt_resource_props["description"])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The area, staging and intermediate models included: so a source's way can be followed by the eye."""
+        """The area, for staging and intermediate models too, so that one can follow a source through the graph."""
         if dbt_resource_props["resource_type"] == "source":
             return str(dbt_resource_props["source_name"])
         return _area_of(dbt_resource_props)
@@ -154,7 +151,7 @@ class ProjectTranslator(DagsterDbtTranslator):
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:
-        """The test as a check of `asset_spec`, None where it is another asset's."""
+        """The test as a check of `asset_spec`, or None if it belongs to another asset."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return spec and spec._replace(description=check_description(manifest["nodes"][unique_id]))
 
@@ -176,7 +173,7 @@ class ProjectTranslator(DagsterDbtTranslator):
 
 
 def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.TableColumnDep]]) -> dg.TableSchema:
-    """Columns with types and meaning; Dagster's open-source UI shows their lineage nowhere but here."""
+    """Columns with types, descriptions and parents: Dagster's open-source UI shows column lineage nowhere else."""
     columns = []
     for name, column in props["columns"].items():
         made_of = [f"`{dep.asset_key.path[-1]}.{dep.column_name}`" for dep in parents.get(name, ())]
@@ -194,7 +191,7 @@ def _step(
         name=name,
         dagster_dbt_translator=translator,
         partitions_def=daily_partitions(start_date) if start_date else None,
-        # Also without partitions: the command line takes a range for assets of one policy only.
+        # Even without partitions: Dagster's command line takes a range only if all assets have the same policy.
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
     )
@@ -216,14 +213,14 @@ def _step(
 
 
 def _refuse_pruned_days(lake: Lake, source: Source, window: DayWindow) -> None:
-    """A windowed model replaces whole days: from a day that is no longer in the lake it would be emptied."""
+    """A windowed model replaces whole days. A day that is no longer in the lake would become empty."""
     for dataset in source.datasets:
         if not dataset.partitioned:
             continue
         if pruned := lake.pruned_days(dataset, window.days()):
             raise dg.Failure(
                 f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the tables "
-                "still hold what was made of it, and would lose it. Leave the days up to "
+                "still hold its rows, and would lose them. Leave the days up to "
                 f"{pruned[-1]} out of the range",
                 allow_retries=False,
             )

@@ -1,4 +1,4 @@
-"""The engagement report: one page over the published tables, and dbt's page about them beside it.
+"""The engagement report: one page over the published tables, next to dbt's page about them.
 
 Belongs here: when the report is written, and what Dagster shows of it. Not here: what is in it (`report/`).
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from engagement_assets.report.build import Report
 
 ENGAGEMENT_REPORT = dg.AssetKey("engagement_report")
-# Tables whose pictures stand with the report; those of the marts stand with the marts.
+# Tables whose pictures the UI shows with the report. Those of other tables are shown with the tables.
 PREVIEW = ("engagement.weekly_engagement", "audit.ingestion_loads", "audit.rejected_records")
 
 
 def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.AssetsDefinition:
-    """The asset; it shows the newest results of these checks."""
+    """The asset; the report shows the newest results of these checks."""
     keys = tuple(check_keys)
 
     @dg.asset(
@@ -44,12 +44,12 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
         # dbt's docs read the catalogue of the warehouse.
         pool=WAREHOUSE_POOL,
-        description="One HTML file that shows the published tables to people, and dbt's docs beside it.",
+        description="One HTML file with charts of the published tables, next to dbt's docs.",
     )
     def engagement_report(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult[Any]:
-        # Altair and pandas take half a second to import: only a process that draws pays for it.
+        # Altair and pandas take half a second to import, so only a process that draws imports them.
         from engagement_assets.report.build import DOCS_FILE  # noqa: PLC0415
         from engagement_assets.report.pictures import pictures_of  # noqa: PLC0415
 
@@ -79,7 +79,7 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
 def written_report(
     settings: Settings, instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]
 ) -> "Report":
-    """Write the page from what is published now, as the settings say; it tells where the alerts cannot be read.
+    """Write the page from what is published now, as the settings say. It says so if the alerts cannot be read.
 
     Raises:
         FileNotFoundError: nothing has been published yet.

@@ -1,6 +1,6 @@
-"""Pictures of the report's charts, shown with the materializations of the marts that they are about.
+"""Pictures of the report's charts, which the UI shows with the materializations of their marts.
 
-Belongs here: which tables get one, and from what it is drawn. Not here: the charts, or drawing them (`report/`).
+Belongs here: which tables get a picture, and from what it is drawn. Not here: the charts, or drawing them (`report/`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,14 +19,14 @@ CHART = "chart"
 def with_pictures(
     events: Iterable[Any], context: dg.AssetExecutionContext, settings: Settings, area: str
 ) -> Iterator[Any]:
-    """The events of a build of an area's marts; each table that a chart is about has its picture, as just built."""
+    """The events of a build of an area's marts; each table with a chart gets a picture of its new content."""
     pictures: Mapping[str, str] | None = None
     for event in events:
         if not isinstance(event, dg.Output):
             yield event
             continue
         if pictures is None:
-            # Not before the first event: until then dbt has the warehouse open.
+            # Not earlier: until the first event dbt has the warehouse open.
             pictures = _pictures(context, settings, area)
         picture = pictures.get(".".join(context.asset_key_for_output(event.output_name).path))
         chart = {CHART: dg.MetadataValue.md(picture)} if picture else {}
@@ -34,8 +34,8 @@ def with_pictures(
 
 
 def _pictures(context: dg.AssetExecutionContext, settings: Settings, area: str) -> Mapping[str, str]:
-    """A picture by table, of those that are built now; none, and a warning, where they cannot be drawn."""
-    # Altair and pandas take half a second to import: only a process that draws pays for it.
+    """The pictures of the tables that are built now; none, and a warning, if they cannot be drawn."""
+    # Altair and pandas take half a second to import, so only a process that draws imports them.
     from engagement_assets.report.build import section_of  # noqa: PLC0415
     from engagement_assets.report.pictures import pictures_of  # noqa: PLC0415
 
@@ -46,6 +46,6 @@ def _pictures(context: dg.AssetExecutionContext, settings: Settings, area: str) 
             Lake(settings.lake_uri).lend_file_system(connection)
             return pictures_of([section_of(connection, area, settings)], tables)
     except (duckdb.Error, ValueError) as error:
-        # As when a table that the charts need was never built; the tables themselves are well.
+        # For example, a table that the charts need was never built. The tables themselves are fine.
         context.log.warning(f"the charts of {area} could not be drawn for the UI: {shown(str(error))}")
         return {}

@@ -1,4 +1,4 @@
-"""The published copy of each area, downstream of all its tables, and of what is told of loads.
+"""The published copy of each area, downstream of all its tables, and of the audit tables.
 
 Belongs here: when a schema is published. Not here: how (see `transform/publish.py`).
 """
@@ -19,9 +19,9 @@ from engagement_assets.transform.publish import publish_schemas
 
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """One asset per area: it runs when all of the area's models and blocking checks have passed; and one of `audit`.
+    """One asset per area, which runs when all of the area's models and blocking checks have passed; one for `audit`.
 
-    That one waits for no area: where a day is held nothing downstream runs, and people look for it all the same.
+    The one for `audit` waits for no area: when a day is held, nothing downstream runs, but people want to see the day.
     """
     keys_by_schema: dict[str, list[dg.AssetKey]] = {}
     for definition in models:
@@ -32,16 +32,16 @@ def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinit
             _published(
                 area,
                 sorted(keys_by_schema[area]),
-                f"The schema `{area}` in the copy of the warehouse that people and tools read, and `audit` beside "
-                "it where there was a load since. It changes only after all checks of the area that block have passed.",
+                f"The schema `{area}` in the copy of the warehouse that people and tools read, with `audit` if there "
+                "was a load since. It changes only after all blocking checks of the area have passed.",
             )
             for area in AREAS
         ),
         _published(
             AUDIT,
             sorted(keys_by_schema[AUDIT]),
-            "The schema `audit` in the copy of the warehouse that people and tools read. Each area brings it along; "
-            "where none is published, since a day is held or a load was run alone, the job `load_audit` does.",
+            "The schema `audit` in the copy of the warehouse that people and tools read. Each area publishes it too; "
+            "if none is published, because a day is held or a load ran alone, the job `load_audit` does.",
         ),
     ]
 

@@ -1,7 +1,7 @@
-"""The frame of every raw asset: what a run of it is asked for, and by whom that is done.
+"""The raw asset factory: makes the asset that loads, releases or replays the datasets of a source.
 
-Belongs here: loading, or in its place releasing or replaying. Not here: what a source brings (`raw_source.py`), the
-moves of a load (`raw_load.py`).
+Belongs here: choosing between these three. Not here: what a source provides (`raw_source.py`), the steps of a load
+(`raw_load.py`).
 """
 
 import inspect
@@ -9,10 +9,10 @@ import warnings
 
 import dagster as dg
 
-from engagement_assets.assets.raw_load import LoadConfig, load_check_specs, raw_spec
+from engagement_assets.assets.raw_load import load_check_specs, raw_spec
 from engagement_assets.assets.raw_release import release_held_days
 from engagement_assets.assets.raw_replay import replay_quarantine
-from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
+from engagement_assets.assets.raw_source import LoadConfig, RawResults, RawRun, RawSource
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.settings import Settings
@@ -35,11 +35,11 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
         required_resource_keys={"settings", *source.resources},
     )
     def raw_step(context: dg.AssetExecutionContext, config: LoadConfig) -> RawResults:
-        run = RawRun(context, config, context.resources.settings, source.load_name)
+        run = RawRun(context, config, context.resources.settings, source)
         if config.release_reason is not None:
-            yield from release_held_days(run, source, config.release_reason)
+            yield from release_held_days(run, config.release_reason)
         elif config.replay:
-            yield from replay_quarantine(run, source)
+            yield from replay_quarantine(run)
         else:
             with retrying(run.settings, context):
                 yield from source.load(run)
@@ -48,9 +48,8 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
 
 
 def _code_of(source: RawSource) -> dict[str, dg.CodeReferencesMetadataValue]:
-    """The link to what reads the source, ahead of the one to this frame, which Dagster finds by itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    """A link to the function that reads the source. Dagster adds one to this factory by itself."""
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
         place = dg.LocalFileCodeReference(
             file_path=inspect.getsourcefile(source.load) or "",
             line_number=inspect.getsourcelines(source.load)[1],

@@ -1,4 +1,4 @@
-"""What the columns of raw assets mean: told by the staging models, which rename them and hardly do more.
+"""What the columns of raw assets mean. The staging models describe them, since they do little more than rename.
 
 Belongs here: finding a raw column's description. Not here: the descriptions (YAML in `dbt_project/models/staging/`).
 """
@@ -10,9 +10,9 @@ import dagster as dg
 
 from engagement_assets.transform.column_lineage import ColumnParents
 
-# Of columns that staging leaves out.
+# For columns that no staging model has.
 DESCRIPTIONS = {
-    "_extra": "Fields of the record that no contract names, as JSON; NULL without any.",
+    "_extra": "Fields of the record that no contract names, as JSON. NULL if there are none.",
     "source_path": "The file or page that the record was read from.",
     "extracted_at": "When the load that read the record began (UTC).",
     "workout_id": "The workout that the activity performs.",
@@ -22,7 +22,7 @@ DESCRIPTIONS = {
 def describe_raw_columns(
     assets: list[dg.AssetsDefinition | dg.AssetSpec], manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The assets, the columns of each with a description."""
+    """The assets, with a description for each column."""
     texts = _staging_descriptions(manifest, lineage)
 
     def described(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -45,16 +45,16 @@ def describe_raw_columns(
 def _staging_descriptions(
     manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]
 ) -> dict[tuple[str, str], str]:
-    """By raw key and column: what the staging column of the same name says, else one that is made of nothing else."""
+    """Descriptions by raw key and column: from the staging column of that name, or from one that reads only it."""
     texts: dict[tuple[str, str], str] = {}
     for unique_id, parents in lineage.items():
         node = manifest["nodes"][unique_id]
-        for column, found in parents.items():
-            for parent, raw_column in found:
+        for column, read in parents.items():
+            for parent, raw_column in read:
                 if parent not in manifest["sources"]:
                     continue
                 source = manifest["sources"][parent]
                 place = (f"{source['source_name']}/{source['name']}", raw_column)
-                if column == raw_column or (len(found) == 1 and place not in texts):
+                if column == raw_column or (len(read) == 1 and place not in texts):
                     texts[place] = node["columns"][column]["description"]
     return texts

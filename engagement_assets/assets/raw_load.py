@@ -1,26 +1,25 @@
-"""The three moves of every raw asset: extract, judge aside, publish or hold.
+"""What all loads of raw data have in common: their assets and checks, the standard checks, publishing or holding.
 
-Belongs here: what is the same for all sources. Not here: what a source reads and which checks judge it beside the
-standard ones (one module per source beside this one), or letting a held day go (see `raw_release.py`).
+Belongs here: what is the same for all sources. Not here: what a source reads and which other checks judge it (one
+module per source, next to this one), or how a held day is released (`raw_release.py`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from engagement_assets.assets.dbt_models import asset_tags
+from engagement_assets.assets.raw_source import RawResults, RawRun
 from engagement_assets.checks.outcome import CheckOutcome, by_day, check_spec
 from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volume_as_expected
 from engagement_assets.contracts import check_metadata
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, STANDARD_CHECKS, CheckDefinition
 from engagement_assets.day_ranges import in_ranges
-from engagement_assets.lake.extraction_tables import reject_reasons
+from engagement_assets.lake.extraction_tables import placeholders, reject_reasons, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
@@ -33,31 +32,12 @@ OWNERS = ["team:engagement-data"]
 PREVIEW_ROWS = 5
 
 
-class LoadConfig(dg.Config):
-    """What a person can say about one run of a raw asset, also in the launchpad."""
-
-    allow_shrink: bool = Field(
-        default=False,
-        description="Let a day whose landing files have gone replace the day that was loaded from them.",
-    )
-    release_reason: str | None = Field(
-        default=None,
-        description="Given: nothing is read; the held days of the window are put into the lake, for this reason.",
-    )
-    replay: bool = Field(
-        default=False,
-        description="The quarantined records of the window are read again, in place of the source.",
-    )
-    replay_dataset: str = Field(default="", description="Replay the records of this dataset alone, such as events.")
-    replay_reason_code: str = Field(default="", description="Replay records with this reason alone.")
-
-
 def raw_spec(
     dataset: Dataset, partitions: dg.PartitionsDefinition[Any] | None, settings: Settings | None = None
 ) -> dg.AssetSpec:
-    """The asset of a raw dataset: group, owners, kinds and column schema come from the dataset.
+    """The asset of a raw dataset.
 
-    `settings` say by when it must be fresh; without them nobody waits for it.
+    `settings` say by when it must be fresh; without them there is no deadline.
     """
     hours = settings.freshness_hours_of(dataset.source) if settings else None
     return dg.AssetSpec(
@@ -69,7 +49,7 @@ def raw_spec(
         tags=asset_tags(source_named(dataset.source).area, "raw"),
         partitions_def=partitions,
         skippable=True,
-        # Days are loaded once a day, a day after the last one at the latest.
+        # There is one load a day, so a day may pass since the last one.
         freshness_policy=dg.FreshnessPolicy.time_window(timedelta(hours=24 + hours)) if hours else None,
         metadata={"dagster/column_schema": column_schema(dataset)},
     )
@@ -78,7 +58,7 @@ def raw_spec(
 def unconfigured_spec(
     dataset: Dataset, partitions: dg.PartitionsDefinition[Any], missing: Sequence[str]
 ) -> dg.AssetSpec:
-    """The asset of a dataset that nobody can load, since settings are missing; what is downstream finds no rows."""
+    """The asset of a dataset that cannot be loaded because settings are missing. Downstream it has no rows."""
     spec = raw_spec(dataset, partitions)
     return spec.replace_attributes(
         description=f"NOT LOADED: set {', '.join(missing)} to load it.\n\n{spec.description}", skippable=False
@@ -86,7 +66,7 @@ def unconfigured_spec(
 
 
 def record_specs() -> list[dg.AssetSpec]:
-    """What every load writes down about itself, as the assets that the audit tables are made of."""
+    """The records that every load writes about itself, as the assets that the audit tables read."""
     return [
         dg.AssetSpec(
             key=["records", name],
@@ -99,27 +79,23 @@ def record_specs() -> list[dg.AssetSpec]:
             metadata={"dagster/column_schema": dg.TableSchema(_table_columns(columns))},
         )
         for name, columns, description in (
-            ("loads", LOAD_COLUMNS, "One row per load, dataset and day, which each load writes beside its data."),
-            ("replayed", REPLAY_COLUMNS, "One row per record that left the quarantine, which each replay writes."),
-            ("rejected", QUARANTINE_COLUMNS, "One row per record that could not be used, which each load writes."),
-            (
-                "held",
-                HELD_COLUMNS,
-                "One row per dataset and day that failed a check that halts, which each load writes.",
-            ),
+            ("loads", LOAD_COLUMNS, "One row per load, dataset and day, written by each load."),
+            ("replayed", REPLAY_COLUMNS, "One row per record that left the quarantine, written by each replay."),
+            ("rejected", QUARANTINE_COLUMNS, "One row per record that could not be used, written by each load."),
+            ("held", HELD_COLUMNS, "One row per dataset and day that failed a halting check, written by each load."),
         )
     ]
 
 
 def column_schema(dataset: Dataset) -> dg.TableSchema:
-    """Columns and types of a dataset, with the partition day that stands in the path."""
+    """Columns and types of a dataset, with the partition day, which is part of the path."""
     columns = _table_columns(dataset.columns)
     day = dg.TableColumn("day", "date", "The partition, from the path.")
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
 
 
 def load_check_specs(datasets: Sequence[Dataset], *others: tuple[CheckDefinition, Dataset]) -> list[dg.AssetCheckSpec]:
-    """The checks of a load: the standard ones of each dataset, and `others`."""
+    """The checks of a load: the standard checks of each dataset, and `others`."""
     standard = [(check, dataset) for dataset in datasets for check in STANDARD_CHECKS]
     return [check_spec(check, dataset) for check, dataset in (*standard, *others)]
 
@@ -130,10 +106,10 @@ def standard_outcomes(
     settings: Settings,
     volume_of: Callable[[DayCounts | PublishedDay], int] = rows_in_day,
 ) -> list[CheckOutcome]:
-    """What the standard checks find in what is staged."""
+    """The outcomes of the standard checks on what is staged."""
     history = history_of(load)
     all_counts = load.counts()
-    unknown_fields, reasons = load.unknown_fields(), reject_reasons(load.connection)
+    unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     outcomes = []
     for dataset in datasets:
         counts = [day for day in all_counts if day.dataset == dataset.key]
@@ -143,7 +119,7 @@ def standard_outcomes(
             schema_drift(
                 dataset,
                 counts,
-                unknown_fields.get(dataset.key, {}),
+                unknown.get(dataset.key, {}),
                 history.unknown_fields.get(dataset.key, frozenset()),
                 reasons.get(dataset.key, {}),
             ),
@@ -153,7 +129,7 @@ def standard_outcomes(
 
 
 def history_of(load: Load) -> LoadHistory:
-    """What earlier loads of this name published, as far back as the standard checks look."""
+    """What earlier loads of the same datasets published, as far back as the standard checks look."""
     first = load.started_at.date() if load.days == [WHOLE_DATASET_DAY] else load.days[0]
     return read_history(load.connection, load.lake, load.name, first - timedelta(weeks=WEEKS_OF_HISTORY))
 
@@ -163,11 +139,11 @@ def not_judged(
     dataset: Dataset,
     judged: Sequence[dg.AssetCheckResult],
     settled: Sequence[date],
-    told: str,
+    reason: str,
 ) -> list[dg.AssetCheckResult]:
-    """The checks beside those `judged`: they have nothing to say of what was done, pass, and say so.
+    """Results for the checks that are not among those `judged`: they pass, and say that they were not evaluated.
 
-    What failed of the days `settled` is over all the same, but what is about no day is not.
+    For the days `settled` an earlier failure is over all the same. A failure about no single day is not.
     """
     asset_key = dg.AssetKey(dataset.key.split("/"))
     names = {result.check_name for result in judged}
@@ -184,7 +160,7 @@ def not_judged(
             passed=True,
             asset_key=asset_key,
             check_name=check.name,
-            description=f"not judged: {told}",
+            description=f"not judged: {reason}",
             metadata={
                 check_metadata.FAILING_DAYS: [],
                 check_metadata.NOT_JUDGED: not settled or check.name == EVERY_FILE_IS_READ.name,
@@ -197,36 +173,32 @@ def not_judged(
 
 
 def _table_columns(columns: Mapping[str, str]) -> list[dg.TableColumn]:
-    """Types in small letters, as the tables made of them have them."""
+    """Types in lower case, as in the tables downstream."""
     return [dg.TableColumn(name, kind.lower()) for name, kind in columns.items()]
 
 
-def publish_or_hold(  # noqa: PLR0913 - what a load has found
-    context: dg.AssetExecutionContext,
+def publish_or_hold(
+    run: RawRun,
     load: Load,
-    datasets: Sequence[Dataset],
     outcomes: Sequence[CheckOutcome],
-    window: DayWindow | None,
     *,
-    settings: Settings,
     figures: Mapping[str, int] | None = None,
     complete_before: date | None = None,
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Publish the days that passed, hold those that failed, and tell Dagster about both.
+) -> RawResults:
+    """Publish the days that passed, hold those that failed, and report both to Dagster.
 
-    A failing day is held where the check's severity, or the one that the settings give it, is `halt`; `warn` lets it
-    through. With a held day the asset yields no result, so that the step fails and nothing downstream runs on a half
-    range; the good days are recorded as materialized one by one. So it is when only the days before `complete_before`
-    were read to their end: the caller then says why it stopped. `figures` stand beside the counts of each dataset.
+    A failing day is held if the severity of the check, or the one in the settings, is `halt`; `warn` lets it through.
+    With a held day the asset yields no result, so the step fails and nothing downstream runs on half a range. The good
+    days are then recorded as materialized one by one. The same happens if only the days before `complete_before` were
+    read to their end: the caller then says why it stopped. `figures` are added to the counts of each dataset.
 
     Raises:
         dagster.Failure: a day is held; the text says which, by which check, and what it found.
     """
-    counts = load.counts()
-    counts_of = {item.key: [found for found in counts if found.dataset == item.key] for item in datasets}
+    context, datasets, severities = run.context, run.source.datasets, run.settings.check_severities
+    counts_of = {item.key: [day for day in load.counts() if day.dataset == item.key] for item in datasets}
     outcomes = [
-        outcome.with_severity(settings.check_severities.of(outcome.dataset.source, outcome.check.name))
-        for outcome in outcomes
+        outcome.with_severity(severities.of(outcome.dataset.source, outcome.check.name)) for outcome in outcomes
     ]
     if any(outcome.findings for outcome in outcomes):
         history = history_of(load)
@@ -234,7 +206,8 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
     held = _held_days(load, outcomes)
     metadata = {item.key: {**_metadata(load, item, counts_of[item.key]), **(figures or {})} for item in datasets}
     load.publish(held)
-    still_held = [day.isoformat() for day in load.lake.held_days(load.name) if day != WHOLE_DATASET_DAY]
+    still_held = run.held_days()
+    partitions = run.window.days() if run.source.has_days else []
     for dataset in datasets:
         context.log.info(_summary_line(dataset, counts_of[dataset.key], held))
         results = [outcome.result(load, held) for outcome in outcomes if outcome.dataset is dataset]
@@ -251,22 +224,19 @@ def publish_or_hold(  # noqa: PLR0913 - what a load has found
                     metadata={**metadata[dataset.key], check_metadata.HELD_DAYS: still_held},
                 )
             )
-        partitions = window.days() if window else []
-        good = [day for day in counts_of[dataset.key] if day.day in partitions and day.day not in held]
-        for found in good:
-            if complete_before and found.day >= complete_before:
-                continue
-            context.log_event(
-                dg.AssetMaterialization(asset_key, partition=found.day.isoformat(), metadata=_day_metadata(found))
-            )
-        # Dagster takes logged events with what is yielded next, and drops those that a failure finds waiting.
+        for day in counts_of[dataset.key]:
+            if day.day in partitions and day.day not in held and not (complete_before and day.day >= complete_before):
+                context.log_event(
+                    dg.AssetMaterialization(asset_key, partition=day.day.isoformat(), metadata=_day_metadata(day))
+                )
+        # Dagster takes logged events with the next result, and drops those that are waiting when a step fails.
         yield from results
     if held:
         raise dg.Failure(description=_held_sentences(outcomes), allow_retries=False)
 
 
 def _held_days(load: Load, outcomes: Sequence[CheckOutcome]) -> dict[date, dict[str, str]]:
-    """The days to hold, each with the checks that halt it; what is about no day holds all days of the load."""
+    """The days to hold, each with the checks that halt it. A finding about no single day holds all days of the load."""
     held: dict[date, dict[str, str]] = {}
     for outcome in outcomes:
         for day, sentence in outcome.halting_days.items():
@@ -276,7 +246,7 @@ def _held_days(load: Load, outcomes: Sequence[CheckOutcome]) -> dict[date, dict[
 
 
 def _held_sentences(outcomes: Sequence[CheckOutcome]) -> str:
-    """What a person reads where the run failed."""
+    """The message of the failed run."""
     lines = []
     for outcome in outcomes:
         between = ": " if WHOLE_DATASET_DAY in outcome.halting_days else " on "
@@ -292,16 +262,16 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
         name: sum(getattr(day, name) for day in days)
         for name in ("files", "bytes", "records_read", "accepted", "quarantined", "duplicates")
     }
-    placeholders = load.placeholders(dataset)
+    nulled = placeholders(load.connection, dataset)
     return {
         **totals,
-        **({"placeholders_read_as_null": placeholders} if placeholders else {}),
+        **({"placeholders_read_as_null": nulled} if nulled else {}),
         "dagster/row_count": sum(day.staged_rows for day in days),
         "load_id": load.load_id,
         "unknown_fields": sorted(
             {
                 shown(field, LONGEST_NAME)
-                for fields in load.unknown_fields().get(dataset.key, {}).values()
+                for fields in unknown_fields(load.connection).get(dataset.key, {}).values()
                 for field in fields
             }
         ),

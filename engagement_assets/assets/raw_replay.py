@@ -1,40 +1,40 @@
-"""Replaying quarantined records, as a run of the raw asset that takes them from the quarantine.
+"""A run of a raw asset that replays quarantined records.
 
-Belongs here: which days can be replayed, what judges them, what Dagster is told. Not here: what becomes of the records
-(see `lake/replay.py`), or how they are read (each source's raw asset names its own extractor).
+Belongs here: which days can be replayed, which checks judge them, what Dagster records. Not here: what becomes of the
+records (see `lake/replay.py`), or how they are read (each source names its own extractor).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
 
 import dagster as dg
 
 from engagement_assets.assets.raw_load import history_of, not_judged
-from engagement_assets.assets.raw_source import RawRun, RawSource
+from engagement_assets.assets.raw_source import RawResults, RawRun
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import Severity
-from engagement_assets.lake.extraction_tables import reject_reasons
+from engagement_assets.lake.extraction_tables import reject_reasons, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import Choice, Replay
 from engagement_assets.settings import Settings
 
 
-def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+def replay_quarantine(run: RawRun) -> RawResults:
     """Put the window's quarantined records through the extractor and the checks of the source again.
 
-    What comes through is added to the published days in one commit; if a check halts, nothing is, and the step fails.
-    A day is judged as it would be with what is added to it; a check of what a source has lost passes and says so, since
-    a replay only adds.
+    Records that can be used now are added to the published days in one commit. If a check halts, none is, and the step
+    fails. A day is judged together with what is added to it. The checks that look for lost records pass and say that
+    they were not evaluated, since a replay only adds.
 
     Raises:
         dagster.Failure: a day was never loaded, was removed, or is held.
     """
-    context, settings, config = run.context, run.settings, run.config
+    context, settings, config, source = run.context, run.settings, run.config, run.source
     datasets, days = source.datasets, source.days_of(run)
     with retrying(settings, context), run.open_load() as load:
         _refuse_days_that_cannot_be_replayed(load, datasets, days)
@@ -56,11 +56,11 @@ def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.Materialize
         halting = any(outcome.halting_days for outcome in outcomes)
         if changed and not halting:
             load.publish_additions(replay.trace())
-    told = "a check halts" if halting else "nothing came through" if not changed else "replayed"
+    outcome = "a check halts" if halting else "replayed" if changed else "no record can be used now"
     for dataset in datasets:
         counts = figures[dataset.key]
         run.progress(
-            f"{dataset.key}: {told}; of {counts['in_quarantine_before']:,} records in quarantine "
+            f"{dataset.key}: {outcome}; of {counts['in_quarantine_before']:,} records in quarantine "
             f"{counts['put_through']:,} were put through, {counts['left_quarantine']:,} can be used now, "
             f"{counts['became_accepted']:,} of them as new rows"
         )
@@ -71,37 +71,32 @@ def replay_quarantine(run: RawRun, source: RawSource) -> Iterator[dg.Materialize
         yield dg.MaterializeResult(
             asset_key=dataset.key.split("/"),
             metadata={**counts, "replayed_days": [str(day) for day in changed if day != WHOLE_DATASET_DAY]},
-            check_results=[*own, *not_judged(context, dataset, own, (), told)],
+            check_results=[*own, *not_judged(context, dataset, own, (), outcome)],
         )
 
 
-def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset], days: Sequence[Any]) -> None:
-    if pruned := load.lake.pruned_days(datasets[0], days):
-        raise dg.Failure(
-            f"{pruned[0]} of {load.name} was removed by RAW_RETENTION_DAYS, nothing can be added to it: name a range "
-            "without it",
-            allow_retries=False,
-        )
-    never = [day for day in days if not load.lake.exists(load.lake.day_key(datasets[0], day))]
-    if never:
-        named = ", ".join(str(day) for day in never[:5] if day != WHOLE_DATASET_DAY) or "the dataset"
-        raise dg.Failure(
-            f"{named} of {load.name} was never loaded, expected days that were: load it, or name a range without it",
-            allow_retries=False,
-        )
-    held = sorted(set(load.lake.held_days(load.name)) & set(days))
-    if held:
-        named = ", ".join(str(day) for day in held[:5] if day != WHOLE_DATASET_DAY) or "the dataset"
-        raise dg.Failure(
-            f"{named} of {load.name} is held, and its quarantine with it; release or mend it first, or name a range "
-            "without it",
-            allow_retries=False,
-        )
+def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset], days: Sequence[date]) -> None:
+    lake = load.lake
+    for refused, reason in (
+        (lake.pruned_days(datasets[0], days)[:1], "was removed by RAW_RETENTION_DAYS, so nothing can be added to it"),
+        (
+            [day for day in days if not lake.exists(lake.day_key(datasets[0], day))],
+            "was never loaded, expected days that were: load it first",
+        ),
+        (
+            sorted(set(lake.held_days(load.name)) & set(days)),
+            "is held, and its quarantine with it: release it or load it again first",
+        ),
+    ):
+        if refused:
+            named = ", ".join(str(day) for day in refused[:5] if day != WHOLE_DATASET_DAY) or "the dataset"
+            raise dg.Failure(f"{named} of {load.name} {reason}, or name a range without it", allow_retries=False)
 
 
 def _outcomes(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[CheckOutcome]:
-    """The standard checks; shares are judged as they are for the whole day, with all that stays in quarantine."""
-    known, unknown, reasons = history_of(load).unknown_fields, load.unknown_fields(), reject_reasons(load.connection)
+    """The standard checks. Shares are those of the whole day, with everything that stays in quarantine."""
+    known = history_of(load).unknown_fields
+    unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     for dataset in datasets:
         counts = [day for day in load.counts() if day.dataset == dataset.key]
         whole = [
@@ -109,7 +104,7 @@ def _outcomes(load: Load, datasets: Sequence[Dataset], settings: Settings) -> It
             for day in counts
         ]
         yield reconciles(dataset, counts)
-        # The share only falls by a replay: too large a one is no reason against it.
+        # A replay only lowers the share, so a share that is still too large is no reason to stop it.
         yield rejected_share(load, dataset, whole, settings).with_severity(Severity.WARN)
         yield schema_drift(
             dataset,

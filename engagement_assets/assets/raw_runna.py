@@ -9,6 +9,7 @@ from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read
 from engagement_assets.checks.standard import has_not_shrunk
+from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.landing.files import Landing
@@ -38,36 +39,31 @@ def runna_loads(_settings: Settings) -> list[RawSource]:
 
 def _load(run: RawRun) -> RawResults:
     with run.open_load(memory_limit=run.settings.runna_memory_limit) as load:
-        extraction = runna.extract(
-            load.connection,
-            Landing(run.settings.landing_uri),
-            run.window,
-            load.workdir,
-            calendar=run.settings.calendar_at(load.started_at),
-            extracted_at=load.started_at,
-            processes=run.settings.extract_processes,
-            progress=run.progress,
-        )
+        extraction = _extract(run, load, run.settings.landing_uri)
         load.stage(extraction, run.window)
         outcomes = [
             *standard_outcomes(load, DATASETS, run.settings),
             has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
-            every_file_is_read(RUNNA_ACTIVITIES, extraction.never_read),
+            every_file_is_read(RUNNA_ACTIVITIES, [*extraction.never_read, *run.paths_beside(runna.BATCHES_PREFIX)]),
         ]
-        yield from publish_or_hold(run.context, load, DATASETS, outcomes, run.window, settings=run.settings)
+        yield from publish_or_hold(run, load, outcomes)
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     folder = load.workdir / "records"
     keys = write_documents(records, Landing(run.settings.landing_uri), folder, runna.BATCHES_PREFIX, ".json")
-    extraction = runna.extract(
+    return Reread(keys, _extract(run, load, str(folder)))
+
+
+def _extract(run: RawRun, load: Load, landing_uri: str) -> Extraction:
+    reading = runna.BatchReading(
         load.connection,
-        Landing(str(folder)),
+        Landing(landing_uri),
         run.window,
         load.workdir,
-        calendar=run.settings.calendar_at(load.started_at),
-        extracted_at=load.started_at,
-        processes=run.settings.extract_processes,
-        progress=run.progress,
+        run.settings.calendar_at(load.started_at),
+        load.started_at,
+        run.progress,
+        run.settings.extract_processes,
     )
-    return Reread(keys, extraction)
+    return runna.extract(reading)

@@ -1,7 +1,7 @@
-"""What a source brings to the frame of raw assets, and what a run of it is given.
+"""The interface between a source and the raw asset factory: what a source provides, and what its runs get.
 
-Belongs here: the words in which both are told. Not here: the frame (`raw_asset.py`), or any source (one module per
-source beside this one).
+Belongs here: these types. Not here: the factory (`raw_asset.py`), or any source (one module per source, next to this
+one).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,40 +11,62 @@ from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from engagement_assets.assets.raw_load import LoadConfig
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.extraction import DayWindow, UnreadPath
 from engagement_assets.contracts.load_checks import CheckDefinition
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.partitions import window_of
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
+from engagement_assets.sources import LANDING_PREFIXES
 
 RawResults = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
 
+class LoadConfig(dg.Config):
+    """The options of one run of a raw asset, as the launchpad shows them."""
+
+    allow_shrink: bool = Field(
+        default=False,
+        description="Let a day replace its last load even if landing files of that load are gone.",
+    )
+    release_reason: str | None = Field(
+        default=None,
+        description="If given, nothing is read: the held days of the window are put into the lake, for this reason.",
+    )
+    replay: bool = Field(
+        default=False,
+        description="Read the quarantined records of the window again, instead of the source.",
+    )
+    replay_dataset: str = Field(default="", description="Replay only the records of this dataset, such as events.")
+    replay_reason_code: str = Field(default="", description="Replay only records with this reason code.")
+
+
 @dataclass(frozen=True)
 class RawRun:
-    """One run of a raw asset; `load_name` is what the source's datasets are loaded as."""
+    """One run of a raw asset."""
 
     context: dg.AssetExecutionContext
     config: LoadConfig
     settings: Settings
-    load_name: str
+    source: "RawSource"
 
     @property
     def window(self) -> DayWindow:
-        """The days of the run; a dataset without days has none to ask for."""
+        """The days of the run. Only a source that has days may ask."""
         return window_of(self.context)
 
     @property
     def allow_shrink(self) -> bool:
-        """Whether somebody has said that days may lose what their landing files no longer have."""
+        """Whether days may lose what their landing files no longer have."""
         return self.config.allow_shrink or self.settings.allow_shrink
 
     @property
@@ -54,24 +76,33 @@ class RawRun:
 
     @property
     def index_uri(self) -> str:
-        """Where the days of the load's landing files are kept."""
-        return self.lake.location(f"index/{self.load_name}.json")
+        """Where the index of the load's landing files lies."""
+        return self.lake.location(f"index/{self.source.load_name}.json")
+
+    def paths_beside(self, prefix: str) -> list[UnreadPath]:
+        """What lies beside the landing folders that sources read, and is most likely meant for `prefix`."""
+        return unread_paths(Landing(self.settings.landing_uri), prefix, LANDING_PREFIXES)
 
     def progress(self, line: str) -> None:
-        """Tell the run's log what is being done."""
+        """Write a line to the run's log."""
         self.context.log.info(shown(line))
 
     def open_load(
         self, *, started_at: datetime | None = None, memory_limit: str | None = None
     ) -> AbstractContextManager[Load]:
-        """Begin the load of this run; `memory_limit` is that of all loads, unless told."""
+        """Begin the load of this run; `memory_limit` is DUCKDB_MEMORY_LIMIT unless given."""
         return open_load(
             self.lake,
-            self.load_name,
+            self.source.load_name,
             run_id=self.context.run.run_id,
             memory_limit=memory_limit or self.settings.duckdb_memory_limit,
             started_at=started_at,
         )
+
+    def held_days(self) -> list[str]:
+        """The days of the load that are held now."""
+        days = self.lake.held_days(self.source.load_name)
+        return [day.isoformat() for day in days if day != WHOLE_DATASET_DAY]
 
 
 def _no_outcomes(_run: RawRun, _load: Load) -> Sequence[CheckOutcome]:
@@ -80,11 +111,11 @@ def _no_outcomes(_run: RawRun, _load: Load) -> Sequence[CheckOutcome]:
 
 @dataclass(frozen=True, kw_only=True)
 class RawSource:
-    """What is loaded together in one step, and how.
+    """Datasets that one step loads together, and how.
 
-    `load` reads the source and publishes or holds; `reread` runs the same extractor over records of the quarantine,
-    which are like `traits` say. `checks` are those beside the standard ones, and `outcomes_of_replay` what they find
-    where records are added. `resources` are the keys of those that `load` takes from its context.
+    `load` reads the source and publishes or holds. `reread` runs the same extractor over quarantined records, which
+    `traits` describe. `checks` come on top of the standard checks; `outcomes_of_replay` are their outcomes when a
+    replay adds records. `resources` are the keys of the resources that `load` uses.
     """
 
     load_name: str
@@ -102,5 +133,5 @@ class RawSource:
         return self.datasets[0].partitioned
 
     def days_of(self, run: RawRun) -> list[date]:
-        """The days that a run is about; one that is no day for datasets without any."""
+        """The days of a run; for datasets without days, the one that stands for the whole dataset."""
         return run.window.days() if self.has_days else [WHOLE_DATASET_DAY]

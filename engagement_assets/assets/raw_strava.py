@@ -1,7 +1,7 @@
 """Raw assets of Strava: activities and kudos observations, from one reading of the athlete's list.
 
-Belongs here: which days are read, which checks judge them, what a limit that is reached means for the run. Not here:
-how the service is read (see `extract/strava/extraction.py`).
+Belongs here: which days are read, which checks judge them, what it means for the run when a limit is reached. Not
+here: how the service is read (see `extract/strava/extraction.py`).
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from engagement_assets.contracts.load_checks import (
 )
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.quarantined import as_pages
+from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.api import StravaApi
@@ -73,21 +74,18 @@ def strava_loads(_settings: Settings) -> list[RawSource]:
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     pages = as_pages(records)
-    reading = strava.extract(
-        load.connection,
-        [page for _, page in pages.values()],
-        run.window,
-        load.workdir,
-        # What is published has not gone because it is on none of these pages.
-        published=rows_of([], STRAVA_ACTIVITIES.columns),
-        extracted_at=load.started_at,
-        progress=run.progress,
-    )
-    return Reread({number: page.name for number, (_, page) in pages.items()}, reading.extraction)
+    # A published activity is not gone because it is on none of these pages.
+    nothing_published = rows_of([], STRAVA_ACTIVITIES.columns)
+    outcome = strava.extract(_reading(run, load, run.window), [page for _, page in pages.values()], nothing_published)
+    return Reread({number: page.name for number, (_, page) in pages.items()}, outcome.extraction)
+
+
+def _reading(run: RawRun, load: Load, window: DayWindow) -> ServiceReading:
+    return ServiceReading(load.connection, window, load.workdir, load.started_at, run.progress)
 
 
 def _published_around(load: Load, window: DayWindow) -> str:
-    """The activities that the lake holds of the window; what was moved over midnight stands on the day beside it."""
+    """The activities that the lake holds of the window and of the days beside it: some moved over midnight."""
     return published_rows(
         load, STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
     )
@@ -110,49 +108,34 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
     with run.open_load(started_at=api.http.clock.now()) as load:
         published = _published_around(load, window)
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
-        reading = strava.extract(
-            load.connection,
-            strava.read_pages(api, pages, window, settings.strava_place_decimals),
-            window,
-            load.workdir,
-            published=published,
-            extracted_at=load.started_at,
-            progress=run.progress,
-        )
-        load.stage(reading.extraction, reading.window)
+        read_pages = strava.read_pages(api, pages, window, settings.strava_place_decimals)
+        found = strava.extract(_reading(run, load, window), read_pages, published)
+        load.stage(found.extraction, found.window)
         outcomes = [
             *standard_outcomes(load, DATASETS, settings, rows_of_load),
             _no_duplicates(load, published),
             *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
-        ]
-        outcomes.append(
             few_records_are_gone(
-                STRAVA_ACTIVITIES,
-                reading.missing,
-                as_a_whole=reading.window.days(),
-                allow_shrink=run.allow_shrink,
-            )
-        )
+                STRAVA_ACTIVITIES, found.missing, as_a_whole=found.window.days(), allow_shrink=run.allow_shrink
+            ),
+        ]
         figures = {"requests_made": api.http.requests_made}
         budget = api.limits.budget
         if budget.short_left is not None and budget.daily_left is not None:
             figures |= {"requests_left_15_minutes": budget.short_left, "requests_left_today": budget.daily_left}
         try:
             yield from publish_or_hold(
-                run.context,
+                run,
                 load,
-                DATASETS,
                 outcomes,
-                days,
-                settings=settings,
                 figures=figures,
-                complete_before=reading.complete_until.date() if reading.stopped else None,
+                complete_before=found.complete_until.date() if found.stopped else None,
             )
         finally:
             pages.clear()
-    if reading.stopped:
+    if found.stopped:
         raise dg.Failure(
-            f"{reading.stopped}. What began before {reading.complete_until} UTC is loaded; run "
-            f"{max(days.start, reading.complete_until.date())} to {days.days()[-1]} again then",
+            f"{found.stopped}. What began before {found.complete_until} UTC is loaded; run "
+            f"{max(days.start, found.complete_until.date())} to {days.days()[-1]} again then",
             allow_retries=False,
         )

@@ -4,15 +4,18 @@ Belongs here: which dates are read and which checks judge them. Not here: how th
 `extract/user_events/extraction.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.standard import few_records_are_gone
+from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.quarantined import as_pages
-from engagement_assets.extract.services.pages import PageStore
+from engagement_assets.extract.services.extraction import ServiceReading
+from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.extract.user_events.api import UserEventsApi
 from engagement_assets.extract.user_events.source import USER_EVENTS
@@ -44,22 +47,11 @@ def _load(run: RawRun) -> RawResults:
 
 
 def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
-    days, settings = run.window, run.settings
-    window = with_trailing_days(days, settings.user_events_trailing_days, settings.start_date)
+    settings = run.settings
+    window = with_trailing_days(run.window, settings.user_events_trailing_days, settings.start_date)
     with run.open_load(started_at=api.http.clock.now()) as load:
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
-        extraction = user_events.extract(
-            load.connection,
-            user_events.read_pages(api, pages, window),
-            window,
-            load.workdir,
-            identity=settings.user_event_identity,
-            device_id_max_length=settings.user_events_device_id_max_length,
-            calendar=settings.calendar_at(load.started_at),
-            extracted_at=load.started_at,
-            progress=run.progress,
-        )
-        load.stage(extraction, window)
+        load.stage(_extract(run, load, window, user_events.read_pages(api, pages, window)), window)
         outcomes = [
             *standard_outcomes(load, [USER_EVENTS], settings),
             few_records_are_gone(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
@@ -69,24 +61,23 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
             "rows_sharing_device_and_time": user_events.rows_sharing_device_and_time(load.connection),
         }
         try:
-            yield from publish_or_hold(
-                run.context, load, [USER_EVENTS], outcomes, days, settings=settings, figures=figures
-            )
+            yield from publish_or_hold(run, load, outcomes, figures=figures)
         finally:
             pages.clear()
 
 
 def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:
     pages = as_pages(records)
-    extraction = user_events.extract(
-        load.connection,
-        pages.values(),
-        run.window,
-        load.workdir,
-        identity=run.settings.user_event_identity,
-        device_id_max_length=run.settings.user_events_device_id_max_length,
-        calendar=run.settings.calendar_at(load.started_at),
-        extracted_at=load.started_at,
-        progress=run.progress,
-    )
+    extraction = _extract(run, load, run.window, pages.values())
     return Reread({number: page.name for number, (_, page) in pages.items()}, extraction)
+
+
+def _extract(run: RawRun, load: Load, window: DayWindow, pages: Iterable[tuple[date, Page]]) -> Extraction:
+    settings = run.settings
+    rules = user_events.EventRules(
+        settings.user_event_identity,
+        settings.user_events_device_id_max_length,
+        settings.calendar_at(load.started_at),
+    )
+    reading = ServiceReading(load.connection, window, load.workdir, load.started_at, run.progress)
+    return user_events.extract(reading, pages, rules)

@@ -1,7 +1,6 @@
-"""Which failures of a step may heal by themselves, and when it is tried again.
+"""Which failures of a step may pass by themselves, and when the step is retried.
 
-Belongs here: telling network, rate limits and locks from failures that stay. Not here: the retries of a single request
-(`extract/services/client.py`).
+Belongs here: which errors are retried. Not here: the retries of a single request (`extract/services/client.py`).
 """
 
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import dagster as dg
 import duckdb
 
 from engagement_assets.extract.services.client import ApiError, ApiUnavailableError
-from engagement_assets.lake.lake import LakeBusyError
+from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.settings import Settings
 from engagement_assets.transform.build import WarehouseLockedError, is_held_lock
 
@@ -20,14 +19,14 @@ MAX_RETRIES = 2
 
 @contextmanager
 def retrying(settings: Settings, context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Let Dagster try the step twice more for what may heal, the second time after a longer pause.
+    """Let Dagster retry the step twice for errors that may pass, the second time after a longer pause.
 
-    What will not heal fails at once: credentials that are refused, an answer that breaks its contract, and whatever is
-    not named here.
+    All others fail at once: credentials that are refused, an answer that breaks its contract, and whatever is not
+    named here.
 
     Raises:
-        dagster.RetryRequested: a service or the network did not answer, or somebody else holds a lock.
-        dagster.Failure: a service refuses, or answers what it must not.
+        dagster.RetryRequested: a service or the network did not answer, or another process holds a lock.
+        dagster.Failure: a service refuses the request, or its answer breaks the contract.
     """
     try:
         yield
@@ -40,8 +39,8 @@ def retrying(settings: Settings, context: dg.AssetExecutionContext) -> Iterator[
     except duckdb.IOException as error:
         if not is_held_lock(error):
             raise
-        told = f"{error}. Close what has it open; tools read the published copy, which is never locked"
-        raise _again(settings, context) from WarehouseLockedError(told)
+        advice = "Close what has it open; tools read the published copy, which is never locked"
+        raise _again(settings, context) from WarehouseLockedError(f"{error}. {advice}")
 
 
 def _again(settings: Settings, context: dg.AssetExecutionContext) -> dg.RetryRequested:

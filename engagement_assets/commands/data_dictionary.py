@@ -1,4 +1,4 @@
-"""`make dictionary`: `docs/data_dictionary.md` from the dbt project's descriptions.
+"""`make dictionary`: writes `docs/data_dictionary.md` from the descriptions in the dbt project.
 
 Belongs here: rendering. Not here: the descriptions (YAML in `dbt_project/`); a test fails when the file is stale.
 """

@@ -1,6 +1,6 @@
 """`make demo`: sample data, the whole graph over its days in one run, a summary, then a bad day and its alert.
 
-Belongs here: the demo's days and its words. Not here: the sample data (see `sandbox/`).
+Belongs here: the order of the demo and what it prints. Not here: the sample data (see `sandbox/`).
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 from engagement_assets.commands.alert_demo import show_alerts
 from engagement_assets.commands.exit_process import exit_process
 from engagement_assets.commands.load_settings import load_settings
-from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.contracts.extraction import DayWindow
@@ -28,21 +28,21 @@ def main() -> int:
     window = DayWindow(DEMO_FIRST_DAY, DEMO_FIRST_DAY + timedelta(days=DEMO_DAYS))
     print(f"2/3  Materializing {window.start} to {window.days()[-1]} in one run")
     with with_services(settings) as with_sandbox:
-        run = run_range(with_sandbox, window)
+        run = run_range(with_sandbox, RangeRequest(window))
         print_summary(settings, run)
         if not run.success:
             return 1
-        print("\n3/3  A day goes bad, and is mended")
-        bad, mended = show_alerts(with_sandbox)
-        if bad.success or not mended.success:
-            print("\nFAILED: the bad day passed, or the mended one did not", file=sys.stderr)
+        print("\n3/3  A day goes bad, and is repaired")
+        bad, repaired = show_alerts(with_sandbox)
+        if bad.success or not repaired.success:
+            print("\nFAILED: the bad day passed, or the repaired one did not", file=sys.stderr)
             return 1
     print(f"Report      {(settings.report_dir / REPORT_FILE).resolve().as_uri()}")
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Next:\n"
         "  make dev                                        look at the graph on http://127.0.0.1:3000\n"
         "  make backfill FROM=2024-01-08 TO=2024-01-14     run a week again\n"
-        "  make report                                     open the report once more\n"
+        "  make report                                     open the report again\n"
         f"  duckdb -readonly {settings.published_warehouse_path}\n"
         "  LANDING_URI=/path/to/landing make backfill …    your own files"
     )

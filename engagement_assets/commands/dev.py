@@ -1,9 +1,10 @@
-"""`make dev`: the Dagster UI and its daemon on this machine, on the sample data or on the input of the settings.
+"""`make dev`: the Dagster UI and its daemon on this machine, on the sample data or on your own input.
 
-Belongs here: how both are started, and the demo's profile. Not here: what they show and run (`definitions.py`).
+Belongs here: how both are started and ended, and the demo's profile. Not here: what they show and run
+(`definitions.py`).
 
-On sample data schedules and sensors are on. The sample is of early 2024, so they find its files if nobody has loaded
-them, and go on with the days of the present, for which the sources have nothing: read and empty, and green.
+On sample data schedules and sensors are on. The sample is from early 2024: the sensors load its files if nobody has,
+and then go on with the current days. The sources have nothing for those, so they load as empty and pass their checks.
 """
 
 import os
@@ -25,12 +26,12 @@ from engagement_assets.instance.killed_runs import cancel_run, of_a_shell
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
-# Between the request to end and what is left being killed.
+# How long the processes may take to end before they are killed.
 ENDS_WITHIN_S = 20
 
 
 def main() -> int:
-    """Run `dagster dev`, bound to the loopback address, until it is ended."""
+    """Run `dagster dev` on the loopback address until somebody ends it."""
     own = load_settings()
     prepare_dagster_home(own)
     dagster = Path(sys.executable).with_name("dagster")
@@ -42,11 +43,11 @@ def main() -> int:
         settings = _demo_profile(with_sandbox)
         command = [str(dagster), "dev", "-h", "127.0.0.1", "-p", port, "-w", workspace]
         with for_a_child_of_its_own():
-            # In a session of its own: the terminal's Ctrl-C would have it wind up for many seconds, and tell of that.
+            # In a session of its own: after Ctrl-C it would shut down for many seconds, and print much about it.
             dev = subprocess.Popen(  # noqa: S603
                 command, env=os.environ | _named_services(settings, own), start_new_session=True
             )
-        # A request to end is passed on, and so is that the terminal has gone.
+        # Pass on requests to end, and the end of the terminal.
         for request in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(request, lambda *_: _ask_to_end(dev))
         with last_act(lambda: _interrupt(dev, settings)):
@@ -63,13 +64,13 @@ def _ask_to_end(dev: subprocess.Popen[bytes]) -> None:
 
 
 def _kill(dev: subprocess.Popen[bytes]) -> None:
-    """End whatever is left: webserver, daemon, code servers and their runs."""
+    """Kill whatever is left: webserver, daemon, code servers and their runs."""
     with suppress(ProcessLookupError):
         os.killpg(dev.pid, signal.SIGKILL)
 
 
 def _interrupt(dev: subprocess.Popen[bytes], settings: Settings) -> None:
-    """Cancel the runs that die with the daemon; those that wait in its queue are started by the next one."""
+    """Cancel the runs that die with the daemon. The next daemon starts those that wait in the queue."""
     _kill(dev)
     with dg.DagsterInstance.get() as instance:
         for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
@@ -78,14 +79,14 @@ def _interrupt(dev: subprocess.Popen[bytes], settings: Settings) -> None:
 
 
 def _demo_profile(settings: Settings) -> Settings:
-    """On sample data schedules and sensors are on, unless somebody has said otherwise."""
+    """On sample data schedules and sensors are on, unless a setting says otherwise."""
     if not settings.runs_on_sample_data or "schedules_on" in settings.model_fields_set:
         return settings
     return settings.model_copy(update={"schedules_on": True})
 
 
 def _named_services(settings: Settings, own: Settings) -> dict[str, str]:
-    """What differs from the settings that the child reads by itself, as its environment."""
+    """The environment for what differs from the settings that the child reads by itself."""
     named = {}
     for name in Settings.model_fields:
         value = getattr(settings, name)

@@ -1,6 +1,6 @@
-"""The raw datasets that a person names, with all that is made of them.
+"""The raw datasets that a person names, with everything downstream.
 
-Belongs here: what the commands that change single days of a source share. Not here: what they do with it.
+Belongs here: what `make release` and `make replay` share. Not here: what they do with it.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from engagement_assets.sources import CROSS_SOURCE_AREA, RAW_DATASETS
 TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
 
-def datasets_meant(source: str, dataset: str | None, *, has_day: bool) -> list[Dataset]:
-    """The datasets of a source, or one of them, that have days, or that have none.
+def chosen_datasets(source: str, dataset: str | None, *, has_days: bool) -> list[Dataset]:
+    """The datasets of a source, or the named one, with days or without.
 
     Raises:
-        ValueError: the source has no such dataset, or a day is given for one without days, or none for one with days.
+        ValueError: the source has no such dataset, or days are given for a dataset without days, or the reverse.
     """
     known = {item.name: item for item in RAW_DATASETS if item.source == source}
     if dataset is not None and dataset not in known:
         raise ValueError(f"{source} has no dataset {dataset!r}, expected one of {', '.join(known)}")
-    meant = [item for item in known.values() if item.partitioned == has_day and dataset in (None, item.name)]
-    if not meant:
-        needed = "has no days: leave them out" if has_day else "has days: name one, such as 2024-01-31"
+    chosen = [item for item in known.values() if item.partitioned == has_days and dataset in (None, item.name)]
+    if not chosen:
+        needed = "has no days: leave them out" if has_days else "has days: name one, such as 2024-01-31"
         raise ValueError(f"{source if dataset is None else f'{source}/{dataset}'} {needed}")
-    return meant
+    return chosen
 
 
 def and_downstream(settings: Settings, datasets: Sequence[Dataset]) -> str:
-    """The raw assets and what is downstream of them, in Dagster's syntax.
+    """The raw assets and everything downstream, in Dagster's selection syntax.
 
-    Without the tables over all sources where there are none: who loads some of the sources only cannot build them.
+    Tables over all sources are left out if they do not exist yet: whoever loads only some sources cannot build them.
     """
     selection = " or ".join(f'key:"{item.key}"+' for item in datasets)
     if _has_tables_over_all_sources(settings):

@@ -1,6 +1,6 @@
 """How the process of a command ends.
 
-Belongs here: leaving without taking the interpreter down. Not here: what a command returns.
+Belongs here: leaving without shutting down the interpreter. Not here: what a command returns.
 """
 
 import atexit
@@ -10,10 +10,10 @@ from typing import NoReturn
 
 
 def exit_process(status: int) -> NoReturn:
-    """Do what was registered for the end, write out what is buffered, and leave with `status`.
+    """Run the registered exit functions, flush the streams, and end the process with `status`.
 
-    To take the interpreter down frees what the system frees anyway. It takes its time over the asset graph, and
-    DuckDB's binding then lists each of its functions as leaked, below what the command has told.
+    Shutting down the interpreter would only free what the system frees anyway. It takes long for an asset graph, and
+    DuckDB's binding would then list each of its functions as leaked, below the output of the command.
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()

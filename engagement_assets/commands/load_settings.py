@@ -1,6 +1,6 @@
-"""The settings of a command, or its end with a sentence per setting that is wrong.
+"""The settings of a command; if one is wrong, the command ends and says so.
 
-Belongs here: how a command tells of wrong settings. Not here: which settings there are and what each may be
+Belongs here: how a command reports wrong settings. Not here: which settings there are and what each may be
 (`settings.py`).
 """
 
@@ -13,10 +13,10 @@ from engagement_assets.settings import Settings
 
 
 def load_settings(**given: Any) -> Settings:
-    """Read the settings; `given` are those that the command itself decides.
+    """Read the settings; `given` are those that the command sets itself.
 
     Raises:
-        SystemExit: one is wrong, with status 2; standard error says which and why. Secrets may be any text.
+        SystemExit: with status 2, if a setting is wrong; standard error says which and why. A secret is never wrong.
     """
     try:
         return Settings(**given)

@@ -1,6 +1,6 @@
-"""`make prune [DRY_RUN=1]`: removes what is older than the settings say, or tells what would be removed.
+"""`make prune [DRY_RUN=1]`: removes what is older than the settings allow, or reports what would be removed.
 
-Belongs here: the command's arguments. Not here: what is removed (see `orchestration/retention.py` beside this folder).
+Belongs here: the command's arguments. Not here: what is removed (see `orchestration/retention.py`).
 """
 
 import argparse
@@ -13,14 +13,14 @@ from engagement_assets.commands.load_settings import load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.home import prepare_dagster_home
-from engagement_assets.lake.lake import LakeBusyError
+from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.orchestration.retention import prune_all
 
 
 def main() -> int:
-    """Run the command; 0 when it is done, 1 when a load was in the way."""
-    parser = argparse.ArgumentParser(description="Remove what is older than the settings say.")
-    parser.add_argument("--dry-run", action="store_true", help="tell what would be removed, and remove nothing")
+    """Run the command; 0 when it is done, 1 when a load holds a lock that it needs."""
+    parser = argparse.ArgumentParser(description="Remove what is older than the settings allow.")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be removed, and remove nothing")
     arguments = parser.parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)

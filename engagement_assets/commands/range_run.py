@@ -1,11 +1,12 @@
 """One run over a range of days from the shell: select, run in this process, show progress.
 
-Belongs here: what `make demo` and `make backfill` share. Not here: what either prints around it.
+Belongs here: the run that several commands share. Not here: what a command prints around it.
 """
 
 import logging
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -39,7 +40,7 @@ from engagement_assets.shown_text import shown_lines
 from engagement_assets.sources import AREAS
 from engagement_assets.transform.publish import newest_load_not_shown
 
-# Longer than a round of the alert sensor takes.
+# A tick of the alert sensor is shorter.
 ALERTS_WAIT_S = 60
 
 
@@ -48,8 +49,36 @@ class SelectionError(ValueError):
 
 
 @dataclass(frozen=True)
+class RangeRequest:
+    """What a person wants from a run: the assets of `selection` (Dagster's syntax) for the days of `window`.
+
+    With a `release_reason` the selected raw assets read nothing; they put the held days of the window into the lake.
+    With `replay` they read these quarantined records of the window again, instead of their sources.
+    """
+
+    window: DayWindow
+    selection: str = "*"
+    allow_shrink: bool = False
+    release_reason: str = ""
+    replay: Choice | None = None
+
+    @property
+    def raw_config(self) -> dict[str, Any]:
+        """The config of each selected raw asset."""
+        if self.release_reason:
+            return {"release_reason": self.release_reason}
+        if self.replay:
+            return {
+                "replay": True,
+                "replay_dataset": self.replay.dataset,
+                "replay_reason_code": self.replay.reason_code,
+            }
+        return {}
+
+
+@dataclass(frozen=True)
 class RangeRun:
-    """What came of a run: its id, the failed steps with their messages, and every check that was evaluated."""
+    """The result of a run: its id, the failed steps with their messages, and every check that was evaluated."""
 
     run_id: str
     failures: tuple[str, ...]
@@ -68,56 +97,40 @@ class RangeRun:
         return len(self.checks) - len(failed), len(failed) - errors, errors
 
 
-def run_range(  # noqa: PLR0913 - what a person can say of a run
-    settings: Settings,
-    window: DayWindow,
-    selection: str = "*",
-    *,
-    allow_shrink: bool = False,
-    release_reason: str = "",
-    replay: Choice | None = None,
-    clock: Clock | None = None,
-) -> RangeRun:
-    """Materialize `selection` (Dagster's syntax) for the days of `window`, as one run.
+def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None = None) -> RangeRun:
+    """Materialize the selected assets for the days of the window, as one run.
 
-    With a `release_reason` the selected raw assets read nothing: they put the held days of the window into the lake.
-    With `replay` they read these quarantined records of the window again, in place of their sources.
-    An area whose tables are all selected is published too. Where a source fails, the tables over all sources are built
-    in a second run; and where no area is published after a load, the audit tables are.
+    An area whose tables are all selected is published too. If a source fails, a second run builds the tables over all
+    sources. If no area is published after a load, another run builds the audit tables.
 
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
     """
-    _check_window(settings, window)
-    if allow_shrink:
-        settings = settings.model_copy(update={"allow_shrink": True})
+    _check_window(settings, request.window)
     prepare_dagster_home(settings)
-    # Whether today's data is there is not the question of a run over days that somebody names.
-    settings = settings.model_copy(update={"freshness_hours": PerSource(0)})
+    # A run over named days does not ask whether today's data is there.
+    changes: dict[str, Any] = {"freshness_hours": PerSource(0)}
+    if request.allow_shrink:
+        changes["allow_shrink"] = True
+    settings = settings.model_copy(update=changes)
     alerting = Alerting.of(settings)
     for trouble in alerting.troubles:
-        print(f"alerts do not go everywhere: {trouble}", file=sys.stderr)
+        print(f"some alerts cannot be sent: {trouble}", file=sys.stderr)
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
-    keys, not_published = _selected_keys(defs, selection)
-    run_config = {}
-    if release_reason:
-        run_config = _raw_config(defs, keys, {"release_reason": release_reason})
-    elif replay:
-        chosen = {"replay_dataset": replay.dataset, "replay_reason_code": replay.reason_code}
-        run_config = _raw_config(defs, keys, {"replay": True, **chosen})
+    keys, not_published = _selected_keys(defs, request.selection)
     with dg.DagsterInstance.get() as instance:
-        _tell_what_ended(instance, alerting, defs)
-        results = [_execute(instance, defs, settings, DAILY_ENGAGEMENT, keys, range_tags(window), run_config)]
-        left_out = _cross_source_keys_left_out(defs, keys, results[0]) | _report_left_out(keys, results[0])
-        if left_out:
-            print("something failed: what is made of all sources is built from what the sources' tables hold now")
-            results.append(_execute(instance, defs, settings, WEEKLY_ENGAGEMENT_METRICS, left_out, {}, {}))
+        shell = _Shell(instance, defs, settings)
+        shell.send_alerts(alerting)
+        ops = {name: {"config": request.raw_config} for name in shell.raw_steps(keys)} if request.raw_config else {}
+        results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config={"ops": ops})]
+        if left_out := shell.cross_source_keys_left_out(keys, results[0]):
+            print("something failed: the tables over all sources are built from what the sources' tables hold now")
+            results.append(shell.execute(WEEKLY_ENGAGEMENT_METRICS, left_out))
         if newest_load_not_shown(settings.published_warehouse_path, Lake(settings.lake_uri)):
-            # No area was published: a day is held, something failed, or somebody wanted the raw data alone.
+            # No area was published: a day is held, something failed, or only raw data was selected.
             built = {event.asset_key for result in results for event in result.get_asset_materialization_events()}
-            audit = set(defs.resolve_job_def(LOAD_AUDIT).asset_layer.selected_asset_keys)
-            results.append(_execute(instance, defs, settings, LOAD_AUDIT, audit - built, {}, {}))
-        _tell_what_ended(instance, alerting, defs)
+            results.append(shell.execute(LOAD_AUDIT, shell.keys_of(LOAD_AUDIT) - built))
+        shell.send_alerts(alerting)
     return RangeRun(
         results[0].run_id,
         tuple(failure for result in results for failure in _failures(result)),
@@ -126,81 +139,78 @@ def run_range(  # noqa: PLR0913 - what a person can say of a run
     )
 
 
-def _raw_config(defs: dg.Definitions, keys: set[dg.AssetKey], values: dict[str, Any]) -> dict[str, Any]:
-    """The config that gives these values to the selected raw assets."""
-    graph = defs.resolve_asset_graph()
-    raw = {graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")}
-    return {"ops": {name: {"config": values} for name in sorted(raw)}}
+@dataclass(frozen=True)
+class _Shell:
+    """A deployment whose runs take place in this process."""
 
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+    settings: Settings
 
-def _execute(  # noqa: PLR0913, PLR0917 - which assets of which deployment, and how
-    instance: dg.DagsterInstance,
-    defs: dg.Definitions,
-    settings: Settings,
-    job_name: str,
-    keys: set[dg.AssetKey],
-    tags: dict[str, str],
-    run_config: dict[str, Any],
-) -> dg.ExecuteInProcessResult:
-    run_id = str(uuid4())
-    with living_run(instance, settings.dagster_home, run_id):
-        for killed in mark_killed_runs(instance, settings.dagster_home):
-            print(f"run {killed} was killed; it is marked as failed, and this run goes on where it stopped")
-        return defs.resolve_job_def(job_name).execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            asset_selection=sorted(keys),
-            run_config={"loggers": {"console": {"config": {}}}, **run_config},
-            tags=tags,
-            raise_on_error=False,
-        )
+    def execute(
+        self,
+        job_name: str,
+        keys: set[dg.AssetKey],
+        *,
+        tags: Mapping[str, str] | None = None,
+        run_config: Mapping[str, Any] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Run these assets of a job."""
+        run_id = str(uuid4())
+        with living_run(self.instance, self.settings.dagster_home, run_id):
+            for killed in mark_killed_runs(self.instance, self.settings.dagster_home):
+                print(f"run {killed} was killed; it is marked as failed, and this run continues where it stopped")
+            return self.defs.resolve_job_def(job_name).execute_in_process(
+                instance=self.instance,
+                run_id=run_id,
+                asset_selection=sorted(keys),
+                run_config={"loggers": {"console": {"config": {}}}, **(run_config or {})},
+                tags=dict(tags or {}),
+                raise_on_error=False,
+            )
 
+    def send_alerts(self, alerting: Alerting) -> None:
+        """Send the alerts of runs that have ended, since there may be no daemon that does.
 
-def _tell_what_ended(instance: dg.DagsterInstance, alerting: Alerting, defs: dg.Definitions) -> None:
-    """Send the alerts of runs that have ended: there need not be a daemon that does it.
+        Data is loaded whatever happens here; the check `alerts_are_delivered` reports trouble too.
+        """
+        with Caught() as caught:
+            alerting.work(self.instance, self.defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
+        if isinstance(caught.error, AlertsBusyError):
+            print(f"alerts are left to the alert sensor: {caught.error}")
+        elif caught.error:
+            reason = str(caught.error) if isinstance(caught.error, AlertStoreError) else kind_and_place(caught.error)
+            print(f"alerts cannot be sent: {reason}", file=sys.stderr)
 
-    Data is loaded whatever becomes of this; the check `alerts_are_delivered` says it, too.
-    """
-    with Caught() as caught:
-        alerting.work(instance, defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
-    if isinstance(caught.error, AlertsBusyError):
-        print(f"alerts are left to the alert sensor: {caught.error}")
-    elif caught.error:
-        told = str(caught.error) if isinstance(caught.error, AlertStoreError) else kind_and_place(caught.error)
-        print(f"nobody is told of what fails: {told}", file=sys.stderr)
+    def keys_of(self, job_name: str) -> set[dg.AssetKey]:
+        """All assets of a job."""
+        return set(self.defs.resolve_job_def(job_name).asset_layer.selected_asset_keys)
 
+    def raw_steps(self, keys: set[dg.AssetKey]) -> list[str]:
+        """The steps that load these assets."""
+        graph = self.defs.resolve_asset_graph()
+        return sorted({graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")})
 
-def _cross_source_keys_left_out(
-    defs: dg.Definitions, keys: set[dg.AssetKey], result: dg.ExecuteInProcessResult
-) -> set[dg.AssetKey]:
-    """What is made of all sources, where it was selected and a source that failed has kept it from running.
+    def cross_source_keys_left_out(self, keys: set[dg.AssetKey], result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+        """The selected tables over all sources, and the report, if a failure upstream has kept them from running.
 
-    Dagster runs nothing downstream of a failure, and this is downstream of everything. What was not built of a source
-    keeps its last good content, and the tables tell which days are missing. A table that was built and did not pass
-    its tests is something else: nothing is made of it.
-    """
-    started = {event.step_key for event in result.all_events if event.is_step_start}
-    if result.success or not started or CROSS_SOURCE_STEP in started:
-        return set()
-    graph = defs.resolve_asset_graph()
-    cross_source = defs.resolve_job_def(WEEKLY_ENGAGEMENT_METRICS).asset_layer.selected_asset_keys
-    read = dg.AssetSelection.assets(*cross_source).upstream().resolve(graph)
-    raw = {key for key in read if key.path[0].startswith("raw_")}
-    for check in result.get_asset_check_evaluations():
-        if not check.passed and check.severity == AssetCheckSeverity.ERROR and check.asset_key in read - raw:
+        Dagster runs nothing downstream of a failure, and these are downstream of every source. A source that failed
+        keeps its last good content, and the tables show which days are missing. But nothing is built from a table that
+        was built now and failed its tests. The report reads what is published, and shows what failed.
+        """
+        started = {event.step_key for event in result.all_events if event.is_step_start}
+        if not started:
             return set()
-    return (keys & cross_source) - {ENGAGEMENT_REPORT}
-
-
-def _report_left_out(keys: set[dg.AssetKey], result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
-    """The report, where it was selected and a failure upstream has kept it from running.
-
-    It is made of what is published, which a failure leaves as it was, and it shows what failed.
-    """
-    started = {event.step_key for event in result.all_events if event.is_step_start}
-    if not started or ENGAGEMENT_REPORT.to_python_identifier() in started:
-        return set()
-    return keys & {ENGAGEMENT_REPORT}
+        report = set() if ENGAGEMENT_REPORT.to_python_identifier() in started else keys & {ENGAGEMENT_REPORT}
+        if result.success or CROSS_SOURCE_STEP in started:
+            return report
+        cross_source = self.keys_of(WEEKLY_ENGAGEMENT_METRICS)
+        read = dg.AssetSelection.assets(*cross_source).upstream().resolve(self.defs.resolve_asset_graph())
+        tables = {key for key in read if not key.path[0].startswith("raw_")}
+        for check in result.get_asset_check_evaluations():
+            if not check.passed and check.severity == AssetCheckSeverity.ERROR and check.asset_key in tables:
+                return report
+        return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
 
 
 def _check_window(settings: Settings, window: DayWindow) -> None:
@@ -215,16 +225,15 @@ def _check_window(settings: Settings, window: DayWindow) -> None:
 
 
 def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKey], tuple[str, ...]]:
-    """The keys that a selection names, the published copies that belong to it, and the areas that it only touches."""
+    """The selected assets with the published copies of their areas, and the areas of which tables are missing."""
     graph = defs.resolve_asset_graph()
     try:
-        with warnings.catch_warnings():
-            # Dagster warns of a parameter of its own that its parser of selections uses.
-            warnings.simplefilter("ignore", dg.BetaWarning)
+        with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
+            # Dagster's parser of selections uses a parameter that Dagster calls beta.
             # Assets that one step makes together run together.
             keys = set(dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph))
     except dg.DagsterError as error:
-        raise SelectionError(f"{selection!r} is no selection that Dagster reads: {error}") from error
+        raise SelectionError(f"{selection!r} is not a selection that Dagster can read: {error}") from error
     keys = (keys & graph.executable_asset_keys) - {PUBLISHED_AUDIT}
     if not keys:
         raise SelectionError(
@@ -258,7 +267,7 @@ def _failure(event: dg.DagsterEvent) -> str:
 
 
 class _ProgressFormatter(logging.Formatter):
-    """Time, step and message; Dagster's own format is for machines."""
+    """Time, step and message. Dagster's own format is for machines."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {})
@@ -270,7 +279,7 @@ class _ProgressFormatter(logging.Formatter):
 
 @dg.logger(None, description="Progress lines for a person at a terminal.")
 def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Writes informational lines of the steps to standard output."""
+    """Writes the steps' lines of level INFO to standard output."""
     logger = logging.getLogger("engagement_assets.progress")
     logger.setLevel(logging.INFO)
     logger.propagate = False

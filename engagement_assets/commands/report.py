@@ -1,6 +1,6 @@
-"""`make report`: the engagement report from what is published now, opened in the browser.
+"""`make report`: writes the engagement report from the published tables, and opens it in the browser.
 
-Belongs here: the command. Not here: the report (`report/`), or the asset of the daily job (`assets/`).
+Belongs here: the command. Not here: the report (`report/`) or its asset (`assets/engagement_report.py`).
 """
 
 import argparse
@@ -17,9 +17,9 @@ from engagement_assets.instance.home import prepare_dagster_home
 
 
 def main() -> int:
-    """Write the report and open it; 0 when it is there, 1 when there is nothing to make it of."""
+    """Write the report and open it; 0 when it is written, 1 when nothing is published yet."""
     parser = argparse.ArgumentParser(description="Write the engagement report from the published tables.")
-    parser.add_argument("--no-open", action="store_true", help="write it, and open no browser")
+    parser.add_argument("--no-open", action="store_true", help="write it without opening a browser")
     arguments = parser.parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
@@ -32,7 +32,7 @@ def main() -> int:
         return 1
     print(f"Report      {report.path} ({report.size_bytes / 1e6:.1f} MB)")
     if not arguments.no_open and not webbrowser.open(report.path.resolve().as_uri()):
-        print("No browser could be started; open the file yourself.")
+        print("No browser could be started. Open the file yourself.")
     return 0
 
 

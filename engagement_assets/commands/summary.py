@@ -1,6 +1,6 @@
-"""What a run leaves behind, in a few lines for a person.
+"""The result of a run, in a few lines for a person.
 
-Belongs here: figures read from the published warehouse. Not here: figures of a table's meaning (the marts).
+Belongs here: counts from the published warehouse. Not here: metrics (the marts).
 """
 
 import sys
@@ -14,7 +14,7 @@ from engagement_assets.sources import AREAS
 
 
 def print_summary(settings: Settings, run: RangeRun) -> None:
-    """Per source what was read and what became of it, rows per table, checks, where the published copy is, failures."""
+    """Print records per source, rows per table, checks, the path of the published copy, and failures."""
     published = settings.published_warehouse_path
     if published.exists():
         with duckdb.connect(str(published), read_only=True) as connection:
@@ -26,7 +26,7 @@ def print_summary(settings: Settings, run: RangeRun) -> None:
         if not check.passed:
             print(f"  {check.severity.value:<5} {check.asset_key.to_user_string()}: {check.check_name}")
     for area in run.not_published:
-        print(f"Not published: {area}, since the selection leaves out some of its tables")
+        print(f"Not published: {area}, because the selection leaves out some of its tables")
     if published.exists():
         print(f"Published   {published}")
     if not run.success:

@@ -3,12 +3,12 @@
 Belongs here: the rule, for Python and as SQL for DuckDB. Not here: which fields a record has, or what becomes of a
 required one that is absent (the reader of each kind of record).
 
-Writers in PHP send `[]` for an object or a number that is not there, spreadsheets send an empty text, forms send
-blanks. Such a value says nothing: an optional field is then NULL, and a required one is missing.
+PHP sends `[]` for an absent object or number, spreadsheets send an empty text, and forms send blanks. Such a value says
+nothing: an optional field is then NULL, and a required one is missing.
 """
 
-# The characters that Unicode calls white space, and the zero-width ones that look like nothing. The last ones of
-# ASCII, from the file separator on, are white space to Python.
+# The characters that Unicode calls white space, and zero-width ones, which nobody sees. Python takes the last control
+# characters of ASCII, from the file separator on, for white space, too.
 BLANKS = (
     "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
@@ -16,7 +16,7 @@ BLANKS = (
 
 
 def is_absent(value: object, *, list_is_meant: bool = False) -> bool:
-    """Whether a decoded value stands for none: null, a text of blanks alone, an empty list where no list is meant."""
+    """Whether a decoded value is absent: null, a text of blanks alone, or an empty list where no list is meant."""
     if value is None:
         return True
     if isinstance(value, str):
@@ -26,7 +26,7 @@ def is_absent(value: object, *, list_is_meant: bool = False) -> bool:
 
 def is_blank_sql(text: str) -> str:
     """SQL for whether the SQL text `text` is of blanks alone, an empty one included; NULL for NULL."""
-    # Trimming takes a microsecond a text. Most are told by their first character: no blank lies between these two.
+    # Trimming takes a microsecond a text. The first character is enough for most: no blank lies between these two.
     return f"""
         (case
             when {text} between '!' and '~' then false

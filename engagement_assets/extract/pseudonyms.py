@@ -1,8 +1,7 @@
 """Keyed pseudonyms for ids of children and devices.
 
-Belongs here: the one function that turns a personal id into a pseudonym, in Python and as SQL for
-DuckDB, and how such ids are taken out of raw JSON text. Not here: which columns are personal (each
-extractor says that of its own source).
+Belongs here: the one function that turns a personal id into a pseudonym, in Python and as SQL for DuckDB, and how such
+ids are replaced in raw JSON text. Not here: which columns hold them (the readers).
 """
 
 import hashlib
@@ -15,8 +14,8 @@ _BLOCK_BYTES = hashlib.sha256().block_size
 _PSEUDONYM_CHARACTERS = 32
 
 PERSONAL_KEYS = ("child_id", "device_id", "children_ids")
-# A key, also with a dotted path before it, and its value: a list, a text, or what else there is. A
-# text that breaks off has values without their end.
+# A key, also with a dotted path before it, and its value: a list, a text or anything else. In a text that breaks off,
+# the end of the last value is missing.
 _PERSONAL_MEMBER = re.compile(
     rf'("(?:[^"\\]*\.)?(?:{"|".join(PERSONAL_KEYS)})"\s*:\s*)'
     r'(\[[^\]]*\]?|"(?:[^"\\]|\\.)*"?|[^\s,}\]]+)',
@@ -33,14 +32,14 @@ def pseudonym(key: str, value: str) -> str:
 def pseudonym_sql(value: str) -> str:
     """SQL for the pseudonym of the SQL text `value`, with the bound `pseudonym_parameters`.
 
-    It is HMAC written out, since DuckDB has SHA-256 alone: hash(outer || hash(inner || value)).
+    It is HMAC written out, since DuckDB has only SHA-256: hash(outer || hash(inner || value)).
     """
     inner = f"unhex(sha256($pseudonym_inner::blob || encode({value})))"
     return f"left(sha256($pseudonym_outer::blob || {inner}), {_PSEUDONYM_CHARACTERS})"
 
 
 def pseudonym_parameters(key: str) -> dict[str, bytes]:
-    """What `pseudonym_sql` needs to be bound; as secret as the key itself."""
+    """The parameters that `pseudonym_sql` needs; as secret as the key itself."""
     block = key.encode()
     if len(block) > _BLOCK_BYTES:
         block = hashlib.sha256(block).digest()

@@ -1,9 +1,9 @@
-"""Quarantined records as input: written where the extractors look for files and pages.
+"""Quarantined records as input: written where the readers look for files and pages.
 
-Belongs here: what a record of the quarantine must be like to be read as if it had just arrived. Not here: which records
-are put through again and what becomes of them (see `lake/replay.py`), or what they mean (each source's module).
+Belongs here: the form in which a quarantined record can be read as if it had just arrived. Not here: which records are
+replayed and what becomes of them (`lake/replay.py`), or what they mean (each source's module).
 
-Each record gets a file or a page of its own, so that what was read tells which record it was. Names sort like the paths
+Each record gets a file or a page of its own, so that what was read shows which record it was. Names sort like the paths
 in which the records arrived, which decides between two of one identity.
 """
 
@@ -41,7 +41,7 @@ def write_documents(
 ) -> dict[int, str]:
     """Write the files that records are from, below `folder`, a landing zone with a folder per day.
 
-    A file is taken from the landing zone while it is there, and made of the record's text when it has gone. A part of a
+    A file is copied from the landing zone if it is still there; else it is written from the record's text. A part of a
     document cannot be read without the rest: its record must come without a text.
 
     Returns:

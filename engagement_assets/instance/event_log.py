@@ -1,13 +1,12 @@
-"""Dagster's SQLite storage, with the events of many days written at once, over connections that stay open.
+"""Dagster's SQLite storage, except that it writes events in batches and keeps its connections open.
 
-Belongs here: how events are written, how a run's events go. Not here: what makes Dagster use it (see
-`instance/home.py`).
+Belongs here: how events are written and deleted. Not here: what makes Dagster use it (see `instance/home.py`).
 
 A run over days has a planned and a materialized event for each partitioned asset and day. Dagster hands them over in
-batches, which its SQLite storage takes apart again. And it opens and closes a file or two for every event, which is
-what events cost: SQLAlchemy learns each statement anew, and SQLite empties its write-ahead log at each close and waits
-for the disk at each commit (docs/decisions/0004-steps-of-an-area.md). Files and schema are Dagster's own. A process may
-be killed at any moment; should the power fail, a log may lack its last moments, and is whole.
+batches, but its SQLite storage writes them one by one, and opens and closes one or two files for each. That is slow:
+SQLAlchemy compiles each statement again, and SQLite empties its write-ahead log at each close and waits for the disk at
+each commit (docs/decisions/0004-steps-of-an-area.md). Files and schema are Dagster's own. The process may be killed at
+any moment. After a power failure a log may lack its last moments, but is not damaged.
 """
 
 import os
@@ -28,12 +27,12 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine
 from sqlalchemy.event import listen
 
-# Webserver and daemon look into the logs of many runs.
+# Webserver and daemon read the logs of many runs.
 OPEN_LOGS = 16
 
 
 class BatchingEventLogStorage(SqliteEventLogStorage):
-    """Writes the asset events of a batch in two transactions: to the index of all runs, and to the run's own log."""
+    """Writes the asset events of a batch in two transactions: to the index of all runs and to the run's own log."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """Keep the logs in `base_dir`."""
@@ -42,7 +41,7 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        """A transaction over the index or the log of a run."""
+        """A transaction on the index or on the log of a run."""
         with self._db_lock, self._engine_of(shard).begin() as connection:
             yield connection
 
@@ -68,22 +67,22 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event."""
         super().store_event(event)
-        self._tell_watchers(event.run_id)
+        self._notify_watchers(event.run_id)
 
-    def _tell_watchers(self, run_id: str) -> None:
-        """The UI looks into a run's log when its file changes; what is written goes to the file beside it first."""
+    def _notify_watchers(self, run_id: str) -> None:
+        """The UI reads a run's log when its file changes, but writes first go to the write-ahead log, another file."""
         os.utime(self.path_for_shard(run_id))
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events of one run; if this fails, Dagster stores each of them by itself."""
+        """Store events of one run; if this fails, Dagster stores them one by one."""
         batch = [event for event in events if event.dagster_event_type in ASSET_EVENTS]
         if batch:
             inserts = [self.prepare_insert_event(event) for event in batch]
-            # The index first: that is where another process can be in the way, and then nothing has been written.
+            # The index first: another process may hold its lock, and then nothing has been written.
             with self.index_transaction() as index:
                 event_ids = [index.execute(insert).lastrowid for insert in inserts]
                 self._store_asset_event_tags(index, batch, event_ids)
-                # An asset's entry tells of its newest event of a kind: the others of the batch would be written over.
+                # The entry of an asset has only its newest event of each kind: skip those that would be overwritten.
                 newest = {
                     (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
                     for event, event_id in zip(batch, event_ids, strict=True)
@@ -93,13 +92,13 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
             with self.run_connection(batch[0].run_id) as log:
                 for insert in inserts:
                     log.execute(insert)
-            self._tell_watchers(batch[0].run_id)
+            self._notify_watchers(batch[0].run_id)
         for event in events:
             if event.dagster_event_type not in ASSET_EVENTS:
                 self.store_event(event)
 
     def delete_events(self, run_id: str) -> None:
-        """Delete a run's events, with the file that they were in: emptied, it would stay as large as it was."""
+        """Delete a run's events with their file, which would keep its size if it were only emptied."""
         super().delete_events(run_id)
         if engine := self._engines.pop(run_id, None):
             engine.dispose()
@@ -120,5 +119,5 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """What Dagster calls with what `dagster.yaml` says."""
+        """Dagster calls this with the config in `dagster.yaml`."""
         return cls.from_local(config_value["base_dir"], inst_data)

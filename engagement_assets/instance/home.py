@@ -1,6 +1,6 @@
-"""Where Dagster keeps its runs: prepared from the project's own `dagster.yaml`.
+"""DAGSTER_HOME, where Dagster keeps its runs, prepared from the project's own `dagster.yaml`.
 
-Belongs here: making DAGSTER_HOME ready for a command. Not here: what the instance's settings mean (`dagster.yaml`).
+Belongs here: making it ready for a command. Not here: what the instance's settings mean (`dagster.yaml`).
 """
 
 import json
@@ -8,7 +8,7 @@ import os
 
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
-# Not in the project's `dagster.yaml`: there it would have to name a folder, which plain Dagster finds by itself.
+# Not in the project's `dagster.yaml`, where it would have to name a folder. Plain Dagster finds its folder by itself.
 STORAGE = """
 # Dagster's default storage, in its default place, with events written in batches.
 storage:
@@ -22,7 +22,7 @@ EVENT_BATCH_SIZE = 500
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Create DAGSTER_HOME, give it the project's `dagster.yaml` and storage, and tell Dagster where it is."""
+    """Create DAGSTER_HOME with the project's `dagster.yaml` and storage, and set its environment variable."""
     home = settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     project_settings = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")

@@ -1,11 +1,11 @@
 """Ctrl-C: how a command ends when somebody interrupts it.
 
-Belongs here: noticing it at any moment, and the end. Not here: what must be written down before the end (whoever is at
-work says so), or how a command ends by itself (`commands/exit_process.py`).
+Belongs here: noticing an interrupt at any moment, and ending. Not here: what must be recorded before the end (code that
+needs it registers a last act), or how a command ends by itself (`commands/exit_process.py`).
 
-A command may be killed at any moment, so there is nothing to wind up: it ends at once, from a thread of its own. As an
-exception in the main thread an interrupt would come to dbt, Dagster and DuckDB, and each makes something else of it: a
-failed node, a failed run, an alert, a traceback.
+A command may be killed at any moment, so there is nothing to shut down: a thread of its own ends it at once. As an
+exception in the main thread, an interrupt would reach dbt, Dagster and DuckDB, and each would make something else of
+it: a failed node, a failed run, an alert, a traceback.
 """
 
 import os
@@ -17,49 +17,49 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import NoReturn
 
-# What a shell makes of a program that ended by SIGINT.
+# The exit code that a shell gives to a program that SIGINT has ended.
 INTERRUPTED = 128 + signal.SIGINT
-# Writing down what is to be written down takes a tenth of this; somebody else may hold a lock.
+# Last acts take a tenth of this, unless another process holds a lock.
 LONGEST_S = 1.5
-SENTENCE = "interrupted: nothing more is done, and the next run goes on where this one stopped"
+SENTENCE = "interrupted: nothing more is done, and the next run continues where this one stopped"
 
 _last_acts: list[Callable[[], None]] = []
-# Taken for the end, and never given back.
-_nobody_ends = threading.Lock()
+# Acquired for the end, and never released.
+_end_lock = threading.Lock()
 
 
 def end_on_interrupt() -> None:
     """From now on Ctrl-C ends this process: last acts, one sentence, exit code 130.
 
-    To be called by the main thread before any other is started. Who started the process so that Ctrl-C is not for it
-    (`nohup`, `&` in a script) gets what they want.
+    Call it in the main thread before any other is started. If the process was started so that Ctrl-C does not reach it
+    (`nohup`, `&` in a script), nothing changes.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
     signal.signal(signal.SIGINT, lambda *_: _end())
     _start_resource_tracker()
-    # Blocked in all threads, it is this one's; in child processes, which inherit that, it does nothing.
+    # Blocked in all other threads, it goes to that thread. Child processes inherit the block and ignore it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_wait, name="interrupts", daemon=True).start()
 
 
 @contextmanager
 def last_act(act: Callable[[], None]) -> Iterator[None]:
-    """Should somebody interrupt the block, `act` is what is done before the end, beside what the block is doing.
+    """If somebody interrupts the block, do `act` before the end, while the block goes on.
 
-    The block is then never left: what comes after it must not happen.
+    The block is then never left: what follows it must not happen.
     """
     _last_acts.append(act)
     try:
         yield
     finally:
-        with _nobody_ends:
+        with _end_lock:
             _last_acts.remove(act)
 
 
 @contextmanager
 def for_a_child_of_its_own() -> Iterator[None]:
-    """A process that is started in the block can be interrupted, by whoever knows it."""
+    """A process that is started in the block can be interrupted by its process id."""
     blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         yield
@@ -68,9 +68,9 @@ def for_a_child_of_its_own() -> Iterator[None]:
 
 
 def _start_resource_tracker() -> None:
-    """The process that clears away the semaphores of dbt, which starts it otherwise.
+    """Start the process that removes the semaphores of dbt before dbt does.
 
-    Whenever that is, Python lets SIGINT through again. And it warns of semaphores that were left to it.
+    Starting it lets SIGINT through again. And it would warn about semaphores that are left.
     """
     given = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"
@@ -86,7 +86,7 @@ def _wait() -> None:
 
 
 def _end() -> NoReturn:
-    _nobody_ends.acquire()
+    _end_lock.acquire()
     at_the_latest = threading.Timer(LONGEST_S, os._exit, [INTERRUPTED])
     at_the_latest.daemon = True
     at_the_latest.start()
@@ -102,7 +102,7 @@ def _end() -> NoReturn:
 
 
 def _have_the_last_word() -> int:
-    """Where standard error goes; from now on what anybody else writes, who goes on until the end, goes nowhere."""
+    """A copy of standard error. From now on whatever other threads print goes nowhere."""
     terminal = os.dup(sys.stderr.fileno())
     with suppress(OSError, ValueError):  # nobody reads any more
         sys.stdout.flush()

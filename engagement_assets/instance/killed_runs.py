@@ -1,7 +1,7 @@
-"""Runs of this machine's shell that were interrupted or killed: marked as what they are, their pools free again.
+"""Runs from the shell that were interrupted or killed: they are marked as such, and their pools are freed.
 
-Belongs here: the lock that a living run holds, and what is done about one that was cut off. Not here: runs that the
-daemon started, which its run monitoring looks after (`instance/run_launcher.py`).
+Belongs here: the lock that a living run holds, and what is done about a run that was cut off. Not here: runs that the
+daemon started; its run monitoring takes care of them (`instance/run_launcher.py`).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from engagement_assets.instance.run_history import INTERRUPTED_TAG
 def living_run(instance: dg.DagsterInstance, dagster_home: Path, run_id: str) -> Iterator[None]:
     """Hold the run's lock while it runs; the system frees it when the process dies.
 
-    A run that somebody interrupts is cancelled. Should there be no time left to write that down, the next one does.
+    A run that somebody interrupts is marked as cancelled. If there is no time for that, the next run does it.
     """
     folder = _folder(dagster_home)
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def living_run(instance: dg.DagsterInstance, dagster_home: Path, run_id: str) ->
 
 
 def cancel_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Mark a run as cancelled whose process ends now, unless it has ended, and free the pool slots that it holds."""
+    """Mark a run as cancelled because its process ends now, and free its pool slots; a finished run stays as it is."""
     run = instance.get_run_by_id(run_id)
     if run is not None and not run.is_finished:
         instance.add_run_tags(run_id, {INTERRUPTED_TAG: "true"})
@@ -44,10 +44,10 @@ def cancel_run(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def mark_killed_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[str]:
-    """Mark the runs as failed whose process has died, and free the pool slots that they hold.
+    """Mark runs whose process has died as failed, and free their pool slots.
 
     Returns:
-        The ids of these runs, without those that somebody interrupted: they are cancelled.
+        The ids of these runs. Those that somebody interrupted are not among them; they are marked as cancelled.
     """
     killed = []
     for path in sorted(_folder(dagster_home).glob("*.lock")):
@@ -68,7 +68,7 @@ def mark_killed_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[s
 
 
 def is_killed(dagster_home: Path, run_id: str) -> bool:
-    """Whether this is a run of a shell whose process has died."""
+    """Whether this is a run from a shell whose process has died."""
     if not of_a_shell(dagster_home, run_id):
         return False
     path = _lock(dagster_home, run_id)
@@ -80,12 +80,12 @@ def is_killed(dagster_home: Path, run_id: str) -> bool:
 
 
 def of_a_shell(dagster_home: Path, run_id: str) -> bool:
-    """Whether this is a run of a shell that lives, or that nobody has looked after since it was cut off."""
+    """Whether this is a run from a shell that is alive, or was cut off and not marked yet."""
     return _lock(dagster_home, run_id).exists()
 
 
 def _interrupted(lock: Path) -> Path:
-    """The file that says that somebody interrupted the run of a lock."""
+    """The file that marks the run of a lock as interrupted."""
     return lock.with_suffix(".interrupted")
 
 

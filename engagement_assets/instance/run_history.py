@@ -1,6 +1,6 @@
-"""Dagster's own records of runs, kept no longer than they are told to be.
+"""Dagster's own records of runs, and which of them can be deleted.
 
-Belongs here: which runs can go, and how one that somebody interrupted is known. Not here: when they go (see
+Belongs here: which runs can go, and the tag of interrupted runs. Not here: when they go (see
 `orchestration/retention.py`) or how events are stored (`instance/event_log.py`).
 """
 
@@ -10,26 +10,26 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType, RunsFilter
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from engagement_assets.lake.retention import Pruned, pruned
 
-FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 EVENTS_AT_A_TIME = 1_000
-# On a run that ended with the command that it was part of: no failure, and no reason to wait before the next one.
+# Marks a run that ended with an interrupted command. That is no failure, and the next run need not wait.
 INTERRUPTED_TAG = "engagement/interrupted"
 
 
 def prune_runs(
     instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey], before: datetime, *, dry_run: bool
 ) -> Pruned:
-    """Delete runs that ended before `before`, with their events and logs, if nothing newer rests on them.
+    """Delete runs that ended before `before`, with their events and logs, unless they are still needed.
 
-    A run stays that materialized a partition last, or evaluated a check last: without it a day would seem never to have
-    been loaded, and a check never judged. What its steps printed goes.
+    A run is needed if it was the last to materialize a partition or to evaluate a check. Without it the day would look
+    as if it had never been loaded, and the check as if it had never run. Only the output of its steps is deleted.
     """
     needed = runs_needed(instance, check_keys)
-    found = instance.get_run_records(RunsFilter(statuses=FINISHED, updated_before=before))
-    old = [record.dagster_run.run_id for record in found]
+    records = instance.get_run_records(RunsFilter(statuses=FINISHED_STATUSES, updated_before=before))
+    old = [record.dagster_run.run_id for record in records]
     sizes = {}
     for run_id in old:
         size = _bytes_of(instance, run_id, with_events=run_id not in needed)
@@ -44,7 +44,7 @@ def prune_runs(
 
 
 def runs_needed(instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]) -> set[str]:
-    """The runs that materialized an asset or one of its partitions last, or evaluated a check last."""
+    """The last runs that materialized an asset or one of its partitions, or evaluated a check."""
     storage = instance.event_log_storage
     needed = set()
     for key in instance.all_asset_keys():
@@ -61,7 +61,7 @@ def runs_needed(instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheck
 
 
 def _bytes_of(instance: dg.DagsterInstance, run_id: str, *, with_events: bool) -> int:
-    """What a run's printed lines take, and its events where each run has a file of its own."""
+    """The size of a run's output, and of its events if they have a file of their own."""
     folder = Path(instance.storage_directory()) / run_id
     files = [path for path in folder.rglob("*") if path.is_file()]
     events = Path(instance.root_directory) / "history" / "runs" / f"{run_id}.db"

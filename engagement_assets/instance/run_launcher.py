@@ -1,9 +1,9 @@
-"""Dagster's default run launcher, which can also tell whether the process of a run is alive.
+"""Dagster's default run launcher, which also finds out whether the process of a run is alive.
 
 Belongs here: that one question. Not here: what makes Dagster use it (`dagster.yaml`), or what becomes of a dead run
 (Dagster's run monitoring marks it as failed, which frees its pools and lets its days be caught up).
 
-A code server notices when a run's process dies. When the machine goes off, nobody is left who could: such a run would
+A code server notices when a run's process dies. When the machine goes off, the code server is gone too: the run would
 count as running, and hold its pools, until `max_runtime_seconds` are over.
 """
 
@@ -21,7 +21,7 @@ from engagement_assets.instance.killed_runs import is_killed
 
 
 class SupervisedRunLauncher(DefaultRunLauncher):
-    """Asks the code server that started a run, or looks at the lock of a run from the shell."""
+    """Asks the code server that started the run, or looks at the lock of a run from the shell."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -32,7 +32,7 @@ class SupervisedRunLauncher(DefaultRunLauncher):
         """Whether the run's process is alive.
 
         Raises:
-            DagsterUserCodeUnreachableError: the code server is there and does not answer in time.
+            DagsterUserCodeUnreachableError: the code server exists but does not answer in time.
         """
         client = cast(Any, self)._get_grpc_client_for_termination(run.run_id)
         if client is None:

@@ -15,8 +15,9 @@ from types import MappingProxyType
 
 import duckdb
 
+from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import sql_text, write_empty_file
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
 from engagement_assets.sources import RAW_DATASETS
 
@@ -46,11 +47,11 @@ def make_files_alike(lake: Lake) -> None:
     """
     if all(lake.exists(_mark(folder)) for folder in _COLUMNS_OF_FOLDERS):
         return
-    with lake.exclusive(_LOAD) as staging, lake.connect("1GB", staging / "spill") as connection:
+    with exclusive(lake, _LOAD) as staging, lake.connect("1GB", staging / "spill") as connection:
         for folder in _COLUMNS_OF_FOLDERS:
             # Asked again: another process may have held the lock to do just this.
             if not lake.exists(_mark(folder)):
-                lake.commit(_LOAD, _changes(lake, connection, folder, staging))
+                commit(lake, _LOAD, _changes(lake, connection, folder, staging))
 
 
 def _mark(folder: str) -> str:

@@ -64,7 +64,7 @@ def write_days(
     written = sorted(folder.iterdir())
     if strays := [path.name for path in written if path.name not in expected]:
         raise ValueError(
-            f"rows of {strays[:5]} were handed over for {folder.name}, expected days from "
+            f"rows of {strays[:5]} were returned for {folder.name}, expected days from "
             f"{min(expected)} to {max(expected)} only; the extractor must leave other days out"
         )
     for day_folder in written:

@@ -1,10 +1,10 @@
-"""What an extraction hands over beside its rows, kept as temporary tables of the load.
+"""What an extraction returns beside its rows, kept as temporary tables of the load.
 
-Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders` and `load_files_read`, and that
-nothing in them belongs to no day of the load. Not here: what becomes of them (see `lake/load.py`).
+Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders` and `load_files_read`, that they
+name only days of the load, and reading them. Not here: what becomes of them (see `lake/load.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import duckdb
@@ -18,11 +18,23 @@ from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 # A dataset without days comes without a day.
 _DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}') as day"
 
+# Per dataset key and day: a name → how many records.
+RecordsByName = dict[str, dict[date, dict[str, int]]]
 
-def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, run_id: str, now: str) -> None:
-    """The rejected records as the quarantine's columns, with `dataset_key` and `day`.
 
-    `now` is the time of the load as an SQL literal.
+def keep_extraction(
+    connection: duckdb.DuckDBPyConnection,
+    extraction: Extraction,
+    run_id: str,
+    now: str,
+    quarantines: Mapping[str, Sequence[str]],
+) -> None:
+    """Make the tables; `now` is the time of the load as an SQL literal.
+
+    `quarantines` are the quarantine files of the load's days, per dataset key.
+
+    Each dataset and day keeps the names of the `MAX_FIELD_NAMES` fields with the most records, cut to `MAX_NAME`; the
+    others are counted together as `OTHER_FIELDS`.
     """
     connection.execute(
         f"""
@@ -53,39 +65,6 @@ def keep_rejects(connection: duckdb.DuckDBPyConnection, extraction: Extraction, 
         "create temp table load_files_read as select unnest($files::varchar[]) as source_path",
         {"files": list(extraction.files_read)},
     )
-
-
-def keep_first_times(connection: duckdb.DuckDBPyConnection, dataset: Dataset, known: Sequence[str]) -> None:
-    """Give the rejected records the times at which the quarantine files `known` have them first.
-
-    A record is known by its file and its text; that of a service by its text, since each run names its pages anew. One
-    that an older version has quarantined has no first time, but that of its load.
-    """
-    record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
-    connection.execute(
-        f"""
-        update load_rejects
-        set first_quarantined_at = known.first_time
-        from (
-            select {record}, min(coalesce(first_quarantined_at, quarantined_at)) as first_time
-            from {rows_of(known, QUARANTINE_COLUMNS)}
-            group by all
-        ) as known
-        where
-            dataset_key = '{dataset.key}'
-            and load_rejects.day = known.day
-            and (known.file is null or load_rejects.source_path = known.file)
-            and load_rejects.raw_text is not distinct from known.raw_text
-        """
-    )
-
-
-def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -> None:
-    """The counts, the unknown fields and the placeholders, with a day also where there are none.
-
-    Of the fields of a dataset and day the `MAX_FIELD_NAMES` with the most records keep their names, cut to
-    `MAX_NAME`; the others are one, `OTHER_FIELDS`, of as many records as they have together.
-    """
     connection.execute(
         f"""
         create temp table load_counts as
@@ -116,16 +95,60 @@ def keep_counts(connection: duckdb.DuckDBPyConnection, extraction: Extraction) -
             group by all
             """
         )
+    for key, files in quarantines.items():
+        _keep_first_times(connection, key, files)
 
 
-def reject_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[date, dict[str, int]]]:
-    """Per dataset and day why records of the load could not be used, and how many."""
-    found: dict[str, dict[date, dict[str, int]]] = {}
+def _keep_first_times(connection: duckdb.DuckDBPyConnection, dataset_key: str, quarantine: Sequence[str]) -> None:
+    """Give the rejected records the times at which they first came into quarantine.
+
+    A record is recognised by its file and its text; that of a service by its text alone, since each run names its pages
+    anew. A record that an older version has quarantined has no first time: the time of its load stands for it.
+    """
+    record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
+    connection.execute(
+        f"""
+        update load_rejects
+        set first_quarantined_at = known.first_time
+        from (
+            select {record}, min(coalesce(first_quarantined_at, quarantined_at)) as first_time
+            from {rows_of(quarantine, QUARANTINE_COLUMNS)}
+            group by all
+        ) as known
+        where
+            dataset_key = '{dataset_key}'
+            and load_rejects.day = known.day
+            and (known.file is null or load_rejects.source_path = known.file)
+            and load_rejects.raw_text is not distinct from known.raw_text
+        """
+    )
+
+
+def unknown_fields(connection: duckdb.DuckDBPyConnection) -> RecordsByName:
+    """Per dataset and day the fields that no contract names, and how many records hold each."""
+    return _by_dataset_and_day(connection, "select dataset, day, field, records from load_unknown_fields order by all")
+
+
+def placeholders(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, int]:
+    """Per field how many of its values were what a device writes for "none", and became NULL."""
     rows = connection.execute(
-        "select dataset_key, day, reason_code, count(*) from load_rejects group by all order by all"
+        "select field, sum(records)::bigint from load_placeholders where dataset = $key group by all order by all",
+        {"key": dataset.key},
     ).fetchall()
-    for key, day, reason_code, records in rows:
-        found.setdefault(key, {}).setdefault(day, {})[reason_code] = records
+    return dict(rows)
+
+
+def reject_reasons(connection: duckdb.DuckDBPyConnection) -> RecordsByName:
+    """Per dataset and day why records of the load could not be used, and how many."""
+    return _by_dataset_and_day(
+        connection, "select dataset_key, day, reason_code, count(*) from load_rejects group by all order by all"
+    )
+
+
+def _by_dataset_and_day(connection: duckdb.DuckDBPyConnection, query: str) -> RecordsByName:
+    found: RecordsByName = {}
+    for key, day, name, records in connection.execute(query).fetchall():
+        found.setdefault(key, {}).setdefault(day, {})[name] = records
     return found
 
 
@@ -144,10 +167,10 @@ def reject_places(connection: duckdb.DuckDBPyConnection, dataset: Dataset, day: 
 
 
 def refuse_strays(connection: duckdb.DuckDBPyConnection, datasets: Sequence[Dataset], days: Sequence[date]) -> None:
-    """Fail on what belongs to no dataset and day of the load: it would be lost without a trace.
+    """Fail on rejects and counts that belong to no dataset and day of the load: they would be lost without a trace.
 
     Raises:
-        ValueError: there are such rejects or counts.
+        ValueError: there are some.
     """
     keys = [dataset.key for dataset in datasets]
     strays = connection.execute(
@@ -169,6 +192,6 @@ def refuse_strays(connection: duckdb.DuckDBPyConnection, datasets: Sequence[Data
     if strays:
         found = ", ".join(f"{key} of {day}" for key, day in strays[:5])
         raise ValueError(
-            f"rejects or counts were handed over for {found}; expected only {', '.join(keys)} from "
+            f"rejects or counts were returned for {found}; expected only {', '.join(keys)} from "
             f"{days[0]} to {days[-1]}. The extractor must count them under a day of the window"
         )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange
+from engagement_assets.lake.commit import FileChange, commit
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import held_records, partition_date
 
@@ -59,7 +60,7 @@ def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reaso
         for record in of_day
     ]
     changes.append(load.record_of_load(records))
-    load.lake.commit(load.name, changes)
+    commit(load.lake, load.name, changes)
     return sorted(held)
 
 

@@ -22,8 +22,9 @@ def published_rows(load: Load, dataset: Dataset, window: DayWindow) -> str:
 
 def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[str, set[date]]:
     """Landing file → the days of the calendar in which the quarantine, also that of held days, holds a record of it."""
-    held = (load.lake.held_key(load.lake.quarantine_key(dataset, day)) for day in load.lake.held_days(load.name))
-    files = [*load.lake.quarantine_files(dataset), *(load.lake.location(key) for key in held if load.lake.exists(key))]
+    lake = load.lake
+    held = (lake.held_key(lake.quarantine_key(dataset, day)) for day in lake.held_days(load.name))
+    files = [*map(lake.location, lake.quarantine_keys(dataset)), *lake.present(held)]
     rows = load.connection.execute(
         f"""
         select source_path, list(distinct day) from {rows_of(files, QUARANTINE_COLUMNS)}
@@ -103,5 +104,4 @@ def records_missing(load: Load, dataset: Dataset) -> dict[date, tuple[int, int]]
 
 
 def _published(load: Load, dataset: Dataset, days: Iterable[date]) -> str:
-    keys = (load.lake.day_key(dataset, day) for day in days)
-    return rows_of([load.lake.location(key) for key in keys if load.lake.exists(key)], dataset.columns)
+    return rows_of(load.lake.present(load.lake.day_key(dataset, day) for day in days), dataset.columns)

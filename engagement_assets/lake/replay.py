@@ -16,9 +16,10 @@ from datetime import date
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
+from engagement_assets.lake.commit import FileChange
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.event_log_days import same_record
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import write_records
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS, REPLAY_COLUMNS

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
+from engagement_assets.lake.commit import FileChange, abandoned, commit, exclusive
 from engagement_assets.lake.day_files import rows_of, sql_text
-from engagement_assets.lake.lake import FileChange, Lake
+from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 from engagement_assets.sources import RAW_DATASETS
 
@@ -59,7 +60,7 @@ def prune_raw_days(
 
     sizes = sizes_of_days()
     if sizes and not dry_run:
-        with lake.exclusive(dataset.load_name) as staging:
+        with exclusive(lake, dataset.load_name) as staging:
             sizes = sizes_of_days()
             changes: list[FileChange] = []
             for day, size in sizes.items():
@@ -69,7 +70,7 @@ def prune_raw_days(
                     FileChange(lake.pruned_key(dataset, day), mark),
                     FileChange(lake.day_key(dataset, day), None),
                 ]
-            lake.commit(dataset.load_name, changes)
+            commit(lake, dataset.load_name, changes)
     return pruned(f"days of {dataset.key}", {lake.day_key(dataset, day): size for day, size in sizes.items()})
 
 
@@ -86,7 +87,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
     sizes: dict[str, int] = {}
     for load_name in sorted({dataset.load_name for dataset in RAW_DATASETS}):
         # To be at a load alone clears away what a killed one has left: a dry run must not.
-        alone = tempfile.TemporaryDirectory() if dry_run else lake.exclusive(load_name)
+        alone = tempfile.TemporaryDirectory() if dry_run else exclusive(lake, load_name)
         with alone as folder, lake.connect("512MB", Path(folder) / "spill") as connection:
             changes: list[FileChange] = []
             for key in (
@@ -109,7 +110,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
                     )
                 changes.append(FileChange(key, written))
             if changes and not dry_run:
-                lake.commit(load_name, changes)
+                commit(lake, load_name, changes)
     return replace(pruned("quarantined records", sizes), count=records)
 
 
@@ -118,7 +119,7 @@ def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: b
     drafts = [
         path for path in published.parent.glob(f".{published.name}.draft*") if path.stat().st_mtime < before.timestamp()
     ]
-    with lake.abandoned(before) as folders:
+    with abandoned(lake, before) as folders:
         sizes = {str(path): _bytes_of(path) for path in (*folders, *drafts)}
         if not dry_run:
             for folder in folders:

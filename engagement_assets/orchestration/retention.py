@@ -1,7 +1,7 @@
-"""Retention: what is kept how long, removed by a job once a day.
+"""Retention: a job that removes, once a day, what is older than the settings allow.
 
-Belongs here: the job, its schedule and what it removes in which order. Not here: how the lake (`lake/retention.py`) and
-Dagster's records (`instance/run_history.py`) are pruned.
+Belongs here: the job, its schedule, and the order in which it removes things. Not here: how the lake
+(`lake/retention.py`) and Dagster's records (`instance/run_history.py`) are pruned.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 RETENTION = "retention"
-# Long enough for any load that is still at work.
+# No load takes this long.
 ABANDONED_AFTER = timedelta(days=1)
 
 
 class RetentionConfig(dg.Config):
-    """What a person can say about one run of the job, also in the launchpad."""
+    """The options of one run of the job, as the launchpad shows them."""
 
-    dry_run: bool = Field(default=False, description="Tell what would be removed, and remove nothing.")
+    dry_run: bool = Field(default=False, description="Report what would be removed, and remove nothing.")
 
 
 def prune_all(
     settings: Settings, instance: dg.DagsterInstance, graph: "AssetGraph", *, now: datetime, dry_run: bool
 ) -> Iterator[Pruned]:
-    """Prune raw days, the quarantine, runs, and what killed runs have left; a limit of 0 keeps everything."""
+    """Prune what killed runs have left, raw days, the quarantine and runs; a limit of 0 keeps everything."""
     now = now.astimezone(UTC)
     lake = Lake(settings.lake_uri)
-    # First: whoever is at a load alone, as below, clears away what a killed one has left.
+    # First, because pruning takes a load's lock, and whoever takes it clears away what a killed load has left.
     yield prune_abandoned(lake, Path(settings.published_warehouse_path), now - ABANDONED_AFTER, dry_run=dry_run)
     for dataset in RAW_DATASETS:
         days = int(settings.raw_retention_days.of(dataset.source))
@@ -62,9 +62,9 @@ def prune_all(
 def built_days(
     instance: dg.DagsterInstance, graph: "AssetGraph", lake: Lake, dataset: Dataset
 ) -> Callable[[date], bool]:
-    """Whether every windowed model of a dataset was built from a day after the day was loaded last.
+    """A predicate: was a day of the dataset built into all its windowed models after its last load?
 
-    Where there is no such model, no day counts as built.
+    For a dataset without windowed models no day counts as built.
     """
     key = dg.AssetKey(dataset.key.split("/"))
     downstream = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)
@@ -91,9 +91,9 @@ def built_days(
 
 
 def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
-    """The job, which can also be run by hand; `definitions` gives the deployment, once it is put together."""
+    """The job, which people can run too; `definitions` returns the deployment once it is put together."""
 
-    @dg.op(description="Removes what is older than the settings say, or tells what would be removed.")
+    @dg.op(description="Removes what is older than the settings allow, or reports what would be removed.")
     def prune(
         context: dg.OpExecutionContext,
         config: RetentionConfig,
@@ -101,16 +101,16 @@ def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition
         api_clients: dg.ResourceParam[ApiClients],
     ) -> dg.Output[None]:
         graph, now = definitions().resolve_asset_graph(), api_clients.clock.now()
-        found = list(prune_all(settings, context.instance, graph, now=now, dry_run=config.dry_run))
-        for item in found:
+        pruned = list(prune_all(settings, context.instance, graph, now=now, dry_run=config.dry_run))
+        for item in pruned:
             context.log.info(item.sentence(dry_run=config.dry_run))
-        return dg.Output(None, metadata=_metadata(found, dry_run=config.dry_run))
+        return dg.Output(None, metadata=_metadata(pruned, dry_run=config.dry_run))
 
     @dg.job(
         name=RETENTION,
         description=(
-            "Removes raw days, quarantined records, runs and leftovers that are older than the settings say. With "
-            "dry_run in the config it only tells what it would remove."
+            "Removes raw days, quarantined records, runs and leftovers that are older than the settings allow. With "
+            "dry_run in the config it only reports what it would remove."
         ),
         executor_def=dg.in_process_executor,
     )
@@ -121,24 +121,24 @@ def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition
 
 
 def retention_schedule(settings: Settings, job: dg.JobDefinition) -> dg.ScheduleDefinition:
-    """Once a day, at a quiet hour; off until somebody switches it on, whatever is said of the other schedules."""
+    """Once a day, at a quiet hour; off until somebody switches it on, even with SCHEDULES_ON."""
     return dg.ScheduleDefinition(
         name=f"{RETENTION}_schedule",
         job=job,
         cron_schedule="30 2 * * *",
         execution_timezone=settings.schedule_time_zone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Removes once a day what is older than the settings say.",
+        description="Removes, once a day, what is older than the settings allow.",
     )
 
 
-def _metadata(found: list[Pruned], *, dry_run: bool) -> dict[str, Any]:
+def _metadata(pruned: list[Pruned], *, dry_run: bool) -> dict[str, Any]:
     rows = "\n".join(
-        f"| {item.what} | {item.count:,} | {item.bytes:,} | {', '.join(item.names) or 'none'} |" for item in found
+        f"| {item.what} | {item.count:,} | {item.bytes:,} | {', '.join(item.names) or 'none'} |" for item in pruned
     )
     return {
         "dry_run": dry_run,
-        "removed": sum(item.count for item in found),
-        "bytes": sum(item.bytes for item in found),
+        "removed": sum(item.count for item in pruned),
+        "bytes": sum(item.bytes for item in pruned),
         "table": dg.MetadataValue.md(f"| what | count | bytes | first ones |\n|---|---|---|---|\n{rows}"),
     }

@@ -1,4 +1,4 @@
-"""Which UTC days are due when, on a timetable of one local hour a day.
+"""When each UTC day is due, on a timetable of one local hour a day.
 
 Belongs here: arithmetic of days, hours and time zones. Not here: what is requested for a day
 (`orchestration/schedules.py`, `sensors/`).
@@ -22,14 +22,14 @@ class Timetable:
 
     @classmethod
     def of(cls, settings: Settings) -> "Timetable":
-        """The timetable that the settings name."""
+        """The timetable of the settings."""
         return cls(settings.schedule_hour, settings.schedule_time_zone)
 
     def days_of_tick(self, tick: datetime) -> list[date]:
-        """The UTC days that have ended since the tick before.
+        """The UTC days that have ended since the last tick.
 
-        It is one, but for the nights in which clocks are set: a tick at midnight in London falls on 23:00 UTC in
-        summer, so in autumn a tick has two days and in spring one has none.
+        This is one day, except in nights in which clocks change. A tick at midnight in London falls on 23:00 UTC in
+        summer, so one tick in autumn has two days and one in spring has none.
         """
         days, day = [], self._tick_before(tick).astimezone(UTC).date()
         while day < tick.astimezone(UTC).date():
@@ -38,7 +38,7 @@ class Timetable:
         return days
 
     def newest_due_day(self, now: datetime) -> date:
-        """The last UTC day that a tick up to `now` was about."""
+        """The UTC day of the last tick up to `now`."""
         local = self._local(now)
         tick = self._on(local.date())
         return (tick if tick <= now else self._tick_before(tick)).astimezone(UTC).date() - _DAY

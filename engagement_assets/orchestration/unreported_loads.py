@@ -1,6 +1,6 @@
-"""Days that a run has loaded without Dagster knowing: it was killed between the lake's commit and Dagster's event.
+"""Days that the lake has and Dagster has no event of: the run was killed between the commit and the event.
 
-Belongs here: finding them, by the records of loads in the lake. Not here: what is requested for them
+Belongs here: finding them, from the lake's records of loads. Not here: what is requested for them
 (`orchestration/sensors/catch_up.py`).
 """
 
@@ -15,38 +15,37 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import days_loaded_by
 from engagement_assets.sources import RAW_DATASETS
 
-_ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-# A day that is not found among so many is built once more, which harms nothing.
+_CUT_SHORT = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+# A day that is not among so many is built once more, which does no harm.
 _MATERIALIZATIONS_LOOKED_AT = 10_000
 
 
 def days_loaded_unreported(
     instance: dg.DagsterInstance, lake: Lake, source: str, models: Iterable[dg.AssetKey], since: datetime
 ) -> set[date]:
-    """Days of a source that a run loaded since a moment, and of which one of `models` is older than that load.
+    """Days of a source that were loaded after `since`, if one of `models` is older than that load.
 
-    Only runs count that ended before the end of their load's step: of all others Dagster has the events, and compares
-    their order by itself.
+    Only runs count that ended before their loading step did. Of all others Dagster has the events, and their order
+    shows what is stale.
     """
-    runs = instance.get_runs(dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=since))
+    runs = instance.get_runs(dg.RunsFilter(statuses=_CUT_SHORT, updated_after=since))
     if not runs:
         return set()
     names = {dataset.load_name for dataset in RAW_DATASETS if dataset.source == source and dataset.partitioned}
     run_ids = {run.run_id for run in runs}
-    loaded = [found for name in sorted(names) for found in days_loaded_by(lake, name, run_ids, since.date())]
-    broken_off = {run_id for run_id in {item.run_id for item in loaded} if _broke_off(instance, run_id, source)}
+    loads = [load for name in sorted(names) for load in days_loaded_by(lake, name, run_ids, since.date())]
+    broken_off = {run_id for run_id in {load.run_id for load in loads} if _broke_off(instance, run_id, source)}
     newest: dict[date, datetime] = {}
-    for item in loaded:
-        if item.run_id in broken_off:
-            newest[item.day] = max(item.ended_at, newest.get(item.day, item.ended_at))
+    for load in loads:
+        if load.run_id in broken_off:
+            newest[load.day] = max(load.ended_at, newest.get(load.day, load.ended_at))
     return {day for key in models for day in _not_built_since(instance, key, newest)}
 
 
 def _broke_off(instance: dg.DagsterInstance, run_id: str, source: str) -> bool:
-    """Whether Dagster does not know of a run that its steps that load a source came to their end."""
-    steps = instance.get_run_step_stats(run_id)
-    loads = [step for step in steps if step.step_key.startswith(f"raw_{source}")]
-    return not loads or any(step.status != StepEventStatus.SUCCESS for step in loads)
+    """Whether a run ended before Dagster had recorded the success of all its steps that load the source."""
+    steps = [step for step in instance.get_run_step_stats(run_id) if step.step_key.startswith(f"raw_{source}")]
+    return not steps or any(step.status != StepEventStatus.SUCCESS for step in steps)
 
 
 def _not_built_since(instance: dg.DagsterInstance, key: dg.AssetKey, loaded: dict[date, datetime]) -> set[date]:

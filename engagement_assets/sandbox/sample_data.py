@@ -5,20 +5,19 @@ beside this one).
 """
 
 import json
+import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from engagement_assets.sandbox.lingokids_sample import lingokids_files
-from engagement_assets.sandbox.mobile_sample import mobile_files
-from engagement_assets.sandbox.runna_sample import runna_files
 from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper, SampleLedger
+from engagement_assets.sources import SOURCES
 
 # Yields keys below the landing zone with their contents, and counts each record in the ledger.
 SampleFiles = Callable[[SampleParameters, LedgerKeeper], Iterator[tuple[str, bytes]]]
-SAMPLES: tuple[SampleFiles, ...] = (runna_files, lingokids_files, mobile_files)
+SAMPLES: tuple[SampleFiles, ...] = tuple(pkgutil.resolve_name(source.sample) for source in SOURCES if source.sample)
 MARKER_NAME = ".sample-data.json"
 # Raise it whenever the same parameters no longer give the same files.
 SAMPLE_VERSION = 2

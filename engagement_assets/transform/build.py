@@ -22,6 +22,7 @@ from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 from engagement_assets.contracts.check_metadata import FAILING_KEYS
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.lake.columns_of_files import make_files_alike
+from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
@@ -58,7 +59,7 @@ class DbtBuild:
             dagster.Failure: a model or a blocking test failed; the description names each, with its message.
             WarehouseLockedError: another process has the warehouse open.
         """
-        self.lake.finish_commits()
+        finish_commits(self.lake)
         make_files_alike(self.lake)
         results, failures, failed_tests = self._invoke(context, self._selection(context), window)
         row_counts = self._row_counts(results)

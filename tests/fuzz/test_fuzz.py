@@ -22,11 +22,16 @@ from hypothesis import strategies as st
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
-from engagement_assets.extract import lingokids, mobile
+from engagement_assets.extract import mobile
+from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.lines.readers import EventLog, Snapshots
+from engagement_assets.extract.lingokids import LINGOKIDS
+from engagement_assets.extract.reading import Reading
 from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.extract.services.documents import answer_document
+from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
@@ -116,6 +121,14 @@ def quiet(_line: str) -> None:
     """Nobody reads what a reader of broken records is doing."""
 
 
+def reading(landing: Landing, workdir: Path, connection: duckdb.DuckDBPyConnection) -> Reading:
+    return Reading(connection=connection, landing=landing, workdir=workdir, extracted_at=EXTRACTED_AT, progress=quiet)
+
+
+def wanted_days() -> WantedDays:
+    return WantedDays(window=WINDOW, calendar=CALENDAR, index=FileIndex())
+
+
 def test_runna() -> None:
     document = one_of(good_records.activities()).flatmap(changed).flatmap(spelled)
 
@@ -124,10 +137,10 @@ def test_runna() -> None:
     def example(documents: list[bytes]) -> None:
         files = {f"runna/activities/2024-01-02/{number:02}.json": content for number, content in enumerate(documents)}
         with zone(files) as (landing, workdir, connection):
+            window = DayWindow(date(2024, 1, 1), date(2024, 1, 4))
             extraction = runna.extract(
-                connection, landing, DayWindow(date(2024, 1, 1), date(2024, 1, 4)), workdir,
-                calendar=CALENDAR, extracted_at=EXTRACTED_AT, progress=quiet,
-            )  # fmt: skip
+                runna.BatchReading(connection, landing, window, workdir, CALENDAR, EXTRACTED_AT, quiet)
+            )
             judge(connection, extraction, {"raw_runna/activities": len(files)})
 
     go_on(example, "runna")
@@ -145,21 +158,18 @@ def one_line(content: bytes) -> bytes:
 @pytest.mark.parametrize("dataset", ["events", "users", "activities"])
 def test_lingokids(dataset: str) -> None:
     line = one_of(good_records.lines(dataset)).flatmap(changed).flatmap(spelled).map(one_line)
-    extractors = {"users": lingokids.extract_users, "activities": lingokids.extract_activities}
+    readers = {reader.dataset.name: reader for reader in LINGOKIDS.readers}
 
     @FUZZ
     @given(st.lists(st.lists(line, min_size=1, max_size=20), min_size=1, max_size=2))
     def example(contents: list[list[bytes]]) -> None:
         files = {f"lingokids/{dataset}/{number}.jsonl": b"\n".join(lines) for number, lines in enumerate(contents)}
         with zone(files) as (landing, workdir, connection):
-            shared: dict[str, Any] = {"pseudonym_key": None, "extracted_at": EXTRACTED_AT, "progress": quiet}
-            if dataset == "events":
-                extraction = lingokids.extract_events(
-                    connection, landing, WINDOW, workdir,
-                    index=FileIndex(), known_undated_days={}, calendar=CALENDAR, **shared,
-                )  # fmt: skip
-            else:
-                extraction = extractors[dataset](connection, landing, workdir, **shared)
+            match readers[dataset]:
+                case EventLog() as events:
+                    extraction = events.extract(reading(landing, workdir, connection), wanted_days())
+                case Snapshots() as snapshots:
+                    extraction = snapshots.extract(reading(landing, workdir, connection))
             judge(connection, extraction, {f"raw_lingokids/{dataset}": sum(map(records_in, files.values()))})
 
     go_on(example, f"lingokids {dataset}")
@@ -187,10 +197,7 @@ def test_mobile() -> None:
     def example(file: tuple[bytes, bool]) -> None:
         content, is_damaged = file
         with zone({"mobile_events/a.csv": content}) as (landing, workdir, connection):
-            extraction = mobile.extract_events(
-                connection, landing, WINDOW, workdir, index=FileIndex(), extracted_at=EXTRACTED_AT,
-                known_undated_days={}, calendar=CALENDAR, progress=quiet,
-            )  # fmt: skip
+            extraction = mobile.EVENT_FILES.extract(reading(landing, workdir, connection), wanted_days())
             # Without its first line, which is the header; bytes that make another header, or none, are not foreseen.
             judge(connection, extraction, {"raw_mobile/events": None if is_damaged else records_in(content) - 1})
 
@@ -213,11 +220,10 @@ def test_strava() -> None:
         assert records is not None
         coarse = [strava.without_exact_places(record, 2) for record in records]
         with zone({}) as (_, workdir, connection):
-            reading = strava.extract(
-                connection, [Page("page-1", coarse, 1), Page("page-2", [], 1)], PAGES, workdir,
-                published=rows_of([], STRAVA_ACTIVITIES.columns), extracted_at=EXTRACTED_AT, progress=quiet,
-            )  # fmt: skip
-            judge(connection, reading.extraction, {STRAVA_ACTIVITIES.key: len(records)})
+            reading = ServiceReading(connection, PAGES, workdir, EXTRACTED_AT, quiet)
+            pages = [Page("page-1", coarse, 1), Page("page-2", [], 1)]
+            found = strava.extract(reading, pages, rows_of([], STRAVA_ACTIVITIES.columns))
+            judge(connection, found.extraction, {STRAVA_ACTIVITIES.key: len(records)})
 
     go_on(example, "strava")
 
@@ -230,10 +236,8 @@ def test_user_events() -> None:
         assert records is not None
         pages = [(day, Page(f"events-{day}", records if day == PAGES.start else [], 1)) for day in PAGES.days()]
         with zone({}) as (_, workdir, connection):
-            extraction = user_events.extract(
-                connection, pages, PAGES, workdir, identity=identity, device_id_max_length=64, calendar=CALENDAR,
-                extracted_at=EXTRACTED_AT, progress=quiet,
-            )  # fmt: skip
+            reading = ServiceReading(connection, PAGES, workdir, EXTRACTED_AT, quiet)
+            extraction = user_events.extract(reading, pages, user_events.EventRules(identity, 64, CALENDAR))
             judge(connection, extraction, {"raw_user_events/events": len(records)})
 
     go_on(example, "user events")

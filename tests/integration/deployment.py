@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
@@ -45,7 +45,7 @@ class Deployment:
     def run(self, first: date, last: date, selection: str = FILE_AREAS, *, allow_shrink: bool = False) -> RangeRun:
         """Run `selection` for days inclusive, in this process."""
         window = DayWindow(first, last + timedelta(days=1))
-        return run_range(self.settings, window, selection, allow_shrink=allow_shrink)
+        return run_range(self.settings, RangeRequest(window, selection, allow_shrink=allow_shrink))
 
     def start(self, first: date, last: date) -> subprocess.Popen[bytes]:
         """The same as a process of its own, to be killed."""

@@ -16,7 +16,7 @@ import dagster as dg
 import duckdb
 
 from engagement_assets.assets.raw_assets import raw_assets
-from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.commands.sandbox_services import strava_settings, user_events_settings
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import Clock
@@ -98,7 +98,7 @@ class Services:
         """Run the graph for days inclusive, in this process."""
         self._let_time_pass()
         window = DayWindow(first, last + timedelta(days=1))
-        return run_range(self.settings(**changes), window, selection, clock=self.clock)
+        return run_range(self.settings(**changes), RangeRequest(window, selection), clock=self.clock)
 
     def _let_time_pass(self) -> None:
         """No two loads have one time."""

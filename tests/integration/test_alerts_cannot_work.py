@@ -30,7 +30,7 @@ def test_the_run_goes_on_and_the_check_of_the_alerts_fails(tmp_path: Path, capsy
     (check,) = run.checks
     assert (run.success, check.passed) == (True, False)
     assert (check.description or "").startswith(reported)
-    assert f"nobody is told of what fails: {reported}" in capsys.readouterr().err
+    assert f"alerts cannot be sent: {reported}" in capsys.readouterr().err
 
 
 def test_a_mistake_in_a_url_is_reported_and_the_other_places_get_their_alerts(
@@ -44,7 +44,7 @@ def test_a_mistake_in_a_url_is_reported_and_the_other_places_get_their_alerts(
     assert (run.success, check.passed) == (True, False)
     assert (check.description or "").startswith(reported)
     output = capsys.readouterr()
-    assert output.err.splitlines() == [f"alerts do not go everywhere: {reported}which signs its messages, is not set"]
+    assert output.err.splitlines() == [f"some alerts cannot be sent: {reported}which signs its messages, is not set"]
     assert "ALERT  ERROR opened: audit/alerts alerts_are_delivered" in output.out
     assert SECRET not in output.out
     assert "alerts_are_delivered" in (here.settings.dagster_home / "alerts" / "alerts.jsonl").read_text(
@@ -67,7 +67,7 @@ def test_a_file_where_a_folder_belongs_or_the_other_way_round_ends_no_run(
     assert run.success
     first, again = capsys.readouterr().err.splitlines()
     assert first == again
-    assert first.startswith(f"nobody is told of what fails: {here.settings.dagster_home / 'alerts'}")
+    assert first.startswith(f"alerts cannot be sent: {here.settings.dagster_home / 'alerts'}")
     assert "cannot be used" in first
 
 
@@ -85,6 +85,6 @@ def test_whatever_the_alerts_raise_a_run_starts_and_ends_well(
     reported = f"the state of the alerts cannot be read: LookupError in {Path(__file__).name}, line "
     assert (check.description or "").startswith(reported)
     output = capsys.readouterr()
-    reported = f"nobody is told of what fails: LookupError in {Path(__file__).name}, line "
+    reported = f"alerts cannot be sent: LookupError in {Path(__file__).name}, line "
     assert [line[: len(reported)] for line in output.err.splitlines()] == [reported, reported]
     assert SECRET not in output.out + output.err

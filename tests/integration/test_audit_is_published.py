@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.deployment import Deployment
@@ -33,7 +33,7 @@ def _shown(deployment: Deployment) -> tuple[set[object], set[tuple[object, ...]]
 
 def _release(deployment: Deployment, selection: str) -> RangeRun:
     window = DayWindow(LAST, date(2024, 1, 3))
-    return run_range(deployment.settings, window, selection, release_reason="meant to go")
+    return run_range(deployment.settings, RangeRequest(window, selection, release_reason="meant to go"))
 
 
 @pytest.mark.parametrize("selection", ["+group:training", RAW_ALONE])

@@ -14,11 +14,11 @@ import dagster as dg
 import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from engagement_assets.extract.strava.extraction.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from pydantic import SecretStr
 
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.extract.pseudonyms import pseudonym
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.settings import Settings
 from engagement_assets.transform.project import manifest as dbt_manifest
 from tests.integration.warehouse_builder import WarehouseBuilder

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.definitions import build_defs
 from tests.integration.mobile_door import RAW, MobileDoor
 from tests.lake_loads import records, window
@@ -218,7 +218,8 @@ def test_a_release_from_the_shell_is_a_run_over_a_range(door: MobileDoor) -> Non
     for day in (DAY_1, DAY_2):
         door.write(day, good=200, bad=20)
     door.run(DAY_1, DAY_2)
-    run = run_range(door.settings, window(DAY_1, DAY_2), 'key:"raw_mobile/events"', release_reason="known")
+    request = RangeRequest(window(DAY_1, DAY_2), 'key:"raw_mobile/events"', release_reason="known")
+    run = run_range(door.settings, request)
     assert run.failures == ()
     assert door.published() == {DAY_1: 200, DAY_2: 200}
     assert {check.check_name for check in run.checks if check.asset_key == RAW} == CHECKS

@@ -101,7 +101,7 @@ def test_a_sixth_source_touches_three_files_and_adds_eight_and_four_hundred_line
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with both examples laid in place."""
     copy = tmp_path_factory.mktemp("extended") / "project"
-    left_out = shutil.ignore_patterns(".git", ".venv", "data", "target", "__pycache__", ".*_cache", "tests")
+    left_out = shutil.ignore_patterns(".git", ".venv", "data", "target", "__pycache__", ".*_cache")
     shutil.copytree(PROJECT_ROOT, copy, ignore=left_out)
     for example in ("new_mart", "sixth_source"):
         for path, text in _files_of(example).items():
@@ -138,15 +138,7 @@ def published(extended: Path, definitions: dict[str, Any]) -> Path:
     """The published copy after a run over the sample's days."""
     assert definitions
     first, last = DAYS
-    selection = "+group:wellness or +group:learning or group:engagement or group:published or engagement_report"
-    _run(
-        extended,
-        "-m",
-        "engagement_assets.commands.backfill",
-        f"--from={first}",
-        f"--to={last}",
-        f"--select={selection}",
-    )
+    _run(extended, "-m", "engagement_assets.commands.backfill", f"--from={first}", f"--to={last}")
     return extended / "data" / "published.duckdb"
 
 

@@ -16,6 +16,7 @@ import pytest
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.columns_of_files import make_files_alike
+from engagement_assets.lake.commit import exclusive, finish_commits
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -100,7 +101,7 @@ def test_a_load_that_is_killed_before_any_of_its_steps_is_published_whole_or_not
             assert _snapshot(folder) == states["new"]
             break
         shutil.copytree(folder, tmp_path / "read")
-        Lake(str(tmp_path / "read")).finish_commits()
+        finish_commits(Lake(str(tmp_path / "read")))
         seen = _snapshot(tmp_path / "read")
         assert seen in states.values(), f"a mixture after a kill before step {step}"
         outcomes.append("new" if seen == states["new"] else "old")
@@ -137,7 +138,7 @@ def test_a_release_that_is_killed_before_any_of_its_steps_is_made_whole_or_not_a
         shutil.copytree(before, folder)
         if not killed_before_step(step, _release, folder):
             break
-        Lake(str(folder)).finish_commits()
+        finish_commits(Lake(str(folder)))
         seen = _snapshot(folder)
         assert seen in (old, new), f"a mixture after a kill before step {step}"
         outcomes.append(seen == new)
@@ -186,9 +187,9 @@ def test_loads_that_are_killed_at_any_moment_leave_days_of_one_load(tmp_path: Pa
         folder = Path(lake.uri)
         assert killed_at_random(draw, load_s, _load_again_and_again, folder, first, after_rounds=number % 3)
         if number % 2:
-            lake.finish_commits()
+            finish_commits(lake)
         else:
-            with lake.exclusive("source"):
+            with exclusive(lake, "source"):
                 pass
             assert _litter(Path(lake.uri)) == []
         earlier, loads = loads, _generations(lake)

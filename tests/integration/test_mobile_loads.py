@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 
 from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow
-from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.mobile import COLUMNS, MOBILE_EVENTS, extract_events
+from engagement_assets.extract.mobile import EVENT, EVENT_FILES, MOBILE_EVENTS
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -21,12 +22,13 @@ from engagement_assets.sandbox.sample_draws import SampleParameters
 from engagement_assets.sandbox.sample_ledger import LedgerKeeper, SampleLedger
 from tests.integration.deployment import Deployment
 from tests.lake_loads import load_time, published, quarantined
+from tests.unit.extract.lingokids_loads import reading
 
 pytestmark = pytest.mark.integration
 
 FIRST, DAYS = date(2024, 1, 27), 8  # over the end of a month and of a week
 WHOLE = DayWindow(FIRST, FIRST + timedelta(days=DAYS))
-VALUES = ("event_id", *(column.column for column in COLUMNS))
+VALUES = ("event_id", *(column.column for column in EVENT.columns))
 
 
 class _Loader:
@@ -43,16 +45,14 @@ class _Loader:
         self._number += 1
         index = FileIndex.load(self._index)
         with open_load(self.lake, "mobile_events", run_id="run", started_at=load_time(self._number)) as load:
-            extraction = extract_events(
-                load.connection,
-                Landing(str(self.landing)),
-                window,
-                load.workdir,
-                index=index,
-                extracted_at=load.started_at,
-                known_undated_days=quarantined_days(load, MOBILE_EVENTS, ALL_DAYS),
+            days = WantedDays(
+                window=window,
                 calendar=ALL_DAYS,
-                progress=lambda _: None,
+                index=index,
+                known_undated_days=quarantined_days(load, MOBILE_EVENTS, ALL_DAYS),
+            )
+            extraction = EVENT_FILES.extract(
+                replace(reading(load.connection, self.landing, load.workdir), extracted_at=load.started_at), days
             )
             load.stage(extraction, window)
             counts = load.counts()
@@ -147,7 +147,7 @@ def test_the_same_files_again_add_nothing(tmp_path: Path) -> None:
 def test_an_appended_file_adds_what_is_new(tmp_path: Path) -> None:
     loader = _Loader(tmp_path)
     path = loader.landing / "mobile_events/a.csv"
-    header = ";".join(column.name for column in COLUMNS)
+    header = ";".join(column.name for column in EVENT.columns)
     row = f"u1;Sur;3.1.0;d1;iOS;Ride Started - Successful;;{FIRST} 10:00:00\n"
     path.write_text(f"{header}\n{row}", encoding="utf-8")
     loader.load()

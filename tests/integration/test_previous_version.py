@@ -16,7 +16,7 @@ import pytest
 
 from engagement_assets.alerts.alerting import alerts_folder
 from engagement_assets.alerts.store import STORE_FILE, alert_store
-from engagement_assets.commands.range_run import RangeRun, run_range
+from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.instance.event_log import BatchingEventLogStorage
 from engagement_assets.instance.run_launcher import SupervisedRunLauncher
@@ -59,7 +59,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def _run(deployment: Deployment, first: date, last: date, selection: str = ALL_TABLES, reason: str = "") -> RangeRun:
     window = DayWindow(first, last + timedelta(days=1))
-    return run_range(deployment.settings, window, selection, release_reason=reason)
+    return run_range(deployment.settings, RangeRequest(window, selection, release_reason=reason))
 
 
 def _held(deployment: Deployment) -> list[date]:

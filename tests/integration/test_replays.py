@@ -13,14 +13,13 @@ import dagster as dg
 import pytest
 
 from engagement_assets.assets.raw_assets import raw_assets
-from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
-from engagement_assets.extract import mobile
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines import json_records
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS, LINGOKIDS_USERS
-from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
+from engagement_assets.extract.mobile import EVENT, MOBILE, MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import steps as runna_steps
 from engagement_assets.extract.runna.activity_files import read_activity
@@ -29,6 +28,7 @@ from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.activity import ACTIVITY
+from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.lake.retention import prune_raw_days
@@ -134,7 +134,7 @@ def test_after_a_fix_the_tables_are_those_of_a_clean_load(
     shutil.copytree(landing, kept)
     shutil.rmtree(landing / "lingokids" / "events")
 
-    replayed = run_range(mended.settings, window(DAY_1, DAY_3), "+group:learning", replay=Choice())
+    replayed = run_range(mended.settings, RangeRequest(window(DAY_1, DAY_3), "+group:learning", replay=Choice()))
 
     assert replayed.failures == ()
     clean = Deployment(tmp_path / "clean", landing=kept)
@@ -162,9 +162,9 @@ def _mobile_landing(landing: Path) -> None:
 
 def _let_events_be_unnamed(patch: pytest.MonkeyPatch) -> None:
     columns = tuple(
-        replace(column, required=False) if column.name == "event_name" else column for column in mobile.COLUMNS
+        replace(column, required=False) if column.name == "event_name" else column for column in EVENT.columns
     )
-    patch.setattr(mobile, "COLUMNS", columns)
+    patch.setitem(vars(EVENT), "columns", columns)
 
 
 def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
@@ -236,7 +236,7 @@ def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Pa
             patch.setattr(Lake, step, killed)
             assert not loads.run(replay=True).success
         assert loads.content() == before
-        loads.lake.finish_commits()
+        finish_commits(loads.lake)
         assert (loads.content() != before) is is_visible
     assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
     assert len(loads.trace("position")) == 4
@@ -268,7 +268,9 @@ def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, lan
     holding = RawLoads(tmp_path, landing, MOBILE, check_severities="rejected_share=halt")
     assert not holding.run(DAY_1, DAY_1).success
     (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
-    assert "2024-01-01 of mobile_events is held, and its quarantine with it; release or mend it first" in failure
+    assert (
+        "2024-01-01 of mobile_events is held, and its quarantine with it: release it or load it again first" in failure
+    )
 
 
 def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Path) -> None:

@@ -38,7 +38,7 @@ def extracted(landing: Path, workdir: Path, processes: int) -> list[list[tuple[A
     workdir.mkdir()
     lines: list[str] = []
     with duckdb.connect() as connection:
-        extraction = runna.extract(
+        reading = runna.BatchReading(
             connection,
             Landing(str(landing)),
             DayWindow(DAY, date(2024, 1, 6)),
@@ -48,6 +48,7 @@ def extracted(landing: Path, workdir: Path, processes: int) -> list[list[tuple[A
             processes=processes,
             progress=lines.append,
         )
+        extraction = runna.extract(reading)
         assert lines == [f"raw_runna/activities {DAY}: {FILES} of {FILES} files"]
         assert len(list(workdir.glob("laps-*.parquet"))) == processes
         queries = [*extraction.accepted.values(), extraction.rejected, extraction.counts]

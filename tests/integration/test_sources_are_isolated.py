@@ -1,7 +1,7 @@
 """Sources that are down, held or failing: the tables of all others are those of a run that nothing disturbed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -10,7 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from engagement_assets.commands.range_run import RangeRun
-from engagement_assets.extract import lingokids, mobile
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import Extraction
+from engagement_assets.extract.landing.event_files import WantedDays
+from engagement_assets.extract.lines.readers import EventLog
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.mobile import MOBILE_EVENTS
+from engagement_assets.extract.reading import Reading
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.deployment import TIMES_OF_LOADING
 from tests.integration.services import FIRST_DAY, Services, services
@@ -86,14 +92,21 @@ def undisturbed(scene: Scene) -> dict[str, Tables]:
     return tables
 
 
-def _fail(*_: Any, **__: Any) -> None:
-    raise RuntimeError("the disk says no")
+def _failing_on(dataset: Dataset) -> Callable[[EventLog, Reading, WantedDays], Extraction]:
+    extract = EventLog.extract
+
+    def extract_or_fail(files: EventLog, reading: Reading, days: WantedDays) -> Extraction:
+        if files.dataset is dataset:
+            raise RuntimeError("the disk says no")
+        return extract(files, reading, days)
+
+    return extract_or_fail
 
 
 def test_the_others_go_on_when_runna_is_held_strava_is_down_and_mobile_fails(
     scene: Scene, undisturbed: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mobile, "extract_events", _fail)
+    monkeypatch.setattr(EventLog, "extract", _failing_on(MOBILE_EVENTS))
     scene.running.apis.strava.faults.next("unavailable", times=REQUESTS_OF_A_FAILING_RUN)
     batch = scene.running.folder / "landing/runna/activities/2024-01-02"
     aside = batch.rename(scene.running.folder / "pruned")
@@ -111,7 +124,7 @@ def test_the_others_go_on_when_runna_is_held_strava_is_down_and_mobile_fails(
 def test_the_others_go_on_when_lingokids_fails_and_user_events_refuses(
     scene: Scene, undisturbed: dict[str, Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lingokids, "extract_events", _fail)
+    monkeypatch.setattr(EventLog, "extract", _failing_on(LINGOKIDS_EVENTS))
     run = scene.run("lingokids_user_events", user_events_api_token=SecretStr("revoked"))
     assert _failed_steps(run) == {"raw_lingokids_events", "raw_user_events"}
     tables = scene.tables("lingokids_user_events")

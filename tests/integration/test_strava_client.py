@@ -204,7 +204,7 @@ def test_a_file_that_is_no_token_file_is_left_alone(good_day: Services) -> None:
     path = good_day.folder / "strava_token.json"
     path.write_text("something else")
     path.chmod(0o600)
-    with pytest.raises(ApiRefusedError, match="is no token file of this project"):
+    with pytest.raises(ApiRefusedError, match="is not a token file of this project"):
         read_ids(good_day)
     assert path.read_text() == "something else"
 

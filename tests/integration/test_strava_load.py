@@ -13,6 +13,7 @@ import pytest
 from engagement_assets.checks.standard import reconciles
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import ApiLimitReachedError, ApiRefusedError, ApiUnavailableError
+from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
@@ -34,17 +35,17 @@ def running(tmp_path: Path) -> Iterator[Services]:
         yield found
 
 
-def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaReading:
+def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaOutcome:
     with (
         running.strava() as api,
         open_load(lake, "strava", run_id=run, started_at=api.http.clock.now()) as at_work,
     ):
         pages = PageStore(lake.pages_folder("strava"), run)
         reading = strava.extract(
-            at_work.connection, strava.read_pages(api, pages, WINDOW, 2), WINDOW, at_work.workdir,
-            published=published_rows(at_work, STRAVA_ACTIVITIES, WINDOW), extracted_at=at_work.started_at,
-            progress=running.lines.append,
-        )  # fmt: skip
+            ServiceReading(at_work.connection, WINDOW, at_work.workdir, at_work.started_at, running.lines.append),
+            strava.read_pages(api, pages, WINDOW, 2),
+            published_rows(at_work, STRAVA_ACTIVITIES, WINDOW),
+        )
         at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
             counts = [day for day in at_work.counts() if day.dataset == dataset.key]

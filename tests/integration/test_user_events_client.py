@@ -123,14 +123,14 @@ def test_a_wrong_token_fails_at_once(good_day: Services) -> None:
     with pytest.raises(ApiRefusedError) as refused:
         read(good_day, user_events_api_token=SecretStr("a wrong one"))
     assert str(refused.value) == (
-        "the user-events service refuses the token (status 401); set USER_EVENTS_API_TOKEN anew"
+        "the user-events service refuses the token (status 401); set a new USER_EVENTS_API_TOKEN"
     )
     assert (statuses(good_day), good_day.sleeps) == ([401], [])
 
 
 @pytest.mark.parametrize("token", ["a-secret\n", "a-secret\x00", "sécret"])
 def test_a_token_that_no_header_holds_is_not_shown(good_day: Services, token: str) -> None:
-    with pytest.raises(ApiRefusedError, match="the token cannot stand in a header") as refused:
+    with pytest.raises(ApiRefusedError, match="the token cannot be sent in a header") as refused:
         read(good_day, user_events_api_token=SecretStr(token))
     assert "cret" not in "".join([str(refused.value), *good_day.lines])
     assert good_day.sleeps == []
@@ -157,7 +157,7 @@ def test_a_422_says_what_the_service_says(good_day: Services) -> None:
 def test_a_url_that_is_none_fails_at_once(good_day: Services, url: str) -> None:
     with good_day.user_events() as api:
         api.url = url
-        with pytest.raises(ApiRefusedError, match="is no URL"):
+        with pytest.raises(ApiRefusedError, match="is not a URL"):
             api.events(DAY)
     assert good_day.sleeps == []
 
@@ -217,7 +217,7 @@ def test_a_service_that_never_stops_refusing_is_given_up(good_day: Services, tol
     ):
         api.events(DAY)
     assert str(failed.value) == (
-        "the user-events service answers /events with status 429, also after 10 waits; run this again later"
+        "the user-events service answers /events with status 429, even after 10 waits; run this again later"
     )
     assert api.http.requests_made == 10
 

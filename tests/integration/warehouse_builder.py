@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.resources.types import NodeType
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
@@ -140,7 +141,9 @@ class WarehouseBuilder:
         if result.exception:
             raise result.exception
         assert isinstance(result.result, RunExecutionResult)
-        assert len(result.result.results) > 1, f"{select} selects nothing"
+        assert any(node.node.resource_type != NodeType.Operation for node in result.result.results), (
+            f"{select} selects nothing"
+        )
         return result.result.results
 
     def query(self, sql: str) -> list[tuple[object, ...]]:

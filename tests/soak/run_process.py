@@ -19,7 +19,7 @@ from functools import wraps
 from multiprocessing.connection import Connection
 from typing import Any
 
-from engagement_assets.commands.range_run import run_range
+from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.load import Load
@@ -108,7 +108,7 @@ def _run(order: RunOrder, output: Connection) -> None:
     offset = time.localtime().tm_gmtoff
     with _full_lake_disk() if order.lake_disk_is_full else _nothing_special():
         window = DayWindow(order.first, order.last + timedelta(days=1))
-        run = run_range(order.settings, window, order.selection, clock=_clock_from(order.now))
+        run = run_range(order.settings, RangeRequest(window, order.selection), clock=_clock_from(order.now))
     if order.clock_changes:
         time.sleep(max(0.0, changes_by - time.monotonic()))  # a run is longer than that
     outcome = {"failures": run.failures, "clock_jumped_s": time.localtime().tm_gmtoff - offset}

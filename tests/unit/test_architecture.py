@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
 from engagement_assets.settings import PROJECT_ROOT
-from engagement_assets.sources import CROSS_SOURCE_AREA
-from engagement_assets.transform.project import manifest
+from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
+from engagement_assets.transform.project import DBT_PROJECT_DIR, manifest
 
 PACKAGE = PROJECT_ROOT / "engagement_assets"
 LAYERS = ("staging", "intermediate", "marts", "audit")
@@ -46,10 +47,10 @@ def _imported_modules(path: Path) -> set[str]:
 # From the ground up. A room imports from itself and from the floors below it, and from no other room of its floor.
 FLOORS = (
     {"contracts"},
-    {"day_ranges", "shown_text"},
+    {"day_ranges", "retry_after", "shown_text"},
     {"extract"},
-    {"sources", "sandbox"},
-    {"per_source", "lake"},
+    {"sources"},
+    {"per_source", "lake", "sandbox"},
     {"settings"},
     {"partitions", "resources", "transform"},
     {"checks", "instance", "alerts"},
@@ -128,6 +129,15 @@ def test_layers_read_only_from_layers_before_them(dbt_manifest: dict[str, Any], 
                 if parent_layer not in ALLOWED_PARENTS[layer] and not crosses:
                     breaches.append(f"{model['name']} reads {name}")
     assert breaches == []
+
+
+def test_every_engaged_source_has_its_dataset_and_its_fact(models: list[dict[str, Any]]) -> None:
+    project = yaml.safe_load((DBT_PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8"))
+    marts = {node["name"]: node["fqn"][2] for node in models if node["fqn"][1] == "marts"}
+    engaged = project["vars"]["engaged_sources"]
+    assert {name: (entry["dataset"], marts[entry["fact"]]) for name, entry in engaged.items()} == {
+        source.name: (source.datasets[0].name, source.area) for source in SOURCES
+    }
 
 
 def test_every_model_and_column_is_described_and_states_its_grain(

@@ -14,8 +14,7 @@ from markdown_it import MarkdownIt
 
 from engagement_assets.alerts.incidents import EVERYTHING
 from engagement_assets.alerts.run_results import outcome_of
-from engagement_assets.assets.raw_load import LoadConfig
-from engagement_assets.assets.raw_source import RawRun
+from engagement_assets.assets.raw_source import LoadConfig, RawRun
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import has_not_shrunk, schema_drift
 from engagement_assets.commands.range_run import RangeRun, progress_logger
@@ -116,7 +115,7 @@ def test_in_what_alerts_read_of_a_check() -> None:
 def test_in_the_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[str] = []
     context = SimpleNamespace(log=SimpleNamespace(info=told.append))
-    RawRun(cast(Any, context), LoadConfig(), Settings(_env_file=None), "toy").progress(f"reading {HOSTILE}")
+    RawRun(cast(Any, context), LoadConfig(), Settings(_env_file=None), cast(Any, None)).progress(f"reading {HOSTILE}")
     assert told == [f"reading {VISIBLE}` next"]
     logger = progress_logger.logger_fn(cast(Any, None))
     logger.log(logging.INFO, f"first\n  {HOSTILE}")

@@ -1,6 +1,6 @@
 {#-
-  Accounting identity between a table and the parts that it sums up: per period, the table's measures add up to what
-  the parts give. `measures` maps a column of the table to the same sum as an expression over the parts.
+  A table agrees with the parts that it sums up: in each period, its measures add up to the sums over the parts.
+  `measures` maps a column of the table to the same sum as an expression over the parts.
 -#}
 {% test adds_up_to(model, parts, period, period_of_part, measures) %}
 

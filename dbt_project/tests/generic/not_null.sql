@@ -1,4 +1,4 @@
-{#- dbt's own test gives back the column, which is NULL; this one gives the rows, which can be looked up. -#}
+{#- dbt's own test returns the column, which is NULL; this one returns the rows, so that they can be looked up. -#}
 {% test not_null(model, column_name) %}
 
 select * from {{ model }}

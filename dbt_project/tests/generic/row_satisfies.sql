@@ -1,4 +1,4 @@
-{#- Every row satisfies `expression`; a row for which it is NULL does not. -#}
+{#- Every row satisfies `expression`. A row for which it is NULL fails. -#}
 {% test row_satisfies(model, expression) %}
 
 select * from {{ model }}

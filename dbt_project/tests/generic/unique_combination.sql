@@ -1,6 +1,6 @@
-{#- No two rows agree in all of `columns`, NULLs being equal. Tables that have grown too long to be grouped every day
-    name what to judge: with `day_column` the days of the run's window, if the run has one; with `changed_in` and
-    `changed_key` the keys that the newest change in that log is about. -#}
+{#- No two rows have the same values in all of `columns`; NULLs are equal. A table that is too long to group every day
+    limits the test: with `day_column` to the days of the run's window, if the run has one; with `changed_in` and
+    `changed_key` to the keys of the newest change in that log. -#}
 {% test unique_combination(model, columns, day_column=none, changed_in=none, changed_key=[]) %}
 
 select

@@ -1,22 +1,60 @@
-"""Files of an event log: which of them a window needs, and the days of lines that say none.
+"""Files of an event log: which of them a window needs, and the days of lines that name none.
 
-Belongs here: what is the same for all event logs that land as files. Not here: what a line holds
-(each source's module), how what was found is remembered (`landing/index.py`).
+Belongs here: what is the same for all event logs that land as files. Not here: how lines are read (`extract/lines/`),
+how what was found is remembered (`index.py`).
 """
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from engagement_assets.contracts.extraction import Calendar, DayWindow, UnreadPath
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
 from engagement_assets.extract.landing.index import FileIndex
 
-# A window in which nothing happens: what is read for it are lines without a day.
+# A window in which nothing happens: of dated lines it reads only those without a day.
 NO_DAYS = DayWindow(date(1, 1, 1), date(1, 1, 2))
 
 _DATE_IN_PATH = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedDays:
+    """The days that a load reads of files that may hold any day, and what is known of these files.
+
+    Records of days outside of the `calendar` are quarantined. What is found out about files is added to the `index`.
+    `known_undated_days` maps a file's key to the days of the calendar on which the quarantine holds lines of it.
+    """
+
+    window: DayWindow
+    calendar: Calendar
+    index: FileIndex
+    known_undated_days: Mapping[str, Collection[date]] = field(default_factory=dict)
+
+    def files_to_read(self, files: Sequence[LandingFile]) -> list[LandingFile]:
+        """Those of `files` that may hold a record that counts on a day of the window."""
+        days = self.window.days()
+
+        def may_hold_a_day(file: LandingFile) -> bool:
+            known = self.index.of(file)
+            if known is None or not (known.days_in(self.calendar) | self._undated_days(file)).isdisjoint(days):
+                return True
+            return known.needs_a_home(self.calendar) and self.home_of(file) in days
+
+        return [file for file in files if may_hold_a_day(file)]
+
+    def home_of(self, file: LandingFile) -> date:
+        """The day on which lines of the file count that name no day of the calendar.
+
+        It is the date in the file's path, else the earliest day in the file, else the day that is known of the file,
+        else the window's first day: always a day of the calendar, so that a run can load it.
+        """
+        home = home_in_file(file, self.index, self.calendar)
+        return home or min(self._undated_days(file), default=self.window.start)
+
+    def _undated_days(self, file: LandingFile) -> set[date]:
+        return set(self.known_undated_days.get(file.key, ()))
 
 
 def date_in_path(key: str) -> date | None:
@@ -47,53 +85,6 @@ def list_landing_files(
     return readable, refused, unread
 
 
-def files_of_days(
-    files: Sequence[LandingFile],
-    index: FileIndex,
-    window: DayWindow,
-    known_undated_days: Mapping[str, Collection[date]],
-    calendar: Calendar,
-) -> list[LandingFile]:
-    """Those of `files` that may hold a record that counts on a day of the window.
-
-    `known_undated_days`: file key → the days of the calendar on which the quarantine knows its lines.
-    """
-    days = window.days()
-
-    def may_hold_a_day(file: LandingFile) -> bool:
-        known = index.of(file)
-        if known is None or not (known.days_in(calendar) | set(known_undated_days.get(file.key, ()))).isdisjoint(days):
-            return True
-        return known.needs_a_home(calendar) and _home(file, index, window, known_undated_days, calendar) in days
-
-    return [file for file in files if may_hold_a_day(file)]
-
-
-def homes_of(
-    files: Sequence[LandingFile],
-    index: FileIndex,
-    window: DayWindow,
-    known_undated_days: Mapping[str, Collection[date]],
-    calendar: Calendar,
-) -> list[date]:
-    """Per file the day on which its lines without a day of the calendar count.
-
-    It is the date in the file's path, else the earliest day in the file, else the day that is known of the file, else
-    the window's first day: always one of the calendar, so that a run can load it.
-    """
-    return [_home(file, index, window, known_undated_days, calendar) for file in files]
-
-
-def _home(
-    file: LandingFile,
-    index: FileIndex,
-    window: DayWindow,
-    known_undated_days: Mapping[str, Collection[date]],
-    calendar: Calendar,
-) -> date:
-    return home_in_file(file, index, calendar) or min(known_undated_days.get(file.key, ()), default=window.start)
-
-
 def home_in_file(file: LandingFile, index: FileIndex, calendar: Calendar) -> date | None:
     """The day of the calendar that the file or its name gives to lines without one; None where neither does."""
     in_path = date_in_path(file.key)
@@ -105,14 +96,14 @@ def home_in_file(file: LandingFile, index: FileIndex, calendar: Calendar) -> dat
 
 def learn_days(
     files: Sequence[LandingFile],
-    days_of_files: Callable[[Collection[int]], Mapping[int, set[date | None]]],
+    days_of_files: Callable[[Collection[str]], Mapping[str, set[date | None]]],
     index: FileIndex,
 ) -> None:
     """Enter into the index what the files hold that it does not know yet.
 
-    `days_of_files` gives the days that the lines of some files name, by their places in `files`; None for lines that
-    name none.
+    `days_of_files` gives the days that the lines of some files name, by the keys of the files; None stands for lines
+    that name none.
     """
-    new = {place: file for place, file in enumerate(files) if index.of(file) is None}
-    for place, found in days_of_files(new).items():
-        index.record(new[place], {day for day in found if day is not None}, has_undated=None in found)
+    new = {file.key: file for file in files if index.of(file) is None}
+    for key, found in days_of_files(new).items():
+        index.record(new[key], {day for day in found if day is not None}, has_undated=None in found)

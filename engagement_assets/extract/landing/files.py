@@ -1,7 +1,7 @@
 """The landing zone: which files lie where, and nothing outside of it.
 
 Belongs here: listing landing files safely and bringing them within reach of a local reader. Not here: what is in them
-(one module per source beside this one).
+(the source's own module).
 """
 
 import os
@@ -20,11 +20,11 @@ from fsspec.implementations.local import LocalFileSystem
 class LandingFile:
     """One file of the landing zone.
 
-    `key` is its path below the zone, parted by `/`; `size` is in bytes; `version` changes when the content does (the
+    `key` is its path below the zone, separated by `/`; `size` is in bytes; `version` changes when the content does (the
     times of modification, which may be copied, and of arrival, or what the object store says instead). `refused` says
     why the file must not be opened, if so.
-    `arrived_at` (UTC) is when it came to lie there as it is: a file that is moved or copied may keep an older time of
-    modification. None where the object store does not say.
+    `arrived_at` (UTC) is when it arrived there as it is: a file that is moved or copied may keep an older time of
+    modification. None if the object store does not say.
     """
 
     key: str
@@ -38,8 +38,8 @@ class Landing:
     """The landing zone at a local folder or any URL that fsspec knows (`s3://bucket/prefix`)."""
 
     def __init__(self, uri: str) -> None:
-        """Know where the zone is; nothing is listed yet."""
-        # A process may live long, and must see files that have landed since it looked last.
+        """Note where the zone is; this lists nothing yet."""
+        # A process may live long, and must see files that have landed since its last look.
         filesystem, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
         self._filesystem: fsspec.AbstractFileSystem = filesystem
         self._root: str = root.rstrip("/")
@@ -53,10 +53,9 @@ class Landing:
     def files(self, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
         """Files below the folder `prefix` whose names end with one of `suffixes`, in order of their keys.
 
-        Names that begin with `.` or `_` are somebody's work in progress and are left out; so is a folder of that kind.
-        A link that leads out of the landing zone or nowhere, a linked folder, a pipe and a key with `..` come back with
-        `refused` set, whatever their names end with.
-        A folder that does not exist holds no files.
+        Names of files and folders that begin with `.` or `_` are work in progress and are left out. A link that leads
+        out of the landing zone or nowhere, a linked folder, a pipe and a key with `..` come back with `refused` set,
+        whatever their names end with. A folder that does not exist holds no files.
 
         Raises:
             NotADirectoryError: the landing zone itself is not there.
@@ -64,15 +63,15 @@ class Landing:
         if not self._filesystem.isdir(self._root):
             raise NotADirectoryError(
                 f"the landing zone {self.uri!r} is not a folder that can be listed; set LANDING_URI to the folder "
-                "that holds runna/, mobile_events/ and lingokids/"
+                "that holds those of the sources, such as runna/"
             )
         found = self._local_files(prefix) if self.is_local else self._remote_files(prefix)
         return sorted(file for file in found if file.refused or file.key.endswith(suffixes))
 
     def names_in(self, folder: str) -> list[str]:
-        """Names of what lies right in a folder ("" is the zone itself), sorted; somebody's work in progress left out.
+        """Names of what lies directly in a folder ("" is the zone itself), sorted, without work in progress.
 
-        An empty list when the folder does not exist.
+        An empty list if the folder does not exist.
         """
         place = f"{self._root}/{folder}".rstrip("/")
         if not self._filesystem.isdir(place):
@@ -82,7 +81,7 @@ class Landing:
         return sorted(name for name in names if not name.startswith((".", "_")))
 
     def batch_names(self, prefix: str) -> list[str]:
-        """Names of the folders and links right below `prefix`, sorted; none when `prefix` does not exist."""
+        """Names of the folders and links directly below `prefix`, sorted; none if `prefix` does not exist."""
         folder = f"{self._root}/{prefix}"
         if not self._filesystem.isdir(folder):
             return []
@@ -91,7 +90,7 @@ class Landing:
         return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
 
     def local_path(self, file: LandingFile, workdir: Path) -> Path:
-        """Where a local reader finds the file: in place, or fetched into `workdir` from a remote zone."""
+        """Where a local reader finds the file: in place, or in `workdir` if it must be fetched from a remote zone."""
         if self.is_local:
             return Path(self._root) / file.key
         target = workdir / "fetched" / file.key
@@ -124,7 +123,7 @@ class Landing:
                         yield file
 
     def _local_file(self, entry: os.DirEntry[str], root: Path) -> LandingFile | None:
-        """The file of a folder's entry; None when it has gone since the folder was listed."""
+        """The file of a folder's entry; None if it has gone since the folder was listed."""
         refused = None
         if entry.is_symlink():
             refused = _why_link_is_refused(Path(entry.path), root)
@@ -165,7 +164,7 @@ def _folders_from(root: Path, prefix: str) -> Iterator[Path]:
 
 
 def _why_link_is_refused(link: Path, root: Path) -> str | None:
-    target = Path(os.path.realpath(link))  # unlike `resolve`, it does not stumble over a link to itself
+    target = Path(os.path.realpath(link))  # `resolve` fails for a link to itself
     if not target.exists():
         return "the link points nowhere"
     if not target.is_relative_to(root):

@@ -1,9 +1,9 @@
 """Which days the files of the landing zone hold, so that a day's run opens only what it needs.
 
-Belongs here: remembering what was found in a file, and whether the file is still that file. Not
-here: finding it (the source's own module), where the index lies (the lake's business).
+Belongs here: remembering what was found in a file, and whether the file is still that file. Not here: finding it
+(`extract/lines/`), where the index lies (the lake).
 
-The index is no record of anything: when it is lost or damaged, files are read again and it is whole.
+Nothing depends on the index: if it is lost or damaged, files are read again and it is complete again.
 """
 
 import json
@@ -26,8 +26,8 @@ _FORMAT = 2
 class FileDays:
     """What is known of one version of a file.
 
-    `days` are all days that its records name, also such as no load is for. `has_undated` says that there are records
-    which name none. `earlier_days` are those that only earlier versions of the file have named.
+    `days` are all days that its records name, also those that no load is for. `has_undated` says that there are records
+    that name none. `earlier_days` are those that only earlier versions of the file have named.
     """
 
     size: int
@@ -53,7 +53,7 @@ class FileIndex:
 
     @classmethod
     def load(cls, uri: str) -> "FileIndex":
-        """Read an index that `save` has written; empty when there is none that can be read."""
+        """Read an index that `save` has written; an empty one if there is none that can be read."""
         filesystem, path = fsspec.core.url_to_fs(uri)
         try:
             with filesystem.open(path, "rt", encoding="utf-8") as stream:
@@ -94,11 +94,11 @@ class FileIndex:
         filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         # An object store makes an object visible when it is complete, a folder needs a rename.
         is_local = isinstance(filesystem, LocalFileSystem)
-        aside = f"{path}.{os.getpid()}" if is_local else path
-        with filesystem.open(aside, "wt", encoding="utf-8") as stream:
+        staged = f"{path}.{os.getpid()}" if is_local else path
+        with filesystem.open(staged, "wt", encoding="utf-8") as stream:
             json.dump(document, stream)
         if is_local:
-            Path(aside).replace(path)
+            Path(staged).replace(path)
 
     def of(self, file: LandingFile) -> FileDays | None:
         """What is known of this very version of a file."""

@@ -1,7 +1,8 @@
 """Files and folders of the landing zone that lie beside the folders that sources read, such as `mobile-events/`.
 
-Belongs here: which folders sources read, and what lies on the way to them and leads to none. Not here: files within
-such a folder (`event_files.py`, `runna/extraction.py`), or who is told (`checks/landing_zone.py`).
+Belongs here: what lies on the way to such folders and leads to none. Not here: files within such a folder
+(`event_files.py`, `runna/extraction.py`), which folders sources read (`sources.py`), or who reports what was found
+(`checks/landing_zone.py`).
 """
 
 from collections.abc import Sequence
@@ -10,14 +11,11 @@ from difflib import SequenceMatcher
 from engagement_assets.contracts.extraction import UnreadPath
 from engagement_assets.extract.landing.files import Landing
 
-# Every folder that some source reads.
-PREFIXES = ("lingokids/activities", "lingokids/events", "lingokids/users", "mobile_events", "runna/activities")
 
+def unread_paths(landing: Landing, prefix: str, prefixes: Sequence[str]) -> list[UnreadPath]:
+    """What lies in the folders above `prefix`, leads to none of `prefixes`, and has a name most like this one.
 
-def unread_paths(landing: Landing, prefix: str, prefixes: Sequence[str] = PREFIXES) -> list[UnreadPath]:
-    """What lies in the folders above `prefix`, is on the way to none of `prefixes`, and is named most like this one.
-
-    Each stranger is so told by the load of one source alone.
+    `prefixes` are all folders that sources read. So the load of one source alone reports each stranger.
     """
     found = []
     parts = prefix.split("/")

@@ -1,12 +1,15 @@
 """Header lines of CSV files: what they name, and files cut where they change.
 
-Belongs here: recognising a header wherever it stands in a file. Not here: what makes a line
-readable (`line_files.py`), how rows are read under a header (`csv_records.py`).
+Belongs here: recognising a header wherever it stands in a file. Not here: what makes a line readable
+(`line_files.py`), how rows are read under a header (`csv_records.py`).
 
-A file that was put together from several has a header for each of them, and their columns may
-differ. Such a file is copied once per distinct header, without the lines under other headers. Each
-of these leaves a blank line behind, so that line numbers stay those of the source. Where one of the
-several ended without a line break, the next one's header stands on the line of its last row.
+A file that was put together from several has a header for each of them, and their columns may differ. Such a file is
+copied once per distinct header, without the lines under other headers. Each of these leaves a blank line behind, so
+that line numbers stay those of the source.
+
+Where one of the several ended without a line break, the next one's header stands on the line of its last row. Such a
+line is rejected. If the header in it is not the one above, nobody knows what the values of the rows below mean, and
+these are rejected as well, up to the next header.
 """
 
 import csv
@@ -18,9 +21,9 @@ from heapq import merge
 from itertools import groupby
 from pathlib import Path
 
+from engagement_assets.extract.lines.csv_shape import CsvShape
 from engagement_assets.extract.lines.line_files import LineFile, PreparedFiles
 
-DELIMITER = ";"
 BYTE_ORDER_MARK = "\ufeff"
 
 # No row of values holds as many names of columns.
@@ -71,65 +74,56 @@ class Header:
         return found
 
 
-@dataclass(frozen=True)
-class CsvParts:
-    """Files of which each has one header, or none.
-
-    The parts of a file have its key, and the first of them has its `file_id`. The tuples go by
-    `file_id`: the `origins` are the ids of the files that the parts are of, `header_bytes` what the
-    header lines take.
-    """
-
-    prepared: PreparedFiles
-    headers: tuple[Header | None, ...]
-    header_bytes: tuple[int, ...]
-    origins: tuple[int, ...]
+_IN_A_ROW = Header(
+    # No line is like it: also the one in which the header stands is to be rejected.
+    line="",
+    names=(),
+    fault=(
+        "header_in_a_row",
+        "expected a header on a line of its own, found one behind a row, in this line or above: end each file with a "
+        "line break before you put files together",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class _HeaderLine:
-    """Bytes of a file that are a header, without the line feed; `follows_a_row` where a row stands before it."""
+    """A header, and where its line starts and ends in a file; without a line of its own it ends where it starts."""
 
     start: int
     end: int
     header: Header
-    follows_a_row: bool
 
 
-def cut_at_headers(prepared: PreparedFiles, known: Sequence[str], workdir: Path) -> CsvParts:
+def cut_at_headers(prepared: PreparedFiles, shape: CsvShape) -> tuple[PreparedFiles, tuple[Header | None, ...]]:
     """Find the headers of all files; copy those files in parts whose headers differ.
 
-    Args:
-        prepared: The files.
-        known: Names of columns; a line with three of them as values is a header. Below a file's
-            first line it must name the first or the last of them.
-        workdir: An existing folder for the copies.
+    A line with three of the shape's names as values is a header. Below a file's first line it must hold the first or
+    the last of them.
+
+    Returns:
+        The parts, of which each has one header or none, and these headers by `file_id`. Parts of one file have its key.
     """
-    firsts: list[tuple[LineFile, Header | None, int]] = []
-    others: list[tuple[LineFile, Header | None, int, int]] = []
+    firsts: list[tuple[LineFile, Header | None]] = []
+    others: list[tuple[LineFile, Header | None]] = []
     for file in prepared.files:
-        (header, path, taken), *further = _parts_of(file, known, workdir)
-        firsts.append((_part(file, path), header, taken))
-        for header, path, taken in further:
-            part = replace(_part(file, path), file_id=len(prepared.files) + len(others), malformed_count=0)
-            others.append((part, header, taken, file.file_id))
-    return CsvParts(
-        replace(prepared, files=(*(part for part, *_ in firsts), *(part for part, *_ in others))),
-        headers=(*(header for _, header, _ in firsts), *(header for _, header, *_ in others)),
-        header_bytes=(*(taken for *_, taken in firsts), *(taken for _, _, taken, _ in others)),
-        origins=(*(part.file_id for part, *_ in firsts), *(origin for *_, origin in others)),
-    )
+        first, *further = _parts_of(file, shape, prepared.malformed_lines.parent)
+        firsts.append(first)
+        for part, header in further:
+            others.append((replace(part, file_id=len(prepared.files) + len(others), malformed_count=0), header))
+    parts = [*firsts, *others]
+    return replace(prepared, files=tuple(part for part, _ in parts)), tuple(header for _, header in parts)
 
 
-def parse_header(line: str, known: Sequence[str]) -> Header | None:
+def _parse_header(line: str, shape: CsvShape) -> Header | None:
     """The header that a line is, None when it is none."""
     line = line.removeprefix(BYTE_ORDER_MARK)
     try:
-        (names,) = csv.reader([line], delimiter=DELIMITER)
+        (names,) = csv.reader([line], delimiter=shape.delimiter)
     except (csv.Error, ValueError):
         return None
     names = [name.strip() for name in names]
-    if len(set(names) & set(known)) < _NAMES_OF_A_HEADER:
+    if len(set(names) & set(shape.names)) < _NAMES_OF_A_HEADER:
         return None
     if len(names) > MAX_COLUMNS or len(line) > MAX_HEADER_CHARACTERS:
         message = (
@@ -140,24 +134,20 @@ def parse_header(line: str, known: Sequence[str]) -> Header | None:
     return Header(line, tuple(names))
 
 
-def _part(file: LineFile, path: Path) -> LineFile:
-    return replace(file, path=str(path), size=path.stat().st_size)
-
-
-def _parts_of(file: LineFile, known: Sequence[str], workdir: Path) -> list[tuple[Header | None, Path, int]]:
-    """Per distinct header of a file: the header, where its lines are, what the header lines take."""
+def _parts_of(file: LineFile, shape: CsvShape, workdir: Path) -> list[tuple[LineFile, Header | None]]:
+    """A part per distinct header of a file."""
     path = Path(file.path)
     if not path.stat().st_size:
-        return [(None, path, 0)]
+        return [(file, None)]
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = list(_header_lines(content, known))
-        first = _first_line(content)
-        begins_with_header = bool(found) and found[0].start == first
-        headers = list(dict.fromkeys(item.header for item in found))
+        found = list(_header_lines(content, shape))
         if not found:
-            return [(None, path, 0)]
-        if begins_with_header and len(headers) == 1 and not any(item.follows_a_row for item in found):
-            return [(headers[0], path, sum(item.end - item.start + 1 for item in found))]
+            return [(file, None)]
+        begins_with_header = found[0].start == _first_line(content)
+        headers = list(dict.fromkeys(item.header for item in found))
+        if begins_with_header and len(headers) == 1:
+            taken = sum(item.end - item.start + 1 for item in found)
+            return [(replace(file, record_bytes=file.record_bytes - taken), headers[0])]
         ends = [item.start for item in found[1:]] + [len(content)]
         sections: list[tuple[Header | None, int, int]] = [
             (item.header, 0 if begins_with_header and item is found[0] else item.end, end)
@@ -165,18 +155,18 @@ def _parts_of(file: LineFile, known: Sequence[str], workdir: Path) -> list[tuple
         ]
         if not begins_with_header:
             sections.insert(0, (None, 0, found[0].start))
-        parts: list[tuple[Header | None, Path, int]] = []
+        parts: list[tuple[LineFile, Header | None]] = []
         for number, header in enumerate(dict.fromkeys(header for header, *_ in sections)):
             copy = workdir / f"{file.file_id:06d}_{number}.csv"
             _copy_sections(content, sections, header, copy)
-            parts.append((header, copy, 0))
+            parts.append((replace(file, path=str(copy), record_bytes=copy.stat().st_size), header))
         return parts
 
 
-def _header_lines(content: mmap.mmap, known: Sequence[str]) -> Iterator[_HeaderLine]:
+def _header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLine]:
     """The headers of a file in their order; what follows the last one of too many belongs to none."""
     headers: dict[Header, Header] = {}
-    for number, item in enumerate(_all_header_lines(content, known), 1):
+    for number, item in enumerate(_all_header_lines(content, shape), 1):
         # Many lines have one header: all of them share it.
         header = headers.setdefault(item.header, item.header)
         if len(headers) <= MAX_DIFFERENT_HEADERS and number <= MAX_HEADERS:
@@ -190,20 +180,37 @@ def _header_lines(content: mmap.mmap, known: Sequence[str]) -> Iterator[_HeaderL
         return
 
 
-def _all_header_lines(content: mmap.mmap, known: Sequence[str]) -> Iterator[_HeaderLine]:
-    first = _first_line(content)
-    in_force: Header | None = None
-    for start, _ in groupby(merge([first], *(_lines_with(content, name) for name in (known[0], known[-1])))):
+def _all_header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLine]:
+    first, names = _first_line(content), shape.names
+    above: Header | None = None
+    for start, _ in groupby(merge([first], *(_lines_with(content, name) for name in (names[0], names[-1])))):
         end = content.find(b"\n", start)
         end = end if end >= 0 else len(content)
-        line = content[start:end].decode()
-        header = parse_header(line, known)
-        if not header:
+        header = _parse_header(content[start:end].decode(), shape)
+        if not header or (above and _is_row_before_same_header(header.line, above, shape.delimiter)):
             continue
-        place = _place_after_a_row(line, header, in_force, known) if start > first else 0
-        row = line[:place].removesuffix(BYTE_ORDER_MARK)
-        in_force = parse_header(line[place:], known) or header
-        yield _HeaderLine(start + len(row.encode()), end, in_force, follows_a_row=bool(row))
+        if start > first and _begins_in_a_value(header, names):
+            yield _HeaderLine(start, start, _IN_A_ROW)
+            above = None
+        else:
+            yield _HeaderLine(start, end, header)
+            above = header
+
+
+def _is_row_before_same_header(line: str, above: Header, delimiter: str) -> bool:
+    row = line.removesuffix(above.line)
+    # A header of more columns may end like the one above.
+    return row not in (line, "") and (not row.endswith(delimiter) or row.count(delimiter) == len(above.names) - 1)
+
+
+def _begins_in_a_value(header: Header, known: Sequence[str]) -> bool:
+    """Whether the last value of a row and the first name of a header are one: no line break is between them."""
+    for name in header.names:
+        if name in known:
+            return False
+        if any(name.endswith(item) and item not in header.names for item in known):
+            return True
+    return False
 
 
 def _lines_with(content: mmap.mmap, name: str) -> Iterator[int]:
@@ -213,26 +220,6 @@ def _lines_with(content: mmap.mmap, name: str) -> Iterator[int]:
         yield content.rfind(b"\n", 0, place) + 1
         end = content.find(b"\n", place)
         place = content.find(name.encode(), end) if end >= 0 else -1
-
-
-def _place_after_a_row(line: str, header: Header, in_force: Header | None, known: Sequence[str]) -> int:
-    """Where in its line a header begins: not at 0 where the row before it has no line break.
-
-    It is the header of the rows before once more, or its first name is a known one.
-    """
-    if in_force and line.endswith(in_force.line):
-        row = line.removesuffix(in_force.line)
-        # A header of more columns may end like this one.
-        if not row.endswith(DELIMITER) or row.count(DELIMITER) == len(in_force.names) - 1:
-            return len(row)
-    names = set(header.names)
-    for name in header.names:
-        if name in known:
-            return 0
-        joined = next((item for item in known if name.endswith(item) and item not in names), None)
-        if joined:
-            return max(line.find(joined), 0)
-    return 0
 
 
 def _first_line(content: mmap.mmap) -> int:

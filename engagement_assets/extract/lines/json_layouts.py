@@ -1,10 +1,10 @@
-"""Layouts of JSON lines: how most records of a file are written, by which they are proven right at once.
+"""Layouts of JSON lines: how most records of a file are written, so that one comparison proves them right.
 
 Belongs here: learning a layout from a sample line. Not here: what a record must look like and how any other line is
-judged (`json_records.py`), which lines are looked at (`jsonl_records.py`).
+judged (`json_records.py`), which lines are samples (`jsonl_records.py`).
 
-Lines of a file are alike: same keys, same order, same spaces. So a few lines are looked at to learn such a layout, and
-a line that equals the layout filled with its own values is proven right by that one comparison.
+Lines of a file are alike: same keys, same order, same spaces. A few of them show such a layout. A line that equals the
+layout filled with its own values is then proven right by that one comparison.
 """
 
 import json
@@ -16,10 +16,9 @@ from engagement_assets.extract.lines.json_records import Kind, RecordShape, quot
 def layout_of(shape: RecordShape, sample: str) -> str | None:
     """SQL for the line that has the layout of `sample` and the values of `texts`.
 
-    None where no layout can be told: unknown fields, values of the wrong type, lists, unusual
-    white space. The comparison of a line with it proves something only where the line holds no
-    backslash: then no value holds a quote, and reading the filled layout from left to right
-    gives these keys with these values and nothing else.
+    None where the sample shows none: unknown fields, values of the wrong type, lists, unusual white space. Comparing a
+    line with its layout proves something only if the line holds no backslash: then no value holds a quote, and reading
+    the filled layout from left to right gives these keys with these values and nothing else.
     """
     try:
         record = json.loads(sample)

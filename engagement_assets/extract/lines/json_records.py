@@ -1,35 +1,34 @@
 """What a JSON record must look like, as SQL for DuckDB.
 
 Belongs here: the fields of a record, and the expressions that turn a line into columns, judge it and find what it holds
-beyond its contract. Not here: what lines look like that need no second look (`json_layouts.py`), where lines come from
-(`line_files.py`), how they are read (`jsonl_records.py`), which records a source sends (the source's own module).
+beyond its contract. Not here: which lines are right at first sight (`json_layouts.py`), how lines are read
+(`jsonl_records.py`), which records a source sends (the source's own module).
 
-A line that equals a layout (`json_layouts.py`) needs only its values judged. Any other line (an absent optional
-field, an extra one, an escape, a defect) is judged by looking up its types and keys, which costs several times as much.
-Values that came through DuckDB's reader are no proof: it makes numbers of texts and texts of numbers without a word.
+Of a line that equals a layout (`json_layouts.py`) only the values are judged. Any other line (an absent optional field,
+an extra one, an escape, a defect) is judged by looking up its types and keys, which costs several times as much. DuckDB
+casts numbers to texts and texts to numbers without a warning, so its values prove nothing about types.
 
-What is absent is told by `absent_values.py`: a text of blanks and, where no list is meant, an empty list say
-nothing, whatever the field holds.
+`absent_values.py` says what is absent: a text of blanks and, where no list is meant, an empty list say nothing.
 
-The expressions speak of `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key`
-(the properties of these names) and `moment` (`moment_value`).
+The expressions use `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key` (the properties of these
+names) and `moment` (`moment_value`).
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from engagement_assets.contracts.extraction import MAX_NAME, OUTSIDE_CALENDAR, Calendar
+from engagement_assets.contracts.extraction import MAX_NAME, Calendar
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.instants import bound_sql, instant_sql
+from engagement_assets.extract.lines.rejections import first_of, outside_calendar
 
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
 # Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
-# A contract names some twenty; of what a sender adds nobody reads hundreds, and each one takes memory several times.
+# A contract names some twenty. Nobody reads hundreds of others, and each one takes memory several times.
 MAX_MEMBERS = 1_000
 
 _JSON_STRING = r'"([^"\\]|\\.)*"'
@@ -47,6 +46,14 @@ class Kind(StrEnum):
     LIST = "a list"
 
 
+_COLUMN_TYPES: dict[Kind, str] = {
+    Kind.TEXT: "VARCHAR",
+    Kind.SECONDS: "BIGINT",
+    Kind.FLAG: "BOOLEAN",
+    Kind.INSTANT: "TIMESTAMP",
+    Kind.BOUND: "TIMESTAMP",
+    Kind.LIST: "BIGINT",
+}
 _JSON_TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.TEXT: ("VARCHAR",),
     Kind.SECONDS: ("DOUBLE", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT"),
@@ -55,7 +62,7 @@ _JSON_TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.BOUND: ("VARCHAR",),
     Kind.LIST: ("ARRAY",),
 }
-# What `types` say of a text of blanks and of an empty list, which stand for none.
+# The `types` of a text of blanks and of an empty list, which are absent values.
 _ABSENT = ("BLANK", "EMPTY")
 _NONE = ("NULL", *_ABSENT)
 
@@ -64,9 +71,8 @@ _NONE = ("NULL", *_ABSENT)
 class Field:
     """A field of a record: its dotted path, the column it becomes, what it holds.
 
-    Of a list only the length is kept (BIGINT), seconds become whole milliseconds (BIGINT), an
-    instant becomes UTC (TIMESTAMP), and so does a bound, which says from when or until when
-    something holds and may be an open end. A required field is a text or an instant.
+    A list becomes its length, seconds become whole milliseconds, and an instant becomes UTC. So does a bound, which is
+    the time from when or until when something holds, and may be an open end. A required field is a text or an instant.
     """
 
     path: str
@@ -79,7 +85,7 @@ class Field:
 class RecordShape:
     """All fields that the contract of a record names.
 
-    `moment` is the path of the instant that dates the record, None where nothing does.
+    `moment` is the path of the instant that dates the record; None if the record has no date.
     """
 
     fields: tuple[Field, ...]
@@ -95,22 +101,27 @@ class RecordShape:
         return tuple(found)
 
     @property
+    def column_types(self) -> dict[str, str]:
+        """The columns that a record becomes, and their types."""
+        return {field.column: _COLUMN_TYPES[field.kind] for field in self.fields}
+
+    @property
     def _paths(self) -> list[str]:
         return [*(field.path for field in self.fields), *self.parents]
 
     @property
     def texts(self) -> str:
-        """The values of all fields as texts, NULL where absent or null; fails if not JSON."""
+        """The values of all fields as texts, NULL where absent or null; an error if the line is not JSON."""
         return f"json_extract_string(line, {[f'$.{field.path}' for field in self.fields]})"
 
     @property
     def types(self) -> str:
-        """The JSON types of fields, parents and the record itself; fails if not JSON.
+        """The JSON types of fields, parents and the record itself; an error if the line is not JSON.
 
         A text of blanks alone is `BLANK`, and an empty list `EMPTY` where no list is meant.
         """
         paths = [f"$.{path}" for path in self._paths]
-        # `texts` know no parents; a CASE looks these up for the few that are a text or a list.
+        # `texts` have no parents; a CASE looks these up for the few that are a text or a list.
         value = f"coalesce(texts[place], json_extract_string(line, {paths})[place])"
         lists = [place for place, field in enumerate(self.fields, 1) if field.kind is Kind.LIST]
         is_meant = f"place in ({', '.join(map(str, lists))})" if lists else "false"
@@ -122,12 +133,12 @@ class RecordShape:
 
     @property
     def absent_types(self) -> str:
-        """The `types` where some of them say that a value stands for none, else NULL."""
+        """The `types` if some of the values are absent, else NULL."""
         return f"case when list_has_any(types, {[*_ABSENT]}) then types end"
 
     @property
     def present_texts(self) -> str:
-        """The `texts`, NULL also where `absent_types` say that a value stands for none."""
+        """The `texts`, NULL also where `absent_types` say that a value is absent."""
         return (
             "case when absent_types is null then texts else list_transform(texts, lambda value, place: "
             f"case when coalesce(absent_types[place] not in {_ABSENT}, true) then value end) end"
@@ -135,7 +146,7 @@ class RecordShape:
 
     @property
     def keys(self) -> str:
-        """The keys of the record and then of each parent, as a list of lists; fails if not JSON."""
+        """The keys of the record and then of each parent, as a list of lists; an error if the line is not JSON."""
         return f"json_keys(line, {['$', *(f'$.{path}' for path in self.parents)]})"
 
     @property
@@ -146,7 +157,7 @@ class RecordShape:
 
     @property
     def columns(self) -> str:
-        """The columns of a record that was found right."""
+        """The columns of a record that is right."""
         return ", ".join(
             f"{self._value(field, f'texts[{place}]')} as {field.column}" for place, field in enumerate(self.fields, 1)
         )
@@ -159,7 +170,7 @@ class RecordShape:
             text = f"texts[{place}]"
             match field.kind:
                 case Kind.SECONDS:
-                    # To DuckDB NaN is greater than any number, so it is out of range as well.
+                    # To DuckDB NaN is greater than any number, so it is out of range, too.
                     fits = f"try_cast({text} as double) between 0 and {MAX_SECONDS}"
                     conditions.append(f"({text} is null or coalesce({fits}, false))")
                 case Kind.FLAG:
@@ -177,8 +188,8 @@ class RecordShape:
         return RecordShape(tuple(fields), self.moment)
 
     @property
-    def text_verdict(self) -> str:
-        """What is wrong with a line as a text, or with how deep it goes."""
+    def text_rejection(self) -> str:
+        """What is wrong with a line as a text, or with the depth of its nesting."""
         return first_of(
             [
                 (
@@ -188,7 +199,7 @@ class RecordShape:
                     "'expected a JSON object, found a comma before a closing bracket'",
                 ),
                 (
-                    # Counting brackets is cheap, and shows which lines need not be walked through.
+                    # Counting brackets is cheap, and most lines then need no closer look.
                     "strlen(line) - strlen(replace(replace(line, '[', ''), '{', '')) "
                     f"> {MAX_NESTING} and json_valid(line) and try(json_structure(line)) is null",
                     "nesting_too_deep",
@@ -199,7 +210,7 @@ class RecordShape:
 
     @property
     def found(self) -> str:
-        """What `types` say, in the words of a message."""
+        """The `types` in the words of a message."""
         return """list_transform(types, lambda name: case coalesce(name, '')
             when '' then 'nothing' when 'NULL' then 'null' when 'VARCHAR' then 'a text'
             when 'BLANK' then 'an empty one' when 'EMPTY' then 'an empty list'
@@ -208,7 +219,7 @@ class RecordShape:
 
     @property
     def repeated_key(self) -> str:
-        """A key that one object of `keys` holds more than once, NULL if none."""
+        """A key that one object of `keys` holds more than once, NULL if there is none."""
         # Looking each name up among the others would take a day where an object has a million.
         repeated = [
             f"case when list_unique(keys[{place}]) < len(keys[{place}]) then list_filter(map_entries("
@@ -218,8 +229,8 @@ class RecordShape:
         return f"coalesce({', '.join(repeated)}, null)"
 
     @property
-    def structure_verdict(self) -> str:
-        """What is wrong with `types`, as `found` and `repeated_key` tell; those of no JSON are NULL."""
+    def structure_rejection(self) -> str:
+        """What is wrong with `types`, in the words of `found` and `repeated_key`; without JSON they are NULL."""
         own = len(self._paths) + 1
         members = "list_sum(list_transform(keys, lambda names: len(names)))"
         rules = [
@@ -253,7 +264,7 @@ class RecordShape:
         return first_of(rules)
 
     @property
-    def value_verdict(self) -> str:
+    def value_rejection(self) -> str:
         """What is wrong with the values of a record whose structure is right, from `present_texts` as `texts`."""
         rules = []
         for place, field in enumerate(self.fields, 1):
@@ -273,8 +284,8 @@ class RecordShape:
                     rules.append((unreadable, "bad_timestamp", found))
         return first_of(rules)
 
-    def calendar_verdict(self, calendar: Calendar) -> str:
-        """What is wrong with `moment` where the record is right in all else."""
+    def calendar_rejection(self, calendar: Calendar) -> str:
+        """What is wrong with `moment` if all else of the record is right."""
         if self.moment is None:
             return "null"
         place = next(place for place, field in enumerate(self.fields, 1) if field.path == self.moment)
@@ -284,7 +295,7 @@ class RecordShape:
     def unknown_levels(self) -> str:
         """Whether the record and then each parent has members that no contract names, from `keys`.
 
-        After them whether the name of one holds a dot.
+        The last value says whether the name of one holds a dot.
         """
         levels = [
             f"len(list_filter(coalesce(keys[{place}], []), lambda name: not list_contains({names}, name))) > 0"
@@ -302,15 +313,15 @@ class RecordShape:
             f"case when {unknown_levels}[{place}] then {self._unknown_members(parent)} end"
             for place, parent in enumerate(("", *self.parents), 1)
         ]
-        # Of two members with the same dotted path, `{"a.b": 1, "a": {"b": 2}}`, the outer one stays: in a union of maps
-        # the last one gives the value, and the first one the place.
+        # Of two members with the same dotted path, `{"a.b": 1, "a": {"b": 2}}`, the outer one stays: a union of maps
+        # takes the value from the last one, and the place from the first one.
         again = [f"case when {unknown_levels}[{len(levels) + 1}] then {level} end" for level in reversed(levels)]
         union = f"map_concat({', '.join([*levels, *again])})"
         return f"case when list_contains({unknown_levels}, true) then cast(to_json({union}) as varchar) end"
 
     def _unknown_members(self, parent: str) -> str:
         """A map of the members of one object that no contract names: dotted path → JSON."""
-        # A patch takes all known members out at once. To look up each unknown one would read the line each time.
+        # A patch takes all known members out at once. Looking up each unknown one would read the line each time.
         known = quoted(json.dumps(dict.fromkeys(self._members(parent))))
         if not parent:
             return f"cast(json_merge_patch(line, {known}) as map(varchar, json))"
@@ -335,26 +346,8 @@ class RecordShape:
             case Kind.LIST:
                 return f"try(cast(json_array_length({text}) as bigint))"
             case Kind.TEXT:
-                # A line that equals a layout may hold texts of blanks where others have values.
+                # A line that equals a layout may have a text of blanks where the sample has a value.
                 return text if field.required else f"case when not {is_blank_sql(text)} then {text} end"
-
-
-def outside_calendar(calendar: Calendar, moment: str, name: str, text: str) -> tuple[str, str, str]:
-    """The rule for a record whose own time no load is for: condition, reason code and message, all but the code SQL.
-
-    `moment` is the SQL instant that dates the record, `text` how the record writes it in the field `name`.
-    """
-    message = f"'{name}: expected a day from {calendar}, found ' || left({text}, 64)"
-    return calendar.is_outside_sql(moment), OUTSIDE_CALENDAR, message
-
-
-def first_of(rules: Sequence[tuple[str, str, str]]) -> str:
-    """SQL for the first rule whose condition holds, NULL without one, from conditions, reason codes and messages."""
-    cases = " ".join(
-        f"when {condition} then {{'reason_code': '{reason_code}', 'message': {message}}}"
-        for condition, reason_code, message in rules
-    )
-    return f"case {cases} end" if cases else "null"
 
 
 def quoted(text: str) -> str:

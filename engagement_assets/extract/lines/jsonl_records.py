@@ -1,27 +1,24 @@
 """Records of JSONL files, read in bulk into temporary tables of a DuckDB connection.
 
-Belongs here: from lines to typed rows, rejected lines and duplicates. Not here: what makes a line
-readable (`line_files.py`), what a record must look like (`json_records.py`), which files are read and
-what the rows are for (the source's own module).
+Belongs here: from lines to typed rows. Not here: what makes a line readable (`line_files.py`), what a record must look
+like (`json_records.py`).
 
-A line that equals a layout is typed at once, any other is kept as text and judged afterwards. Line
-numbers and raw texts of the few that need them are looked up afterwards (`line_places.py`).
+A line that equals a layout is typed at once; any other is kept as text and judged afterwards.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
 
-import duckdb
-
-from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lines.json_layouts import layout_of
 from engagement_assets.extract.lines.json_records import RecordShape
-from engagement_assets.extract.lines.line_files import MAX_RAW_TEXT, PreparedFiles
-from engagement_assets.extract.lines.line_places import find_lines, list_files
+from engagement_assets.extract.lines.line_files import LineFile
+from engagement_assets.extract.lines.line_places import list_files
+from engagement_assets.extract.lines.line_records import LineRecords
 
 _SAMPLED_FILES = 5
 _SAMPLED_LINES = 100
@@ -32,42 +29,26 @@ _IS_BLANK = r"regexp_full_match(line, '[ \t]*')"
 
 
 @dataclass(frozen=True)
-class JsonlRecords:
-    """Reads prepared files into temporary tables whose names begin with `name`.
+class JsonlRecords(LineRecords):
+    """Reads files of JSON lines; the columns of `lines` mean nothing where there is an `irregular_line`."""
 
-    The methods are called in the order in which they stand here; `columns` are those of the shape.
+    compares_lines = True
 
-    - `<name>_files`: `file_id, path, source_path`.
-    - `<name>_lines`: `file_id, line_hash, line_bytes, own_day, day, odd_line, structure_hash, columns`,
-      one row per line that is not blank and may belong to the window. `own_day` is NULL where the line
-      does not say it, and `day` also where that lies outside of the calendar; `odd_line` is the text of
-      a line that equals no layout or lies outside, whose columns mean nothing.
-    - `<name>_irregular`: `file_id, line_hash, line_bytes, day, line, verdict, columns, _extra`, the odd
-      lines, judged; `verdict` is NULL or says why the line is rejected.
-    - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
-    - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
-    - `<name>_winners`: like the records, the one of each repeated identity that stays.
-    - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, reason_code, message`, all
-      lines that are no records; `day` is still NULL where the line says none of the calendar.
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    name: str
     shape: RecordShape
-    prepared: PreparedFiles
-    identity: str
-    calendar: Calendar = ALL_DAYS
+
+    @property
+    def content_order(self) -> str:
+        """By the raw text."""
+        return "line desc"
 
     def read_lines(self, window: DayWindow | None) -> None:
-        """Make `files` and `lines`; with a window, lines of its days and those without a day of the calendar."""
+        """Make `files` and `lines`, which also have `irregular_line, structure_hash`.
+
+        `irregular_line` is the text of a line that equals no layout or lies outside of the calendar.
+        """
         list_files(self.connection, self.name, self.prepared)
         layouts = " or ".join(f"line = {layout}" for layout in self._layouts()) or "false"
-        outside = f"coalesce({self.calendar.is_outside_sql('moment')}, false)"
-        in_window = (
-            f"moment is null or moment >= timestamp '{window.start}' and moment < timestamp '{window.end}' or {outside}"
-            if window
-            else "true"
-        )
+        outside = self._is_outside("moment")
         self.connection.execute(
             f"""
             create or replace temp table {self.name}_lines as
@@ -82,10 +63,10 @@ class JsonlRecords:
                 select
                     *,
                     case
-                        when {in_window} then coalesce(
+                        when {self._is_read("moment", window)} then coalesce(
                             not contains(line, '\\') and ({layouts}) and {self.shape.fits}, false
                         ) and not {outside}
-                    end as is_right
+                    end as fits_layout
                 from dated
             )
 
@@ -93,47 +74,28 @@ class JsonlRecords:
                 file_id, hash(line) as line_hash, strlen(line) as line_bytes,
                 cast(moment as date) as own_day,
                 case when not {outside} then own_day end as day,
-                case when not is_right then line end as odd_line,
+                case when not fits_layout then line end as irregular_line,
                 case
-                    when not is_right then hash(try({self.shape.types}), try({self.shape.keys}))
+                    when not fits_layout then hash(try({self.shape.types}), try({self.shape.keys}))
                 end as structure_hash,
                 {self.shape.columns}
             from judged
             -- One condition: of two the optimizer would move one ahead and work out `moment` twice.
-            where case when is_right is not null then is_right or not {_IS_BLANK} else false end
+            where case when fits_layout is not null then fits_layout or not {_IS_BLANK} else false end
             """,
             {"paths": self.prepared.paths},
         )
 
-    def days_of_files(self, file_ids: Collection[int]) -> dict[int, set[date | None]]:
-        """The days of all lines of some files, by `file_id`; None for lines that have none.
-
-        Where the window left lines out, the files that hold them are looked through once more.
-        """
-        files = [file for file in self.prepared.files if file.file_id in file_ids]
-        found: dict[int, set[date | None]] = {file.file_id: {None} if file.malformed_count else set() for file in files}
-        kept = dict(
-            self.connection.execute(
-                f"select file_id, sum(line_bytes) + count(*) from {self.name}_lines group by file_id"
-            ).fetchall()
-        )
-        # Each line ends with one byte more than it holds.
-        partly_read = [file for file in files if kept.get(file.file_id, 0) < file.size]
-        days = self.connection.execute(f"select distinct file_id, own_day from {self.name}_lines").fetchall()
-        if partly_read:
-            dating = self.shape.with_moment_alone()
-            days += self.connection.execute(
-                f"""
-                select distinct file_id, cast({dating.moment_value} as date) as day
-                from ({self._texts_query(dating)})
-                where not {_IS_BLANK}
-                """,
-                {"paths": [file.path for file in partly_read]},
-            ).fetchall()
-        for file_id, day in days:
-            if file_id in found:
-                found[file_id].add(day)
-        return found
+    def _days_in(self, files: Sequence[LineFile]) -> list[tuple[int, date | None]]:
+        dating = self.shape.with_moment_alone()
+        return self.connection.execute(
+            f"""
+            select distinct file_id, cast({dating.moment_value} as date) as day
+            from ({self._texts_query(dating)})
+            where not {_IS_BLANK}
+            """,
+            {"paths": [file.path for file in files]},
+        ).fetchall()
 
     def judge_irregular_lines(self) -> None:
         """Make `irregular` and `records`; a line that lies outside of the calendar is rejected."""
@@ -144,10 +106,10 @@ class JsonlRecords:
             create or replace temp table {self.name}_irregular as
             with
 
-            -- Odd lines may be many, their structures are few: one line stands for all of its kind.
+            -- Irregular lines may be many, their structures are few: one line stands for all of its kind.
             samples as (
-                select structure_hash, any_value(odd_line) as line
-                from {self.name}_lines where odd_line is not null group by structure_hash
+                select structure_hash, any_value(irregular_line) as line
+                from {self.name}_lines where irregular_line is not null group by structure_hash
             ),
 
             looked_up as (
@@ -162,7 +124,7 @@ class JsonlRecords:
 
             structures as (
                 select
-                    structure_hash, {shape.structure_verdict} as structure_verdict,
+                    structure_hash, {shape.structure_rejection} as structure_rejection,
                     {shape.absent_types} as absent_types, {shape.unknown_levels} as unknown_levels
                 from worded
             ),
@@ -172,8 +134,8 @@ class JsonlRecords:
                 from (
                     select *, try({shape.texts}) as texts
                     from (
-                        select *, odd_line as line from {self.name}_lines
-                        where odd_line is not null
+                        select *, irregular_line as line from {self.name}_lines
+                        where irregular_line is not null
                     )
                 )
                 inner join structures using (structure_hash)
@@ -183,17 +145,17 @@ class JsonlRecords:
                 select
                     * exclude ({columns}),
                     coalesce(
-                        {shape.text_verdict}, structure_verdict, {shape.value_verdict},
-                        {shape.calendar_verdict(self.calendar)}
-                    ) as verdict
+                        {shape.text_rejection}, structure_rejection, {shape.value_rejection},
+                        {shape.calendar_rejection(self.calendar)}
+                    ) as rejection
                 from dated
             )
 
             select
-                file_id, line_hash, line_bytes, day, verdict,
-                case when verdict is not null then line end as line,
+                file_id, line_hash, line_bytes, day, cast(null as varchar) as header, rejection,
+                case when rejection is not null then line end as line,
                 {shape.columns},
-                case when verdict is null then {shape.extra_fields("unknown_levels")} end as _extra
+                case when rejection is null then {shape.extra_fields("unknown_levels")} end as _extra
             from judged
             """
         )
@@ -201,77 +163,10 @@ class JsonlRecords:
             f"""
             create or replace temp view {self.name}_records as
             select file_id, line_hash, day, {columns}, cast(null as varchar) as _extra
-            from {self.name}_lines where odd_line is null
+            from {self.name}_lines where irregular_line is null
             union all
             select file_id, line_hash, day, {columns}, _extra
-            from {self.name}_irregular where verdict is null
-            """
-        )
-
-    def find_winners_and_rejected(self, winner_order: str) -> None:
-        """Make `repeated`, `winners` and `rejected`.
-
-        `winner_order` puts the winner first, over the columns `line` (raw text) and `source_path`.
-
-        Raises:
-            RuntimeError: a file is not what it was when it was read.
-        """
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_repeated as
-            select day, {self.identity}, count(*) as copies
-            from {self.name}_records group by all having copies > 1
-            """
-        )
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_wanted as
-            select file_id, line_hash from {self.name}_irregular where verdict is not null
-            union
-            select file_id, line_hash
-            from {self.name}_records as records
-            semi join {self.name}_repeated as repeated
-                on records.{self.identity} = repeated.{self.identity}
-                and records.day is not distinct from repeated.day
-            """
-        )
-        find_lines(self.connection, self.name, self.prepared)
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_winners as
-            select records.*
-            from {self.name}_records as records
-            semi join {self.name}_repeated as repeated
-                on records.{self.identity} = repeated.{self.identity}
-                and records.day is not distinct from repeated.day
-            inner join {self.name}_files as files on records.file_id = files.file_id
-            inner join (
-                select distinct file_id, line_hash, line from {self.name}_found
-            ) as found
-                on records.file_id = found.file_id and records.line_hash = found.line_hash
-            qualify row_number() over (
-                partition by records.day, records.{self.identity} order by {winner_order}
-            ) = 1
-            """
-        )
-        self.connection.execute(
-            f"""
-            create or replace temp table {self.name}_rejected as
-            select
-                irregular.file_id, irregular.day, irregular.line_bytes, found.position,
-                left(irregular.line, {MAX_RAW_TEXT}) as raw_text,
-                irregular.verdict.reason_code as reason_code, irregular.verdict.message as message
-            from (
-                select distinct on (file_id, line) * from {self.name}_irregular
-                where verdict is not null
-            ) as irregular
-            inner join {self.name}_found as found
-                on irregular.file_id = found.file_id
-                and irregular.line_hash = found.line_hash
-                and irregular.line = found.line
-            union all
-            select file_id, cast(null as date), line_bytes, position, raw_text, reason_code, message
-            from ({self.prepared.malformed_lines_sql()})
+            from {self.name}_irregular where rejection is null
             """
         )
 

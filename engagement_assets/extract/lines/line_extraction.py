@@ -1,83 +1,46 @@
 """From the tables of a reading line by line to the extraction that is handed over.
 
-Belongs here: the day on which each record counts, the counts, and pseudonyms for what is personal.
-Not here: how lines become tables (`jsonl_records.py`, `csv_records.py`), which files are read (the source's module).
+Belongs here: the day on which each record counts, the counts, and pseudonyms for what is personal. Not here: how lines
+become tables (`line_records.py`), which files are read (`readers.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Protocol
 
 import duckdb
 
-from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.extract.landing.files import LandingFile
-from engagement_assets.extract.lines.line_files import PreparedFiles
+from engagement_assets.extract.lines.line_records import LineRecords
 from engagement_assets.extract.pseudonyms import (
     PERSONAL_KEYS,
     pseudonym_parameters,
     pseudonym_sql,
     without_personal_ids,
 )
+from engagement_assets.extract.reading import Reading
 
 PSEUDONYMISED_COLUMNS = ("child_id", "device_id")
 
 
-class LineReader(Protocol):
-    """What has read lines into temporary tables whose names begin with `name`.
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The days on which records count: `days` are handed over, a single None for a dataset without days.
 
-    The tables are those that `JsonlRecords` names; `columns` are those of the dataset. `prepared`
-    may hold a file in several parts, which have one key.
+    `homes` maps the key of each file to the day of its lines that name none. `refused` are files that were not opened;
+    each of them is one rejected record.
     """
 
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """Holds the tables."""
-
-    @property
-    def name(self) -> str:
-        """What the tables' names begin with."""
-
-    @property
-    def identity(self) -> str:
-        """The column that tells two records of a day apart."""
-
-    @property
-    def prepared(self) -> PreparedFiles:
-        """The files that were read."""
-
-    def judge_irregular_lines(self) -> None:
-        """Make `irregular` and `records`; what lies outside of the calendar is none."""
-
-    def find_winners_and_rejected(self, winner_order: str) -> None:
-        """Make `repeated`, `winners` and `rejected`."""
+    days: Sequence[date | None]
+    homes: Mapping[str, date | None]
+    refused: Sequence[LandingFile]
 
 
-def extraction_of(  # noqa: PLR0913 - what only the source knows
-    reader: LineReader,
-    dataset: Dataset,
-    *,
-    winner_order: str,
-    days: Sequence[date | None],
-    homes: Sequence[date | None],
-    refused: Sequence[LandingFile],
-    pseudonym_key: str | None,
-    extracted_at: datetime,
-) -> Extraction:
-    """Judge what `reader` has read, and give it out day by day.
-
-    Args:
-        reader: Has read its lines.
-        dataset: What its records are.
-        winner_order: What puts the winner of several records with one identity first.
-        days: The days to give out; a single None for a dataset without days.
-        homes: The day of lines without a day, for each of the reader's files and then `refused`.
-        refused: Files that were not opened; each is one rejected record.
-        pseudonym_key: When given, ids of children and devices become pseudonyms.
-        extracted_at: The time of the load.
-    """
+def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *, last_path_wins: bool) -> Extraction:
+    """Judge what `reader` has read, and hand it over day by day; see `LineRecords` for which of several copies wins."""
+    dataset, pseudonym_key = reader.dataset, reading.pseudonym_key
     connection, name = reader.connection, reader.name
     reader.judge_irregular_lines()
     if pseudonym_key:
@@ -88,17 +51,17 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
                 where regexp_matches(_extra, '{"|".join(PERSONAL_KEYS)}')
                 """
             )
-    reader.find_winners_and_rejected(winner_order)
-    _place(reader, days, homes, refused)
+    reader.find_winners_and_rejected(last_path_wins=last_path_wins)
+    _place(reader, placement)
     if pseudonym_key:
         with _redaction(connection, pseudonym_key):
             connection.execute(f"update {name}_quarantine set raw_text = without_personal_ids(raw_text)")
-    _count(reader, dataset)
+    _count(reader)
     personal = [column for column in PSEUDONYMISED_COLUMNS if column in dataset.columns and pseudonym_key]
     if pseudonym_key and personal:
         _make_pseudonyms(reader, personal, pseudonym_key)
     return Extraction(
-        accepted={dataset.key: _accepted(reader, dataset, personal, extracted_at)},
+        accepted={dataset.key: _accepted(reader, personal, reading.extracted_at)},
         rejected=(
             f"select '{dataset.key}' as dataset, * exclude (file_id, line_bytes)"
             f"{', true as has_pseudonyms' if pseudonym_key else ''} from {name}_quarantine"
@@ -108,55 +71,38 @@ def extraction_of(  # noqa: PLR0913 - what only the source knows
             select '{dataset.key}' as dataset, day, field, count(*) as records
             from (
                 select day, unnest(json_keys(_extra)) as field
-                from {name}_irregular where verdict is null
+                from {name}_irregular where rejection is null
             )
             group by day, field
         """,
-        files_read=tuple(dict.fromkeys(_keys(reader, refused))),
+        files_read=tuple(dict.fromkeys(_keys(reader, placement))),
     )
 
 
-def _keys(reader: LineReader, refused: Sequence[LandingFile]) -> list[str]:
-    return [*(file.key for file in reader.prepared.files), *(file.key for file in refused)]
+def _keys(reader: LineRecords, placement: Placement) -> list[str]:
+    """The keys of files by their ids: first those that were read, then those that were refused."""
+    return [*(file.key for file in reader.prepared.files), *(file.key for file in placement.refused)]
 
 
-def _place(
-    reader: LineReader,
-    days: Sequence[date | None],
-    homes: Sequence[date | None],
-    refused: Sequence[LandingFile],
-) -> None:
-    """Make `days`, `homes`, `refused` and `quarantine`: the rejected records of the days."""
+def _place(reader: LineRecords, placement: Placement) -> None:
+    """Make `days`, `homes` and `quarantine`: the rejected records of the days."""
     connection, name = reader.connection, reader.name
     connection.execute(
         f"create or replace temp table {name}_days as select unnest($days::date[]) as day",
-        {"days": list(days)},
+        {"days": list(placement.days)},
     )
+    keys = _keys(reader, placement)
     connection.execute(
         f"""
         create or replace temp table {name}_homes as
         select
-            unnest($file_ids::bigint[]) as file_id, unnest($keys::varchar[]) as key,
-            unnest($homes::date[]) as home
+            unnest(range(len($keys)))::bigint as file_id, unnest($keys::varchar[]) as source_path,
+            unnest($homes::date[]) as home, unnest($refused::varchar[]) as refused
         """,
         {
-            "file_ids": list(range(len(homes))),
-            "keys": _keys(reader, refused),
-            "homes": list(homes),
-        },
-    )
-    first = len(reader.prepared.files)
-    connection.execute(
-        f"""
-        create or replace temp table {name}_refused as
-        select
-            unnest($file_ids::bigint[]) as file_id, unnest($keys::varchar[]) as source_path,
-            unnest($reasons::varchar[]) as reason
-        """,
-        {
-            "file_ids": list(range(first, first + len(refused))),
-            "keys": [file.key for file in refused],
-            "reasons": [file.refused for file in refused],
+            "keys": keys,
+            "homes": [placement.homes.get(key) for key in keys],
+            "refused": [None] * len(reader.prepared.files) + [file.refused for file in placement.refused],
         },
     )
     connection.execute(
@@ -165,29 +111,27 @@ def _place(
         with
 
         rejected as (
-            select rejected.*, files.source_path
-            from {name}_rejected as rejected
-            inner join {name}_files as files on rejected.file_id = files.file_id
+            select * from {name}_rejected
             union all by name
-            select file_id, source_path, 'refused_path' as reason_code, reason as message
-            from {name}_refused
+            select file_id, 'refused_path' as reason_code, refused as message
+            from {name}_homes where refused is not null
         ),
 
         placed as (
-            select * replace (coalesce(rejected.day, homes.home) as day)
+            select rejected.* replace (coalesce(rejected.day, homes.home) as day), homes.source_path
             from rejected
-            inner join {name}_homes as homes using (file_id)
+            inner join {name}_homes as homes on rejected.file_id = homes.file_id
         )
 
-        select placed.* exclude (home, key)
+        select placed.*
         from placed
         semi join {name}_days as days on placed.day is not distinct from days.day
         """
     )
 
 
-def _count(reader: LineReader, dataset: Dataset) -> None:
-    """Make `counts`: what was read is counted where it was read, not where it ended."""
+def _count(reader: LineRecords) -> None:
+    """Make `counts`. They count what was read from the lines themselves, not from what became of them."""
     name = reader.name
     reader.connection.execute(
         f"""
@@ -200,12 +144,12 @@ def _count(reader: LineReader, dataset: Dataset) -> None:
             select file_id, cast(null as date), line_bytes
             from ({reader.prepared.malformed_lines_sql()})
             union all
-            select file_id, cast(null as date), 0 from {name}_refused
+            select file_id, cast(null as date), 0 from {name}_homes where refused is not null
         ),
 
         read as (
             select
-                coalesce(found.day, homes.home) as day, count(distinct homes.key) as files,
+                coalesce(found.day, homes.home) as day, count(distinct homes.source_path) as files,
                 sum(found.line_bytes) as bytes, count(*) as records_read
             from found
             inner join {name}_homes as homes on found.file_id = homes.file_id
@@ -221,7 +165,7 @@ def _count(reader: LineReader, dataset: Dataset) -> None:
         )
 
         select
-            '{dataset.key}' as dataset,
+            '{reader.dataset.key}' as dataset,
             days.day,
             coalesce(read.files, 0) as files,
             cast(coalesce(read.bytes, 0) as bigint) as bytes,
@@ -236,8 +180,8 @@ def _count(reader: LineReader, dataset: Dataset) -> None:
     )
 
 
-def _make_pseudonyms(reader: LineReader, personal: Sequence[str], pseudonym_key: str) -> None:
-    """Make `pseudonyms`: each id once, since to hash costs more than to look up."""
+def _make_pseudonyms(reader: LineRecords, personal: Sequence[str], pseudonym_key: str) -> None:
+    """Make `pseudonyms`: each id once, since hashing costs more than looking up."""
     ids = " union ".join(f"select {column} as id from {reader.name}_records" for column in personal)
     reader.connection.execute(
         f"""
@@ -248,9 +192,9 @@ def _make_pseudonyms(reader: LineReader, personal: Sequence[str], pseudonym_key:
     )
 
 
-def _accepted(reader: LineReader, dataset: Dataset, personal: Sequence[str], extracted_at: datetime) -> str:
+def _accepted(reader: LineRecords, personal: Sequence[str], extracted_at: datetime) -> str:
     """The query for the records that stay, with the dataset's columns."""
-    name, identity = reader.name, reader.identity
+    name, identity, dataset = reader.name, reader.identity, reader.dataset
     now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
     values = {column: f"records.{column}" for column in dataset.columns}
     values |= {"source_path": "files.source_path", "extracted_at": f"timestamp '{now}'"}

@@ -1,13 +1,13 @@
 """Files with one record a line, made safe to read in bulk.
 
-Belongs here: what a file can do to its neighbours before anyone looks at the records in it (bytes that are no UTF-8,
-endless lines, NUL bytes, carriage returns, compression that breaks off) and the one way to read many files as lines.
-Not here: what a line must hold (`json_records.py`, `csv_records.py`) or which files to read (the source's module).
+Belongs here: what a file can do to the reading of others before anyone looks at its records (bytes that are not UTF-8,
+endless lines, NUL bytes, carriage returns, compression that breaks off), and the one way to read many files as lines.
+Not here: what a line must hold (`json_records.py`, `csv_shape.py`), or which files are read (`readers.py`).
 
-DuckDB reads lines at gigabytes a second, but a single byte that is no UTF-8 fails the whole read, a NUL byte silently
-cuts a line short and a carriage return counts as a line of its own. So every file is looked through first, which costs
-a tenth of a second for half a gigabyte. A clean file is then read where it lies; any other is copied aside without the
-lines that nobody can read. Such a line leaves a blank line behind, so that line numbers stay those of the source.
+DuckDB reads lines at gigabytes a second, but a single byte that is not UTF-8 fails the whole read, a NUL byte silently
+cuts a line short, and a carriage return counts as a line of its own. So every file is looked through first, which costs
+a tenth of a second for half a gigabyte. A clean file is then read where it lies. Any other is copied without its
+malformed lines. Each of these leaves a blank line behind, so that line numbers stay those of the source.
 """
 
 import codecs
@@ -22,11 +22,11 @@ from typing import IO, Any
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_RAW_TEXT = 64 * 1024
-# What a compressed file holds is written to the disk before it is read. Ten million events take six gigabytes.
+# A compressed file is decompressed to the disk before it is read. Ten million events take six gigabytes.
 MAX_GZIP_BYTES = 8 * 1024**3
-# Logs of one kind shrink to a thirtieth, made-up ones to a hundredth, one byte repeated to a thousandth.
+# Real logs shrink to a thirtieth, made-up ones to a hundredth, a repeated byte to a thousandth.
 MAX_GZIP_RATIO = 200
-# So much is read in a tenth of a second and does no harm, however small the file is.
+# This much takes a tenth of a second to read and does no harm, however small the file is.
 _ALWAYS_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 
 _CHUNK_BYTES = 256 * 1024
@@ -39,8 +39,8 @@ _GLOB_CHARACTERS = frozenset("*?[")
 class LineKind:
     """What a line is, in the words of a message, and what becomes of bytes that would spoil it.
 
-    A NUL byte is told under `nul_reason`. What is left of carriage returns becomes a space where
-    that is white space between values, else the line is left out.
+    `nul_reason` is the reason code for a NUL byte. A carriage return within a line becomes a space where it is white
+    space between values; else the line is left out.
     """
 
     expected: str
@@ -57,27 +57,28 @@ class LineFile:
     """A file that DuckDB can read as it is.
 
     `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
-    It has `size` bytes, and no line of it has more than `longest`; `malformed_count` lines were left out of it.
+    Its records take `record_bytes`, line feeds included; CSV headers are no records. No line has more than `longest`
+    bytes. `malformed_count` lines were left out of it.
     """
 
     file_id: int
     key: str
     path: str
-    size: int
+    record_bytes: int
     malformed_count: int
     longest: int
 
 
 @dataclass(frozen=True)
 class PreparedFiles:
-    """Files ready for one bulk read, and the JSONL file that tells of the lines left out of them."""
+    """Files ready for one bulk read, and the JSONL file of the malformed lines that were left out of them."""
 
     files: tuple[LineFile, ...]
     malformed_lines: Path
 
     @property
     def paths(self) -> list[str]:
-        """What to read all lines from; without files it is the file of sick lines, then empty."""
+        """What to read all lines from; without files it is the file of malformed lines, which is then empty."""
         return [file.path for file in self.files] or [str(self.malformed_lines)]
 
     def lines_sql(self) -> str:
@@ -106,9 +107,9 @@ class PreparedFiles:
 
 @dataclass(frozen=True)
 class GzipLimits:
-    """How much of a gzip file is decompressed.
+    """How much of a gzip file is decompressed: `max_bytes` at most.
 
-    No more than `max_bytes`, and of what is longer than `always_bytes` no more than `max_ratio` times the file's size.
+    What grows beyond `always_bytes` may have `max_ratio` times the size of the file at most.
     """
 
     max_bytes: int = MAX_GZIP_BYTES
@@ -123,27 +124,27 @@ def prepare_files(
     kind: LineKind = JSON_LINE,
     gzip_limits: GzipLimits = GzipLimits(),
 ) -> PreparedFiles:
-    """Look through every file and copy aside those that cannot be read where they lie.
+    """Look through every file, and copy those that cannot be read where they lie.
 
     Args:
         sources: pairs of a file's key and its local path; a path that ends with `.gz` is gzip-compressed.
         workdir: an existing folder for the copies.
         max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
         kind: what the lines are.
-        gzip_limits: where a compressed file ends that grows to more; what follows is lost, and told as one line.
+        gzip_limits: what a compressed file has beyond them is left out, and counts as one line.
     """
     folder = workdir / "lines"
     folder.mkdir(parents=True, exist_ok=True)
     malformed_lines = folder / "malformed_lines.jsonl"
     files: list[LineFile] = []
-    with malformed_lines.open("w", encoding="utf-8") as sick:
+    with malformed_lines.open("w", encoding="utf-8") as stream:
         for file_id, (key, source) in enumerate(sources):
             longest = None if source.suffix == ".gz" else _longest_line(source, max_line_bytes)
             path, malformed_count = source, 0
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
                 with copy.open("wb") as out:
-                    cleaner = _LineCleaner(out, _SickLines(file_id, sick), max_line_bytes, kind)
+                    cleaner = _LineCleaner(out, _MalformedLines(file_id, stream), max_line_bytes, kind)
                     _clean_lines(source, cleaner, min(_CHUNK_BYTES, max_line_bytes), gzip_limits)
                 path, longest, malformed_count = copy, cleaner.longest, cleaner.malformed_lines.count
             elif _GLOB_CHARACTERS & set(str(source)):
@@ -156,7 +157,7 @@ def prepare_files(
 
 
 def _longest_line(path: Path, max_line_bytes: int) -> int | None:
-    """A bound on the length of the file's lines, in bytes; None when the file is not clean."""
+    """A bound on the length of the file's lines in bytes; None if the file is not clean."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     longest = unfinished = 0
     is_between_characters = True
@@ -179,8 +180,8 @@ def _longest_line(path: Path, max_line_bytes: int) -> int | None:
     return longest if is_between_characters else None
 
 
-class _SickLines:
-    """Writes the lines that nobody can read to a JSONL file, so that any number of them fits in memory."""
+class _MalformedLines:
+    """Writes malformed lines to a JSONL file, so that their number needs no memory."""
 
     def __init__(self, file_id: int, stream: IO[str]) -> None:
         self._file_id = file_id
@@ -201,9 +202,9 @@ class _SickLines:
 
 
 class _LineCleaner:
-    """Takes a file's bytes in any portions and writes its clean lines, each at its own line number."""
+    """Takes a file's bytes in portions, and writes its clean lines, each at its own line number."""
 
-    def __init__(self, out: IO[bytes], malformed_lines: _SickLines, max_line_bytes: int, kind: LineKind) -> None:
+    def __init__(self, out: IO[bytes], malformed_lines: _MalformedLines, max_line_bytes: int, kind: LineKind) -> None:
         self._out = out
         self.malformed_lines = malformed_lines
         self._max_line_bytes = max_line_bytes
@@ -221,18 +222,18 @@ class _LineCleaner:
             self._write_lines(block[:end])
         self._carry = block[end:]
         if self._dropped_bytes or len(self._carry) > self._max_line_bytes:
-            # The head tells what line it is; the rest is only counted.
+            # The beginning shows which line it is; the rest is only counted.
             head = self._carry[:MAX_RAW_TEXT]
             self._dropped_bytes += len(self._carry) - len(head)
             self._carry = head
 
     def finish(self) -> None:
-        """Take the end of the file: what follows the last line feed is a line as well."""
+        """Take the end of the file: what follows the last line feed is a line, too."""
         if self._carry:
             self._write_lines(self._carry + b"\n")
 
     def break_off(self, reason_code: str, message: str) -> None:
-        """Take the end of what can be decompressed: the line that it cuts, and all that would follow, is lost."""
+        """Take the end of what can be decompressed: the line that it cuts and all that follows are lost."""
         self._reject(self._carry, reason_code, message)
 
     def _write_lines(self, block: bytes) -> None:
@@ -261,7 +262,7 @@ class _LineCleaner:
             message = f"expected {self._kind.expected}, found a NUL byte at byte {line.index(0)} of the line"
             self._reject(line, self._kind.nul_reason, message)
             return
-        # What is left of carriage returns would end the line for DuckDB.
+        # A carriage return within the line would end it for DuckDB.
         if b"\r" in line and not self._kind.carriage_return_is_space:
             place = line.index(b"\r")
             message = f"expected {self._kind.expected}, found a carriage return at byte {place} of the line"
@@ -302,7 +303,7 @@ def _clean_lines(source: Path, cleaner: _LineCleaner, chunk_bytes: int, limits: 
         left = min(limits.max_bytes, by_ratio)
         stream = gzip.GzipFile(fileobj=file)
         try:
-            # read1 returns what it has before it fails, so that nothing ahead of a cut is lost.
+            # read1 returns what it has before it fails, so that nothing before a cut is lost.
             while chunk := stream.read1(chunk_bytes):
                 cleaner.feed(chunk[:left])
                 left -= len(chunk)

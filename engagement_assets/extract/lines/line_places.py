@@ -1,7 +1,7 @@
-"""Where lines stand in their files, for the few lines of which that must be told.
+"""Where lines stand in their files, for the few lines of which somebody must know it.
 
-Belongs here: line numbers and raw texts, found by a second look at the files. Not here: which lines
-these are (the reader of each kind of file) or what is wrong with them.
+Belongs here: line numbers and raw texts, found by a second look at the files. Not here: which lines these are
+(`line_records.py`), or what is wrong with them.
 
 Numbering every line would cost more than reading it, so only files with such lines are read again.
 """
@@ -96,7 +96,7 @@ def find_lines(connection: duckdb.DuckDBPyConnection, name: str, prepared: Prepa
 
 @contextmanager
 def _in_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Rows come in the order of files and lines, which numbering them relies on."""
+    """Makes rows come in the order of files and lines, on which their numbers rely."""
     name = "preserve_insertion_order"
     (before,) = connection.execute(f"select current_setting('{name}')").fetchall()[0]
     connection.execute(f"set {name} = true")

@@ -1,8 +1,8 @@
-"""One Runna activity file, good or bad: from its bytes to rows and to what is wrong with it.
+"""One Runna activity file, good or bad: from its bytes to rows and rejections.
 
-Belongs here: what makes a file, a lap or a step unusable, the words for it, and how the rest is
-kept. Not here: what a document consists of (`runna/documents.py`), what its parts become (`runna/rows.py`,
-`runna/steps.py`), where files lie and how rows reach disk (`runna/extraction.py`, `runna/parts.py`).
+Belongs here: what makes a file, a lap or a step unusable, the messages, and how the rest is kept. Not here: what a
+document consists of (`runna/documents.py`), what its parts become (`runna/rows.py`, `runna/steps.py`), where files lie
+and how rows reach disk (`runna/extraction.py`, `runna/parts.py`).
 """
 
 import re
@@ -41,17 +41,17 @@ from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIV
 from engagement_assets.extract.runna.steps import (
     REPEAT_STEP_TYPE,
     FlatSteps,
+    Workout,
     plain_step,
     refuse_too_many_steps,
     repeated,
 )
 
-# A day's recording with a waypoint each second has fewer. Of members each takes some two hundred bytes of memory.
+# A day's recording with a waypoint each second has fewer. Each member takes some two hundred bytes of memory.
 MAX_NAMES = 1_000_000
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The words that JSON lacks and that some writers send all the same; strings match first, to be
-# stepped over.
+# Numbers that JSON lacks and that some writers send all the same; strings match first, so that they are skipped.
 _STRING_OR_NOT_A_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|(-?Infinity|NaN)', re.DOTALL)
 
 _MEMBERS = msgspec.json.Decoder(Members)
@@ -59,7 +59,7 @@ _ANYTHING = msgspec.json.Decoder(Raw)
 
 
 def read_activity(data: bytes, file: int) -> ActivityRows:
-    """Rows of one activity file, which is known by the number `file` in them.
+    """Rows of one activity file; `file` is its number in them.
 
     Raises:
         UnusableRecordError: the file as a whole cannot be used.
@@ -79,9 +79,9 @@ def read_activity(data: bytes, file: int) -> ActivityRows:
 
 
 def read_explaining(text: bytes, file: int) -> ActivityRows:
-    """The rows that `read_typed` gives, also of a document that does not fit in every part.
+    """The rows that `read_typed` gives, even if some parts of the document do not fit.
 
-    It is taken apart piece by piece; unusable laps and steps come back as rejections.
+    The document is taken apart piece by piece; unusable laps and steps become rejections.
 
     Raises:
         UnusableRecordError: the file as a whole cannot be used.
@@ -107,14 +107,8 @@ def read_explaining(text: bytes, file: int) -> ActivityRows:
     pieces = _Pieces()
     fitting_laps = pieces.laps(laps or ())
     flat_steps = None if steps is None else pieces.flatten(steps, "stepsV2", 0, {})
-    found = rows(
-        activity,
-        laps=fitting_laps,
-        steps=flat_steps,
-        steps_are_placed=pieces.step_of_unknown_length is None,
-        extra=as_json(extra),
-        file=file,
-    )
+    workout = None if flat_steps is None else Workout(flat_steps, pieces.step_of_unknown_length is None)
+    found = rows(file, activity, fitting_laps, workout, as_json(extra))
     found.rejected = pieces.rejected
     found.laps_read += pieces.rejected_from(RUNNA_ACTIVITY_LAPS.key)
     found.steps_read += pieces.rejected_from(RUNNA_WORKOUT_STEPS.key)
@@ -123,13 +117,13 @@ def read_explaining(text: bytes, file: int) -> ActivityRows:
 
 
 class _Pieces:
-    """Reads laps and steps one by one; gathers what is rejected and which fields are unknown."""
+    """Reads laps and steps one by one; collects rejections and unknown fields."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.rejected: list[Rejection] = []
         self.unknown_fields: list[tuple[str, str]] = []
-        # Where the step is that was rejected and may have stood for any number of flattened steps.
+        # The place of a rejected step that may have stood for any number of flattened steps.
         self.step_of_unknown_length: str | None = None
 
     def rejected_from(self, dataset: str) -> int:
@@ -152,10 +146,9 @@ class _Pieces:
     def flatten(self, elements: Sequence[Raw], where: str, start: int, inherited: Members) -> FlatSteps:
         """The flattened steps, the first of which has the index `start`; a bad step leaves a hole.
 
-        A step is rejected once, at the first index where it is missing, however often it would have
-        been repeated. The steps after one of unknown length have no place: they are rejected, too, each at the first
-        index that it could have. `inherited` are the unknown fields of the repeat around the steps, which has
-        no row of its own.
+        A step is rejected once, at the first index where it is missing, however often it would have been repeated. The
+        steps after one of unknown length have no place. They are rejected too, each at the first index that it could
+        have. `inherited` are the unknown fields of the repeat around the steps, which has no row of its own.
         """
         flat: FlatSteps = []
         for number, element in enumerate(elements):
@@ -168,8 +161,7 @@ class _Pieces:
             try:
                 part = self._flat_step(element, place, index, inherited)
             except UnusableRecordError as error:
-                # The raw text of a rejected repeat holds its steps: what was said of them is taken
-                # back.
+                # The raw text of a rejected repeat holds its steps: drop what was noted about them.
                 del self.rejected[rejected:], self.unknown_fields[unknown:]
                 self._reject(RUNNA_WORKOUT_STEPS.key, index, element, error)
                 part = [(None, None)]
@@ -260,7 +252,7 @@ def _paces(value: Raw) -> Paces:
 
 
 def _is_plain_step(element: Raw) -> bool:
-    """Whether a rejected step is one flattened step all the same: it says nothing of repeating."""
+    """Whether a rejected step stands for exactly one flattened step: nothing in it is about repeating."""
     try:
         members = present(_MEMBERS.decode(element))
     except msgspec.ValidationError:

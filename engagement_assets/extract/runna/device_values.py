@@ -1,11 +1,8 @@
-"""What devices write where they know nothing, and times that no activity can have: in Runna's parts they become NULL.
+"""Values that devices write for "none", and times that no activity can have: in Runna's parts they become NULL.
 
-Belongs here: which stored numbers these are, as SQL over the parts, and how many there were. Not here: the parts
-themselves (`runna/parts.py`), fields that are absent or do not fit (`activity_files.py`).
-
-Watches write FIT files, in which a field always has a value. One that was not measured holds the invalid value of its
-base type, all bits set (FIT SDK, "FIT Protocol", table "FIT Base Types and Invalid Values"). A reader that does not
-know this passes it on, with the scale and the offset of the field (FIT SDK, Profile.xlsx, message "lap").
+Belongs here: which stored numbers these are, as SQL over the parts, and how many there were. Not here: the invalid
+values of FIT (`fit_values.py`), the parts (`runna/parts.py`), fields that are absent or do not fit
+(`activity_files.py`).
 """
 
 from collections.abc import Mapping
@@ -13,45 +10,38 @@ from types import MappingProxyType
 
 import msgspec
 
+from engagement_assets.extract import fit_values
 from engagement_assets.extract.runna.documents import Lap
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 
-_UINT8 = 0xFF
-_UINT16 = 0xFFFF
-_UINT32 = 0xFFFFFFFF
+_NO_TIME = (fit_values.UINT32,)
+_NO_HEART_RATE = (fit_values.UINT8,)
+# FIT counts the steps of one foot; some apps double them.
+_NO_CADENCE = (fit_values.UINT8, 2 * fit_values.UINT8)
 
-# Metres a second are thousandths, as 16 bits or "enhanced" as 32.
-_NO_SPEED = (_UINT16 / 1_000, _UINT32 / 1_000, _UINT32)
-# Metres above sea level are fifths, 500 too many, as 16 bits or "enhanced" as 32.
-_NO_ELEVATION = (_UINT16 / 5 - 500, _UINT32 / 5 - 500, _UINT32)
-_NO_TIME = (_UINT32,)
-_NO_HEART_RATE = (_UINT8,)
-# FIT counts the steps of one foot: apps double them.
-_NO_CADENCE = (_UINT8, 2 * _UINT8)
-
-# Per column of the laps what nobody can have measured.
+# By column of the laps, what nobody can have measured.
 _PLACEHOLDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
-        "distance_m": (_UINT32 / 100, _UINT32 / 1_000, _UINT32),
+        "distance_m": (*fit_values.NO_DISTANCE_M, fit_values.UINT32 / 1_000),
         "moving_time_ms": _NO_TIME,
         "total_time_ms": _NO_TIME,
-        "average_speed_m_per_s": _NO_SPEED,
-        "max_speed_m_per_s": _NO_SPEED,
+        "average_speed_m_per_s": fit_values.NO_SPEED_M_PER_S,
+        "max_speed_m_per_s": fit_values.NO_SPEED_M_PER_S,
         "average_cadence": _NO_CADENCE,
         "max_cadence": _NO_CADENCE,
         "average_heart_rate": _NO_HEART_RATE,
         "max_heart_rate": _NO_HEART_RATE,
         "min_heart_rate": _NO_HEART_RATE,
-        "elevation_gain_m": (_UINT16, _UINT32),
-        "max_elevation_m": _NO_ELEVATION,
-        "min_elevation_m": _NO_ELEVATION,
-        "workout_template_step_index": (_UINT16,),
+        "elevation_gain_m": fit_values.NO_ASCENT_M,
+        "max_elevation_m": fit_values.NO_ELEVATION_M,
+        "min_elevation_m": fit_values.NO_ELEVATION_M,
+        "workout_template_step_index": (fit_values.UINT16,),
     }
 )
 # The FIT SDKs compute in single precision, whose seventh digit is rounded.
 _PRECISION = 1e-6
 
-# FIT's time begins at the end of 1989, which is what a clock tells that was never set. Seconds sent as milliseconds lie
+# FIT's time begins at the end of 1989, which is what a clock shows that was never set. Seconds sent as milliseconds lie
 # in 1970. A clock may be ahead of UTC by its time zone, up to 14 hours.
 _EARLIEST_TIME_MS = 946_684_800_000  # 2000-01-01
 _DAYS_AFTER_BATCH = 1
@@ -67,15 +57,12 @@ def plausible_number(column: str) -> str:
 
 
 def plausible_instant(column: str) -> str:
-    """SQL for stored epoch milliseconds of a `day` as a TIMESTAMP, NULL where they are NaN or cannot be."""
+    """SQL for stored epoch milliseconds of a `day` as a TIMESTAMP, NULL where they are NaN or impossible."""
     return f"case when {_is_plausible_time(column)} then make_timestamp_ms(cast(round_even({column}, 0) as bigint)) end"
 
 
 def placeholders(activities: str, laps: str) -> str:
-    """A query as `Extraction.placeholders` has it, over the stored columns of two parts.
-
-    It counts what became NULL by the two functions above, in all files that were read.
-    """
+    """The query `Extraction.placeholders`: how many stored values of two parts the functions above turn into NULL."""
     implausible_time = "not isnan({0}) and not ({1})"
     of_laps = {name: _is_placeholder(name) for name in _PLACEHOLDERS}
     of_laps["started_at"] = implausible_time.format("started_at", _is_plausible_time("started_at"))
@@ -99,7 +86,7 @@ def _counted(dataset: str, part: str, conditions: Mapping[str, str], fields: Map
 
 
 def _is_placeholder(column: str) -> str:
-    # A difference to NaN is NaN, which is greater than any number.
+    # NaN minus a number is NaN, which is greater than any number.
     conditions = (
         f"abs({column} - {value!r}::double) <= {value * _PRECISION!r}::double"
         for value in map(float, _PLACEHOLDERS.get(column, ()))

@@ -1,8 +1,8 @@
 """A Runna activity document: its parts and their limits.
 
-Belongs here: the typed structs of the document, what reading one gives. Not here: how a workout's steps are flattened
-(`runna/steps.py`), which column a field becomes (`runna/rows.py`), what to do with a document that does not fit
-(`activity_files.py`), which measurements and times cannot be (`device_values.py`).
+Belongs here: the typed structs of the document, and what reading one gives. Not here: how a workout's steps are
+flattened (`runna/steps.py`), which column a field becomes (`runna/rows.py`), what to do with a document that does not
+fit (`activity_files.py`), impossible measurements and times (`device_values.py`).
 """
 
 from dataclasses import dataclass, field
@@ -13,22 +13,21 @@ from msgspec import Meta, Raw
 
 from engagement_assets.extract.absent_values import BLANKS
 
-# Every number is decoded as float, because devices send 721401 and 721401.0 alike. Up to 2**53 a
-# float holds an integer exactly, so what ends in a BIGINT column is bounded by that. Fractions of
-# such amounts are rounded later.
+# Every number is decoded as float, because devices send 721401 and 721401.0 alike. A float holds integers exactly up to
+# 2**53, which is the limit for BIGINT columns. Fractions of such amounts are rounded later.
 _EXACT = 2**53
 Amount = Annotated[float, Meta(ge=0, le=_EXACT)]
 WholeAmount = Annotated[float, Meta(ge=0, le=_EXACT, multiple_of=1)]
 Whole = Annotated[float, Meta(ge=-_EXACT, le=_EXACT, multiple_of=1)]
-# Any number: which times cannot be depends on the batch.
+# Any number: which times are impossible depends on the batch.
 EpochMs = float
-# A text of blanks alone does not fit: such a document is taken apart, and the field left out.
+# A text of blanks does not fit: such a document is taken apart, without the field.
 Text = Annotated[str, Meta(pattern=f"[^{BLANKS}]")]
 Id = Text | int
 
 
 class KnownFields(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc=False):
-    """A part of the document of which every field is known."""
+    """A part of the document that has only known fields."""
 
 
 class Lap(KnownFields):
@@ -67,7 +66,7 @@ class Step(KnownFields):
 
 
 class Pace(msgspec.Struct, gc=False):
-    """One pace target; `text` and others are kept in the original JSON only."""
+    """One pace target; its other fields are kept only in the original JSON."""
 
     mps: Amount | None = None
 
@@ -99,7 +98,7 @@ class PlannedWorkout(KnownFields):
 
 
 class Activity(KnownFields):
-    """A whole document. `waypoints`, most of its bytes, are passed over and never built."""
+    """A whole document. `waypoints`, most of its bytes, are skipped without being decoded."""
 
     activity_id: Id | None = None
     user_id: Id | None = None
@@ -118,7 +117,7 @@ class UnusableRecordError(ValueError):
     """A file, lap or step that cannot be used."""
 
     def __init__(self, reason_code: str, message: str) -> None:
-        """Say why, in one stable word and in a sentence for the reader."""
+        """Say why, by a stable code and in a sentence for the reader."""
         super().__init__(message)
         self.reason_code = reason_code
 
@@ -144,9 +143,9 @@ Row = tuple[object, ...]
 class ActivityRows:
     """What one file gives.
 
-    The rows are in the order of `PART_COLUMNS` in `runna/parts.py`, as far as the document gives the columns. Instants
-    are epoch milliseconds, dates are text. `laps_read` and `steps_read` count good and bad ones. `unknown_fields`
-    holds a pair of dataset and field for every record that has such a field.
+    The rows have the columns of `PART_COLUMNS` in `runna/parts.py` that come from the document, in that order. Instants
+    are epoch milliseconds, dates are text. `laps_read` and `steps_read` include rejected ones. `unknown_fields` has a
+    pair of dataset and field for every record with such a field.
     """
 
     activity: Row

@@ -1,11 +1,10 @@
 """Runna activity batches: the landing files of a window of batch dates, as three datasets.
 
-Belongs here: which files belong to which day, who reads them, which of two equal activities wins,
-and the counts. Not here: what a file means (`runna/documents.py`, `activity_files.py`), how
-its rows reach disk (`runna/parts.py`).
+Belongs here: which files belong to which day, who reads them, which of two equal activities wins, and the counts. Not
+here: what a file means (`runna/documents.py`, `activity_files.py`), how its rows reach disk (`runna/parts.py`).
 
-Rows are written to Parquet parts in the load's folder, by this process and others beside it; what
-is handed over are queries over these parts, so that memory does not grow with the window.
+This process and its helpers write rows to Parquet parts in the load's folder. The extraction consists of queries over
+these parts, so that memory does not grow with the window.
 """
 
 import os
@@ -21,24 +20,17 @@ import duckdb
 
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction, UnreadPath
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
-from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.extract.runna.device_values import placeholders, plausible_instant, plausible_number
-from engagement_assets.extract.runna.parts import (
-    PART_COLUMNS,
-    Batch,
-    FileToRead,
-    part_path,
-    too_large,
-)
+from engagement_assets.extract.runna.parts import PART_COLUMNS, Batch, FileToRead, part_path, too_large
 from engagement_assets.extract.runna.processes import read_batches
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna.source import BATCHES, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 DATASET_PARTS = (
     (RUNNA_ACTIVITIES, "activities"),
     (RUNNA_ACTIVITY_LAPS, "laps"),
     (RUNNA_WORKOUT_STEPS, "steps"),
 )
-BATCHES_PREFIX = "runna/activities"
+BATCHES_PREFIX = BATCHES.prefix
 SUFFIX = ".json"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -48,6 +40,29 @@ _FILES_PER_PROGRESS_LINE = 2_000
 _MIN_FILES_FOR_HELPERS = 1_000
 _FETCHES_AT_A_TIME = 16
 _WRONG_SUFFIX = f"its name does not end with {SUFFIX}"
+
+
+@dataclass(frozen=True)
+class BatchReading:
+    """What a load gives to the extractor.
+
+    `connection` gets temporary views `runna_*` over the parts; the returned queries need it. `window` has the batch
+    dates to read. `workdir` is an empty folder for the parts, which must live as long as the queries are used. Folders
+    of dates outside of `calendar` are never read, only reported. `extracted_at` is the time of the load (UTC).
+    `progress` gets a line for about every two thousand files of a day. `processes` read side by side, by default two if
+    there are two cores; a small window is read in this process alone. Files larger than `max_file_bytes` are
+    quarantined unread.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    landing: Landing
+    window: DayWindow
+    workdir: Path
+    calendar: Calendar
+    extracted_at: datetime
+    progress: Callable[[str], None]
+    processes: int | None = None
+    max_file_bytes: int = MAX_FILE_BYTES
 
 
 @dataclass
@@ -60,41 +75,17 @@ class _Found:
     never_read: list[UnreadPath] = field(default_factory=list)
 
 
-def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
-    connection: duckdb.DuckDBPyConnection,
-    landing: Landing,
-    window: DayWindow,
-    workdir: Path,
-    *,
-    calendar: Calendar,
-    extracted_at: datetime,
-    processes: int | None = None,
-    progress: Callable[[str], None],
-    max_file_bytes: int = MAX_FILE_BYTES,
-) -> Extraction:
+def extract(reading: BatchReading) -> Extraction:
     """Read the activity files of the window: `runna/activities/<batch_date>/**/*.json`.
 
-    Folders that are not named by a date of the calendar are never read; they are told by name. Of two
-    files of a batch with the same activity the one with the greater path wins, with its laps and steps.
-
-    Args:
-        connection: Gets temporary views `runna_*` over the parts; the queries handed over need it.
-        landing: Where the files lie.
-        window: The batch dates to read.
-        workdir: An empty folder for the parts, which must live as long as the queries are used.
-        calendar: Folders of other dates are never read; they are told by name.
-        extracted_at: The time of the load (UTC), one for all rows.
-        processes: How many processes read side by side, by default two if there are two cores. A
-            small window is read in this process whatever this says.
-        progress: Is told about every two thousand files of a day in a line.
-        max_file_bytes: Larger files are quarantined unread.
+    Of two files of a batch with the same activity the one with the greater path wins, with its laps and steps.
 
     Raises:
-        NotADirectoryError: the landing zone is not there.
+        NotADirectoryError: the landing zone does not exist.
         HelperDiedError: a process that helps to read ended before its work was done.
     """
-    found = _Found(never_read=_never_read(landing, calendar))
-    batches = _batches(landing, window, workdir, max_file_bytes, found)
+    found = _Found(never_read=_never_read(reading.landing, reading.calendar))
+    batches = _batches(reading, found)
     files_done: Counter[date] = Counter()
 
     def done(batch: Batch) -> None:
@@ -102,18 +93,18 @@ def extract(  # noqa: PLR0913 - the signature of every extractor, and two limits
         files_done[batch.day] += len(batch.files)
         after, total = files_done[batch.day], found.files[batch.day]
         if after // _FILES_PER_PROGRESS_LINE > before // _FILES_PER_PROGRESS_LINE:
-            progress(f"{RUNNA_ACTIVITIES.key} {batch.day}: {after:,} of {total:,} files")
-        if not landing.is_local:
+            reading.progress(f"{RUNNA_ACTIVITIES.key} {batch.day}: {after:,} of {total:,} files")
+        if not reading.landing.is_local:
             for file in batch.files:
                 if file.path:
                     Path(file.path).unlink()
 
     first = _take(batches, _MIN_FILES_FOR_HELPERS)
     is_small = sum(len(batch.files) for batch in first) < _MIN_FILES_FOR_HELPERS
-    helpers = 0 if is_small else (processes or min(2, os.cpu_count() or 1)) - 1
-    read_batches(chain(first, batches), helpers, workdir, max_file_bytes, done)
-    _create_views(connection, workdir, helpers + 1)
-    return _extraction(found, extracted_at)
+    helpers = 0 if is_small else (reading.processes or min(2, os.cpu_count() or 1)) - 1
+    read_batches(chain(first, batches), helpers, reading.workdir, reading.max_file_bytes, done)
+    _create_views(reading.connection, reading.workdir, helpers + 1)
+    return _extraction(found, reading.extracted_at)
 
 
 def _take(batches: Iterator[Batch], files: int) -> list[Batch]:
@@ -128,8 +119,9 @@ def _take(batches: Iterator[Batch], files: int) -> list[Batch]:
     return taken
 
 
-def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes: int, found: _Found) -> Iterator[Batch]:
-    """The window's files, listed and, from a remote landing zone, fetched as they are asked for."""
+def _batches(reading: BatchReading, found: _Found) -> Iterator[Batch]:
+    """The window's files, listed and, from a remote landing zone, fetched as they are needed."""
+    landing, limit = reading.landing, reading.max_file_bytes
 
     def to_read(file: LandingFile) -> FileToRead:
         key = printable_key(file.key)
@@ -137,23 +129,22 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
             return FileToRead(key, refused=("refused_path", "the file name is not UTF-8"))
         if file.refused:
             return FileToRead(key, refused=("refused_path", file.refused))
-        if file.size > max_file_bytes and not landing.is_local:
-            error = too_large(file.size, max_file_bytes)
+        if file.size > limit and not landing.is_local:
+            error = too_large(file.size, limit)
             return FileToRead(key, refused=(error.reason_code, str(error)))
         try:
-            return FileToRead(key, str(landing.local_path(file, workdir)))
+            return FileToRead(key, str(landing.local_path(file, reading.workdir)))
         except (FileNotFoundError, PermissionError) as error:
             return FileToRead(key, refused=("unreadable_file", f"it cannot be fetched: {error}"))
 
     with ThreadPoolExecutor(_FETCHES_AT_A_TIME) as fetches:
-        for day in window.days():
-            listed = landing.files(f"{BATCHES_PREFIX}/{day}", ("",))
-            files = [file for file in listed if file.refused or file.key.endswith(SUFFIX)]
-            found.never_read += [
-                UnreadPath(printable_key(file.key), _WRONG_SUFFIX)
-                for file in listed
-                if not file.refused and not file.key.endswith(SUFFIX)
-            ]
+        for day in reading.window.days():
+            files = []
+            for file in landing.files(f"{BATCHES_PREFIX}/{day}", ("",)):
+                if file.refused or file.key.endswith(SUFFIX):
+                    files.append(file)
+                else:
+                    found.never_read.append(UnreadPath(printable_key(file.key), _WRONG_SUFFIX))
             found.files[day] = len(files)
             found.bytes[day] = sum(file.size for file in files)
             found.keys += [printable_key(file.key) for file in files]
@@ -164,8 +155,8 @@ def _batches(landing: Landing, window: DayWindow, workdir: Path, max_file_bytes:
 
 
 def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
-    """Folders of dates that no run is for, files beside the folders, and what lies beside all that sources read."""
-    found = unread_paths(landing, BATCHES_PREFIX)
+    """Folders of dates that no run is for, and files beside the folders."""
+    found = []
     folders = set(landing.batch_names(BATCHES_PREFIX))
     for name in landing.names_in(BATCHES_PREFIX):
         day, key = _date_of(name), f"{BATCHES_PREFIX}/{name}"
@@ -179,7 +170,7 @@ def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
 
 
 def _date_of(name: str) -> date | None:
-    """The batch date that a folder is named by."""
+    """The batch date in the name of a folder."""
     try:
         day = date.fromisoformat(name)
     except ValueError:
@@ -188,7 +179,7 @@ def _date_of(name: str) -> date | None:
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers: int) -> None:
-    """Two temporary views per part, as it is stored and with the datasets' types, and the files that count."""
+    """Two temporary views for each part, as stored and with the datasets' types, and a table of the winning files."""
     for part in PART_COLUMNS:
         paths = [str(part_path(workdir, part, number)).replace("'", "''") for number in range(readers)]
         files = ", ".join(f"'{path}'" for path in paths)
@@ -196,7 +187,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers:
             f"create or replace temp view runna_{part}_stored as "
             f"select * from read_parquet([{files}], hive_partitioning = false)"
         )
-    # An activity without a time of its own, or with one that cannot be, has that of its earliest lap.
+    # An activity without a time of its own, or with an impossible one, gets that of its earliest lap.
     connection.execute(
         f"""
         create or replace temp table runna_first_laps as
@@ -260,7 +251,7 @@ def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
 
 
 def _counts(found: _Found) -> str:
-    """What was read, counted where it was read: not as the sum of what became of it."""
+    """The counts. What was read is counted where it was read, not as the sum of the outcomes."""
     days = ", ".join(f"(date '{day}', {found.files[day]}, {found.bytes[day]})" for day in found.files)
     duplicates = " union all ".join(
         f"select '{dataset.key}' as dataset, day, count(*) as duplicates from runna_{part} "

@@ -1,7 +1,7 @@
 """A Runna document that does not fit, taken apart: the members of its objects, one by one.
 
-Belongs here: members that say nothing, a part made of those that do, the words for one that does not fit. Not here:
-which parts a document has and what becomes of them (`activity_files.py`).
+Belongs here: absent members, building a part from the present ones, messages about one that does not fit. Not here:
+which parts a document has and what happens to them (`activity_files.py`).
 """
 
 import re
@@ -17,7 +17,7 @@ from engagement_assets.extract.runna.documents import KnownFields, UnusableRecor
 
 MAX_RAW_TEXT_BYTES = 64 * 1024
 
-# A word that JSON lacks, wrapped into an object, which makes the document JSON and which no field accepts.
+# A number that JSON lacks, wrapped into an object: the document becomes JSON, and no field accepts the value.
 _WRAPPED = re.compile(r'\{"(-?Infinity|NaN)":null\}')
 _SHOWN_CHARACTERS = 80
 
@@ -32,7 +32,7 @@ KnownPart = TypeVar("KnownPart", bound=KnownFields)
 
 
 def clipped(data: bytes) -> str:
-    """The beginning of `data` as text, at most 64 KiB of UTF-8; other bytes become U+FFFD."""
+    """The beginning of `data` as text, at most 64 KiB of UTF-8; bytes that are not UTF-8 become U+FFFD."""
     text = data[:MAX_RAW_TEXT_BYTES].decode("utf-8", "replace")
     return text.encode()[:MAX_RAW_TEXT_BYTES].decode("utf-8", "ignore")
 
@@ -48,8 +48,8 @@ def shown(value: Raw | bytes) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def says_nothing(value: Raw, *, list_is_meant: bool = False) -> bool:
-    """Whether a value stands for none (see `absent_values.py`)."""
+def is_absent_value(value: Raw, *, list_is_meant: bool = False) -> bool:
+    """Whether a value is absent (see `absent_values.py`)."""
     text = bytes(value)
     if text.startswith(b'"'):
         return is_absent(_TEXT.decode(text))
@@ -59,15 +59,15 @@ def says_nothing(value: Raw, *, list_is_meant: bool = False) -> bool:
 
 
 def present(members: Members) -> Members:
-    """The members that say something."""
-    return {name: value for name, value in members.items() if not says_nothing(value)}
+    """The members that are not absent."""
+    return {name: value for name, value in members.items() if not is_absent_value(value)}
 
 
 def members_of(value: Raw, where: str) -> Members:
     """The members of an object.
 
     Raises:
-        UnusableRecordError: the value is none.
+        UnusableRecordError: the value is not an object.
     """
     try:
         return _MEMBERS.decode(value)
@@ -76,22 +76,22 @@ def members_of(value: Raw, where: str) -> Members:
 
 
 def optional_members(members: Members, name: str) -> Members:
-    """The members of the object `name`, which is taken out of `members`; none where it is absent.
+    """The members of the object `name`, which is removed from `members`; none if it is absent.
 
     Raises:
-        UnusableRecordError: the value is another one than an object.
+        UnusableRecordError: the value is not an object.
     """
     value = members.pop(name, NULL)
-    return {} if says_nothing(value) else members_of(value, name)
+    return {} if is_absent_value(value) else members_of(value, name)
 
 
 def elements_of(value: Raw, where: str) -> list[Raw] | None:
     """The elements of a list, which may be absent.
 
     Raises:
-        UnusableRecordError: the value is another one.
+        UnusableRecordError: the value is not a list.
     """
-    if says_nothing(value, list_is_meant=True):
+    if is_absent_value(value, list_is_meant=True):
         return None
     try:
         return _ELEMENTS.decode(value)
@@ -100,7 +100,7 @@ def elements_of(value: Raw, where: str) -> list[Raw] | None:
 
 
 def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[KnownPart, Members]:
-    """The part that the known members make, and the unknown ones.
+    """The part that the known members form, and the unknown members.
 
     Raises:
         UnusableRecordError: a known member does not fit, or there are too many.
@@ -116,7 +116,7 @@ def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[K
 
 
 def part_of(kind: type[Part], members: Members, where: str) -> Part:
-    """The part that the members make which say something.
+    """The part that the present members form.
 
     Raises:
         UnusableRecordError: one of them does not fit.
@@ -140,7 +140,7 @@ def _names(kind: type[KnownFields]) -> frozenset[str]:
 
 
 def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> UnusableRecordError:
-    """The decoder's complaint about a field of the object `value`, and what it found there."""
+    """What the decoder says about a field of the object `value`, and what was found there."""
     complaint, _, path = str(error).partition(" - at `$.")
     path = path.removesuffix("`")
     for name in path.split(".") if path else ():
@@ -161,7 +161,7 @@ def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> Unusable
 
 
 def as_json(members: Members) -> str | None:
-    """Unknown fields as compact JSON text; None without any."""
+    """Unknown fields as compact JSON; None if there are none."""
     if not members:
         return None
     return msgspec.json.format(msgspec.json.encode(members), indent=-1).decode()

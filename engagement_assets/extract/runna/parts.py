@@ -1,8 +1,7 @@
 """Runna files in, Parquet parts out: how one process reads files in bulk.
 
-Belongs here: batches of files, the parts and their columns. Not here: what a file means
-(`activity_files.py`), which process reads it (`processes.py`), which files there are
-and what becomes of the parts (`runna/extraction.py`).
+Belongs here: batches of files, the parts and their columns. Not here: what a file means (`activity_files.py`), which
+process reads it (`processes.py`), which files there are and what happens to the parts (`runna/extraction.py`).
 """
 
 import os
@@ -22,16 +21,11 @@ import pyarrow.parquet as pq
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.extract.runna.activity_files import read_activity
-from engagement_assets.extract.runna.documents import (
-    ActivityRows,
-    Rejection,
-    Row,
-    UnusableRecordError,
-)
+from engagement_assets.extract.runna.documents import ActivityRows, Rejection, Row, UnusableRecordError
 from engagement_assets.extract.runna.members import MAX_RAW_TEXT_BYTES, clipped
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
-# The columns of so many files take about 10 MB, unless most of it is the text of rejected files.
+# The columns of so many files take about 10 MB, more if many files are rejected with their text.
 _FILES_PER_ROW_GROUP = 1_000
 _BYTES_PER_ROW_GROUP = 64 * 1024 * 1024
 # More than any reader reads, so that the files of all readers have different numbers.
@@ -43,18 +37,15 @@ def _columns(dataset: Dataset, *first: str, left_out: tuple[str, ...] = (), **fu
     return MappingProxyType({"file": "BIGINT"} | {name: dataset.columns[name] for name in order} | further)
 
 
-# What the parts hold besides the day, with the types of the lake: the datasets' own columns, but the ids and paths of
-# laps and steps only once, with the activity of the same `file`. In the parts numbers lie as DOUBLE, with NaN for a
-# missing one, instants as epoch milliseconds and dates as text.
+# What the parts hold besides the day, with the types of the lake: the columns of the datasets, but ids and paths only
+# once, with the activity of the same `file`. The parts store numbers as DOUBLE, with NaN for a missing one, instants as
+# epoch milliseconds and dates as text.
 PART_COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "activities": _columns(RUNNA_ACTIVITIES, laps_read="BIGINT", steps_read="BIGINT"),
         "laps": _columns(RUNNA_ACTIVITY_LAPS, "lap_index", "_extra", left_out=("activity_id", "source_path")),
         "steps": _columns(
-            RUNNA_WORKOUT_STEPS,
-            "step_index",
-            "repeat_number",
-            left_out=("activity_id", "workout_id", "source_path"),
+            RUNNA_WORKOUT_STEPS, "step_index", "repeat_number", left_out=("activity_id", "workout_id", "source_path")
         ),
         "rejected": MappingProxyType(
             {
@@ -72,7 +63,7 @@ PART_COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 class FileToRead(msgspec.Struct, frozen=True):
-    """One landing file: its key and where it can be read, or why not (reason code and message)."""
+    """One landing file: its key, and where it can be read or why not (reason code and message)."""
 
     key: str
     path: str = ""
@@ -80,7 +71,7 @@ class FileToRead(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Files of one day that are read in one go."""
+    """Files of one day that are read together."""
 
     day: date
     files: list[FileToRead]
@@ -137,7 +128,7 @@ class PartWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered, as one row group of each part."""
+        """Write what has accumulated, as one row group of each part."""
         for part, gathered in self._gathered.items():
             if gathered:
                 self._writers[part].write_table(pa.Table.from_batches(gathered).combine_chunks())
@@ -146,14 +137,14 @@ class PartWriter:
         self._bytes = 0
 
     def close(self) -> None:
-        """Close the parts, whole or not."""
+        """Close the parts, complete or not."""
         for writer in self._writers.values():
             writer.close()
 
 
 @contextmanager
 def open_parts(folder: Path, number: int, max_file_bytes: int) -> Iterator[PartWriter]:
-    """Begin the parts `<folder>/<part>-<number>.parquet`, which are whole when the block ends."""
+    """Begin the parts `<folder>/<part>-<number>.parquet`, which are complete when the block ends."""
     with closing(PartWriter(folder, number, max_file_bytes)) as writer:
         yield writer
         writer.flush()
@@ -187,7 +178,7 @@ def _read_file(file: FileToRead, number: int, max_bytes: int) -> ActivityRows:
 
 
 def _beginning(file: FileToRead) -> str | None:
-    """The beginning of a rejected file, if it may be opened."""
+    """The beginning of a rejected file, if it can be opened."""
     if file.refused:
         return None
     try:
@@ -200,8 +191,8 @@ def _beginning(file: FileToRead) -> str | None:
 def _columns_of(rows: list[Row], day: date, schema: pa.Schema) -> pa.RecordBatch:
     """The rows by columns, with the day as the last one.
 
-    The arrays are put together from buffers, because `pa.array` imports pandas when it is first
-    called: 0.3 s and 40 MB in each process.
+    The arrays are built from buffers, because the first call of `pa.array` imports pandas: 0.3 s and 40 MB in each
+    process.
     """
     arrays = [
         _texts(column) if kind == pa.string() else _numbers(column)
@@ -224,7 +215,7 @@ def _numbers(column: Sequence[Any]) -> pa.Array:
     """Missing numbers become NaN, which no document can hold."""
     try:
         numbers = np.fromiter(column, np.float64, len(column))
-    except TypeError:  # there is a None, which only the slower way takes
+    except TypeError:  # there is a None, which only the slower way accepts
         numbers = np.array(column, np.float64)
     return pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
 

@@ -1,7 +1,7 @@
 """Several processes that read Runna files side by side.
 
-Belongs here: who reads which batch, the helpers' protocol and their death; run as a module, this is
-a helper. Not here: what reading is (`runna/parts.py`).
+Belongs here: which process reads which batch, the helpers' protocol and their death; run as a module, this is a helper.
+Not here: what reading means (`runna/parts.py`).
 """
 
 import os
@@ -18,7 +18,7 @@ import msgspec
 
 from engagement_assets.extract.runna.parts import Batch, open_parts
 
-# One batch that a helper reads and one that lies ready for it, while this process reads its own.
+# One batch that a helper reads and one that is ready for it, while this process reads its own.
 _BATCHES_PER_HELPER = 2
 
 
@@ -35,7 +35,7 @@ def read_batches(
 ) -> None:
     """Read all batches, here and in `helpers` more processes, each into its own parts.
 
-    `done` is told of each batch that has been read.
+    `done` is called with each batch that has been read.
 
     Raises:
         HelperDiedError: a helper ended before its work was done.
@@ -73,8 +73,8 @@ def read_batches(
 class _Helper:
     """A process that runs `main`, and the batches that it has not answered yet.
 
-    It is started by this module's name, because a `multiprocessing` child would first import the
-    main module of this program: with Dagster that is seconds and 150 MB for each process.
+    It is started by this module's name, because a `multiprocessing` child would first import the main module of this
+    program. With Dagster that costs seconds and 150 MB for each process.
     """
 
     def __init__(self, folder: Path, number: int, max_file_bytes: int) -> None:
@@ -83,7 +83,7 @@ class _Helper:
         arguments = [str(folder), str(number), str(max_file_bytes)]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            # numpy would start threads for linear algebra, which wait for work by spinning.
+            # Otherwise numpy starts threads for linear algebra, which spin while they wait.
             "OPENBLAS_NUM_THREADS": "1",
         }
         with self._log.open("wb") as log:
@@ -110,20 +110,20 @@ class _Helper:
             raise self._death() from error
 
     def take_answers(self) -> list[Batch]:
-        """The batches that the process has read since; waits for one at least."""
+        """The batches that the process has read since the last call; waits for at least one."""
         answers = os.read(self.answers.fileno(), _BATCHES_PER_HELPER)
         if not answers:
             raise self._death()
         return [self.unanswered.popleft() for _ in answers]
 
     def finish(self) -> None:
-        """Tell the process that there is no more, and wait until its parts are whole."""
+        """End the input of the process, and wait until its parts are complete."""
         self._batches.close()
         if not os.read(self.answers.fileno(), 1):
             raise self._death()
 
     def close(self) -> None:
-        """End the process, if it still runs, and let go of it."""
+        """End the process if it still runs, and release its pipes."""
         self._process.kill()
         with suppress(BrokenPipeError):
             self._batches.close()
@@ -146,7 +146,7 @@ class _Helper:
 def main(arguments: Sequence[str]) -> None:
     """Read batches from standard input, one JSON document a line.
 
-    A byte to standard output answers each batch, and one more says that the parts are whole.
+    A byte on standard output answers each batch, and one more says that the parts are complete.
     """
     folder, number, max_file_bytes = arguments
     decoder = msgspec.json.Decoder(Batch)

@@ -1,7 +1,7 @@
 """The rows of the three Runna datasets that a document's parts become.
 
 Belongs here: which column a field becomes, and reading a document that fits in every part. Not here: one that does not
-(`activity_files.py`), the times and measurements that cannot be (`device_values.py`).
+(`activity_files.py`), impossible times and measurements (`device_values.py`).
 """
 
 import re
@@ -19,7 +19,7 @@ from engagement_assets.extract.runna.documents import (
     PlannedWorkout,
     UnusableRecordError,
 )
-from engagement_assets.extract.runna.steps import FlatSteps, fingerprint, flatten
+from engagement_assets.extract.runna.steps import Workout, flatten
 
 _ACTIVITY = msgspec.json.Decoder(Activity)
 _DATE_CHARACTERS = len("2021-01-05")
@@ -35,36 +35,27 @@ def read_typed(text: bytes, file: int) -> ActivityRows:
     activity = _ACTIVITY.decode(text)
     planned = activity.planned_workout_metadata
     steps = planned.steps_v2 if planned else None
-    return rows(
-        activity,
-        laps=[(index, lap, None) for index, lap in enumerate(activity.laps or ())],
-        steps=None if steps is None else flatten(steps),
-        extra=None,
-        file=file,
-    )
+    laps = [(index, lap, None) for index, lap in enumerate(activity.laps or ())]
+    return rows(file, activity, laps, None if steps is None else Workout(flatten(steps)))
 
 
-def rows(  # noqa: PLR0913 - the parts of a document
-    activity: Activity,
-    *,
-    laps: Sequence[tuple[int, Lap, str | None]],
-    steps: FlatSteps | None,
-    steps_are_placed: bool = True,
-    extra: str | None,
+def rows(
     file: int,
+    activity: Activity,
+    laps: Sequence[tuple[int, Lap, str | None]],
+    workout: Workout | None,
+    extra: str | None = None,
 ) -> ActivityRows:
-    """Rows of an activity, its `laps` (position, lap, unknown fields as JSON) and flat `steps`.
-
-    Unless `steps_are_placed`, more steps follow, of which neither the places nor the number are known.
+    """Rows of an activity, of its `laps` (position, lap, unknown fields as JSON), and of the steps of its workout.
 
     Raises:
-        UnusableRecordError: a required id is missing, or the planned date is none.
+        UnusableRecordError: a required id is missing, or the planned date is not a date.
     """
     activity_id = _required(activity.activity_id, "activityId", "missing_activity_id")
     user_id = _required(activity.user_id, "userId", "missing_user_id")
     plan = activity.plan_details or Plan()
     planned = activity.planned_workout_metadata or PlannedWorkout()
-    # Tuples are added up, which is twice as fast as unpacking them into a new one.
+    # Adding tuples is twice as fast as unpacking them into a new one.
     astuple = msgspec.structs.astuple
     lap_rows = [
         (file, index, lap_extra) + astuple(lap)  # noqa: RUF005
@@ -72,7 +63,7 @@ def rows(  # noqa: PLR0913 - the parts of a document
     ]
     step_rows = [
         (file, index, repetition) + columns[0] + columns[1]
-        for index, (columns, repetition) in enumerate(steps or ())
+        for index, (columns, repetition) in enumerate(workout.steps if workout else ())
         if columns is not None
     ]
     activity_row = (
@@ -92,8 +83,8 @@ def rows(  # noqa: PLR0913 - the parts of a document
         planned.current_est_5k_time,
         _date(planned.planned_workout_date),
         len(lap_rows),
-        len(steps) if steps is not None and steps_are_placed else None,
-        None if steps is None else fingerprint(steps, are_placed=steps_are_placed),
+        len(workout.steps) if workout and workout.are_placed else None,
+        workout.fingerprint() if workout else None,
         extra,
     )
     return ActivityRows(activity_row, lap_rows, step_rows, len(lap_rows), len(step_rows))
@@ -111,7 +102,7 @@ def _optional(value: Id | None) -> str | None:
 
 
 def _date(text: str | None) -> str | None:
-    """The date that a text is, or that a date and a time of day begin with, wherever in the world that is."""
+    """The date of a text that is a date, or a date and a time of day with any offset."""
     if text is None:
         return None
     has_time = _TIME_OF_DAY.fullmatch(text, _DATE_CHARACTERS)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
+from engagement_assets.extract.landing.batch_folder import BatchFolder
 
 RUNNA_ACTIVITIES = Dataset(
     key="raw_runna/activities",
@@ -110,9 +111,13 @@ RUNNA_WORKOUT_STEPS = Dataset(
     append_only=False,
 )
 
+BATCHES = BatchFolder(dataset=RUNNA_ACTIVITIES, prefix="runna/activities")
+
 RUNNA = Source(
     name="runna",
     title="Runna workouts",
     area="training",
     datasets=(RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS),
+    readers=(BATCHES,),
+    sample="engagement_assets.sandbox.runna_sample:runna_files",
 )

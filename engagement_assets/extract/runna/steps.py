@@ -1,11 +1,12 @@
 """The steps of a Runna workout, flattened: repeats written out in the order in which laps perform them.
 
 Belongs here: the columns of one step, what a repeat stands for, how many steps a workout may have. Not here: what
-becomes of a step that does not fit (`activity_files.py`).
+happens to a step that does not fit (`activity_files.py`).
 """
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,15 +14,32 @@ from engagement_assets.extract.runna.documents import Paces, Row, Step, Unusable
 
 REPEAT_STEP_TYPE = "WorkoutRepeatStep"
 MAX_REPETITIONS = 1_000
-# Sample workouts flatten to 5 and 18 steps. Nested repeats multiply: a few bytes could ask for
-# billions.
+# Sample workouts flatten to 5 and 18 steps. Nested repeats multiply: a few bytes could stand for billions.
 MAX_STEPS = 10_000
 
-# What a step asks for, and what its JSON has besides. None is a hole: the place of a step that was rejected, kept free
-# so that the steps after it still meet their laps.
+# What a step asks for, and what else its JSON has. None is a hole: the place of a rejected step, kept free so that the
+# steps after it still meet their laps.
 StepColumns = tuple[Row, Row] | None
 # Each with the number of its repetition, from 1, within the innermost repeat; None outside of repeats.
 FlatSteps = list[tuple[StepColumns, int | None]]
+
+
+class Workout(NamedTuple):
+    """The steps of a workout. Unless they `are_placed`, more steps follow, of unknown number and places."""
+
+    steps: FlatSteps
+    are_placed: bool = True
+
+    def fingerprint(self) -> str:
+        """MD5 over what the steps ask for, whatever the layout and the unknown fields of the JSON.
+
+        Steps that are followed by others of unknown number and places have another one than these steps alone.
+        """
+        meaning: list[object] = [(columns and columns[0], repetition) for columns, repetition in self.steps]
+        if not self.are_placed:
+            meaning.append("steps without a place")
+        return hashlib.md5(msgspec.json.encode(meaning), usedforsecurity=False).hexdigest()
+
 
 _PACES = msgspec.json.Decoder(Paces)
 _NO_PACES = Paces()
@@ -45,10 +63,10 @@ def flatten(steps: Sequence[Step]) -> FlatSteps:
 
 
 def plain_step(step: Step, paces: Paces, nested: Sequence[object] | None, extra: str | None) -> StepColumns:
-    """The columns of a step that is no repeat; `nested` are the steps that it should not have.
+    """The columns of a step that is not a repeat; `nested` are the steps that it should not have.
 
     Raises:
-        UnusableRecordError: it repeats all the same.
+        UnusableRecordError: it has nested steps, or repeats.
     """
     if nested or (step.repeat_value or 0) > 1:
         raise UnusableRecordError(
@@ -80,7 +98,7 @@ def repeated(step: Step, block: FlatSteps) -> FlatSteps:
     """`block`, the flattened steps of the repeat `step`, written out as often as it says.
 
     Raises:
-        UnusableRecordError: it does not say how often, has no steps, or asks for too much.
+        UnusableRecordError: it does not say how often, has no steps, or makes too many.
     """
     times = step.repeat_value
     if times is None or times % 1 or not 1 <= times <= MAX_REPETITIONS:
@@ -101,15 +119,3 @@ def refuse_too_many_steps(count: int) -> None:
         raise UnusableRecordError(
             "wrong_value", f"steps: expected at most {MAX_STEPS:,} flattened ones, found {count:,}"
         )
-
-
-def fingerprint(steps: FlatSteps, *, are_placed: bool) -> str:
-    """MD5 over what the steps ask for; layout and unknown fields of the JSON leave it the same.
-
-    Unless `are_placed`, more steps follow, of which neither the places nor the number are known: it is another one than
-    that of these steps alone.
-    """
-    meaning: list[object] = [(columns and columns[0], repetition) for columns, repetition in steps]
-    if not are_placed:
-        meaning.append("steps without a place")
-    return hashlib.md5(msgspec.json.encode(meaning), usedforsecurity=False).hexdigest()

@@ -1,11 +1,11 @@
-"""The JSON document of a service's answer, with whatever is odd in it.
+"""The JSON document of a service's answer, malformed values included.
 
 Belongs here: from a body to Python values, in time and memory that the body's size bounds. Not here: how large a body
 may be (`services/client.py`), what the values mean (`services/records.py`).
 
-What is odd may be one value on a page of good ones, and must not cost the page: a number that no float holds becomes a
-text, which no field of numbers takes; half a character becomes a question mark; what lies too deep becomes a text, too,
-at a depth at which no record is taken any more.
+One malformed value must not cost a page of good ones. A number that no float can hold becomes a text, which no numeric
+field accepts. Half a surrogate pair becomes a question mark. Values nested too deep become a text, at a depth at which
+every record is rejected anyway.
 """
 
 import json
@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-# A value takes some 100 bytes as an object of Python, and as little as two in a body: 64 MB of `[],` would take 2 GB.
+# A Python object takes some 100 bytes, a value in a body as few as two: 64 MB of `[],` would take 2 GB.
 MAX_VALUES = 5_000_000
-# Deeper than a record may be (`services/records.py`), and far from where encoders give up.
+# Deeper than a record may be (`services/records.py`), and far from the depth at which encoders give up.
 DEEPEST = 200
 
 _MAX_DIGITS = 4_000
@@ -26,12 +26,12 @@ _TOO_DEEP = b'"nested too deep"'
 
 
 def values_at_most(body: bytes) -> int:
-    """How many values the document of a body has at most, without decoding it; texts count what looks like more."""
+    """An upper bound of the number of values in a body, without decoding it."""
     return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def answer_document(body: bytes) -> Any:
-    """The JSON value of a body; None where it is none."""
+    """The JSON value of a body; None if the body is not JSON."""
     try:
         found = _decoded(body)
         return _decoded(_without_depths(body)) if is_nested_deeper(found, DEEPEST) else found
@@ -39,12 +39,12 @@ def answer_document(body: bytes) -> Any:
         pass
     try:
         return _decoded(_without_depths(body))
-    except RecursionError:  # brackets that nobody closes
+    except RecursionError:  # brackets that are never closed
         return None
 
 
 def is_nested_deeper(value: object, levels: int) -> bool:
-    """Whether objects and lists lie within each other deeper than `levels`, the value itself being the first."""
+    """Whether objects and lists are nested deeper than `levels`; the value itself is the first level."""
     values = [value]
     for _ in range(levels + 1):
         containers = [inner for inner in values if isinstance(inner, dict | list)]
@@ -67,7 +67,7 @@ def _decoded(body: bytes) -> Any:
 
 
 def _without_depths(body: bytes) -> bytes:
-    """The same document with a text in place of each object or list below `DEEPEST` levels."""
+    """The same document with a text in place of every object or list deeper than `DEEPEST` levels."""
     kept, depth, done = [], 0, 0
     for token in _STRING_OR_BRACKET.finditer(body):
         if token[0] in {b"[", b"{"}:

@@ -1,11 +1,11 @@
 """From the records of a service's pages to the extraction that is handed over.
 
-Belongs here: rows on disk by the thousand, so that memory does not grow; which of several records with one
-identity stays; the counts. Not here: what a record means and which days count (the source's own module).
+Belongs here: writing rows to disk in portions, so that memory does not grow; which of several records with one identity
+wins; the counts. Not here: what a record means and which days count (the source's own module).
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, Extraction
+from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, DayWindow, Extraction
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
 
 MAX_RAW_TEXT = 100_000
@@ -40,81 +40,109 @@ _REJECTED = {
     "reason_code": "VARCHAR",
     "message": "VARCHAR",
 }
+_COUNTS = {"day": "DATE"} | dict.fromkeys(("files", "bytes", "records_read", "quarantined", "duplicates"), "BIGINT")
+_FIELDS = {"day": "DATE", "field": "VARCHAR", "records": "BIGINT"}
 
 
-@dataclass
-class ApiRows:
-    """The records of one dataset, as the pages of a load bring them.
+@dataclass(frozen=True)
+class ServiceReading:
+    """What a load gives to the extractor of a service.
 
-    After `finish` the connection has the temporary tables `<name>_accepted` (the dataset's columns, `position`, `day`;
-    one row per identity), `<name>_rejected` and `<name>_counts`.
+    `connection` holds the tables that the returned queries read. `window` has the days that were requested. `workdir`
+    is an existing folder for rows. `extracted_at` is the time of the load. `progress` takes lines for the run's log.
     """
 
     connection: duckdb.DuckDBPyConnection
-    dataset: Dataset
+    window: DayWindow
     workdir: Path
     extracted_at: datetime
-    _rows: list[dict[str, Value]] = field(default_factory=list, init=False)
-    _parts: list[Path] = field(default_factory=list, init=False)
-    _rejected_parts: list[Path] = field(default_factory=list, init=False)
-    _rejected: list[dict[str, Value]] = field(default_factory=list, init=False)
-    _quarantined: Counter[date] = field(default_factory=Counter, init=False)
-    _right: Counter[date] = field(default_factory=Counter, init=False)
-    _read: Counter[date] = field(default_factory=Counter, init=False)
-    _pages: Counter[date] = field(default_factory=Counter, init=False)
-    _bytes: Counter[date] = field(default_factory=Counter, init=False)
-    _unknown: Counter[tuple[date, str]] = field(default_factory=Counter, init=False)
-    _names: set[str] = field(default_factory=set, init=False)
-    _placeholders: Counter[tuple[date, str]] = field(default_factory=Counter, init=False)
-    _paths: list[str] = field(default_factory=list, init=False)
-
-    @property
-    def name(self) -> str:
-        """How the temporary tables begin."""
-        return self.dataset.key.replace("/", "_")
-
-    @property
-    def days_read(self) -> Collection[date]:
-        """The days that have a record, right or not."""
-        return self._read.keys()
+    progress: Callable[[str], None]
 
     @property
     def now(self) -> datetime:
         """The time of the load as columns hold it: UTC, naive."""
         return self.extracted_at.astimezone(UTC).replace(tzinfo=None)
 
+
+@dataclass
+class _Parts:
+    """Rows of one kind: those in memory, and the Parquet files of the others."""
+
+    prefix: Path
+    types: Mapping[str, str]
+    rows: list[Mapping[str, Value]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        if self.rows:
+            self.paths.append(f"{self.prefix}-{len(self.paths):06d}.parquet")
+            pq.write_table(_table(self.types, self.rows), self.paths[-1])
+            self.rows = []
+
+    def query(self) -> str:
+        """All rows as SQL."""
+        if not self.paths:
+            return f"select {', '.join(f'null::{kind} as {name}' for name, kind in self.types.items())} where false"
+        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in self.paths)
+        return f"select {', '.join(self.types)} from read_parquet([{listed}], hive_partitioning = false)"
+
+
+class ApiRows:
+    """The records of one dataset, as the pages of a load bring them.
+
+    After `finish` the connection has the temporary tables `<name>_accepted` (the dataset's columns, `position`, `day`;
+    one row per identity), `<name>_rejected`, `<name>_counts`, `<name>_unknown` and `<name>_placeholders`.
+    """
+
+    def __init__(self, reading: ServiceReading, dataset: Dataset) -> None:
+        """Begin without records; `name` is how the temporary tables begin."""
+        self.reading, self.dataset = reading, dataset
+        self.name = dataset.key.replace("/", "_")
+        prefix = reading.workdir / self.name
+        self._accepted = _Parts(prefix, {**dataset.columns, "position": "BIGINT", "day": "DATE"})
+        self._rejected = _Parts(prefix.with_name(f"{self.name}-rejected"), _REJECTED)
+        self._read, self._usable, self._quarantined = Counter[date](), Counter[date](), Counter[date]()
+        self._pages, self._bytes = Counter[date](), Counter[date]()
+        self._unknown, self._placeholders = Counter[tuple[date, str]](), Counter[tuple[date, str]]()
+        self._names: set[str] = set()
+        self._paths: list[str] = []
+
+    @property
+    def days_read(self) -> Collection[date]:
+        """The days that have a record, usable or not."""
+        return self._read.keys()
+
     def accept(self, page: str, position: int, day: date, record: ReadRecord) -> None:
-        """Take a record that was found right."""
+        """Take a usable record."""
         self._read[day] += 1
-        self._right[day] += 1
-        self._unknown.update((day, name) for name in {self._told(name) for name in record.extra})
+        self._usable[day] += 1
+        self._unknown.update((day, name) for name in {self._counted_as(name) for name in record.extra})
         self._placeholders.update((day, path) for path in record.placeholders)
-        extra = msgspec.json.encode(record.extra, order="deterministic").decode() if record.extra else None
-        self._rows.append(
+        self._accepted.rows.append(
             {
                 **record.columns,
-                "_extra": extra,
+                "_extra": msgspec.json.encode(record.extra, order="deterministic").decode() if record.extra else None,
                 "source_path": page,
-                "extracted_at": self.now,
+                "extracted_at": self.reading.now,
                 "position": position,
                 "day": day,
             }
         )
         self._write_many()
 
-    def _told(self, name: str) -> str:
-        """The name of a new field, cut, or what stands for all that are too many."""
-        told = name[:MAX_NAME]
-        if told not in self._names and len(self._names) == MAX_FIELD_NAMES:
+    def _counted_as(self, name: str) -> str:
+        """The name of an unknown field, cut; beyond a thousand names, one name for all others."""
+        cut = name[:MAX_NAME]
+        if cut not in self._names and len(self._names) == MAX_FIELD_NAMES:
             return OTHER_FIELDS
-        self._names.add(told)
-        return told
+        self._names.add(cut)
+        return cut
 
     def reject(self, page: str, position: int, day: date, record: Any, error: BadValueError) -> None:
         """Take a record that cannot be used."""
         self._read[day] += 1
         self._quarantined[day] += 1
-        self._rejected.append(
+        self._rejected.rows.append(
             {
                 "day": day,
                 "source_path": page,
@@ -133,38 +161,29 @@ class ApiRows:
         self._bytes[days[0]] += size
 
     def _write_many(self) -> None:
-        """Many rows go to disk: a page may have any number."""
-        if len(self._rows) + len(self._rejected) >= _ROWS_IN_MEMORY:
-            self._write_parts()
+        """A page may have any number of records: many go to disk."""
+        if len(self._accepted.rows) + len(self._rejected.rows) >= _ROWS_IN_MEMORY:
+            self._accepted.write()
+            self._rejected.write()
 
-    def _write_parts(self) -> None:
-        if self._rows:
-            path = self.workdir / f"{self.name}-{len(self._parts):06d}.parquet"
-            pq.write_table(_table({**self.dataset.columns, "position": "BIGINT", "day": "DATE"}, self._rows), path)
-            self._parts.append(path)
-            self._rows = []
-        if self._rejected:
-            path = self.workdir / f"{self.name}-rejected-{len(self._rejected_parts):06d}.parquet"
-            pq.write_table(_table(_REJECTED, self._rejected), path)
-            self._rejected_parts.append(path)
-            self._rejected = []
+    def finish(self, days: Sequence[date], winner_order: str, *, unique_within_day: bool) -> Extraction:
+        """Make the tables, with counts for `days`, and the queries over them.
 
-    def finish(self, days: Sequence[date], winner_order: str, *, unique_within_day: bool) -> None:
-        """Make the tables, with counts for `days`; `winner_order` puts the winner of one identity's records first."""
-        self._write_parts()
-        columns = [*self.dataset.columns, "position", "day"]
-        types = {**self.dataset.columns, "position": "BIGINT", "day": "DATE"}
+        `winner_order` sorts the records of one identity, the winner first. Among equals their values decide, so that
+        the outcome does not depend on the order in which the service lists them.
+        """
+        self._accepted.write()
+        self._rejected.write()
         (identity,) = self.dataset.identity
         key = f"day, {identity}" if unique_within_day else identity
-        # In the end all columns decide, so that one input has one outcome.
-        order = ", ".join([winner_order, *(f"{column} desc nulls last" for column in columns)])
-        self.connection.execute(
+        connection, name = self.reading.connection, self.name
+        connection.execute(
             f"""
-            create or replace temp table {self.name}_accepted as
+            create or replace temp table {name}_accepted as
             with
 
             found as (
-                {_rows_of(self._parts, types)}
+                {self._accepted.query()}
             ),
 
             repeated as (
@@ -174,70 +193,46 @@ class ApiRows:
             select * from found anti join repeated using ({key})
             union all
             select * from found semi join repeated using ({key})
-            qualify row_number() over (partition by {key} order by {order}) = 1
+            qualify row_number() over (partition by {key} order by {winner_order}, found) = 1
             """
         )
-        self.connection.execute(
-            f"create or replace temp table {self.name}_rejected as {_rows_of(self._rejected_parts, _REJECTED)}"
-        )
-        counted = dict(
-            self.connection.execute(f"select day, count(*) from {self.name}_accepted group by day").fetchall()
-        )
-        self._make(
-            "counts",
+        connection.execute(f"create or replace temp table {name}_rejected as {self._rejected.query()}")
+        accepted = dict(connection.execute(f"select day, count(*) from {name}_accepted group by day").fetchall())
+        counts = [
             {
-                "day": "DATE",
-                **dict.fromkeys(("files", "bytes", "records_read", "quarantined", "duplicates"), "BIGINT"),
-            },
-            [
-                {
-                    "day": day,
-                    "files": self._pages[day],
-                    "bytes": self._bytes[day],
-                    "records_read": self._read[day],
-                    "quarantined": self._quarantined[day],
-                    "duplicates": self._right[day] - counted.get(day, 0),
-                }
-                for day in days
-            ],
-        )
-
-    def extraction(self) -> Extraction:
-        """The queries over the tables."""
-        columns = ", ".join([*self.dataset.columns, "day"])
-        for table, found in (("unknown", self._unknown), ("placeholders", self._placeholders)):
-            self._make(
-                table,
-                {"day": "DATE", "field": "VARCHAR", "records": "BIGINT"},
-                [{"day": day, "field": name, "records": records} for (day, name), records in found.items()],
-            )
+                "day": day,
+                "files": self._pages[day],
+                "bytes": self._bytes[day],
+                "records_read": self._read[day],
+                "quarantined": self._quarantined[day],
+                "duplicates": self._usable[day] - accepted.get(day, 0),
+            }
+            for day in days
+        ]
+        key = self.dataset.key
         return Extraction(
-            accepted={self.dataset.key: f"select {columns} from {self.name}_accepted"},
-            rejected=f"select '{self.dataset.key}' as dataset, * from {self.name}_rejected",
-            counts=f"select '{self.dataset.key}' as dataset, * from {self.name}_counts",
-            unknown_fields=f"select '{self.dataset.key}' as dataset, * from {self.name}_unknown",
+            accepted={key: f"select {', '.join([*self.dataset.columns, 'day'])} from {name}_accepted"},
+            rejected=f"select '{key}' as dataset, * from {name}_rejected",
+            counts=self._make("counts", _COUNTS, counts),
+            unknown_fields=self._make("unknown", _FIELDS, _by_field(self._unknown)),
             files_read=tuple(self._paths),
-            placeholders=f"select '{self.dataset.key}' as dataset, * from {self.name}_placeholders",
+            placeholders=self._make("placeholders", _FIELDS, _by_field(self._placeholders)),
         )
 
-    def _make(self, table: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Value]]) -> None:
-        self.connection.register("api_rows_handed_over", _table(types, rows))
-        self.connection.execute(
-            f"create or replace temp table {self.name}_{table} as select * from api_rows_handed_over"
-        )
-        self.connection.unregister("api_rows_handed_over")
+    def _make(self, table: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Value]]) -> str:
+        """Make a temporary table of the rows; returns the query over it."""
+        connection = self.reading.connection
+        connection.register("api_rows", _table(types, rows))
+        connection.execute(f"create or replace temp table {self.name}_{table} as select * from api_rows")
+        connection.unregister("api_rows")
+        return f"select '{self.dataset.key}' as dataset, * from {self.name}_{table}"
 
 
-def _rows_of(parts: Sequence[Path], types: Mapping[str, str]) -> str:
-    """The rows of parts as a query; none without parts."""
-    if not parts:
-        return f"select {', '.join(f'null::{kind} as {column}' for column, kind in types.items())} where false"
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in parts)
-    return f"select {', '.join(types)} from read_parquet([{listed}], hive_partitioning = false)"
+def _by_field(counter: Counter[tuple[date, str]]) -> list[Mapping[str, Value]]:
+    return [{"day": day, "field": name, "records": records} for (day, name), records in counter.items()]
 
 
 def _table(types: Mapping[str, str], rows: Sequence[Mapping[str, Value]]) -> pa.Table:
     """Rows as columns of their types; a column that a row does not name is NULL."""
-    return pa.table(
-        {name: pa.array([row.get(name) for row in rows], type=_ARROW_TYPES[kind]) for name, kind in types.items()}
-    )
+    schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in types.items()])
+    return pa.Table.from_pylist(rows, schema=schema)

@@ -1,10 +1,10 @@
 """Pages that a run has fetched, on disk until its load is published.
 
-Belongs here: keeping and finding pages. Not here: what is on them, and what must not be on them (the source's own
-module cleans a page before it is kept).
+Belongs here: keeping and finding pages. Not here: what is on them (the source's own module cleans a page before it is
+kept).
 
-A retry of the same run finds the pages that were complete and asks the service for the others alone. Pages of other
-runs are removed: what a service said then need not be true now.
+A retry of the same run finds the complete pages and requests only the others. Pages of other runs are removed, because
+the service may answer differently by now.
 """
 
 import shutil
@@ -18,7 +18,7 @@ import msgspec
 
 @dataclass(frozen=True)
 class Page:
-    """A page by its name: its records, and the bytes that it takes on disk."""
+    """A page with its records; `size` is the bytes that it takes on disk."""
 
     name: str
     records: Sequence[Any]
@@ -38,7 +38,7 @@ class PageStore:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def keep(self, name: str, records: Sequence[Any]) -> Page:
-        """Keep a page; it is there as a whole or not at all."""
+        """Keep a page, as a whole or not at all."""
         content = msgspec.json.encode(records)
         draft = self._folder / f".{name}"
         draft.write_bytes(content)
@@ -46,7 +46,7 @@ class PageStore:
         return Page(name, records, len(content))
 
     def find(self, name: str) -> Page | None:
-        """A page that was kept."""
+        """A page that was kept, if it was."""
         if not self._path(name).exists():
             return None
         content = self._path(name).read_bytes()

@@ -1,6 +1,6 @@
 """Records of a service's JSON documents: which columns they become, and what is wrong with those that do not.
 
-Belongs here: the kinds of values and the judgement of one record. Not here: which fields a source sends (the source's
+Belongs here: the kinds of values and how one record is judged. Not here: which fields a source sends (the source's
 own module), how rows reach the lake (`services/extraction.py`).
 """
 
@@ -23,11 +23,11 @@ Value = str | int | float | bool | datetime | date | None
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - columns are naive UTC
 _MAX_BIGINT = 2**63 - 1
-# In seconds this is the year 5138, in milliseconds 1973: no event of these sources is told in the other unit.
+# As seconds this is the year 5138, as milliseconds 1973: no event of these sources can be meant in the other unit.
 _SMALLEST_MILLISECONDS = 100_000_000_000
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?![^Tt ])", re.ASCII)
-# What ISO 8601 and PostgreSQL write; a zone's name is no offset. An epoch that is sent as a text has no dashes: it must
-# not pass for another year.
+# What ISO 8601 and PostgreSQL write; the name of a zone is not an offset. An epoch sent as a text has no dashes: it is
+# not taken for a year.
 _INSTANT = re.compile(
     r"(?P<minute>\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):[0-5]\d)"
     r"(?P<second>:[0-5]\d([.,]\d+)?)?"
@@ -48,7 +48,7 @@ class BadValueError(ValueError):
 
 
 def described(value: object) -> str:
-    """A value in a message: short, and without what texts hold; `...` is more than anybody counted."""
+    """A value in a message: short, and without the content of texts; `...` stands for more than was counted."""
     if value is None:
         return "nothing"
     if value is ...:
@@ -61,7 +61,7 @@ def described(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """A text as it is; a number counts as one, since services change their minds about ids."""
+    """A text as it is, or a number as a text: services send ids as either."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadValueError("wrong_type", "a text", value)
     return str(value)
@@ -109,8 +109,8 @@ def flag(value: object) -> bool:
 def instant(value: object) -> datetime:
     """The UTC instant of an ISO 8601 text, or of an epoch in seconds or milliseconds, as a naive datetime.
 
-    A text may write a blank before the offset, a small t or z, a comma before the fraction, no seconds, or a date
-    alone, which is its midnight. Without an offset it is in UTC. A fraction is cut to microseconds.
+    A text may have a blank before the offset, a lower-case t or z, a comma before the fraction, no seconds, or only a
+    date, which means its midnight. Without an offset it is in UTC. A fraction is cut to microseconds.
     """
     if isinstance(value, str):
         try:
@@ -155,10 +155,10 @@ def json_object(value: object) -> str:
 
 
 class ReadRecord(NamedTuple):
-    """A record that can be used.
+    """A usable record.
 
-    `extra` are its members that no contract names, by their dotted paths; `placeholders` the paths of the values that
-    say "none" in a device's way, whose columns are what an absent value makes them.
+    `extra` has its unknown members by their dotted paths. `placeholders` has the paths of the values by which a device
+    says "none"; their columns are as if the values were absent.
     """
 
     columns: dict[str, Value]
@@ -166,16 +166,12 @@ class ReadRecord(NamedTuple):
     placeholders: frozenset[str]
 
 
-def _is_no_placeholder(_: object) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class ApiField:
-    """A field: its dotted path in the record, the column it becomes, and what makes the value of it.
+    """A field: its dotted path in the record, the column it becomes, and the conversion.
 
-    `absent` stands for a field that is missing or says nothing (see `absent_values.py`), or of whose value nothing is
-    left; `is_placeholder` tells the values that a device writes for "none". Two fields may have one path.
+    The column is `absent` if the field is missing or says nothing (see `absent_values.py`), or if `convert` returns
+    None. `is_placeholder` recognises what a device writes for "none". Two fields may have the same path.
     """
 
     path: str
@@ -183,12 +179,12 @@ class ApiField:
     convert: Callable[[object], Value]
     required: bool = False
     absent: Value = None
-    is_placeholder: Callable[[object], bool] = _is_no_placeholder
+    is_placeholder: Callable[[object], bool] = lambda _: False
 
 
 @dataclass(frozen=True)
 class ApiRecordShape:
-    """All fields that the contract names; `ignored` are known ones that nobody needs."""
+    """All known fields; `ignored` are those that no table needs."""
 
     fields: Sequence[ApiField]
     ignored: frozenset[str] = frozenset()
@@ -221,27 +217,24 @@ class ApiRecordShape:
         columns: dict[str, Value] = {}
         placeholders = set()
         for field in self.fields:
-            value = members.get(field.path)
+            value, found = members.get(field.path), None
             if is_absent(value):
                 if field.required:
-                    raise BadValueError(f"missing_{field.column}", f"{field.path}", value)
-                columns[field.column] = field.absent
-                continue
-            if field.is_placeholder(value):
+                    raise BadValueError(f"missing_{field.column}", field.path, value)
+            elif field.is_placeholder(value):
                 placeholders.add(field.path)
-                columns[field.column] = field.absent
-                continue
-            try:
-                found = field.convert(value)
-            except BadValueError as error:
-                error.args = (f"{field.path}: {error}",)
-                raise
+            else:
+                try:
+                    found = field.convert(value)
+                except BadValueError as error:
+                    error.args = (f"{field.path}: {error}",)
+                    raise
             columns[field.column] = field.absent if found is None else found
         extra = {path: value for path, value in members.items() if path not in self._known}
         return ReadRecord(columns, extra, frozenset(placeholders))
 
     def _flatten(self, node: Mapping[str, Any], path: str, members: dict[str, Any]) -> int:
-        """Add the members by their dotted paths; returns how many there are, with the objects that hold others."""
+        """Add the members by their dotted paths; returns their number, including objects that hold others."""
         number = len(node)
         for name, value in node.items():
             inner = f"{path}{name}"

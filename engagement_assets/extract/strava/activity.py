@@ -1,12 +1,13 @@
-"""An activity of Strava: its fields, what they mean, and which of their values mean "none".
+"""An activity of Strava: its fields, their meaning, and which of their values mean "none".
 
-Belongs here: one activity as the service sends it. Not here: pages of them, and what becomes of those known before
+Belongs here: one activity as the service sends it. Not here: pages of activities, and those known before
 (`strava/extraction.py`).
 """
 
 import re
 from collections.abc import Callable
 
+from engagement_assets.extract import fit_values
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.services.records import (
     ApiField,
@@ -21,28 +22,22 @@ from engagement_assets.extract.services.records import (
 )
 
 _MAX_LATITUDE, _MAX_LONGITUDE = 90, 180
-# Up to here a float tells two whole numbers apart.
+# Up to here a float holds every whole number exactly.
 _MAX_EXACT_FLOAT = 2**53
 _MAX_ID_DIGITS = 19
 
 _BRACKET = re.compile(r"^\(.*?\)\s*")
 
 
-def _none_of(*numbers: float) -> Callable[[object], bool]:
-    """Whether a value is one of the numbers that a device writes for "none".
-
-    These are the invalid values of FIT's base types (FIT SDK, "Base Types": all bits set, but the sign's), in the unit
-    that the profile gives to the field: 65,535 mm/s are 65.535 m/s. The largest one is sent unscaled, too.
-    """
-    invalid = {*numbers, _UINT32_INVALID}
+def _one_of(*invalid: float) -> Callable[[object], bool]:
     return lambda value: isinstance(value, int | float) and value in invalid
 
 
 def _is_no_place(value: object) -> bool:
-    """Whether a pair of coordinates lies nowhere: out of range, as `[180, 180]` of FIT's and Garmin's "none", or 0, 0.
+    """Whether a pair of coordinates is not a place: out of range, such as Garmin's `[180, 180]` for "none", or 0, 0.
 
-    Devices without a fix write zeros. There is open sea around this point, 500 km from any coast: nobody starts there.
-    Two coordinates that were left out before a page was kept (see `without_exact_places`) name no place either.
+    Devices without a fix write zeros; this point lies in the open sea, 500 km from any coast. Coordinates that were
+    removed before the page was kept (see `without_exact_places`) are not a place either.
     """
     match value:
         case [None, None] | [0, 0]:
@@ -56,18 +51,19 @@ def _is_no_place(value: object) -> bool:
 
 def _coordinate(place: int) -> Callable[[object], Value]:
     def convert(value: object) -> Value:
-        if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - a pair
-            raise BadValueError("wrong_type", "a pair of coordinates", value)
-        return number(value[place])
+        match value:
+            case [_, _]:
+                return number(value[place])
+        raise BadValueError("wrong_type", "a pair of coordinates", value)
 
     return convert
 
 
 def activity_id(value: object) -> int:
-    """A whole number, also as a text of its digits: services change their minds about ids.
+    """A whole number, or a text of its digits: services send ids as either.
 
     Raises:
-        BadValueError: it is none, or no activity can have it.
+        BadValueError: it is neither, or no activity can have it.
     """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_ID_DIGITS:
         return whole_number(int(value))
@@ -77,19 +73,18 @@ def activity_id(value: object) -> int:
 
 
 def _time_zone(value: object) -> str | None:
-    """`(GMT+00:00) Europe/London` means what follows the bracket."""
+    """Of `(GMT+00:00) Europe/London` the part after the bracket."""
     found = _BRACKET.sub("", text(value))
     return None if is_absent(found) else found
 
 
-_UINT8_INVALID, _SINT8_INVALID, _UINT16_INVALID, _UINT32_INVALID = 255, 127, 65_535, 4_294_967_295
-_NO_SPEED = _none_of(_UINT16_INVALID / 1000, _UINT32_INVALID / 1000)
-_NO_DISTANCE = _none_of(_UINT32_INVALID / 100)
-# Strava sends whole seconds.
-_NO_TIME = _none_of(_UINT32_INVALID / 1000, _UINT32_INVALID // 1000)
-_NO_ASCENT = _none_of(_UINT16_INVALID)
-_NO_RATE = _none_of(_UINT8_INVALID)
-_NO_TEMPERATURE = _none_of(_SINT8_INVALID)
+_NO_SPEED = _one_of(*fit_values.NO_SPEED_M_PER_S)
+_NO_DISTANCE = _one_of(*fit_values.NO_DISTANCE_M)
+# FIT has milliseconds, Strava sends whole seconds.
+_NO_TIME = _one_of(fit_values.UINT32 / 1_000, fit_values.UINT32 // 1_000, fit_values.UINT32)
+_NO_ASCENT = _one_of(*fit_values.NO_ASCENT_M)
+_NO_RATE = _one_of(fit_values.UINT8, fit_values.UINT32)
+_NO_TEMPERATURE = _one_of(fit_values.SINT8, fit_values.UINT32)
 
 ACTIVITY = ApiRecordShape(
     fields=(
@@ -119,14 +114,13 @@ ACTIVITY = ApiRecordShape(
         ApiField("start_latlng", "start_latitude", _coordinate(0), is_placeholder=_is_no_place),
         ApiField("start_latlng", "start_longitude", _coordinate(1), is_placeholder=_is_no_place),
     ),
-    # What the service is known to send and no table needs.
+    # Known fields that no table needs.
     ignored=frozenset(
         {
             "athlete", "commute", "device_name", "device_watts", "display_hide_heartrate_option", "elev_high",
-            "elev_low",
-            "end_latlng", "external_id", "flagged", "from_accepted_tag", "gear_id", "has_heartrate", "has_kudoed",
-            "heartrate_opt_out", "kilojoules", "location_city", "location_state", "manual", "map", "max_watts",
-            "photo_count", "pr_count", "private", "resource_state", "start_date_local", "start_latitude",
+            "elev_low", "end_latlng", "external_id", "flagged", "from_accepted_tag", "gear_id", "has_heartrate",
+            "has_kudoed", "heartrate_opt_out", "kilojoules", "location_city", "location_state", "manual", "map",
+            "max_watts", "photo_count", "pr_count", "private", "resource_state", "start_date_local", "start_latitude",
             "start_longitude", "total_photo_count", "trainer", "upload_id", "upload_id_str", "utc_offset", "visibility",
             "weighted_average_watts", "average_watts",
         }

@@ -1,12 +1,13 @@
-"""Strava's list of activities, page by page, within the limits that its answers tell.
+"""Strava's list of activities, page by page, within the limits that its answers report.
 
 Belongs here: which requests are made, and what the service's refusals mean. Not here: tokens (`tokens.py`), what
 is on a page (`strava/extraction.py`), what all services share (`services/client.py`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engagement_assets.extract.services.client import (
@@ -16,44 +17,43 @@ from engagement_assets.extract.services.client import (
     ApiRefusedError,
     ApiUnavailableError,
     HttpApi,
-    next_midnight,
-    next_quarter_hour,
+    Request,
 )
 from engagement_assets.extract.strava.tokens import StravaTokens
 
 PER_PAGE = 200
 MAX_PAGES = 1_000
 
-# Requests against the limit of all, and of those that read; each as `15 minutes,day`.
+# Limits of all requests, and of those that read.
 _LIMITS = (("X-RateLimit-Limit", "X-RateLimit-Usage"), ("X-ReadRateLimit-Limit", "X-ReadRateLimit-Usage"))
+# Of 15 minutes, and of the day. A longer number is not a limit, and Python refuses to read thousands of digits.
+_TWO_NUMBERS = re.compile(r"\s*(\d{1,18})\s*,\s*(\d{1,18})\s*")
 _UNAUTHORIZED, _FORBIDDEN, _OK = 401, 403, 200
-# More are no limit, and Python refuses to read thousands of them.
-_MOST_DIGITS = 18
 
 
 @dataclass
 class RateBudget:
-    """What is left of Strava's limits, as its last answer told; None before the first one."""
+    """What is left of Strava's limits, according to its last answer; None before the first one."""
 
     short_left: int | None = None
     daily_left: int | None = None
     learned_at: datetime | None = None
 
-    def forget_what_has_begun_anew(self, now: datetime) -> None:
-        """What an answer told of a quarter of an hour or a day that is over is true no more."""
-        if self.learned_at and now >= next_quarter_hour(self.learned_at):
+    def forget_expired(self, now: datetime) -> None:
+        """Forget what was learned in an earlier quarter of an hour, or on an earlier day."""
+        if self.learned_at and now >= _next_quarter_hour(self.learned_at):
             self.short_left = None
-        if self.learned_at and now >= next_midnight(self.learned_at):
+        if self.learned_at and now >= _next_midnight(self.learned_at):
             self.daily_left = None
 
     def learn(self, headers: Mapping[str, str], now: datetime) -> None:
         """Read the limits of an answer; of two pairs the tighter one counts."""
         short, daily = [], []
-        for limit_name, usage_name in _LIMITS:
-            limit, usage = _pair(headers.get(limit_name)), _pair(headers.get(usage_name))
+        for limit_and_usage in _LIMITS:
+            limit, usage = (_TWO_NUMBERS.fullmatch(headers.get(name, "")) for name in limit_and_usage)
             if limit and usage:
-                short.append(limit[0] - usage[0])
-                daily.append(limit[1] - usage[1])
+                short.append(int(limit[1]) - int(usage[1]))
+                daily.append(int(limit[2]) - int(usage[2]))
         if short:
             self.short_left, self.daily_left = max(0, min(short)), max(0, min(daily))
             self.learned_at = now
@@ -61,7 +61,7 @@ class RateBudget:
 
 @dataclass
 class StravaLimits:
-    """Keeps within the limits: waits to the next quarter hour at most, and stops when the day's share is used up."""
+    """Keeps within the limits: waits for the next quarter of an hour, and stops when the day's limit is used up."""
 
     http: HttpApi
     budget: RateBudget = field(default_factory=RateBudget)
@@ -73,14 +73,14 @@ class StravaLimits:
         Raises:
             ApiLimitReachedError: the daily limit is used up.
         """
-        self.budget.forget_what_has_begun_anew(self.http.clock.now())
+        self.budget.forget_expired(self.http.clock.now())
         if self.budget.daily_left == 0:
             raise self._day_is_over()
         if self.budget.short_left == 0:
             self._wait("Strava's limit for 15 minutes is used up")
 
     def too_many_requests(self, answer: Answer) -> None:
-        """Wait after a refusal; a second one, in the next quarter hour, means the day.
+        """Wait after a refusal; a second one, in the next quarter of an hour, means that the day's limit is used up.
 
         Raises:
             ApiLimitReachedError: the daily limit is used up.
@@ -92,18 +92,18 @@ class StravaLimits:
         self._refused_after_wait = True
 
     def learn(self, answer: Answer) -> None:
-        """Note what a granted request has left."""
+        """Note what an answered request has left."""
         self._refused_after_wait = False
         self.budget.learn(answer.headers, self.http.clock.now())
 
     def _wait(self, why: str) -> None:
-        # A second more, since two clocks are never the same.
         clock = self.http.clock
-        clock.wait_until(next_quarter_hour(clock.now()), why, self.http.progress)
+        clock.wait_until(_next_quarter_hour(clock.now()), why, self.http.progress)
+        # Strava's clock may be a little behind.
         clock.sleep(1)
 
     def _day_is_over(self) -> ApiLimitReachedError:
-        go_on_at = next_midnight(self.http.clock.now())
+        go_on_at = _next_midnight(self.http.clock.now())
         return ApiLimitReachedError(
             f"Strava's daily limit is used up; it takes requests again from {go_on_at:%Y-%m-%d %H:%M} UTC on", go_on_at
         )
@@ -126,7 +126,7 @@ class StravaApi:
         Raises:
             ApiLimitReachedError: the daily limit is used up; the pages before are complete.
             ApiRefusedError: the service refuses; the message says what to do.
-            ApiUnavailableError: the service does not answer, or answers with something that is no list.
+            ApiUnavailableError: the service does not answer, or its answer is not a list.
         """
         for page in range(first_page, first_page + MAX_PAGES):
             activities = self._page(after, before, page)
@@ -139,12 +139,14 @@ class StravaApi:
 
     def _page(self, after: datetime, before: datetime, page: int) -> list[Any]:
         self.limits.before_request()
+        bounds = {"after": int(after.timestamp()), "before": int(before.timestamp())}
+        query = {**bounds, "page": page, "per_page": PER_PAGE}
         token = self.tokens.access_token()
-        answer = self._get(after, before, page, token)
+        answer = self._get(query, token)
         if answer.status == _UNAUTHORIZED:
-            # It may have been revoked, or be older than this machine's clock says: once more with a new one.
+            # The token was revoked, or this machine's clock is behind: try once with a new one.
             token = self.tokens.access_token(refused=token)
-            answer = self._get(after, before, page, token)
+            answer = self._get(query, token)
         self.limits.learn(answer)
         if answer.status != _OK:
             raise _refusal(answer, token)
@@ -155,30 +157,23 @@ class StravaApi:
             )
         return answer.document
 
-    def _get(self, after: datetime, before: datetime, page: int, token: str) -> Answer:
-        return self.http.request(
-            "GET",
-            f"{self.base_url.rstrip('/')}/athlete/activities",
-            params={
-                "after": int(after.timestamp()),
-                "before": int(before.timestamp()),
-                "page": page,
-                "per_page": PER_PAGE,
-            },
-            headers={"Authorization": f"Bearer {token}"},
-        )
+    def _get(self, query: Mapping[str, int], token: str) -> Answer:
+        url = f"{self.base_url.rstrip('/')}/athlete/activities"
+        return self.http.send(Request(url, query, {"Authorization": f"Bearer {token}"}))
 
 
-def _pair(text: str | None) -> tuple[int, int] | None:
-    """The two numbers of `15 minutes,day`; None where the header is absent or says something else."""
-    parts = [part.strip() for part in (text or "").split(",")]
-    if len(parts) != 2 or not all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in parts):  # noqa: PLR2004 - a pair
-        return None
-    return int(parts[0]), int(parts[1])
+def _next_quarter_hour(moment: datetime) -> datetime:
+    """The next :00, :15, :30 or :45 after `moment`."""
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
+
+
+def _next_midnight(moment: datetime) -> datetime:
+    """The next 00:00 UTC after `moment`."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def _refusal(answer: Answer, token: str) -> ApiRefusedError:
-    """What a status that does not heal means, and what to do."""
+    """What a status means that another attempt would not change, and what to do."""
     if answer.status == _UNAUTHORIZED:
         return ApiRefusedError(
             "Strava refuses the access token (status 401), also a new one; authorise the application once more with "
@@ -187,7 +182,7 @@ def _refusal(answer: Answer, token: str) -> ApiRefusedError:
     if answer.status == _FORBIDDEN:
         return ApiRefusedError(
             f"Strava refuses the application (status 403: {answer.shown_without(token)}); if it is inactive, its owner "
-            "has to activate it in Strava's settings for developers. No other try will help before"
+            "has to activate it in Strava's settings for developers. Until then every try fails"
         )
     return ApiRefusedError(
         f"Strava refuses the request (status {answer.status}: {answer.shown_without(token)}); check STRAVA_API_BASE_URL"

@@ -1,22 +1,19 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
 Belongs here: what must not be kept of a page, which day an activity is of, which known activities are gone. Not here:
-what an activity's fields mean (`activity.py`), how pages are asked for (`strava/api.py`), how rows reach the
-lake (`services/extraction.py`, `lake/`).
+what an activity's fields mean (`activity.py`), how pages are requested (`strava/api.py`), how rows reach the lake
+(`services/extraction.py`, `lake/`).
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.extract.services.client import ApiLimitReachedError
-from engagement_assets.extract.services.extraction import ApiRows
+from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, instant
 from engagement_assets.extract.strava.activity import ACTIVITY, activity_id
@@ -24,7 +21,9 @@ from engagement_assets.extract.strava.api import StravaApi
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 
 _MAX_DEGREES = 180
-# No document of the service is nearly as deep; what lies deeper is left out, since nobody has looked for places there.
+# How the temporary tables of `ApiRows` begin.
+_NAME = STRAVA_ACTIVITIES.key.replace("/", "_")
+# No document of the service is nearly as deep. What lies deeper is removed, because it may hold places.
 _DEEPEST = 50
 
 _PLACE_KEY = re.compile(r"(^|_)(lat|lng|lon)s?(_|$)|lat_?l(ng|on)|latitude|longitude|coordinate", re.IGNORECASE)
@@ -32,12 +31,12 @@ _ROUTE_KEY = re.compile(r"polyline|^map$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class StravaReading:
-    """What a load of Strava found, in the part of the window that was read.
+class StravaOutcome:
+    """What a load of Strava found in the part of the window that was read.
 
-    Every activity that began before `complete_until` and is missing has gone, unless a record's id cannot be read.
-    `stopped` says why the list was not read to its end. `missing` has, per day, how many activities of the complete
-    part were known, and how many of them have surely gone: each record without an id may be one of those missing.
+    Every activity that began before `complete_until` and is missing is gone, unless a record's id cannot be read.
+    `stopped` says why the list was not read to its end. `missing` has, by day, how many activities of the complete part
+    were known, and how many of them are certainly gone: each record without an id may be one of the missing ones.
     """
 
     extraction: Extraction
@@ -48,10 +47,9 @@ class StravaReading:
 
 
 def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, place_decimals: int) -> Iterator[Page]:
-    """The pages of a window, those that an earlier try of this run has kept first; the last one is empty.
+    """The pages of a window, first those that an earlier try of this run has kept; the last one is empty.
 
-    Coordinates are rounded before a page is kept, and routes are left out: no file and no record holds where somebody
-    lives.
+    Before a page is kept, coordinates are rounded and routes removed: no file and no record says where somebody lives.
 
     Raises:
         ApiLimitReachedError: the daily limit is used up; the pages before are complete.
@@ -65,82 +63,71 @@ def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, place_decima
         page += 1
     after = datetime.combine(window.start, time(), UTC) - timedelta(seconds=1)
     before = datetime.combine(window.end, time(), UTC)
-    for activities in api.activity_pages(after, before, first_page=page):
+    for number, activities in enumerate(api.activity_pages(after, before, first_page=page), page):
         coarse = [without_exact_places(activity, place_decimals) for activity in activities]
-        yield pages.keep(_page_name(window, page), coarse)
-        page += 1
+        yield pages.keep(_page_name(window, number), coarse)
 
 
-def extract(  # noqa: PLR0913 - the signature of every extractor, and what is known
-    connection: duckdb.DuckDBPyConnection,
-    pages: Iterable[Page],
-    window: DayWindow,
-    workdir: Path,
-    *,
-    published: str,
-    extracted_at: datetime,
-    progress: Callable[[str], None],
-) -> StravaReading:
+@dataclass
+class _Listed:
+    """What the pages have listed so far."""
+
+    begun_last: datetime
+    in_order: bool = True
+    ids: set[int] = field(default_factory=set)
+    without_id: int = 0
+
+
+def extract(reading: ServiceReading, pages: Iterable[Page], published: str) -> StravaOutcome:
     """Turn the pages of a window into activities and kudos observations.
 
-    An activity that was published, began in the part that was read completely and is on no page gets `deleted_at`; in
-    the part that was not, or where its record cannot be used, it stays as it is. A record whose id cannot be read may
-    be any activity: with one of them none is marked. Of two records with one id the one read later wins.
+    A published activity that began in the completely read part and is on no page gets `deleted_at`. It stays as it is
+    if it began later, or if its record cannot be used. A record whose id cannot be read may be any activity: with such
+    a record none is marked. Of two records with one id the one read later wins.
 
     Args:
-        connection: Holds the tables that the returned queries read.
+        reading: Its window has the days that were requested.
         pages: Oldest activities first, an empty page last (see `read_pages`).
-        window: The days that the pages are of.
-        workdir: An existing folder for rows.
-        published: The activities that the lake holds of the window and of the days before and after it, as SQL for a
-            table: an activity that was moved over midnight has not gone.
-        extracted_at: The time of the load.
-        progress: Told what was read.
+        published: A table expression: the activities that the lake holds of the window and of the days before and after
+            it, because an activity that moved over midnight is not gone.
 
     Raises:
-        ApiLimitReachedError: the daily limit is used up, and no page could be read before.
+        ApiLimitReachedError: the daily limit is used up, and no page was read before.
     """
-    rows = ApiRows(connection, STRAVA_ACTIVITIES, workdir, extracted_at)
-    begun_last = window_start = datetime.combine(window.start, time())
-    in_order = True
-    seen: set[int] = set()
-    without_id = 0
+    window, key = reading.window, STRAVA_ACTIVITIES.key
+    rows = ApiRows(reading, STRAVA_ACTIVITIES)
+    listed = _Listed(begun_last=datetime.combine(window.start, time()))
     stopped = None
     try:
         for page in pages:
-            begun = _take_page(rows, page, window)
-            in_order &= [begun_last, *begun] == sorted([begun_last, *begun])
-            begun_last = max([begun_last, *begun])
-            ids = [_id_of(record) for record in page.records]
-            seen.update(found for found in ids if found is not None)
-            without_id += ids.count(None)
-            rows.end_page(page.name, sorted({started.date() for started in begun}) or [window.start], page.size)
+            _take_page(rows, page, listed)
     except ApiLimitReachedError as limit:
         if not rows.days_read:
             raise
         stopped = limit
     complete_until, read = datetime.combine(window.end, time()), window
     if stopped:
-        # Of a list in any other order nothing is complete before its end.
-        complete_until = begun_last if in_order else window_start
+        # If the list is not in order, nothing is complete before its end.
+        complete_until = listed.begun_last if listed.in_order else datetime.combine(window.start, time())
         read = DayWindow(window.start, max(rows.days_read) + timedelta(days=1))
-    progress(f"{STRAVA_ACTIVITIES.key}: {len(seen):,} activities from {read.start} to {read.days()[-1]}")
-    rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
-    missing = _mark_missing(rows, published, read, complete_until, seen, is_certain=not without_id)
+    reading.progress(f"{key}: {len(listed.ids):,} activities from {read.start} to {read.days()[-1]}")
+    # Later pages and positions were read later.
+    activities = rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
+    missing = _mark_missing(reading, published, read, complete_until, listed)
     on_no_page = sum(found for _, found in missing.values())
-    if without_id and on_no_page:
-        progress(
-            f"{STRAVA_ACTIVITIES.key}: the ids of {without_id:,} records cannot be read, and each may be any of the "
+    if listed.without_id and on_no_page:
+        reading.progress(
+            f"{key}: the ids of {listed.without_id:,} records cannot be read, and each may be any of the "
             f"{on_no_page:,} known activities that are on no page: none is marked as deleted by this load"
         )
-    missing = _surely_missing(missing, without_id)
-    return StravaReading(_extraction(rows), read, complete_until, stopped, missing)
+    missing = _certainly_missing(missing, listed.without_id)
+    return StravaOutcome(_with_kudos(activities), read, complete_until, stopped, missing)
 
 
 def without_exact_places(node: Any, decimals: int, *, is_place: bool = False, levels: int = _DEEPEST) -> Any:
-    """The same JSON value with coordinates rounded to `decimals` and routes left out, at any depth.
+    """The same JSON value with coordinates rounded to `decimals` and routes removed.
 
-    `is_place` says that a key above names a place; containers below `levels` more are left out.
+    `is_place` says that a key above names a place; containers nested deeper than `levels` are removed.
     """
     match node:
         case dict() | list() if levels == 0:
@@ -159,7 +146,7 @@ def without_exact_places(node: Any, decimals: int, *, is_place: bool = False, le
 
 
 def _rounded(value: Any, decimals: int) -> Any:
-    """A coordinate; nothing in place of one in words, or in millionths of a degree: these are as exact."""
+    """A rounded coordinate; None for one that is a text or in millionths of a degree, which rounding leaves exact."""
     if isinstance(value, str) or (isinstance(value, int | float) and abs(value) > _MAX_DEGREES):
         return None
     return round(value, decimals) if isinstance(value, float) else value
@@ -170,17 +157,21 @@ def _page_name(window: DayWindow, page: int) -> str:
 
 
 def _id_of(record: Any) -> int | None:
-    """Which activity this is, also where the rest cannot be used."""
+    """The id of a record, even if the rest cannot be used."""
     try:
         return activity_id(record["id"])
     except (BadValueError, KeyError, TypeError):
         return None
 
 
-def _take_page(rows: ApiRows, page: Page, window: DayWindow) -> list[datetime]:
-    """Accept or reject the records of a page; returns when its activities began."""
-    begun = []
+def _take_page(rows: ApiRows, page: Page, listed: _Listed) -> None:
+    """Accept or reject the records of a page."""
+    window, begun = rows.reading.window, [listed.begun_last]
     for position, record in enumerate(page.records):
+        if (found := _id_of(record)) is None:
+            listed.without_id += 1
+        else:
+            listed.ids.add(found)
         try:
             started, activity = _read_activity(record, window)
         except BadValueError as error:
@@ -188,7 +179,9 @@ def _take_page(rows: ApiRows, page: Page, window: DayWindow) -> list[datetime]:
             continue
         begun.append(started)
         rows.accept(page.name, position, started.date(), activity)
-    return begun
+    listed.in_order &= begun == sorted(begun)
+    listed.begun_last = max(begun)
+    rows.end_page(page.name, sorted({started.date() for started in begun[1:]}) or [window.start], page.size)
 
 
 def _read_activity(record: Any, window: DayWindow) -> tuple[datetime, ReadRecord]:
@@ -200,7 +193,7 @@ def _read_activity(record: Any, window: DayWindow) -> tuple[datetime, ReadRecord
 
 
 def _day_of_rejected(record: Any, window: DayWindow) -> date:
-    """The day on which a rejected record counts: its own if it says one of the window, else the first."""
+    """The day on which a rejected record counts: its own if that is in the window, else the first."""
     try:
         day = instant(record["start_date"]).date()
     except (BadValueError, KeyError, TypeError):
@@ -208,89 +201,75 @@ def _day_of_rejected(record: Any, window: DayWindow) -> date:
     return day if window.start <= day < window.end else window.start
 
 
-def _mark_missing(  # noqa: PLR0913 - what is known, and what was seen
-    rows: ApiRows,
-    published: str,
-    window: DayWindow,
-    complete_until: datetime,
-    seen: Collection[int],
-    *,
-    is_certain: bool,
+def _mark_missing(
+    reading: ServiceReading, published: str, read: DayWindow, complete_until: datetime, listed: _Listed
 ) -> dict[date, tuple[int, int]]:
-    """Make `<name>_kept`: the published activities without a new record, marked as deleted where they have gone.
+    """Make `<name>_kept`: the published activities without a new record, marked as deleted where they are gone.
 
-    Missing is what began in the complete part and is on no page; a record that was rejected is on one. Only where this
-    `is_certain` it has gone.
+    Missing is what began in the complete part and is on no page; a rejected record is on one. It is gone only if the
+    ids of all records could be read.
 
     Returns:
-        Day → how many activities of the complete part were there before, and how many of them are missing.
+        Day → how many activities of the complete part were known, and how many of them are missing.
     """
     columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
-    is_in_window = f"day >= date '{window.start}' and day < date '{window.end}'"
-    rows.connection.execute(
+    is_read = f"day >= date '{read.start}' and day < date '{read.end}'"
+    reading.connection.execute(
         f"""
-        create or replace temp table {rows.name}_published as
+        create or replace temp table {_NAME}_published as
         select
             {columns},
             deleted_at is null and started_at < timestamp '{complete_until}' as is_known,
             activity_id not in (select unnest($seen::bigint[])) as is_missing,
-            activity_id not in (select activity_id from {rows.name}_accepted) as is_kept
+            activity_id not in (select activity_id from {_NAME}_accepted) as is_kept
         from {published}
         where
-            {is_in_window}
+            {is_read}
             -- What another day holds has moved there.
-            and activity_id not in (
-                select activity_id from {published} where not ({is_in_window}) and deleted_at is null
-            )
+            and activity_id not in (select activity_id from {published} where not ({is_read}) and deleted_at is null)
         """,
-        {"seen": list(seen)},
+        {"seen": list(listed.ids)},
     )
-    rows.connection.execute(
+    reading.connection.execute(
         f"""
-        create or replace temp table {rows.name}_kept as
+        create or replace temp table {_NAME}_kept as
         select
             * replace (
                 case
-                    when {is_certain} and is_known and is_missing then timestamp '{rows.now}'
+                    when {not listed.without_id} and is_known and is_missing then timestamp '{reading.now}'
                     else deleted_at
                 end as deleted_at
             )
-        from {rows.name}_published
+        from {_NAME}_published
         where is_kept
         """
     )
-    by_day = rows.connection.execute(
-        f"""
-        select day, count(*), count(*) filter (where is_missing)
-        from {rows.name}_published
-        where is_known
-        group by day
-        """
+    by_day = reading.connection.execute(
+        f"select day, count(*), count(*) filter (where is_missing) from {_NAME}_published where is_known group by day"
     ).fetchall()
     return {day: (known, missing) for day, known, missing in by_day}
 
 
-def _surely_missing(missing: Mapping[date, tuple[int, int]], without_id: int) -> dict[date, tuple[int, int]]:
-    """The same without as many of those missing as there are records that may be them, oldest days first."""
-    surely = {}
+def _certainly_missing(missing: Mapping[date, tuple[int, int]], without_id: int) -> dict[date, tuple[int, int]]:
+    """The same without one missing activity for each record that may be it, oldest days first."""
+    certain = {}
     for day, (known, found) in sorted(missing.items()):
         spared = min(found, without_id)
         without_id -= spared
-        surely[day] = (known, found - spared)
-    return surely
+        certain[day] = (known, found - spared)
+    return certain
 
 
-def _extraction(rows: ApiRows) -> Extraction:
-    """Activities, with those that are kept, and how many kudos each has today."""
-    activities = rows.extraction()
+def _with_kudos(activities: Extraction) -> Extraction:
+    """The new activities with those that are kept, and how many kudos each new one has today."""
     columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
-    key, name = STRAVA_ACTIVITY_KUDOS.key, rows.name
-    observations = f"{name}_accepted where kudos_count is not null"
+    key = STRAVA_ACTIVITY_KUDOS.key
+    observations = f"{_NAME}_accepted where kudos_count is not null"
     return replace(
         activities,
         accepted={
             STRAVA_ACTIVITIES.key: (
-                f"{activities.accepted[STRAVA_ACTIVITIES.key]} union all select {columns} from {name}_kept"
+                f"{activities.accepted[STRAVA_ACTIVITIES.key]} union all select {columns} from {_NAME}_kept"
             ),
             key: (
                 "select activity_id, cast(extracted_at as date) as observed_on, kudos_count, source_path, "
@@ -300,7 +279,7 @@ def _extraction(rows: ApiRows) -> Extraction:
         counts=(
             f"{activities.counts} union all "
             f"select '{key}' as dataset, days.day, days.files, 0 as bytes, count(seen.day) as records_read, "
-            f"0 as quarantined, 0 as duplicates from {name}_counts as days "
+            f"0 as quarantined, 0 as duplicates from {_NAME}_counts as days "
             f"left join (select day from {observations}) as seen on days.day = seen.day group by all"
         ),
     )

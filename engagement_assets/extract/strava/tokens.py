@@ -2,9 +2,9 @@
 
 Belongs here: the token file and the exchange. Not here: what an access token is used for (`strava/api.py`).
 
-The service may give a new refresh token with every exchange, and then the old one is dead. So the answer is written to
-disk before anything else is done with it: aside, synced, and renamed over the file; what lies complete aside after a
-kill is taken up by the next use. What cannot be helped is an answer that never reaches this machine.
+The service may give a new refresh token with every exchange, which invalidates the old one. So the answer is on disk
+before anything else happens: staged, synced, and renamed over the file. If the process is killed, the next use takes
+over a complete staged file. Only an answer that never reaches this machine is lost.
 """
 
 import hashlib
@@ -17,11 +17,12 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from engagement_assets.extract.services.client import Answer, ApiError, ApiRefusedError, HttpApi
+from engagement_assets.extract.services.client import Answer, ApiError, ApiRefusedError, HttpApi, Request
 
-# An access token that is about to end would end between two pages.
+# An access token that is about to expire would expire between two pages.
 _MIN_TIME_LEFT = timedelta(minutes=5)
 _LOCK_WAIT_S = 300
+_UNKNOWN_APPLICATION = 401
 _AUTHORISE = (
     "authorise the application once more (scope activity:read or activity:read_all) and put the refresh token that "
     "this gives into STRAVA_REFRESH_TOKEN"
@@ -31,8 +32,8 @@ _AUTHORISE = (
 class StoredTokens(msgspec.Struct, frozen=True):
     """What the token file holds.
 
-    `first_refresh_token_sha256` says which authorisation the tokens descend from: with another
-    `STRAVA_REFRESH_TOKEN` the stored ones are not used any more.
+    `first_refresh_token_sha256` says from which `STRAVA_REFRESH_TOKEN` the tokens descend: with another one they are no
+    longer used.
     """
 
     refresh_token: str
@@ -44,7 +45,7 @@ class StoredTokens(msgspec.Struct, frozen=True):
 class _TokenAnswer(msgspec.Struct):
     access_token: str
     expires_at: int
-    refresh_token: str | None = None  # only where the old one is dead now
+    refresh_token: str | None = None  # only if the old one is now invalid
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,19 @@ class StravaTokens:
     client_secret: str
     first_refresh_token: str
     http: HttpApi
-    # Called after each step with its name: a test ends the process there.
+    # Called with the name of each step after it: a test ends the process there.
     after_step: Callable[[str], None] = lambda _step: None
 
     def __repr__(self) -> str:
-        """Nothing of it is for the eye."""
+        """Without secrets."""
         return f"StravaTokens({str(self.path)!r})"
 
     def access_token(self, *, refused: str | None = None) -> str:
-        """A token that is good for some minutes at least; `refused` is one that the service does not take any more.
+        """A token that is valid for some minutes at least; `refused` is one that the service no longer takes.
 
         Raises:
-            ApiRefusedError: the service does not know the refresh token or the application, or the token file belongs
-                to somebody else or is broken.
+            ApiRefusedError: the service does not know the refresh token or the application, or the token file is broken
+                or can be read by others.
             ApiUnavailableError: the service does not answer.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,7 @@ class StravaTokens:
                 stored = self._read()
                 if stored and stored.access_token != refused and self._is_fresh(stored):
                     return stored.access_token
-                # Another process may have taken the refresh token meanwhile: what it left is newer.
+                # Another process may have used the refresh token meanwhile; what it stored is newer.
                 return self._exchange(stored.refresh_token if stored else self.first_refresh_token)
         except Timeout as error:
             raise ApiError(
@@ -100,7 +101,7 @@ class StravaTokens:
     def _read(self) -> StoredTokens | None:
         """The stored tokens; None before the first exchange, and after a new authorisation."""
         if self._staging.exists():
-            # A kill came between writing and renaming: a whole staged file holds the newest token.
+            # The process was killed between writing and renaming: a complete staged file holds the newest token.
             try:
                 msgspec.json.decode(self._staging.read_bytes(), type=StoredTokens)
             except msgspec.DecodeError:
@@ -118,22 +119,19 @@ class StravaTokens:
             stored = msgspec.json.decode(self.path.read_bytes(), type=StoredTokens)
         except msgspec.DecodeError as error:
             raise ApiRefusedError(
-                f"{self.path} is no token file of this project; move it away, and {_AUTHORISE}"
+                f"{self.path} is not a token file of this project; move it away, and {_AUTHORISE}"
             ) from error
         return stored if stored.first_refresh_token_sha256 == self._origin else None
 
     def _exchange(self, refresh_token: str) -> str:
         self.after_step("locked")
-        answer = self.http.request(
-            "POST",
-            f"{self.oauth_base_url.rstrip('/')}/token",
-            form={
-                "client_id": self.client_id,
-                "client_secret": self.client_secret,
-                "grant_type": "refresh_token",
-                "refresh_token": refresh_token,
-            },
-        )
+        form = {
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+        }
+        answer = self.http.send(Request(f"{self.oauth_base_url.rstrip('/')}/token", form=form))
         try:
             new = msgspec.convert(answer.document, _TokenAnswer)
         except msgspec.ValidationError as error:
@@ -142,7 +140,7 @@ class StravaTokens:
         return new.access_token
 
     def _write(self, tokens: StoredTokens) -> None:
-        """Put the tokens on disk, where a kill or a power failure leaves either the old file or the new one."""
+        """Put the tokens on disk so that a kill or a power failure leaves either the old file or the new one."""
         self._staging.unlink(missing_ok=True)
         descriptor = os.open(self._staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -162,8 +160,8 @@ class StravaTokens:
         self.after_step("stored")
 
     def _refusal(self, answer: Answer) -> ApiRefusedError:
-        """What a refusal means; its body is not shown, since it could repeat what was sent."""
-        if answer.status == 401:  # noqa: PLR2004 - the status that Strava gives to a wrong application
+        """What a refusal means; its body is not shown, because it may repeat what was sent."""
+        if answer.status == _UNKNOWN_APPLICATION:
             return ApiRefusedError(
                 "Strava does not know the application (status 401): check STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET"
             )

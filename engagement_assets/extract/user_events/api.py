@@ -1,4 +1,4 @@
-"""The user-events service: one request gives the events of one date.
+"""The user-events service: one request returns the events of one date.
 
 Belongs here: the request, and what the service's refusals mean. Not here: what an event means
 (`user_events/extraction.py`), what all services share (`services/client.py`).
@@ -16,8 +16,9 @@ from engagement_assets.extract.services.client import (
     ApiUnavailableError,
     Clock,
     HttpApi,
+    Request,
 )
-from engagement_assets.extract.services.retry_after import retry_after
+from engagement_assets.retry_after import retry_after
 
 LONGEST_WAIT = timedelta(minutes=15)
 
@@ -40,21 +41,22 @@ class UserEventsApi:
         return f"UserEventsApi({self.url!r})"
 
     def events(self, day: date) -> list[Any]:
-        """All events of a date; none is an answer, too.
+        """All events of a date, which may be none.
 
         Raises:
-            ApiLimitReachedError: the service wants to be left alone for longer than a quarter of an hour.
+            ApiLimitReachedError: the service wants no requests for longer than a quarter of an hour.
             ApiRefusedError: the service refuses the token or the request.
-            ApiUnavailableError: the service does not answer, or answers with something that is no list.
+            ApiUnavailableError: the service does not answer, or its answer is not a list.
         """
-        answer = self.http.request(
-            "GET",
-            self.url,
-            params={"date": day.isoformat()},
-            headers={"api-token": self.token},
-            expected=(_OK, _EMPTY),
-            # It comes with 500, too, which else would be a failure.
-            is_final=_says_that_nothing_was_found,
+        answer = self.http.send(
+            Request(
+                self.url,
+                {"date": day.isoformat()},
+                {"api-token": self.token},
+                expected=(_OK, _EMPTY),
+                # It also comes with status 500, which otherwise is a failure.
+                is_final=_says_that_nothing_was_found,
+            )
         )
         if answer.status == _OK and isinstance(answer.document, list):
             return answer.document
@@ -62,7 +64,7 @@ class UserEventsApi:
             return []
         if answer.status in _UNAUTHORIZED:
             raise ApiRefusedError(
-                f"the user-events service refuses the token (status {answer.status}); set USER_EVENTS_API_TOKEN anew"
+                f"the user-events service refuses the token (status {answer.status}); set a new USER_EVENTS_API_TOKEN"
             )
         if answer.status == _OK:
             raise ApiUnavailableError(
@@ -75,16 +77,16 @@ class UserEventsApi:
         )
 
 
-def wait_as_told(clock: Clock, progress: Callable[[str], None]) -> Callable[[Answer], None]:
+def waiting_as_requested(clock: Clock, progress: Callable[[str], None]) -> Callable[[Answer], None]:
     """What to do about status 429: wait as long as `Retry-After` says, a second at least, a quarter of an hour at most.
 
-    Half a minute where it says nothing that can be read.
+    Half a minute if it says nothing that can be read.
     """
 
     def too_many_requests(answer: Answer) -> None:
         now = clock.now()
-        told = retry_after(answer.headers.get("retry-after", ""), now)
-        wait = _USUAL_WAIT if told is None else max(told, _SHORTEST_WAIT)
+        requested = retry_after(answer.headers.get("retry-after", ""), now)
+        wait = _USUAL_WAIT if requested is None else max(requested, _SHORTEST_WAIT)
         if wait > LONGEST_WAIT:
             raise ApiLimitReachedError(
                 f"the user-events service takes no requests until {now + wait:%Y-%m-%d %H:%M} UTC; run this again then",

@@ -1,15 +1,15 @@
 """User events: what the service lists under each date of a window.
 
-Belongs here: what an event means, which of two events with one identity wins, how many dates are asked for at once. Not
-here: the request (`user_events/api.py`), how rows reach the lake (`services/extraction.py`, `lake/`).
+Belongs here: what an event means, which of two events with one identity wins, how many dates are requested at once.
+Not here: the request (`user_events/api.py`), how rows reach the lake (`services/extraction.py`, `lake/`).
 """
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,7 +17,7 @@ import msgspec
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
-from engagement_assets.extract.services.extraction import ApiRows
+from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import (
     ApiField,
@@ -41,7 +41,7 @@ _NO_INITIAL_ID = "EMPTY"
 
 
 def _place(value: object) -> str | None:
-    """The service writes `null` as a text where it found no place."""
+    """A place; the service writes the text `null` if it found none."""
     found = text(value)
     return None if found.strip().lower() == "null" else found
 
@@ -58,7 +58,7 @@ EVENT = ApiRecordShape(
         ApiField("device_id", "device_id", text, required=True),
         ApiField("user_id", "user_id", text, required=True),
         ApiField("insert_id", "insert_id", text),
-        # How Amplitude's exports name it.
+        # Its name in Amplitude's exports.
         ApiField("$insert_id", "exported_insert_id", text),
         ApiField("uuid", "uuid", text),
         ApiField("country", "country", _place),
@@ -89,12 +89,12 @@ EVENT = ApiRecordShape(
 
 
 def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Iterator[tuple[date, Page]]:
-    """The events of each date in order; dates that an earlier try of this run has kept are not asked for again.
+    """The events of each date in order; dates that an earlier try of this run has kept are not requested again.
 
-    No more than a few dates are read ahead of the one that is handed on: memory does not grow with the window.
+    Only a few dates are read ahead, so that memory does not grow with the window.
 
     Raises:
-        ApiError: the service refuses or does not answer; the dates that were complete are kept for another try.
+        ApiError: the service refuses or does not answer; the complete dates are kept for another try.
     """
 
     def read(wanted: date) -> tuple[date, Page]:
@@ -114,55 +114,73 @@ def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Itera
             requests.shutdown(cancel_futures=True)
 
 
-def extract(  # noqa: PLR0913 - the signature of every extractor, and two settings
-    connection: duckdb.DuckDBPyConnection,
-    pages: Iterable[tuple[date, Page]],
-    window: DayWindow,
-    workdir: Path,
-    *,
-    identity: EventIdentity,
-    device_id_max_length: int,
-    calendar: Calendar,
-    extracted_at: datetime,
-    progress: Callable[[str], None],
-) -> Extraction:
+@dataclass(frozen=True)
+class EventRules:
+    """What makes an event usable.
+
+    `identity` says what distinguishes two events. A device's id has at most `device_id_max_length` characters. Events
+    whose own time lies outside of `calendar` are quarantined, on the date that lists them.
+    """
+
+    identity: EventIdentity
+    device_id_max_length: int
+    calendar: Calendar
+
+    def read(self, record: Any, listed_on: date) -> ReadRecord:
+        """The event, with `event_id` in place of the ids that the service gives.
+
+        `insert_id` comes before `$insert_id`: no event gets a new id when the service begins to send both.
+
+        Raises:
+            BadValueError: the event cannot be used.
+        """
+        event = EVENT.read(record)
+        columns = event.columns
+        if (own_date := columns.pop("date")) != listed_on:
+            raise BadValueError("wrong_date", f"{listed_on}, the date under which it is listed", own_date)
+        if len(str(columns["device_id"])) > self.device_id_max_length:
+            expected = f"device_id of at most {self.device_id_max_length:,} characters"
+            raise BadValueError("too_long", expected, columns["device_id"])
+        # A date of the service may begin on the day before, in UTC.
+        at, day_before = columns["event_time"], self.calendar.first.toordinal() - 1
+        if not (isinstance(at, datetime) and day_before <= at.toordinal() and at.date() <= self.calendar.last):
+            raise BadValueError(OUTSIDE_CALENDAR, f"event_time on a day from {self.calendar}", at)
+        own_ids = [columns.pop(name) for name in ("insert_id", "exported_insert_id", "uuid")]
+        own_id = next((found for found in own_ids if found is not None), None)
+        if self.identity is EventIdentity.DEVICE_AND_TIME:
+            columns["event_id"] = _digest(columns["device_id"], at)
+        else:
+            columns["event_id"] = own_id or _digest(columns["device_id"], at, columns["event_type"], columns["path"])
+        return event
+
+
+def extract(reading: ServiceReading, pages: Iterable[tuple[date, Page]], rules: EventRules) -> Extraction:
     """Turn the pages of a window's dates into events; of two with one identity the newest upload wins.
 
-    Args:
-        connection: Holds the tables that the returned queries read.
-        pages: Each date of the window with its events (see `read_pages`).
-        window: The dates.
-        workdir: An existing folder for rows.
-        identity: What tells two events apart.
-        device_id_max_length: The characters that a device's id has at most.
-        calendar: Events whose own time lies elsewhere are quarantined, on the date that lists them.
-        extracted_at: The time of the load.
-        progress: Told every ten days how far the reading is.
+    `pages` has each date of the window with its events (see `read_pages`).
     """
-    rows = ApiRows(connection, USER_EVENTS, workdir, extracted_at)
-    days = window.days()
+    rows = ApiRows(reading, USER_EVENTS)
+    days = reading.window.days()
     for number, (listed_on, page) in enumerate(pages, 1):
         for position, record in enumerate(page.records):
             try:
-                event = _read_event(record, listed_on, identity, device_id_max_length)
-                _refuse_other_times(event, calendar)
+                event = rules.read(record, listed_on)
             except BadValueError as error:
                 rows.reject(page.name, position, listed_on, record, error)
                 continue
             rows.accept(page.name, position, listed_on, event)
         rows.end_page(page.name, [listed_on], page.size)
         if number % _DAYS_PER_PROGRESS_LINE == 0 or number == len(days):
-            progress(f"{USER_EVENTS.key}: {number:,} of {len(days):,} days read")
-    rows.finish(
+            reading.progress(f"{USER_EVENTS.key}: {number:,} of {len(days):,} days read")
+    return rows.finish(
         days,
         "server_upload_time desc nulls last, client_upload_time desc nulls last, processed_time desc nulls last",
         unique_within_day=True,
     )
-    return rows.extraction()
 
 
 def rows_sharing_device_and_time(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many of the accepted events are not told from another one of their day by device and time alone."""
+    """How many accepted events share device and time with another event of their day."""
     ((shared,),) = connection.execute(
         f"""
         select count(*) - count(distinct (day, device_id, event_time))
@@ -172,36 +190,6 @@ def rows_sharing_device_and_time(connection: duckdb.DuckDBPyConnection) -> int:
     return int(shared)
 
 
-def _read_event(record: Any, listed_on: date, identity: EventIdentity, device_id_max_length: int) -> ReadRecord:
-    """The event, with `event_id` in place of the ids that the service gives.
-
-    Of two insert ids `insert_id` counts: a service that begins to send the other one, too, then makes no event anew.
-    """
-    event = EVENT.read(record)
-    columns = event.columns
-    if (own_date := columns.pop("date")) != listed_on:
-        raise BadValueError("wrong_date", f"{listed_on}, the date under which it is listed", own_date)
-    device_id = columns["device_id"]
-    if len(str(device_id)) > device_id_max_length:
-        raise BadValueError("too_long", f"device_id of at most {device_id_max_length:,} characters", device_id)
-    given = [columns.pop(name) for name in ("insert_id", "exported_insert_id", "uuid")]
-    own_id = next((found for found in given if found is not None), None)
-    if identity is EventIdentity.DEVICE_AND_TIME:
-        columns["event_id"] = _digest(columns["device_id"], columns["event_time"])
-    else:
-        parts = (columns[name] for name in ("device_id", "event_time", "event_type", "path"))
-        columns["event_id"] = own_id or _digest(*parts)
-    return event
-
-
-def _refuse_other_times(event: ReadRecord, calendar: Calendar) -> None:
-    """Raise BadValueError for a time of 1970 or 2099; a date of the service may begin before that of UTC."""
-    at = event.columns["event_time"]
-    day_before = calendar.first.toordinal() - 1
-    if not (isinstance(at, datetime) and day_before <= at.toordinal() and at.date() <= calendar.last):
-        raise BadValueError(OUTSIDE_CALENDAR, f"event_time on a day from {calendar}", at)
-
-
 def _digest(*parts: Value) -> str:
-    """One text for several values; it keeps them apart, and NULL apart from an empty text."""
+    """One text for several values; NULL differs from an empty text."""
     return hashlib.md5(msgspec.json.encode(parts), usedforsecurity=False).hexdigest()

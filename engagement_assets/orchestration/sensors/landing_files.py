@@ -1,12 +1,12 @@
 """New, changed and late files in the landing zone: exactly the days that they touch are requested.
 
-Belongs here: which sources land as files, and the requests. Not here: how files and days are compared
+Belongs here: the requests. Not here: which sources land as files (`sources.py`), how files and days are compared
 (`extract/landing/touched_days.py`).
 
-What has been loaded is asked of the lake, so a tick needs no memory of its own: files that arrive while nothing runs,
-days that were loaded by hand, a lost Dagster instance all come out right. The cursor only says where the listing of
-more folders than a tick can list goes on. A run that failed before it had loaded its days is asked for again by the
-rules of `catch_up`, which does not miss a day that was loaded once.
+The lake knows what has been loaded, so a tick needs no memory of its own. Files that arrive while nothing runs, days
+that somebody loaded by hand and a lost Dagster instance all come out right. The cursor only says where the next tick
+goes on if there are more folders than one tick can list. A run that failed before it had loaded its days is requested
+again by the rules of `catch_up`, which does not miss a day that was loaded once.
 """
 
 import json
@@ -16,56 +16,54 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.day_ranges import blocks_of, in_ranges
-from engagement_assets.extract import lingokids, mobile
+from engagement_assets.contracts.source import Source
+from engagement_assets.extract.landing.batch_folder import BatchFolder
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.landing.touched_days import LearnDays, days_of_batches, days_of_event_files
-from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
-from engagement_assets.extract.mobile import MOBILE_EVENTS
-from engagement_assets.extract.runna import extraction as runna
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
+from engagement_assets.extract.landing.touched_days import Look, TouchedDays
+from engagement_assets.extract.lines.readers import EventLog
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
-from engagement_assets.orchestration.jobs import AssetJobs, SourceSet
-from engagement_assets.orchestration.sensors.runs import RunsUnderWay, left_to_a_person, request_of, tries_of
+from engagement_assets.orchestration.jobs import SourceSet
+from engagement_assets.orchestration.sensors.runs import Tick, sensor_status
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
+from engagement_assets.sources import source_named
 
 LANDING_FILES = "landing_files"
 INTERVAL_S = 30
-# Files that touch days far apart need a run for each; the rest waits for the next tick.
+# Days far apart need a run each; the rest waits for the next tick.
 MAX_REQUESTS = 10
 
 
-def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJobs) -> dg.SensorDefinition:
+def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDefinition:
     """Requests the days that files touch which arrived after these days were loaded."""
 
     @dg.sensor(
         name=LANDING_FILES,
-        jobs=jobs,
+        jobs=[source_set.job for source_set in sets],
         minimum_interval_seconds=INTERVAL_S,
-        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules_on else dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(settings),
         description=(
             "Requests exactly the days that new, changed and late files touch, once they have rested for "
             f"{settings.landing_settle_s} s. Days that were never loaded count as touched, too."
         ),
     )
     def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = datetime.now(UTC)
-        under_way = RunsUnderWay.of(context)
+        tick = Tick.of(LANDING_FILES, context, settings)
         cursor: dict[str, str] = json.loads(context.cursor or "{}")
-        look = _Look(settings, now, cursor)
+        zone = _LandingZone(settings, tick.now, cursor)
         requests: list[dg.RunRequest] = []
         remarks: list[str] = []
         for item in sets:
-            if item.name not in _SOURCES:
+            source = source_named(item.name)
+            if not source.readers:
                 continue
-            if run_id := under_way.that_makes_any_of(item.own):
+            if run_id := tick.run_in_progress_on(item.own):
                 remarks.append(f"{item.name} waits for run {run_id}")
                 continue
             try:
-                arrivals = look.at(item.name)
+                arrivals = zone.at(source)
             except NotADirectoryError as error:
                 return dg.SensorResult(skip_reason=dg.SkipReason(shown(str(error))), cursor=context.cursor)
             except OSError as error:
@@ -73,23 +71,16 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet], jobs: AssetJob
                 remarks.append(f"{item.name}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
-            newest = {
-                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= now.date()
+            touched = {
+                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= tick.now.date()
             }
-            tried = tries_of(context.instance, LANDING_FILES, item, newest) if newest else {}
-            given_up = [day for day in sorted(newest) if tried[day].times >= settings.catch_up_attempts]
-            due = {day: newest[day] for day in newest.keys() - set(given_up) if tried[day].is_due(now)}
-            if given_up:
-                remarks.append(left_to_a_person(item.name, in_ranges(given_up), settings.catch_up_attempts))
-            if len(due) + len(given_up) < len(newest):
-                remarks.append(f"{item.name} pauses after a failed run")
-            requests += [
-                request_of(LANDING_FILES, item, window, due, tried) for window in blocks_of(due)[:MAX_REQUESTS]
-            ]
+            plan = tick.plan(item, touched, max_requests=MAX_REQUESTS)
+            requests += plan.requests
+            remarks += plan.remarks
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else dg.SkipReason("; ".join(remarks) or "no day is touched"),
-            cursor=json.dumps(look.cursor),
+            cursor=json.dumps(zone.cursor),
         )
 
     return landing_files
@@ -100,8 +91,8 @@ def _microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-class _Look:
-    """One look at the landing zone; `cursor` says where the listing of a source's folders goes on."""
+class _LandingZone:
+    """The landing zone at a tick; `cursor` says where the listing of a source's folders goes on."""
 
     def __init__(self, settings: Settings, now: datetime, cursor: dict[str, str]) -> None:
         self._landing = Landing(settings.landing_uri)
@@ -110,56 +101,45 @@ class _Look:
         self._calendar = settings.calendar_at(now)
         self.cursor = cursor
 
-    def at(self, source: str) -> dict[date, datetime]:
-        """Day → arrival of the newest file that touches it.
+    def at(self, source: Source) -> dict[date, datetime]:
+        """Day → arrival of the newest file that touches it. Days with a file that is too fresh are left out.
 
         Raises:
             NotADirectoryError: the landing zone is not there.
         """
-        return self._runna() if source == "runna" else self._events(source)
+        arrivals: dict[date, datetime] = {}
+        for reader in source.readers:
+            match reader:
+                case BatchFolder():
+                    touched = self._batches(source.name, reader)
+                case EventLog():
+                    touched = self._event_files(reader)
+                case _:
+                    # Snapshots have no days: each run loads them.
+                    continue
+            for day, arrived_at in touched.settled().items():
+                arrivals[day] = max(arrived_at, arrivals.get(day, arrived_at))
+        return arrivals
 
-    def _runna(self) -> dict[date, datetime]:
-        touched, resume_after = days_of_batches(
-            self._landing,
-            runna.BATCHES_PREFIX,
-            # Also those with another ending: the load of their day tells that nobody reads them.
-            ("",),
-            loaded_at(self._lake, "runna", RUNNA_ACTIVITIES),
-            settled_before=self._settled_before,
-            resume_after=self.cursor.get("runna"),
-        )
-        self.cursor = {"runna": resume_after} if resume_after else {}
-        return touched.settled()
+    def _batches(self, source: str, folder: BatchFolder) -> TouchedDays:
+        touched, resume_after = folder.touched_days(self._look(folder.dataset), self.cursor.pop(source, None))
+        if resume_after:
+            self.cursor[source] = resume_after
+        return touched
 
-    def _events(self, source: str) -> dict[date, datetime]:
-        load_name, dataset, prefix, suffixes, learn = _EVENT_LOGS[source]
-        index_uri = self._lake.location(f"index/{load_name}.json")
+    def _event_files(self, log: EventLog) -> TouchedDays:
+        index_uri = self._lake.location(f"index/{log.dataset.load_name}.json")
         index = FileIndex.load(index_uri)
         known = dict(index.files)
-        touched = days_of_event_files(
-            self._landing,
-            prefix,
-            suffixes,
-            loaded_at(self._lake, load_name, dataset),
-            settled_before=self._settled_before,
-            index=index,
-            learn=learn,
-            calendar=self._calendar,
-        )
+        touched = log.touched_days(self._look(log.dataset), index)
         if index.files != known:
             index.save(index_uri)
-        return touched.settled()
+        return touched
 
-
-# Source → name of its load, dataset, where its files lie, and what looks through them.
-_EVENT_LOGS: dict[str, tuple[str, Dataset, str, tuple[str, ...], LearnDays]] = {
-    "lingokids": (
-        "lingokids_events",
-        LINGOKIDS_EVENTS,
-        lingokids.EVENTS_PREFIX,
-        lingokids.SUFFIXES,
-        lingokids.learn_event_days,
-    ),
-    "mobile": ("mobile_events", MOBILE_EVENTS, mobile.EVENTS_PREFIX, mobile.SUFFIXES, mobile.learn_event_days),
-}
-_SOURCES = {"runna", *_EVENT_LOGS}
+    def _look(self, dataset: Dataset) -> Look:
+        return Look(
+            landing=self._landing,
+            loaded_at=loaded_at(self._lake, dataset.load_name, dataset),
+            settled_before=self._settled_before,
+            calendar=self._calendar,
+        )

@@ -1,34 +1,33 @@
-"""`make release`: which run it asks for, and what it refuses."""
+"""`make release`: which run it requests, and what it refuses."""
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from engagement_assets.commands import release
+from engagement_assets.commands import range_command, release
 from engagement_assets.commands.downstream import TABLES_OVER_ALL_SOURCES
-from engagement_assets.commands.range_run import RangeRun
+from engagement_assets.commands.range_run import RangeRequest, RangeRun
 from engagement_assets.contracts.extraction import DayWindow
 
 ARGUMENTS = ["--source", "runna", "--day", "2024-01-02", "--to", "2024-01-04", "--reason", " known "]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
-    """The runs that the command asks for; none is made."""
-    asked: list[Any] = []
+def requested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RangeRequest]:
+    """The runs that the command requests; none takes place."""
+    requested: list[RangeRequest] = []
 
-    def run_range(_settings: object, window: DayWindow, selection: str, *, release_reason: str) -> RangeRun:
-        asked.append((window, selection, release_reason))
+    def run_range(_settings: object, request: RangeRequest) -> RangeRun:
+        requested.append(request)
         return RangeRun("run", (), (), ())
 
-    monkeypatch.setattr(release, "run_range", run_range)
+    monkeypatch.setattr(range_command, "run_range", run_range)
     monkeypatch.setenv("LANDING_URI", str(tmp_path))
     monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "warehouse.duckdb"))
     monkeypatch.setenv("PUBLISHED_WAREHOUSE_PATH", str(tmp_path / "published.duckdb"))
-    return asked
+    return requested
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
@@ -37,29 +36,32 @@ def _run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
 
 
 def test_days_of_a_source_are_released_with_what_is_downstream_of_them(
-    asked: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("create schema engagement; create table engagement.weekly_engagement (source varchar)")
     assert _run(monkeypatch, ARGUMENTS) == 0
     selection = 'key:"raw_runna/activities"+ or key:"raw_runna/activity_laps"+ or key:"raw_runna/workout_steps"+'
-    assert asked == [(DayWindow(date(2024, 1, 2), date(2024, 1, 5)), selection, "known")]
+    days = DayWindow(date(2024, 1, 2), date(2024, 1, 5))
+    assert requested == [RangeRequest(days, selection, release_reason="known")]
 
 
 def test_tables_over_all_sources_that_were_never_built_are_left_out(
-    asked: list[Any], monkeypatch: pytest.MonkeyPatch
+    requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _run(monkeypatch, ARGUMENTS) == 0
-    assert asked[0][1].endswith(f" and not ({TABLES_OVER_ALL_SOURCES})")
+    assert requested[0].selection.endswith(f" and not ({TABLES_OVER_ALL_SOURCES})")
 
 
-def test_a_dataset_without_days_is_released_without_one(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_without_days_is_released_without_one(
+    requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert _run(monkeypatch, ["--source", "lingokids", "--dataset", "users", "--reason", "a new market"]) == 0
-    assert asked[0][1].startswith('(key:"raw_lingokids/users"+) and not')
+    assert requested[0].selection.startswith('(key:"raw_lingokids/users"+) and not')
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--source", "runna", "--reason", "why"], "runna has days: name one"),
         (["--source", "runna", "--dataset", "laps", "--reason", "why"], "runna has no dataset 'laps'"),
@@ -75,13 +77,13 @@ def test_a_dataset_without_days_is_released_without_one(asked: list[Any], monkey
 )
 def test_a_release_that_makes_no_sense_is_refused(
     arguments: list[str],
-    told: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("sys.argv", ["release", *arguments])
     assert release.main() == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("reason", ["", "  "])

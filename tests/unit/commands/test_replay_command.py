@@ -1,13 +1,13 @@
-"""`make replay`: which run it asks for, and what it refuses."""
+"""`make replay`: which run it requests, and what it refuses."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engagement_assets.commands import replay
-from engagement_assets.commands.range_run import RangeRun
+from engagement_assets.commands import range_command, replay
+from engagement_assets.commands.range_run import RangeRequest, RangeRun
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import Lake
@@ -18,22 +18,22 @@ RANGE = ["--from", "2024-02-01", "--to", "2024-03-31"]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
-    """The runs that the command asks for; none is made. The quarantine has records of the second and third day."""
-    asked: list[Any] = []
+def requested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RangeRequest]:
+    """The runs that the command requests; none takes place. The quarantine has records of the second and third day."""
+    requested: list[RangeRequest] = []
 
-    def run_range(_settings: object, window: DayWindow, selection: str, *, replay: Choice) -> RangeRun:
-        asked.append((window, selection.partition(" and not ")[0], replay))
+    def run_range(_settings: object, request: RangeRequest) -> RangeRun:
+        requested.append(replace(request, selection=request.selection.partition(" and not ")[0]))
         return RangeRun("run", (), (), ())
 
-    monkeypatch.setattr(replay, "run_range", run_range)
+    monkeypatch.setattr(range_command, "run_range", run_range)
     monkeypatch.setenv("LANDING_URI", str(tmp_path))
     monkeypatch.setenv("LAKE_URI", str(tmp_path / "lake"))
     monkeypatch.setenv("WAREHOUSE_PATH", str(tmp_path / "warehouse.duckdb"))
     monkeypatch.setenv("PUBLISHED_WAREHOUSE_PATH", str(tmp_path / "published.duckdb"))
     rejects = [Reject(LINGOKIDS_EVENTS, day, f"events/{day}") for day in (DAY_2, DAY_3)]
     publish(Lake(str(tmp_path / "lake")), events(event("a", DAY_1), rejects=rejects), window(DAY_1, DAY_3), 1)
-    return asked
+    return requested
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -50,29 +50,30 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     ],
 )
 def test_the_run_covers_the_days_of_the_range_that_have_records_and_the_loaded_ones_beside_them(
-    asked: list[Any], monkeypatch: pytest.MonkeyPatch, first: str, last: str, days: DayWindow
+    requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch, first: str, last: str, days: DayWindow
 ) -> None:
     assert _run(monkeypatch, "--source", "lingokids", "--from", first, "--to", last, "--reason", "not_json") == 0
-    assert asked == [(days, '(key:"raw_lingokids/events"+)', Choice(reason_code="not_json"))]
+    choice = Choice(reason_code="not_json")
+    assert requested == [RangeRequest(days, '(key:"raw_lingokids/events"+)', replay=choice)]
 
 
-def test_a_dataset_without_days_needs_no_range(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_without_days_needs_no_range(requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch) -> None:
     assert _run(monkeypatch, "--source", "lingokids", "--dataset", "users") == 0
-    assert [(selection, choice) for _, selection, choice in asked] == [
+    assert [(request.selection, request.replay) for request in requested] == [
         ('(key:"raw_lingokids/users"+)', Choice(dataset="users"))
     ]
 
 
 def test_without_records_there_is_nothing_to_run(
-    asked: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(monkeypatch, "--source", "mobile", *RANGE) == 0
-    assert "nothing to replay: the quarantine holds no record of this" in capsys.readouterr().out
-    assert asked == []
+    assert "nothing to replay: the quarantine has no such record" in capsys.readouterr().out
+    assert requested == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--source", "runna"], "runna has days: name one"),
         (
@@ -88,11 +89,11 @@ def test_without_records_there_is_nothing_to_run(
 )
 def test_what_makes_no_sense_is_refused(
     arguments: list[str],
-    told: str,
-    asked: list[Any],
+    message: str,
+    requested: list[RangeRequest],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert _run(monkeypatch, *arguments) == 2
-    assert told in capsys.readouterr().err
-    assert asked == []
+    assert message in capsys.readouterr().err
+    assert requested == []

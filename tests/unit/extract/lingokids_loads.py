@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import duckdb
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow, Extraction, UnreadPath
-from engagement_assets.extract import lingokids
+from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.lines.line_files import MAX_LINE_BYTES
-from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.extract.lingokids import EVENT_FILES, LINGOKIDS_EVENTS
+from engagement_assets.extract.reading import Reading
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lingokids"
 EXTRACTED_AT = datetime(2024, 1, 31, 12, 30, tzinfo=UTC)
@@ -105,22 +106,31 @@ def load_events(
     with duckdb.connect() as connection:
         for name, value in (settings or {}).items():
             connection.execute(f"set {name} = '{value}'")
-        extraction = lingokids.extract_events(
-            connection,
-            Landing(str(root)),
-            window,
-            workdir,
-            index=FileIndex() if index is None else index,
-            pseudonym_key=pseudonym_key,
-            extracted_at=EXTRACTED_AT,
-            known_undated_days=known_undated_days or {},
+        days = WantedDays(
+            window=window,
             calendar=calendar,
-            progress=lambda _: None,
-            max_line_bytes=max_line_bytes,
+            index=FileIndex() if index is None else index,
+            known_undated_days=known_undated_days or {},
         )
+        files = replace(EVENT_FILES, max_line_bytes=max_line_bytes)
+        extraction = files.extract(reading(connection, root, workdir, pseudonym_key), days)
         loaded = fetch(connection, extraction, LINGOKIDS_EVENTS)
     assert list(loaded.counts) == window.days()
     return loaded
+
+
+def reading(
+    connection: duckdb.DuckDBPyConnection, root: Path | str, workdir: Path, pseudonym_key: str | None = None
+) -> Reading:
+    """A reading of the landing zone `root` that nobody watches."""
+    return Reading(
+        connection=connection,
+        landing=Landing(str(root)),
+        workdir=workdir,
+        extracted_at=EXTRACTED_AT,
+        progress=lambda _: None,
+        pseudonym_key=pseudonym_key,
+    )
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, extraction: Extraction, dataset: Dataset) -> Loaded:

@@ -2,22 +2,22 @@
 
 import shutil
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
-from engagement_assets.extract import mobile
-from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.mobile import MOBILE_EVENTS
-from tests.unit.extract.lingokids_loads import EXTRACTED_AT, Loaded, fetch
+from engagement_assets.extract.mobile import EVENT, EVENT_FILES, MOBILE_EVENTS
+from tests.unit.extract.lingokids_loads import Loaded, fetch, reading
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "mobile"
 DAY = date(2020, 1, 31)
 AROUND = DayWindow(date(2020, 1, 29), date(2020, 2, 3))
-HEADER = ";".join(column.name for column in mobile.COLUMNS)
+HEADER = ";".join(EVENT.names)
 
 
 def row(
@@ -53,23 +53,19 @@ def load_events(
     index: FileIndex | None = None,
     known_undated_days: Mapping[str, Collection[date]] | None = None,
     calendar: Calendar = ALL_DAYS,
-    max_line_bytes: int = mobile.MAX_ROW_BYTES,
+    max_line_bytes: int = EVENT_FILES.max_line_bytes,
 ) -> Loaded:
     """Extract events, fetch all there is, and check that nothing is lost."""
     workdir.mkdir(exist_ok=True)
     with duckdb.connect() as connection:
-        extraction = mobile.extract_events(
-            connection,
-            Landing(str(root)),
-            window,
-            workdir,
-            index=FileIndex() if index is None else index,
-            extracted_at=EXTRACTED_AT,
-            known_undated_days=known_undated_days or {},
+        days = WantedDays(
+            window=window,
             calendar=calendar,
-            progress=lambda _: None,
-            max_line_bytes=max_line_bytes,
+            index=FileIndex() if index is None else index,
+            known_undated_days=known_undated_days or {},
         )
+        files = replace(EVENT_FILES, max_line_bytes=max_line_bytes)
+        extraction = files.extract(reading(connection, root, workdir), days)
         loaded = fetch(connection, extraction, MOBILE_EVENTS)
     assert list(loaded.counts) == window.days()
     return loaded

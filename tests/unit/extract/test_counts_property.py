@@ -155,7 +155,7 @@ def test_files_of_batch_folders_add_up(
     with folder_of({**content, "other.txt": b""}) as folder, duckdb.connect() as connection:
         for number, window in enumerate(cut):
             (workdir := folder / f"w{number}").mkdir()
-            extraction = runna.extract(
+            reading = runna.BatchReading(
                 connection,
                 Landing(str(folder / "landing")),
                 window,
@@ -164,6 +164,7 @@ def test_files_of_batch_folders_add_up(
                 extracted_at=EXTRACTED_AT,
                 progress=lambda _: None,
             )
+            extraction = runna.extract(reading)
             key = "raw_runna/activities"
             rejected = f"select 1 from ({extraction.rejected}) where dataset = '{key}'"
             counts = connection.execute(

@@ -1,7 +1,6 @@
 """Events, users and activities as a whole: which record wins, what is personal, what is refused."""
 
 import json
-from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,44 +9,30 @@ import duckdb
 import fsspec
 import pytest
 
-from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import DayWindow, Extraction
-from engagement_assets.extract import lingokids
-from engagement_assets.extract.landing.files import Landing
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
-from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
+from engagement_assets.extract.lines.readers import Snapshots
+from engagement_assets.extract.lingokids import ACTIVITY_FILES, USER_FILES
 from engagement_assets.extract.pseudonyms import pseudonym
 from tests.unit.extract.lingokids_loads import (
     DAY,
-    EXTRACTED_AT,
     FIXTURES,
     Loaded,
     event,
     fetch,
     landing_with,
     load_events,
+    reading,
     write_events,
 )
 
 
-def load_snapshots(
-    extract: Callable[..., Extraction],
-    dataset: Dataset,
-    root: Path,
-    pseudonym_key: str | None = None,
-) -> Loaded:
+def load_snapshots(files: Snapshots, root: Path, pseudonym_key: str | None = None) -> Loaded:
     workdir = root.parent / "workdir"
     workdir.mkdir()
     with duckdb.connect() as connection:
-        extraction = extract(
-            connection,
-            Landing(str(root)),
-            workdir,
-            pseudonym_key=pseudonym_key,
-            extracted_at=EXTRACTED_AT,
-            progress=lambda _: None,
-        )
-        return fetch(connection, extraction, dataset)
+        extraction = files.extract(reading(connection, root, workdir, pseudonym_key))
+        return fetch(connection, extraction, files.dataset)
 
 
 def landing_of_snapshots(tmp_path: Path, folder: str, **texts: str) -> Path:
@@ -191,6 +176,7 @@ def test_a_link_out_of_the_landing_zone_is_refused(tmp_path: Path) -> None:
             "source_path": "lingokids/events/2021-01-05.jsonl",
             "position": None,
             "raw_text": None,
+            "header": None,
             "reason_code": "refused_path",
             "message": "the link leads out of the landing zone",
         }
@@ -265,7 +251,7 @@ def test_the_last_snapshot_wins_per_user(tmp_path: Path) -> None:
         b='{"user_id": "u1", "country_code": "de"}\n{"user_id": "u1", "country_code": "at"}\n',
     )
 
-    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+    loaded = load_snapshots(USER_FILES, root)
 
     assert [(row["user_id"], row["country_code"]) for row in loaded.accepted] == [
         ("u1", "de"),
@@ -278,7 +264,7 @@ def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
     text = (FIXTURES / "users_with_bad_values.jsonl").read_text(encoding="utf-8")
     root = landing_of_snapshots(tmp_path, "users", a=text)
 
-    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root, "secret")
+    loaded = load_snapshots(USER_FILES, root, "secret")
 
     assert [(row["user_id"], row["children_count"], row["_extra"]) for row in loaded.accepted] == [
         ("u1", 2, None),
@@ -306,7 +292,7 @@ def test_values_of_users_that_say_nothing_are_null(tmp_path: Path) -> None:
     text = (FIXTURES / "users_with_values_that_say_nothing.jsonl").read_text(encoding="utf-8")
     root = landing_of_snapshots(tmp_path, "users", a=text)
 
-    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+    loaded = load_snapshots(USER_FILES, root)
 
     assert [(row["user_id"], row["children_count"], row["country_code"]) for row in loaded.accepted] == [
         ("u1", None, None),
@@ -321,7 +307,7 @@ def test_open_ends_are_times_of_a_user(tmp_path: Path) -> None:
     text = (FIXTURES / "users_with_open_ends.jsonl").read_text(encoding="utf-8")
     root = landing_of_snapshots(tmp_path, "users", a=text)
 
-    loaded = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+    loaded = load_snapshots(USER_FILES, root)
 
     latest = datetime(9999, 12, 31, 23, 59, 59, 999_999)
     assert {row["user_id"]: [row[name] for name in USER_TIMES] for row in loaded.accepted} == {
@@ -335,7 +321,7 @@ def test_activity_names_stay_as_sent(tmp_path: Path) -> None:
     text = (FIXTURES / "activities_with_null_and_empty_names.jsonl").read_text(encoding="utf-8")
     root = landing_of_snapshots(tmp_path, "activities", a=text)
 
-    loaded = load_snapshots(lingokids.extract_activities, LINGOKIDS_ACTIVITIES, root)
+    loaded = load_snapshots(ACTIVITY_FILES, root)
 
     columns = ("activity_id", "activity_name", "activity_type", "activity_subtype")
     assert [tuple(row[name] for name in columns) for row in loaded.accepted] == [
@@ -351,7 +337,7 @@ def test_without_files_there_is_nothing(tmp_path: Path) -> None:
     root.mkdir()
 
     events = load_events(root, tmp_path / "w")
-    users = load_snapshots(lingokids.extract_users, LINGOKIDS_USERS, root)
+    users = load_snapshots(USER_FILES, root)
 
     assert set(events.counts.values()) == {(0, 0, 0, 0, 0)}
     assert users.counts == {None: (0, 0, 0, 0, 0)}

@@ -7,11 +7,9 @@ import duckdb
 import pytest
 
 from engagement_assets.contracts.extraction import DayWindow
-from engagement_assets.extract import lingokids
-from engagement_assets.extract.landing.files import Landing
-from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_USERS
+from engagement_assets.extract.lingokids import ACTIVITY_FILES, USER_FILES
 from tests.real_input import REAL_INPUT_DIR, needs_real_input
-from tests.unit.extract.lingokids_loads import EXTRACTED_AT, fetch, load_events
+from tests.unit.extract.lingokids_loads import fetch, load_events, reading
 
 pytestmark = needs_real_input
 THREE_WEEKS = DayWindow(date(2021, 1, 1), date(2021, 1, 22))
@@ -53,19 +51,9 @@ def test_real_events_are_the_same_day_by_day(real_landing: Path, tmp_path: Path)
 def test_real_snapshots_are_all_accepted(real_landing: Path, tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         found = {}
-        for dataset, extract in (
-            (LINGOKIDS_USERS, lingokids.extract_users),
-            (LINGOKIDS_ACTIVITIES, lingokids.extract_activities),
-        ):
-            extraction = extract(
-                connection,
-                Landing(str(real_landing)),
-                tmp_path,
-                pseudonym_key=None,
-                extracted_at=EXTRACTED_AT,
-                progress=lambda _: None,
-            )
-            loaded = fetch(connection, extraction, dataset)
-            found[dataset.name] = (len(loaded.accepted), len(loaded.rejected))
+        for files in (USER_FILES, ACTIVITY_FILES):
+            extraction = files.extract(reading(connection, real_landing, tmp_path))
+            loaded = fetch(connection, extraction, files.dataset)
+            found[files.dataset.name] = (len(loaded.accepted), len(loaded.rejected))
 
     assert found == {"users": (409, 0), "activities": (1_492, 0)}

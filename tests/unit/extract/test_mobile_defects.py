@@ -9,7 +9,7 @@ import pytest
 
 from engagement_assets.extract.lines import csv_headers
 from engagement_assets.extract.lines.csv_headers import MAX_COLUMNS, MAX_DIFFERENT_HEADERS, MAX_HEADER_CHARACTERS
-from engagement_assets.extract.mobile import MAX_ROW_BYTES
+from engagement_assets.extract.mobile import EVENT_FILES
 from tests.unit.extract.mobile_loads import DAY, HEADER, landing_with, load_events, row, write_file
 
 NO_HEADER = "no_header"
@@ -57,9 +57,17 @@ NO_HEADER = "no_header"
             [(3, "too_few_fields"), (6, "missing_anonymous_id"), (7, "too_few_fields"), (10, "too_few_fields")],
         ),
         ("header_of_more_columns_that_ends_like_the_first.csv", ["u1", "u2"], []),
-        ("no_line_break_before_a_header.csv", ["u1", "u2", "u3", "u5", "u6"], [(5, "too_few_fields")]),
-        ("no_line_break_before_a_header_of_another_order.csv", ["u1", "u2", "u3", "u4"], []),
-        ("row_cut_off_before_a_header.csv", ["u1", "u3"], [(3, "too_few_fields")]),
+        (
+            "no_line_break_before_a_header.csv",
+            ["u1", "u3", "u6"],
+            [(3, "too_many_fields"), (5, "too_few_fields"), (6, "too_many_fields")],
+        ),
+        (
+            "no_line_break_before_a_header_of_another_order.csv",
+            ["u1"],
+            [(3, "header_in_a_row"), (4, "header_in_a_row"), (5, "header_in_a_row")],
+        ),
+        ("row_cut_off_before_a_header.csv", ["u1", "u3"], [(3, "too_many_fields")]),
         ("no_header.csv", [], [(1, NO_HEADER), (2, NO_HEADER)]),
         ("no_header_before_the_first_rows.csv", ["u2"], [(1, NO_HEADER)]),
         ("same_bad_line_before_and_after_a_header.csv", ["u1"], [(1, NO_HEADER), (4, "missing_event_name")]),
@@ -189,7 +197,7 @@ def test_a_compressed_file_is_read_like_any_other(tmp_path: Path) -> None:
 
 def test_an_endless_line_is_quarantined_alone(tmp_path: Path) -> None:
     root = landing_with(tmp_path)
-    write_file(root, "a.csv", HEADER, row("x" * MAX_ROW_BYTES), row("u2"))
+    write_file(root, "a.csv", HEADER, row("x" * EVENT_FILES.max_line_bytes), row("u2"))
 
     loaded = load_events(root, tmp_path / "w")
 

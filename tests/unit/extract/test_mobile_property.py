@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.absent_values import is_absent
-from engagement_assets.extract.mobile import COLUMNS
+from engagement_assets.extract.mobile import EVENT
 from tests.unit.extract.mobile_loads import load_events
 
 DAYS = [date(2020, 1, 30), date(2020, 1, 31), date(2020, 2, 1)]
-NAMES = [column.name for column in COLUMNS]
-REQUIRED = [column.name for column in COLUMNS if column.required]
+NAMES = [column.name for column in EVENT.columns]
+REQUIRED = [column.name for column in EVENT.columns if column.required]
 TIMES = ["received_at", "created_at"]
 HOME = DAYS[1]
 
@@ -135,7 +135,7 @@ def test_every_mix_is_read_as_python_reads_it(
 
     shutil.rmtree(folder)
     accepted, rejected, read = expected(contents, window)
-    columns = [column.column for column in COLUMNS]
+    columns = [column.column for column in EVENT.columns]
     assert {tuple(event[column] for column in columns) for event in loaded.accepted} == accepted
     assert len(loaded.accepted) == len({event["event_id"] for event in loaded.accepted}) == len(accepted)
     assert Counter((row["source_path"][14:], row["position"]) for row in loaded.rejected) == rejected

@@ -49,7 +49,7 @@ def test_no_rows_write_no_days(connection: duckdb.DuckDBPyConnection, tmp_path: 
 def test_rows_of_other_days_are_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, day: object, folder_name: str
 ) -> None:
-    expected = rf"rows of \['{folder_name}'\] were handed over for days, expected days from day=2024-03-01 to day=2024"
+    expected = rf"rows of \['{folder_name}'\] were returned for days, expected days from day=2024-03-01 to day=2024"
     with pytest.raises(ValueError, match=expected):
         write_days(connection, _rows((1, DAY_1), (2, day)), COLUMNS, [DAY_1, DAY_2], tmp_path / "days")
 

@@ -8,6 +8,7 @@ import pytest
 from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.lake.extraction_tables import unknown_fields
 from engagement_assets.lake.known_records import records_whose_files_are_gone
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
@@ -138,7 +139,7 @@ def test_unknown_fields_are_counted_by_dataset_and_day(lake: Lake) -> None:
     fields = [(LINGOKIDS_EVENTS, DAY_1, "mood", 2), (LINGOKIDS_EVENTS, DAY_2, "mood", 1)]
     with open_load(lake, "source", run_id="run") as load:
         write(load, events(unknown_fields=fields), window(DAY_1, DAY_2))
-        assert load.unknown_fields() == {LINGOKIDS_EVENTS.key: {DAY_1: {"mood": 2}, DAY_2: {"mood": 1}}}
+        assert unknown_fields(load.connection) == {LINGOKIDS_EVENTS.key: {DAY_1: {"mood": 2}, DAY_2: {"mood": 1}}}
 
 
 def test_of_very_many_unknown_fields_the_most_common_keep_their_names(lake: Lake) -> None:
@@ -146,7 +147,7 @@ def test_of_very_many_unknown_fields_the_most_common_keep_their_names(lake: Lake
     others = [(LINGOKIDS_EVENTS, DAY_1, "often", 3), (LINGOKIDS_EVENTS, DAY_2, "mood", 1)]
     with open_load(lake, "source", run_id="run") as load:
         write(load, events(unknown_fields=[*rare, *others]), window(DAY_1, DAY_2))
-        found = load.unknown_fields()
+        found = unknown_fields(load.connection)
 
     # Two names of the load's two days sort before the rare ones, so that three of these have no place.
     named = {f"rare{number:05}": 1 for number in range(MAX_FIELD_NAMES - 2)} | {"often": 3}
@@ -157,7 +158,7 @@ def test_as_many_unknown_fields_as_keep_their_names_are_all_named(lake: Lake) ->
     fields = [(LINGOKIDS_EVENTS, DAY_1, f"f{number:05}", 1) for number in range(MAX_FIELD_NAMES)]
     with open_load(lake, "source", run_id="run") as load:
         write(load, events(unknown_fields=fields), window(DAY_1, DAY_1))
-        assert load.unknown_fields() == {LINGOKIDS_EVENTS.key: {DAY_1: {name: 1 for _, _, name, _ in fields}}}
+        assert unknown_fields(load.connection) == {LINGOKIDS_EVENTS.key: {DAY_1: {name: 1 for _, _, name, _ in fields}}}
 
 
 def test_names_of_unknown_fields_are_cut(lake: Lake) -> None:
@@ -165,7 +166,7 @@ def test_names_of_unknown_fields_are_cut(lake: Lake) -> None:
     fields = [(LINGOKIDS_EVENTS, DAY_1, name, 2) for name in (f"{head}1", f"{head}2", head[1:])]
     with open_load(lake, "source", run_id="run") as load:
         write(load, events(unknown_fields=fields), window(DAY_1, DAY_1))
-        assert load.unknown_fields() == {LINGOKIDS_EVENTS.key: {DAY_1: {head: 4, head[1:]: 2}}}
+        assert unknown_fields(load.connection) == {LINGOKIDS_EVENTS.key: {DAY_1: {head: 4, head[1:]: 2}}}
 
 
 def test_a_preview_shows_no_personal_columns(lake: Lake) -> None:

@@ -8,8 +8,9 @@ from filelock import FileLock
 
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITY_LAPS
-from engagement_assets.lake import lake as lake_module
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, FileChange, Lake, LakeBusyError
+from engagement_assets.lake import commit as commit_module
+from engagement_assets.lake.commit import FileChange, LakeBusyError, commit, exclusive, finish_commits
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from tests.lake_loads import DAY_1, DAY_2, files_below
 
 
@@ -22,8 +23,8 @@ def _root(lake: Lake) -> Path:
     return Path(lake.uri)
 
 
-def _written(aside: Path, name: str, content: str) -> Path:
-    path = aside / name
+def _staged(staging: Path, name: str, content: str) -> Path:
+    path = staging / name
     path.write_text(content)
     return path
 
@@ -46,10 +47,10 @@ def _break_off_at_rename(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 
 def _commit_two_files_that_breaks_off(lake: Lake, monkeypatch: pytest.MonkeyPatch, at_rename: int) -> None:
-    with lake.exclusive("source") as aside, monkeypatch.context() as patch:
-        changes = [FileChange(key, _written(aside, key, "new")) for key in ("a", "b")]
+    with exclusive(lake, "source") as staging, monkeypatch.context() as patch:
+        changes = [FileChange(key, _staged(staging, key, "new")) for key in ("a", "b")]
         _break_off_at_rename(patch, at_rename)
-        lake.commit("source", [*changes, FileChange("c", None)])
+        commit(lake, "source", [*changes, FileChange("c", None)])
 
 
 def test_keys_say_source_dataset_and_day(lake: Lake) -> None:
@@ -62,16 +63,16 @@ def test_keys_say_source_dataset_and_day(lake: Lake) -> None:
     assert lake.loads_key("runna", DAY_2) == "records/loads/day=2024-03-02/runna.parquet"
 
 
-@pytest.mark.parametrize("uri", ["{tmp_path}/it's a lake", "memory://test_quarantine_files"])
-def test_quarantine_files_are_those_of_all_days_of_one_dataset(tmp_path: Path, uri: str) -> None:
+@pytest.mark.parametrize("uri", ["{tmp_path}/it's a lake", "memory://test_quarantine_keys"])
+def test_quarantine_keys_are_those_of_all_days_of_one_dataset(tmp_path: Path, uri: str) -> None:
     lake = Lake(uri.format(tmp_path=tmp_path))
-    assert lake.quarantine_files(LINGOKIDS_EVENTS) == []
+    assert lake.quarantine_keys(LINGOKIDS_EVENTS) == []
     keys = [
         lake.quarantine_key(dataset, day) for dataset in (LINGOKIDS_EVENTS, LINGOKIDS_USERS) for day in (DAY_2, DAY_1)
     ]
-    with lake.exclusive("source") as aside:
-        lake.commit("source", [FileChange(key, _written(aside, str(number), "")) for number, key in enumerate(keys)])
-    assert lake.quarantine_files(LINGOKIDS_EVENTS) == [lake.location(keys[1]), lake.location(keys[0])]
+    with exclusive(lake, "source") as staging:
+        commit(lake, "source", [FileChange(key, _staged(staging, str(number), "")) for number, key in enumerate(keys)])
+    assert lake.quarantine_keys(LINGOKIDS_EVENTS) == [keys[1], keys[0]]
 
 
 def test_location_is_a_path_or_a_url(tmp_path: Path) -> None:
@@ -97,16 +98,16 @@ def test_days_are_those_with_a_folder_and_nothing_else(lake: Lake) -> None:
 def test_exclusive_yields_an_empty_folder_that_goes(lake: Lake) -> None:
     litter = _root(lake) / ".aside" / "source" / "work" / "left by a killed load"
     litter.mkdir(parents=True)
-    with lake.exclusive("source") as aside:
-        assert list(aside.iterdir()) == []
-        _written(aside, "a", "new")
+    with exclusive(lake, "source") as staging:
+        assert list(staging.iterdir()) == []
+        _staged(staging, "a", "new")
     assert files_below(_root(lake)) == []
 
 
-def test_a_load_that_fails_leaves_nothing_aside(lake: Lake) -> None:
+def test_a_load_that_fails_leaves_nothing_staged(lake: Lake) -> None:
     def load() -> None:
-        with lake.exclusive("source") as aside:
-            _written(aside, "a", "new")
+        with exclusive(lake, "source") as staging:
+            _staged(staging, "a", "new")
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
@@ -117,35 +118,35 @@ def test_a_load_that_fails_leaves_nothing_aside(lake: Lake) -> None:
 def test_a_second_load_of_the_same_name_waits_and_one_of_another_name_does_not(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake_module, "LOCK_WAIT_S", 0)
-    with lake.exclusive("source") as first:
-        _written(first, "a", "new")
+    monkeypatch.setattr(commit_module, "LOCK_WAIT_S", 0)
+    with exclusive(lake, "source") as first:
+        _staged(first, "a", "new")
         expected = r"another load of source has held .*source\.lock for 0 s"
-        with pytest.raises(LakeBusyError, match=expected), lake.exclusive("source"):
+        with pytest.raises(LakeBusyError, match=expected), exclusive(lake, "source"):
             pytest.fail("two loads of one name at once")
-        with lake.exclusive("other") as second:
+        with exclusive(lake, "other") as second:
             assert first != second
         assert (first / "a").read_text() == "new"
-    with lake.exclusive("source") as aside:
-        assert list(aside.iterdir()) == []
+    with exclusive(lake, "source") as staging:
+        assert list(staging.iterdir()) == []
 
 
 def test_commit_replaces_adds_and_removes(lake: Lake) -> None:
     for changes in ({"a": "old", "b/c": "old"}, {"a": "new", "b/c": None, "b/d": "new", "never there": None}):
-        with lake.exclusive("source") as aside:
-            written = {
-                key: None if content is None else _written(aside, str(number), content)
+        with exclusive(lake, "source") as staging:
+            files = {
+                key: None if content is None else _staged(staging, str(number), content)
                 for number, (key, content) in enumerate(changes.items())
             }
-            lake.commit("source", [FileChange(key, path) for key, path in written.items()])
+            commit(lake, "source", [FileChange(key, path) for key, path in files.items()])
     assert _contents(lake) == {"a": "new", "b/d": "new"}
 
 
 def test_a_commit_that_fails_before_its_journal_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="No space left"):
         _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename=1)
-    lake.finish_commits()
-    with lake.exclusive("source"):
+    finish_commits(lake)
+    with exclusive(lake, "source"):
         pass
     assert _contents(lake) == {}
 
@@ -157,15 +158,15 @@ def test_a_commit_that_breaks_off_is_finished_by_the_next_use(
 ) -> None:
     _root(lake).mkdir()
     for name in ("a", "b", "c"):
-        _written(_root(lake), name, "old")
+        _staged(_root(lake), name, "old")
     with pytest.raises(OSError, match="No space left"):
         _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename)
     assert sorted(set(_contents(lake).values())) != ["new"]
 
-    lake.finish_commits() if finisher == "reader" else None
-    with lake.exclusive("source") as aside:
+    finish_commits(lake) if finisher == "reader" else None
+    with exclusive(lake, "source") as staging:
         assert {key: (_root(lake) / key).read_text() for key in "ab"} == {"a": "new", "b": "new"}
-        assert list(aside.iterdir()) == []
+        assert list(staging.iterdir()) == []
     assert _contents(lake) == {"a": "new", "b": "new"}
 
 
@@ -176,7 +177,7 @@ def test_a_lake_that_has_moved_still_finishes_its_commit(
         _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename=2)
     moved = Lake(str(tmp_path / "moved"))
     shutil.move(_root(lake), _root(moved))
-    moved.finish_commits()
+    finish_commits(moved)
     assert _contents(moved) == {"a": "new", "b": "new"}
 
 
@@ -184,26 +185,26 @@ def test_readers_leave_a_commit_to_its_living_owner(lake: Lake, monkeypatch: pyt
     with pytest.raises(OSError, match="No space left"):
         _commit_two_files_that_breaks_off(lake, monkeypatch, at_rename=2)
     with FileLock(_root(lake) / ".locks" / "source.lock"):
-        lake.finish_commits()
+        finish_commits(lake)
         assert not lake.exists("a")
-    lake.finish_commits()
+    finish_commits(lake)
     assert lake.exists("a")
 
 
 def test_finish_commits_of_a_lake_that_is_not_there_does_nothing(lake: Lake) -> None:
-    lake.finish_commits()
+    finish_commits(lake)
     assert not _root(lake).exists()
 
 
 def test_a_remote_commit_replaces_adds_and_removes() -> None:
     lake = Lake("memory://test_a_remote_commit")
     for changes in ({"a": "old", "c": "old"}, {"a": "new", "b/c": "new", "c": None, "never there": None}):
-        with lake.exclusive("source") as aside:
-            written = {
-                key: None if content is None else _written(aside, str(number), content)
+        with exclusive(lake, "source") as staging:
+            files = {
+                key: None if content is None else _staged(staging, str(number), content)
                 for number, (key, content) in enumerate(changes.items())
             }
-            lake.commit("source", [FileChange(key, path) for key, path in written.items()])
+            commit(lake, "source", [FileChange(key, path) for key, path in files.items()])
     assert {key: lake.exists(key) for key in ("a", "b/c", "c")} == {"a": True, "b/c": True, "c": False}
-    lake.finish_commits()
+    finish_commits(lake)
     assert lake.days(LINGOKIDS_EVENTS) == []

@@ -14,8 +14,9 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
 from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
+from engagement_assets.lake.commit import LakeFullError, exclusive
 from engagement_assets.lake.known_records import quarantined_days
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeFullError
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.load_records import DayCounts
 from tests.lake_loads import (
@@ -278,13 +279,13 @@ def test_the_quarantine_of_a_held_day_knows_its_files_too(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (events(rejects=[_event_reject(DAY_3, "f", 1)]), "handed over for raw_lingokids/events of 2024-03-03"),
-        (events(rejects=[_event_reject(None, "f", 1)]), "handed over for raw_lingokids/events of 1970-01-01"),
+        (events(rejects=[_event_reject(DAY_3, "f", 1)]), "returned for raw_lingokids/events of 2024-03-03"),
+        (events(rejects=[_event_reject(None, "f", 1)]), "returned for raw_lingokids/events of 1970-01-01"),
         (
             events(rejects=[Reject(LINGOKIDS_USERS, DAY_1, "f")]),
-            "handed over for raw_lingokids/users of 2024-03-01; expected only raw_lingokids/events from 2024-03-01",
+            "returned for raw_lingokids/users of 2024-03-01; expected only raw_lingokids/events from 2024-03-01",
         ),
-        (events(read={(LINGOKIDS_EVENTS, DAY_3): 4}), "handed over for raw_lingokids/events of 2024-03-03"),
+        (events(read={(LINGOKIDS_EVENTS, DAY_3): 4}), "returned for raw_lingokids/events of 2024-03-03"),
     ],
     ids=["reject outside", "reject without day", "other dataset", "count outside"],
 )
@@ -316,9 +317,9 @@ def test_a_full_disk_leaves_the_lake_as_it_was(lake: Lake, bytes_left: int) -> N
 
 
 def test_another_error_of_the_system_is_told_as_it_is(lake: Lake) -> None:
-    with pytest.raises(PermissionError, match="not yours"), lake.exclusive("events"):
+    with pytest.raises(PermissionError, match="not yours"), exclusive(lake, "events"):
         raise PermissionError(errno.EACCES, "not yours")
-    with pytest.raises(duckdb.IOException, match="torn"), lake.exclusive("events"):
+    with pytest.raises(duckdb.IOException, match="torn"), exclusive(lake, "events"):
         raise duckdb.IOException("IO Error: the cable is torn")
 
 

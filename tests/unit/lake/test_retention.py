@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
+from engagement_assets.lake.commit import exclusive
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import PrunedDayError
 from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
@@ -173,7 +174,7 @@ def test_leftovers_go_when_nobody_can_be_at_work_with_them(lake: Lake, tmp_path:
     _leave(tmp_path / "copies" / ".published.duckdb.draft", old)
     _leave(copy, old)
     before = datetime.now(UTC) - timedelta(days=1)
-    with lake.exclusive("at_work"):
+    with exclusive(lake, "at_work"):
         told = prune_abandoned(lake, copy, before, dry_run=True)
         assert (told.count, told.bytes) == (2, 8)
         assert prune_abandoned(lake, copy, before, dry_run=False) == told

@@ -110,7 +110,7 @@ def test_the_weekly_tick_requests_the_tables_over_all_sources(repository: dg.Rep
 def test_a_tick_before_the_first_partition_requests_nothing() -> None:
     found = _tick(_repository(schedule_hour=4), "daily_engagement_schedule", datetime(2024, 1, 1, 4, tzinfo=UTC))
     assert found.run_requests == []
-    assert found.skip_message == "no UTC day from 2024-01-01 on has ended since the tick before"
+    assert found.skip_message == "no UTC day from 2024-01-01 on has ended since the last tick"
 
 
 def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:

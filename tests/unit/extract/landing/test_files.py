@@ -78,7 +78,7 @@ def test_a_folder_that_is_not_there_holds_no_files(zone: Path) -> None:
 
 
 def test_a_landing_zone_that_is_not_there_fails(tmp_path: Path) -> None:
-    told = "set LANDING_URI to the folder that holds runna/, mobile_events/ and lingokids/"
+    told = "set LANDING_URI to the folder that holds those of the sources, such as runna/"
     with pytest.raises(NotADirectoryError, match=told):
         Landing(str(tmp_path / "unmounted")).files("in", JSON)
 

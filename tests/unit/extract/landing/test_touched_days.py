@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -14,16 +15,12 @@ from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.landing.touched_days import (
-    MAX_BYTES_LOOKED_THROUGH,
-    TouchedDays,
-    days_of_batches,
-    days_of_event_files,
-)
+from engagement_assets.extract.landing.touched_days import MAX_BYTES_LOOKED_THROUGH, Look, TouchedDays
+from engagement_assets.extract.lines.jsonl_records import JsonlRecords
+from engagement_assets.extract.runna.source import BATCHES
 
-BATCHES = "runna/activities"
 DAY_1, DAY_2, DAY_3 = date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)
-HEADER = ";".join(column.name for column in mobile.COLUMNS)
+HEADER = ";".join(column.name for column in mobile.EVENT.columns)
 
 
 @pytest.fixture
@@ -42,9 +39,13 @@ def _in_an_hour() -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
-def _batches(zone: Path, loaded_at: dict[date, datetime], *, settled_before: datetime | None = None) -> TouchedDays:
-    settled_before = settled_before or _in_an_hour()
-    return days_of_batches(Landing(str(zone)), BATCHES, (".json",), loaded_at, settled_before=settled_before)[0]
+def _look(landing: str, loaded_at: dict[date, datetime], **options: Any) -> Look:
+    settled = {"settled_before": datetime.now(UTC) + timedelta(hours=1), "calendar": ALL_DAYS, **options}
+    return Look(landing=Landing(landing), loaded_at=loaded_at, **settled)
+
+
+def _batches(zone: Path, loaded_at: dict[date, datetime], **options: Any) -> TouchedDays:
+    return BATCHES.touched_days(_look(str(zone), loaded_at, **options))[0]
 
 
 def _event(event_id: str, *days: date) -> str:
@@ -55,53 +56,41 @@ def _events(
     zone: Path,
     loaded_at: dict[date, datetime],
     index: FileIndex,
-    *,
-    settled_before: datetime | None = None,
-    calendar: Calendar = ALL_DAYS,
     max_bytes: int = MAX_BYTES_LOOKED_THROUGH,
+    **options: Any,
 ) -> TouchedDays:
-    return days_of_event_files(
-        Landing(str(zone)),
-        lingokids.EVENTS_PREFIX,
-        lingokids.SUFFIXES,
-        loaded_at,
-        index=index,
-        learn=lingokids.learn_event_days,
-        settled_before=settled_before or _in_an_hour(),
-        calendar=calendar,
-        max_bytes=max_bytes,
-    )
+    return lingokids.EVENT_FILES.touched_days(_look(str(zone), loaded_at, **options), index, max_bytes)
 
 
 def test_a_batch_is_touched_by_files_that_arrived_after_it_was_loaded(zone: Path) -> None:
-    first = _write(zone / BATCHES / "2024-03-01" / "a.json")
-    second = _write(zone / BATCHES / "2024-03-02" / "b.json")
+    first = _write(zone / BATCHES.prefix / "2024-03-01" / "a.json")
+    second = _write(zone / BATCHES.prefix / "2024-03-02" / "b.json")
     loaded = {DAY_1: first + timedelta(seconds=1), DAY_2: second - timedelta(seconds=1)}
     assert _batches(zone, loaded).arrivals == {DAY_2: second}
 
 
 def test_a_batch_that_was_never_loaded_is_touched(zone: Path) -> None:
-    arrived = _write(zone / BATCHES / "2024-03-01" / "sub" / "a.json")
+    arrived = _write(zone / BATCHES.prefix / "2024-03-01" / "sub" / "a.json")
     assert _batches(zone, {}).arrivals == {DAY_1: arrived}
 
 
 def test_a_file_that_keeps_an_old_time_of_modification_is_new_all_the_same(zone: Path) -> None:
-    path = zone / BATCHES / "2024-03-01" / "copied.json"
+    path = zone / BATCHES.prefix / "2024-03-01" / "copied.json"
     _write(path)
     os.utime(path, (1_000_000_000, 1_000_000_000))
     assert set(_batches(zone, {DAY_1: datetime.now(UTC) - timedelta(minutes=1)}).arrivals) == {DAY_1}
 
 
 def test_a_file_that_has_gone_touches_nothing(zone: Path) -> None:
-    _write(zone / BATCHES / "2024-03-01" / "a.json")
-    _write(zone / BATCHES / "2024-03-01" / "pruned.json").timestamp()
+    _write(zone / BATCHES.prefix / "2024-03-01" / "a.json")
+    _write(zone / BATCHES.prefix / "2024-03-01" / "pruned.json").timestamp()
     loaded = {DAY_1: datetime.now(UTC) + timedelta(seconds=1)}
-    (zone / BATCHES / "2024-03-01" / "pruned.json").unlink()
+    (zone / BATCHES.prefix / "2024-03-01" / "pruned.json").unlink()
     assert _batches(zone, loaded).arrivals == {}
 
 
 def test_batches_are_listed_and_no_file_is_opened(zone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _write(zone / BATCHES / "2024-03-01" / "a.json")
+    _write(zone / BATCHES.prefix / "2024-03-01" / "a.json")
 
     def refuse(path: object, *_: object, **__: object) -> None:
         raise AssertionError(f"{path} was opened")
@@ -112,17 +101,16 @@ def test_batches_are_listed_and_no_file_is_opened(zone: Path, monkeypatch: pytes
 
 
 def test_what_is_no_batch_is_left_alone(zone: Path) -> None:
-    _write(zone / BATCHES / "2024-03" / "a.json")
-    _write(zone / BATCHES / "upload of 2024-03-01" / "a.json")
-    _write(zone / BATCHES / "2024-03-01" / "notes.txt")
+    _write(zone / BATCHES.prefix / "2024-03" / "a.json")
+    _write(zone / BATCHES.prefix / "upload of 2024-03-01" / "a.json")
     assert _batches(zone, {}).arrivals == {}
 
 
 def test_a_day_waits_while_one_of_its_files_may_still_be_written(zone: Path) -> None:
-    _write(zone / BATCHES / "2024-03-01" / "a.json")
-    newest = _write(zone / BATCHES / "2024-03-02" / "b.json")
+    _write(zone / BATCHES.prefix / "2024-03-01" / "a.json")
+    newest = _write(zone / BATCHES.prefix / "2024-03-02" / "b.json")
     before = newest - timedelta(microseconds=1)
-    arrived = datetime.fromtimestamp((zone / BATCHES / "2024-03-01" / "a.json").stat().st_ctime, UTC)
+    arrived = datetime.fromtimestamp((zone / BATCHES.prefix / "2024-03-01" / "a.json").stat().st_ctime, UTC)
     found = _batches(zone, {}, settled_before=before)
     assert DAY_2 in found.arrivals
     assert set(found.settled()) == ({DAY_1} if arrived < newest else set())
@@ -131,18 +119,10 @@ def test_a_day_waits_while_one_of_its_files_may_still_be_written(zone: Path) -> 
 
 def test_a_listing_that_takes_too_long_goes_on_the_next_time_and_always_has_the_newest(zone: Path) -> None:
     for day in range(1, 7):
-        _write(zone / BATCHES / f"2024-03-{day:02}" / "a.json")
+        _write(zone / BATCHES.prefix / f"2024-03-{day:02}" / "a.json")
     seen, resume_after = [], None
     for _ in range(6):
-        found, resume_after = days_of_batches(
-            Landing(str(zone)),
-            BATCHES,
-            (".json",),
-            {},
-            settled_before=datetime.now(UTC),
-            resume_after=resume_after,
-            seconds=0,
-        )
+        found, resume_after = BATCHES.touched_days(_look(str(zone), {}), resume_after, seconds=0)
         seen.append([day.day for day in sorted(found.arrivals)])
     assert seen == [[1, 6], [2, 6], [3, 6], [4, 6], [5, 6], [1, 6]]
 
@@ -167,7 +147,7 @@ def test_days_that_a_run_has_loaded_since_are_touched_no_more_and_the_others_sti
     assert set(_events(zone, {DAY_2: arrived + timedelta(seconds=1)}, index).arrivals) == {DAY_1}
 
 
-def test_a_file_that_is_known_is_not_looked_through_again(zone: Path) -> None:
+def test_a_file_that_is_known_is_not_looked_through_again(zone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(zone / "lingokids/events/a.jsonl", _event("e", DAY_1))
     index = FileIndex()
     _events(zone, {}, index)
@@ -175,16 +155,8 @@ def test_a_file_that_is_known_is_not_looked_through_again(zone: Path) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("it was read again")
 
-    found = days_of_event_files(
-        Landing(str(zone)),
-        lingokids.EVENTS_PREFIX,
-        lingokids.SUFFIXES,
-        {},
-        settled_before=datetime.now(UTC),
-        index=index,
-        learn=refuse,
-        calendar=ALL_DAYS,
-    )
+    monkeypatch.setattr(JsonlRecords, "read_lines", refuse)
+    found = _events(zone, {}, index)
     assert set(found.arrivals) == {DAY_1}
 
 
@@ -268,16 +240,7 @@ def test_a_large_file_with_a_date_that_no_run_is_for_touches_the_day_of_its_arri
 def test_mobile_files_are_looked_through_as_they_are_read(zone: Path) -> None:
     rows = [f"a;;;d;;e;;{day} 10:00:00" for day in (DAY_1, DAY_3)]
     _write(zone / "mobile_events/x/late.csv.gz", gzip.compress("\n".join([HEADER, *rows, ""]).encode()))
-    found = days_of_event_files(
-        Landing(str(zone)),
-        mobile.EVENTS_PREFIX,
-        mobile.SUFFIXES,
-        {},
-        settled_before=datetime.now(UTC),
-        index=FileIndex(),
-        learn=mobile.learn_event_days,
-        calendar=ALL_DAYS,
-    )
+    found = mobile.EVENT_FILES.touched_days(_look(str(zone), {}), FileIndex())
     assert set(found.arrivals) == {DAY_1, DAY_3}
 
 
@@ -290,23 +253,14 @@ def remote() -> Iterator[fsspec.AbstractFileSystem]:
 
 
 def test_an_object_store_says_when_an_object_was_written(remote: fsspec.AbstractFileSystem) -> None:
-    remote.pipe_file(f"/touched_days/{BATCHES}/2024-03-01/a.json", b"{}")
+    remote.pipe_file(f"/touched_days/{BATCHES.prefix}/2024-03-01/a.json", b"{}")
     remote.pipe_file("/touched_days/lingokids/events/late.jsonl", _event("e", DAY_2).encode())
-    landing, now = Landing("memory://touched_days"), datetime.now(UTC)
+    zone, now = "memory://touched_days", datetime.now(UTC)
     old, new = now - timedelta(minutes=1), now + timedelta(minutes=1)
     for loaded_at, touched in ((old, {DAY_1}), (new, set())):
-        found, _ = days_of_batches(landing, BATCHES, (".json",), {DAY_1: loaded_at}, settled_before=new)
+        found, _ = BATCHES.touched_days(_look(zone, {DAY_1: loaded_at}))
         assert set(found.arrivals) == touched
-    events = days_of_event_files(
-        landing,
-        lingokids.EVENTS_PREFIX,
-        lingokids.SUFFIXES,
-        {DAY_2: old},
-        settled_before=new,
-        index=FileIndex(),
-        learn=lingokids.learn_event_days,
-        calendar=ALL_DAYS,
-    )
+    events = lingokids.EVENT_FILES.touched_days(_look(zone, {DAY_2: old}), FileIndex())
     assert set(events.arrivals) == {DAY_2}
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from engagement_assets.contracts.extraction import UnreadPath
-from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.event_files import list_landing_files
 from engagement_assets.extract.landing.files import Landing
-from engagement_assets.extract.landing.unread_paths import PREFIXES, unread_paths
-from engagement_assets.extract.runna import extraction as runna
-from tests.unit.extract import lingokids_loads, mobile_loads
+from engagement_assets.extract.landing.unread_paths import unread_paths
+from engagement_assets.extract.mobile import EVENT_FILES
+from engagement_assets.sources import LANDING_PREFIXES
 
 
 def _zone(tmp_path: Path, *keys: str) -> Landing:
@@ -22,9 +21,13 @@ def _zone(tmp_path: Path, *keys: str) -> Landing:
 
 
 def test_all_folders_that_sources_read_are_known() -> None:
-    read = [mobile.EVENTS_PREFIX, runna.BATCHES_PREFIX]
-    read += [lingokids.EVENTS_PREFIX, lingokids.USERS_PREFIX, lingokids.ACTIVITIES_PREFIX]
-    assert sorted(read) == list(PREFIXES)
+    assert sorted(LANDING_PREFIXES) == [
+        "lingokids/activities",
+        "lingokids/events",
+        "lingokids/users",
+        "mobile_events",
+        "runna/activities",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,32 +44,20 @@ def test_all_folders_that_sources_read_are_known() -> None:
 )
 def test_a_stranger_is_told_by_one_source(tmp_path: Path, key: str, stranger: str, meant: str) -> None:
     landing = _zone(tmp_path, key)
-    told = {prefix: found for prefix in PREFIXES if (found := unread_paths(landing, prefix))}
+    told = {prefix: found for prefix in LANDING_PREFIXES if (found := unread_paths(landing, prefix, LANDING_PREFIXES))}
     assert told == {meant: [UnreadPath(stranger, f"no source reads it; is {meant}/ meant?")]}
 
 
 def test_nothing_is_told_of_what_sources_read_and_of_work_in_progress(tmp_path: Path) -> None:
-    landing = _zone(tmp_path, *(f"{prefix}/a" for prefix in PREFIXES), ".hidden/a", "lingokids/_staging/a")
-    assert [unread_paths(landing, prefix) for prefix in PREFIXES] == [[]] * len(PREFIXES)
+    landing = _zone(tmp_path, *(f"{prefix}/a" for prefix in LANDING_PREFIXES), ".hidden/a", "lingokids/_staging/a")
+    assert [unread_paths(landing, prefix, LANDING_PREFIXES) for prefix in LANDING_PREFIXES] == [[]] * len(
+        LANDING_PREFIXES
+    )
 
 
 @pytest.mark.parametrize("name", ["a.CSV", "a.csv.bz2", "a.ndjson", "README.md"])
 def test_a_file_with_another_ending_is_told(tmp_path: Path, name: str) -> None:
     landing = _zone(tmp_path, f"mobile_events/x/{name}", "mobile_events/b.csv", "mobile_events/_c.txt")
-    readable, refused, unread = list_landing_files(landing, mobile.EVENTS_PREFIX, mobile.SUFFIXES)
+    readable, refused, unread = list_landing_files(landing, EVENT_FILES.prefix, EVENT_FILES.suffixes)
     assert ([file.key for file in readable], refused) == (["mobile_events/b.csv"], [])
     assert unread == [UnreadPath(f"mobile_events/x/{name}", "its name ends with none of .csv, .csv.gz")]
-
-
-def test_a_load_tells_what_lies_beside_its_folder(tmp_path: Path) -> None:
-    root = lingokids_loads.landing_with(tmp_path)
-    (root / "lingokids/event").mkdir()
-    told = lingokids_loads.load_events(root, tmp_path / "w").never_read
-    assert told == (UnreadPath("lingokids/event", "no source reads it; is lingokids/events/ meant?"),)
-
-
-def test_a_load_of_mobile_events_tells_what_lies_beside_its_folder(tmp_path: Path) -> None:
-    root = mobile_loads.landing_with(tmp_path)
-    (root / "mobile-events").mkdir()
-    told = mobile_loads.load_events(root, tmp_path / "w").never_read
-    assert told == (UnreadPath("mobile-events", "no source reads it; is mobile_events/ meant?"),)

@@ -59,7 +59,7 @@ def test_a_clean_file_is_read_where_it_lies(content: bytes, lines: list[str | No
 
     assert file.path == str(tmp_path / "a.jsonl")
     assert found == lines
-    assert (file.size, file.malformed_count, sick) == (len(content), 0, [])
+    assert (file.record_bytes, file.malformed_count, sick) == (len(content), 0, [])
 
 
 @pytest.mark.parametrize(

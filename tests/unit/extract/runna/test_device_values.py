@@ -51,16 +51,10 @@ def load(tmp_path: Path) -> Iterator[Load]:
         def load(content: bytes) -> Loaded:
             (folder / "a.json").write_bytes(content)
             window = DayWindow(RUN_ON, RUN_ON + timedelta(days=1))
-            extraction = runna.extract(
-                connection,
-                Landing(str(tmp_path / "landing")),
-                window,
-                tmp_path,
-                calendar=ALL_DAYS,
-                extracted_at=datetime(2024, 2, 6, tzinfo=UTC),
-                progress=lambda _: None,
-            )
-            return Loaded(connection, extraction)
+            at = datetime(2024, 2, 6, tzinfo=UTC)
+            zone = Landing(str(tmp_path / "landing"))
+            reading = runna.BatchReading(connection, zone, window, tmp_path, ALL_DAYS, at, lambda _: None)
+            return Loaded(connection, runna.extract(reading))
 
         yield load
 

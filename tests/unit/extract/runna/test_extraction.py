@@ -83,7 +83,7 @@ def extract(landing: Path, tmp_path: Path) -> Iterator[Extract]:
             workdir.mkdir()
             options = {"calendar": ALL_DAYS, "extracted_at": EXTRACTED_AT, "progress": lambda _: None, **options}
             zone = Landing(uri)
-            return Loaded(connection, runna.extract(connection, zone, window, workdir, **options))
+            return Loaded(connection, runna.extract(runna.BatchReading(connection, zone, window, workdir, **options)))
 
         yield load
 

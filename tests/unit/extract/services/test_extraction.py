@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services import extraction as api_extraction
-from engagement_assets.extract.services.extraction import MAX_RAW_TEXT, ApiRows
+from engagement_assets.extract.services.extraction import MAX_RAW_TEXT, ApiRows, ServiceReading
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events.source import USER_EVENTS
@@ -32,9 +34,14 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield found
 
 
+def rows_of(connection: duckdb.DuckDBPyConnection, workdir: Path, dataset: Dataset = USER_EVENTS) -> ApiRows:
+    window = DayWindow(DAY_1, date(2024, 3, 4))
+    return ApiRows(ServiceReading(connection, window, workdir, NOW, lambda _: None), dataset)
+
+
 @pytest.fixture
 def rows(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> ApiRows:
-    return ApiRows(connection, USER_EVENTS, tmp_path, NOW)
+    return rows_of(connection, tmp_path)
 
 
 def record(columns: dict[str, Value], extra: dict[str, Any] | None = None, *placeholders: str) -> ReadRecord:
@@ -47,8 +54,8 @@ def event(event_id: str, hour: int | None = 1, extra: dict[str, Any] | None = No
 
 
 def finished(rows: ApiRows, order: str = NEWEST, *, unique_within_day: bool = True) -> Loaded:
-    rows.finish(days, order, unique_within_day=unique_within_day)
-    return loaded(rows.connection, rows.extraction())
+    extraction = rows.finish(days, order, unique_within_day=unique_within_day)
+    return loaded(rows.reading.connection, extraction)
 
 
 def events(found: Loaded, *columns: str) -> list[tuple[Any, ...]]:
@@ -80,15 +87,24 @@ def test_the_order_chooses_the_winner_and_null_comes_last(rows: ApiRows) -> None
     assert found.counted(USER_EVENTS.key)[DAY_1] == (4, 0, 3)
 
 
-def test_of_equal_uploads_one_wins_whatever_came_first(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    chosen = set()
+def test_of_equal_uploads_the_values_decide_whatever_came_first(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    chosen = []
     for cities in (["x", None, "y"], ["y", "x", None], [None, "y", "x"]):
-        rows = ApiRows(connection, USER_EVENTS, tmp_path, NOW)
+        rows = rows_of(connection, tmp_path)
         for position, city in enumerate(cities):
             rows.accept("page", position, DAY_1, event("a", city=city))
         rows.end_page("page", [DAY_1], 1)
-        chosen.add(tuple(events(finished(rows), "city")))
-    assert chosen == {(("y",),)}
+        chosen += events(finished(rows), "city")
+    assert chosen == [("x",)] * 3
+
+
+def test_the_last_column_decides_if_all_others_are_equal(rows: ApiRows) -> None:
+    for position, extra in enumerate(({"b": 2}, {"b": 1}, {"b": 3})):
+        rows.accept("page", position, DAY_1, event("a", city="x", extra=extra))
+    rows.end_page("page", [DAY_1], 1)
+    assert events(finished(rows), "_extra") == [('{"b":1}',)]
 
 
 def test_one_identity_on_two_days_is_two_rows_where_it_is_one_within_a_day(rows: ApiRows) -> None:
@@ -103,7 +119,7 @@ def test_one_identity_on_two_days_is_two_rows_where_it_is_one_within_a_day(rows:
 def test_one_identity_over_all_days_is_one_row_and_the_loser_counts_on_its_own_day(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    rows = ApiRows(connection, STRAVA_ACTIVITIES, tmp_path, NOW)
+    rows = rows_of(connection, tmp_path, STRAVA_ACTIVITIES)
     for page, day, name in (("p1", DAY_1, "early"), ("p2", DAY_3, "late"), ("p2", DAY_2, "last")):
         rows.accept(page, 1 if name == "last" else 0, day, record({"activity_id": 5, "activity_name": name}))
         rows.end_page(page, [day], 1)
@@ -138,7 +154,7 @@ def test_neither_many_rows_nor_rejects_of_one_page_stay_in_memory(
     monkeypatch.setattr(api_extraction, "_ROWS_IN_MEMORY", 2)
     rows.accept("page", 0, DAY_1, event("a"))
     rows.reject("page", 1, DAY_1, "x", WRONG)
-    assert [value for name, value in vars(rows).items() if name in {"_rows", "_rejected"}] == [[], []]
+    assert (rows._accepted.rows, rows._rejected.rows) == ([], [])
     assert len(list(tmp_path.glob("*.parquet"))) == 2
     rows.end_page("page", [DAY_1], 1)
     assert finished(rows).reasons() == [(DAY_1, 1, "wrong_type")]
@@ -147,10 +163,11 @@ def test_neither_many_rows_nor_rejects_of_one_page_stay_in_memory(
 def test_a_page_counts_for_each_of_its_days_and_its_bytes_once(rows: ApiRows) -> None:
     rows.end_page("p1", [DAY_1, DAY_2], 100)
     rows.end_page("p2", [DAY_2], 10)
-    rows.finish(days, NEWEST, unique_within_day=True)
-    extraction = rows.extraction()
+    extraction = rows.finish(days, NEWEST, unique_within_day=True)
     assert extraction.files_read == ("p1", "p2")
-    counted = rows.connection.execute(f"select day, files, bytes from ({extraction.counts}) order by day").fetchall()
+    counted = rows.reading.connection.execute(
+        f"select day, files, bytes from ({extraction.counts}) order by day"
+    ).fetchall()
     assert counted == [(DAY_1, 1, 100), (DAY_2, 2, 10), (DAY_3, 0, 0)]
 
 
@@ -212,7 +229,7 @@ def read(
     connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[date, str | None, int | None, str | None]], page: int
 ) -> Loaded:
     with tempfile.TemporaryDirectory() as folder:
-        rows = ApiRows(connection, USER_EVENTS, Path(folder), NOW)
+        rows = rows_of(connection, Path(folder))
         for position, (day, event_id, hour, city) in enumerate(found):
             if event_id is None:
                 rows.reject("page", position, day, city, WRONG)

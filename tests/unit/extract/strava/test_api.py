@@ -1,4 +1,4 @@
-"""What Strava's answers tell about its limits."""
+"""What Strava's answers say about its limits."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +46,7 @@ def test_an_answer_without_limits_leaves_what_was_known() -> None:
 def test_a_limit_of_a_time_that_is_over_is_none(minutes_later: int, left: tuple[int | None, int | None]) -> None:
     budget = RateBudget()
     budget.learn(limits("RateLimit", "200,2000", "200,2000"), NOW)
-    budget.forget_what_has_begun_anew(NOW + timedelta(minutes=minutes_later))
+    budget.forget_expired(NOW + timedelta(minutes=minutes_later))
     assert (budget.short_left, budget.daily_left) == left
 
 
@@ -54,5 +54,5 @@ def test_a_new_quarter_of_an_hour_leaves_the_day_as_it_was() -> None:
     budget = RateBudget()
     noon = NOW.replace(hour=12, minute=1)
     budget.learn(limits("RateLimit", "200,2000", "200,1999"), noon)
-    budget.forget_what_has_begun_anew(noon + timedelta(minutes=14))
+    budget.forget_expired(noon + timedelta(minutes=14))
     assert (budget.short_left, budget.daily_left) == (None, 1)

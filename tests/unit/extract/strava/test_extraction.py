@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import ApiLimitReachedError
+from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
 from engagement_assets.extract.strava.activity import ACTIVITY
@@ -50,7 +51,7 @@ class Reader:
 
     def read(
         self, *pages: Sequence[Any], published: Sequence[dict[str, Any]] = (), limit: bool = False
-    ) -> tuple[strava.StravaReading, Loaded]:
+    ) -> tuple[strava.StravaOutcome, Loaded]:
         types = ", ".join(f"{name} {kind}" for name, kind in {**STRAVA_ACTIVITIES.columns, "day": "DATE"}.items())
         self.connection.execute(f"create or replace temp table lake ({types})")
         for row in ({**row, "day": row["started_at"].date()} for row in published):
@@ -66,9 +67,8 @@ class Reader:
             yield Page("page-last", [], 2)
 
         reading = strava.extract(
-            self.connection, all_pages(), MARCH, self.workdir,
-            published="lake", extracted_at=NOW, progress=self.lines.append,
-        )  # fmt: skip
+            ServiceReading(self.connection, MARCH, self.workdir, NOW, self.lines.append), all_pages(), "lake"
+        )
         return reading, loaded(self.connection, reading.extraction)
 
 

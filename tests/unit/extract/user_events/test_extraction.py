@@ -11,6 +11,7 @@ import pytest
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
+from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.extract.user_events.source import USER_EVENTS
@@ -44,10 +45,10 @@ class Reader:
     ) -> Loaded:
         pages = [(DAY_1, Page("events-2024-03-01", events, 10)), (DAY_2, Page("events-2024-03-02", second, 10))]
         extraction = user_events.extract(
-            self.connection, pages, DayWindow(DAY_1, date(2024, 3, 3)), self.workdir,
-            identity=identity, device_id_max_length=device_id_max_length, calendar=calendar, extracted_at=NOW,
-            progress=self.lines.append,
-        )  # fmt: skip
+            ServiceReading(self.connection, DayWindow(DAY_1, date(2024, 3, 3)), self.workdir, NOW, self.lines.append),
+            pages,
+            user_events.EventRules(identity, device_id_max_length, calendar),
+        )
         return loaded(self.connection, extraction)
 
     def row(self, **changes: Any) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from engagement_assets.orchestration.sensors.runs import Plan, RunsUnderWay, plan
+from engagement_assets.orchestration.sensors.runs import Plan, Tick
 from engagement_assets.partitions import window_of_tags
 from tests.unit.orchestration.sensors.graphs import FAILURE, SUCCESS, Graph, day, graph, window
 
 FILE_SOURCES = {"runna", "lingokids", "mobile"}
-UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # At midnight UTC the schedule has not had its hour yet: yesterday may not be due.
 OLD_DAYS = [day(5), day(4), day(3), day(2)]
 
@@ -30,16 +30,8 @@ def _requested(result: dg.SensorResult) -> dict[str, tuple[str, str]]:
 
 
 def _plan(found: Graph, wanted: list[int], now: datetime, **inputs: int) -> Plan:
-    return plan(
-        found.instance,
-        "catch_up",
-        found.sets["runna"],
-        {day(back): inputs.get("newest", 0) for back in wanted},
-        selection=None,
-        under_way=RunsUnderWay({}),
-        attempts=3,
-        now=now,
-    )
+    tick = Tick("catch_up", found.instance, found.repository, in_progress={}, max_attempts=3, now=now)
+    return tick.plan(found.sets["runna"], {day(back): inputs.get("newest", 0) for back in wanted})
 
 
 def test_days_of_a_weekend_are_one_run_per_source(found: Graph) -> None:
@@ -85,8 +77,8 @@ def test_a_raw_dataset_that_is_missing_makes_its_day_missing(found: Graph) -> No
     assert _requested(found.sense("catch_up")) == {"daily_runna": (str(day(2)), str(day(2)))}
 
 
-@pytest.mark.parametrize("status", UNDER_WAY)
-def test_nothing_is_requested_twice_while_a_run_is_under_way(found: Graph, status: dg.DagsterRunStatus) -> None:
+@pytest.mark.parametrize("status", IN_PROGRESS)
+def test_nothing_is_requested_twice_while_a_run_is_in_progress(found: Graph, status: dg.DagsterRunStatus) -> None:
     found.load(OLD_DAYS, sources=["lingokids", "mobile"])
     run = found.run(found.sets["runna"], window(5, 2), status)
     result = found.sense("catch_up")
@@ -94,7 +86,7 @@ def test_nothing_is_requested_twice_while_a_run_is_under_way(found: Graph, statu
     assert result.skip_reason == dg.SkipReason(f"runna waits for run {run.run_id}")
 
 
-def test_a_run_over_all_sources_is_under_way_for_each(found: Graph) -> None:
+def test_a_run_over_all_sources_counts_for_each(found: Graph) -> None:
     found.load(OLD_DAYS, sources=["lingokids", "mobile"])
     run = dg.DagsterRun("daily_engagement", status=dg.DagsterRunStatus.STARTED)
     found.instance.add_run(run)
@@ -109,44 +101,42 @@ def test_a_run_of_another_source_keeps_none_waiting(found: Graph) -> None:
 
 def test_a_failed_try_is_repeated_after_pauses_that_double_and_then_given_up(found: Graph) -> None:
     runna, now = found.sets["runna"], datetime.now(UTC)
-    keys = [_plan(found, [3, 2], now).request]
+    requests = [*_plan(found, [3, 2], now).requests]
     for tries, pause in ((1, 1), (2, 2)):
         found.run(runna, window(3, 2), FAILURE)
         early, due = (now + timedelta(hours=pause, minutes=minutes) for minutes in (-5, 5))
         waiting = _plan(found, [3, 2], early)
-        assert (waiting.request, waiting.remark) == (None, "runna pauses after a failed run"), tries
-        keys.append(_plan(found, [3, 2], due).request)
+        assert (waiting.requests, waiting.remarks) == ([], ["runna pauses after a failed run"]), tries
+        requests += _plan(found, [3, 2], due).requests
     last = found.run(runna, window(3, 2), FAILURE)
     end = _plan(found, [3, 2], now + timedelta(days=9))
-    assert end.request is None
-    assert {found_day: tried.times for found_day, tried in end.given_up.items()} == {day(3): 3, day(2): 3}
+    assert end.requests == []
+    assert {given_up: tried.failed for given_up, tried in end.given_up.items()} == {day(3): 3, day(2): 3}
     assert {tried.last_run_id for tried in end.given_up.values()} == {last.run_id}
-    assert len({request.run_key for request in keys if request}) == 3
+    assert len({request.run_key for request in requests}) == 3
 
 
 def test_a_run_that_failed_while_the_clock_was_ahead_is_no_reason_to_wait_until_then(found: Graph) -> None:
     found.run(found.sets["runna"], window(3), FAILURE)
-    request = _plan(found, [3], datetime.now(UTC) - timedelta(days=30)).request
-    assert request is not None
+    (request,) = _plan(found, [3], datetime.now(UTC) - timedelta(days=30)).requests
     assert window_of_tags(request.tags) == window(3)
 
 
 def test_a_day_that_was_given_up_does_not_keep_others_from_being_caught_up(found: Graph) -> None:
     for _ in range(3):
         found.run(found.sets["runna"], window(3), FAILURE)
-    request = _plan(found, [4, 3, 2], datetime.now(UTC)).request
-    assert request is not None
+    (request,) = _plan(found, [4, 3, 2], datetime.now(UTC)).requests
     assert window_of_tags(request.tags) == window(4)
 
 
 def test_tries_on_older_input_do_not_count(found: Graph) -> None:
     for _ in range(3):
         found.run(found.sets["runna"], window(3), FAILURE, newest_input=7)
-    assert _plan(found, [3], datetime.now(UTC), newest=7).request is None
-    assert _plan(found, [3], datetime.now(UTC), newest=8).request is not None
+    assert _plan(found, [3], datetime.now(UTC), newest=7).requests == []
+    assert len(_plan(found, [3], datetime.now(UTC), newest=8).requests) == 1
 
 
-def test_giving_up_is_said_once_and_so_is_coming_right(found: Graph) -> None:
+def test_giving_up_is_reported_once_and_so_is_its_end(found: Graph) -> None:
     found.load(OLD_DAYS, sources=["lingokids", "mobile"])
     found.load([day(5), day(4), day(2)], sources=["runna"])
     runs = [found.run(found.sets["runna"], window(3), FAILURE) for _ in range(2)]
@@ -158,13 +148,13 @@ def test_giving_up_is_said_once_and_so_is_coming_right(found: Graph) -> None:
     assert evaluation.asset_key == dg.AssetKey(["raw_runna", "activities"])
     assert evaluation.metadata["failing_days"].value == [str(day(3))]
     assert runs[-1].run_id in (evaluation.description or "")
-    assert result.skip_reason == dg.SkipReason(f"runna {day(3)}: 2 runs failed, which is left to a person")
+    assert result.skip_reason == dg.SkipReason(f"runna {day(3)}: 2 runs failed, left to a person")
 
     assert found.sense("catch_up", result.cursor).asset_events == []
     found.load([day(3)], sources=["runna"])
-    (mended,) = found.sense("catch_up", result.cursor).asset_events
-    assert isinstance(mended, dg.AssetCheckEvaluation)
-    assert (mended.passed, mended.metadata["failing_days"].value) == (True, [])
+    (fixed,) = found.sense("catch_up", result.cursor).asset_events
+    assert isinstance(fixed, dg.AssetCheckEvaluation)
+    assert (fixed.passed, fixed.metadata["failing_days"].value) == (True, [])
 
 
 def test_models_of_days_that_were_loaded_after_them_are_requested_and_nothing_else(found: Graph) -> None:

@@ -55,7 +55,7 @@ def test_a_daily_run_that_ended_without_them_is_followed_by_them_once(found: Gra
 def test_they_wait_for_a_run_that_makes_what_they_read(found: Graph, job: str) -> None:
     found.materialize([FACT], [day(2)])
     run = create_run_for_test(found.instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
-    assert _skipped(found.sense("cross_source_tables")) == f"run {run.run_id} makes one of the tables"
+    assert _skipped(found.sense("cross_source_tables")) == f"run {run.run_id} builds one of the tables"
 
 
 def test_a_run_that_failed_is_tried_again_after_a_pause_and_a_bounded_number_of_times(
@@ -71,7 +71,7 @@ def test_a_run_that_failed_is_tried_again_after_a_pause_and_a_bounded_number_of_
         assert _requested(found.sense("cross_source_tables")) == [f"{str(first.run_key).removesuffix('1')}2"]
         run = create_run_for_test(found.instance, status=dg.DagsterRunStatus.FAILURE, tags=tags)
         assert _skipped(found.sense("cross_source_tables")) == (
-            f"2 runs failed, the last is {run.run_id}: it is left to a person"
+            f"2 runs failed, the last is {run.run_id}: left to a person"
         )
         found.materialize([FACT], [day(2)])
         assert len(_requested(found.sense("cross_source_tables"))) == 1

@@ -119,9 +119,7 @@ def test_a_run_that_failed_is_asked_for_again_after_a_pause_and_then_left_to_a_p
         if pause:
             assert found.sense("landing_files").skip_reason == dg.SkipReason("runna pauses after a failed run")
     assert len(keys) == 3
-    assert found.sense("landing_files").skip_reason == dg.SkipReason(
-        f"runna {day(4)}: 3 runs failed, which is left to a person"
-    )
+    assert found.sense("landing_files").skip_reason == dg.SkipReason(f"runna {day(4)}: 3 runs failed, left to a person")
     _batch(tmp_path, day(4), "later.json")
     assert _requested(found.sense("landing_files")) == [("daily_runna", day(4), day(4))]
 
@@ -143,7 +141,7 @@ def test_a_file_that_vanishes_while_it_is_looked_through_keeps_no_other_source_w
 
     def remove_listed(landing: Landing, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
         files = listed(landing, prefix, suffixes)
-        if prefix == lingokids.EVENTS_PREFIX:
+        if prefix == lingokids.EVENT_FILES.prefix:
             (tmp_path / "landing/lingokids/events/a.jsonl").unlink()
         return files
 

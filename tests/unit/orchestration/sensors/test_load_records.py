@@ -71,7 +71,7 @@ def test_a_load_that_held_a_day_is_followed_by_the_audit_tables_once(found: Grap
 def test_they_wait_for_a_run_that_publishes(found: Graph, lake: Lake, job: str) -> None:
     _load(lake, 1)
     run = create_run_for_test(found.instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
-    assert _skipped(found) == f"run {run.run_id} publishes, which brings the audit tables along"
+    assert _skipped(found) == f"run {run.run_id} publishes, and the audit tables with it"
 
 
 def test_they_do_not_wait_for_a_run_that_publishes_nothing(found: Graph, lake: Lake) -> None:
@@ -90,4 +90,4 @@ def test_a_run_that_failed_is_tried_again_after_a_pause_and_a_bounded_number_of_
     monkeypatch.setattr(runs, "FIRST_PAUSE", timedelta(0))
     assert _run_keys(found) == [f"after load {newest}, try 2"]
     run = create_run_for_test(found.instance, status=dg.DagsterRunStatus.FAILURE, tags=dict(first.tags))
-    assert _skipped(found) == f"2 runs failed, the last is {run.run_id}: it is left to a person"
+    assert _skipped(found) == f"2 runs failed, the last is {run.run_id}: left to a person"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement_assets.extract.services.retry_after import retry_after
+from engagement_assets.retry_after import retry_after
 
 NOW = datetime(2024, 1, 31, 12, tzinfo=UTC)
 

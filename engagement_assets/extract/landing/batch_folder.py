@@ -1,0 +1,54 @@
+"""Folders of landing files that are named by their day, one for each batch date.
+
+Belongs here: which days such folders touch. Not here: what a file holds (the source's own modules).
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.extract.landing.event_files import date_in_path
+from engagement_assets.extract.landing.touched_days import EVER, Look, TouchedDays
+
+LISTING_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFolder:
+    """A landing folder `prefix` that has a folder for each batch date. Files are listed and not opened."""
+
+    dataset: Dataset
+    prefix: str
+
+    def touched_days(
+        self, look: Look, resume_after: str | None = None, seconds: float = LISTING_SECONDS
+    ) -> tuple[TouchedDays, str | None]:
+        """The days that files touch, whatever their names end with: the load of a day reports what nobody reads.
+
+        The newest folder is always listed. If the time is up before all are, this returns the name after which the next
+        call resumes.
+
+        Raises:
+            NotADirectoryError: the landing zone is not there.
+        """
+        touched = TouchedDays(look)
+        started = time.monotonic()
+        names = [
+            name
+            for name in look.landing.batch_names(self.prefix)
+            if (day := date_in_path(name)) and name == day.isoformat()
+        ]
+        older = names[:-1]
+        start = next((place for place, name in enumerate(older) if resume_after and name > resume_after), 0)
+        for number, name in enumerate(chain(names[-1:], older[start:], older[:start])):
+            day = date.fromisoformat(name)
+            for file in look.landing.files(f"{self.prefix}/{name}", ("",)):
+                arrived_at = file.arrived_at or EVER
+                touched.add(day, arrived_at)
+                if arrived_at > look.settled_before:
+                    touched.waiting.add(day)
+            if number > 0 and time.monotonic() - started > seconds:
+                return touched, name
+        return touched, None

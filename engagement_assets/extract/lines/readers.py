@@ -1,0 +1,161 @@
+"""Readers of landing folders whose files hold a record a line.
+
+Belongs here: the description of such a folder, and how it is read. Not here: the datasets and what their lines hold
+(each source's module), how lines become rows (the modules beside this one).
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import duckdb
+
+from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, Extraction
+from engagement_assets.extract.landing.event_files import NO_DAYS, WantedDays, learn_days, list_landing_files
+from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.landing.touched_days import (
+    MAX_BYTES_LOOKED_THROUGH,
+    Look,
+    TouchedDays,
+    days_of_event_files,
+)
+from engagement_assets.extract.lines.csv_headers import cut_at_headers
+from engagement_assets.extract.lines.csv_records import CsvRecords
+from engagement_assets.extract.lines.csv_shape import CsvShape
+from engagement_assets.extract.lines.json_records import RecordShape
+from engagement_assets.extract.lines.jsonl_records import JsonlRecords
+from engagement_assets.extract.lines.line_extraction import Placement, extraction_of
+from engagement_assets.extract.lines.line_files import CSV_LINE, JSON_LINE, MAX_LINE_BYTES, prepare_files
+from engagement_assets.extract.lines.line_records import LineRecords
+from engagement_assets.extract.reading import Reading
+
+
+def raw_columns(shape: CsvShape | RecordShape, md5: str | None = None) -> Mapping[str, str]:
+    """The columns of a dataset whose lines have this shape; `md5` names the one that is made of all others of a row."""
+    own = {md5: "VARCHAR"} if md5 else {}
+    about = {"_extra": "VARCHAR", "source_path": "VARCHAR", "extracted_at": "TIMESTAMP"}
+    return MappingProxyType(own | shape.column_types | about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineReader:
+    """Reads a dataset from the files below `prefix`, CSV or JSONL as `shape` says, plain or compressed by gzip.
+
+    The dataset's identity is a column of the shape. For CSV it may also be another one: then it is the md5 of all
+    columns of the shape, so that rows with the same values are one record. Lines longer than `max_line_bytes` are
+    quarantined.
+    """
+
+    dataset: Dataset
+    prefix: str
+    shape: CsvShape | RecordShape
+    max_line_bytes: int = MAX_LINE_BYTES
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether lines are CSV rows, which mean nothing without their header; else they are JSON."""
+        return isinstance(self.shape, CsvShape)
+
+    @property
+    def suffixes(self) -> tuple[str, str]:
+        """What the names of the files end with."""
+        suffix = ".csv" if self.is_csv else ".jsonl"
+        return suffix, f"{suffix}.gz"
+
+    def _records(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        landing: Landing,
+        files: Sequence[LandingFile],
+        workdir: Path,
+        calendar: Calendar,
+    ) -> LineRecords:
+        folder = workdir / self.dataset.load_name
+        folder.mkdir(exist_ok=True)
+        sources = ((file.key, landing.local_path(file, folder)) for file in files)
+        prepared = prepare_files(sources, folder, self.max_line_bytes, CSV_LINE if self.is_csv else JSON_LINE)
+        match self.shape:
+            case CsvShape() as shape:
+                parts, headers = cut_at_headers(prepared, shape)
+                return CsvRecords(connection, self.dataset, parts, calendar, shape, headers)
+            case RecordShape() as shape:
+                return JsonlRecords(connection, self.dataset, prepared, calendar, shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventLog(LineReader):
+    """Lines that have a day each, in files of which any may hold any day; the shape names the `moment` of a line.
+
+    Of several lines with one identity on one day the one stays whose content sorts last, in whatever file it is; with
+    `last_path_wins` that in the file whose path sorts last.
+    """
+
+    last_path_wins: bool = False
+
+    def extract(self, reading: Reading, days: WantedDays) -> Extraction:
+        """Read the lines of the window's days.
+
+        A line that names no day, or one outside of the calendar, counts on the day that `WantedDays.home_of` says.
+
+        Raises:
+            NotADirectoryError: The landing zone is not there.
+            RuntimeError: A file changed while it was read; run again.
+        """
+        readable, refused, unread = list_landing_files(reading.landing, self.prefix, self.suffixes)
+        days.index.forget_others(self.prefix, readable)
+        files, window = days.files_to_read(readable), days.window.days()
+        reading.progress(
+            f"{self.dataset.key}: reading {len(files):,} of {len(readable):,} files "
+            f"({sum(file.size for file in files):,} bytes) for {window[0]} to {window[-1]}"
+        )
+        records = self._records(reading.connection, reading.landing, files, reading.workdir, days.calendar)
+        records.read_lines(days.window)
+        learn_days(files, records.days_of_files, days.index)
+        homes = {file.key: days.home_of(file) for file in (*files, *refused)}
+        extraction = extraction_of(
+            records,
+            reading,
+            Placement(days=window, homes=homes, refused=refused),
+            last_path_wins=self.last_path_wins,
+        )
+        return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
+
+    def touched_days(self, look: Look, index: FileIndex, max_bytes: int = MAX_BYTES_LOOKED_THROUGH) -> TouchedDays:
+        """The days that files touch; what is found out about files is added to `index`.
+
+        Raises:
+            NotADirectoryError: The landing zone is not there.
+        """
+
+        def learn(files: Sequence[LandingFile]) -> None:
+            with tempfile.TemporaryDirectory() as workdir, duckdb.connect() as connection:
+                connection.execute("set TimeZone = 'UTC'")
+                records = self._records(connection, look.landing, files, Path(workdir), ALL_DAYS)
+                records.read_lines(NO_DAYS)
+                learn_days(files, records.days_of_files, index)
+
+        readable, *_ = list_landing_files(look.landing, self.prefix, self.suffixes)
+        return days_of_event_files(look, readable, index, learn, max_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshots(LineReader):
+    """Full snapshots, whose lines have no day: of several lines with one identity that of the last path stays."""
+
+    def extract(self, reading: Reading) -> Extraction:
+        """Read all snapshots.
+
+        Raises:
+            NotADirectoryError: The landing zone is not there.
+            RuntimeError: A file changed while it was read; run again.
+        """
+        files, refused, unread = list_landing_files(reading.landing, self.prefix, self.suffixes)
+        reading.progress(f"{self.dataset.key}: reading {len(files):,} files")
+        records = self._records(reading.connection, reading.landing, files, reading.workdir, ALL_DAYS)
+        records.read_lines(None)
+        placement = Placement(days=[None], homes={}, refused=refused)
+        return replace(extraction_of(records, reading, placement, last_path_wins=True), never_read=tuple(unread))
