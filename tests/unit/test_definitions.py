@@ -172,7 +172,7 @@ def test_every_column_of_a_model_is_traced_to_its_parents(specs: dict[str, dg.As
         assert found, name
     traced = specs["mobility/fct__mobile_sessions"].metadata["dagster/column_lineage"].deps_by_column
     assert [(dep.asset_key.path[-1], dep.column_name) for dep in traced["anonymous_id"]] == [
-        ("int_mobile_events_sessionized", "anonymous_id")
+        ("int_mobile_sessions_summed", "anonymous_id")
     ]
 
 
