@@ -3,12 +3,36 @@
 Belongs here: the table of alerts that were sent and received, and what was not tested. Not here: fixtures of one room.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
 
 import pytest
 
 _ALERT_CASE = "alert case"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_defined_once() -> Iterator[None]:
+    """The models' definitions follow from the dbt project and the first day alone, and cost half a second each time."""
+    definitions = sys.modules.get("engagement_assets.definitions")
+    if definitions is None:
+        yield  # no test here needs them, and to import them costs seconds
+        return
+    define = definitions.dbt_model_assets
+    defined: dict[tuple[str, date], Any] = {}
+
+    def define_once(manifest: Mapping[str, Any], start_date: date, lineage: Any) -> Any:
+        key = (manifest["metadata"]["invocation_id"], start_date)
+        if key not in defined:
+            defined[key] = define(manifest, start_date, lineage)
+        return defined[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(definitions, "dbt_model_assets", define_once)
+        yield
 
 
 @pytest.fixture

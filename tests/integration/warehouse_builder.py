@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -81,7 +82,7 @@ class WarehouseBuilder:
         arguments += [f"--exclude={exclude}"] if exclude else []
         arguments += ["--full-refresh"] if full_refresh else []
         window = {"window_start": str(start), "window_end": str(end)}
-        failed = self._run("build", select, {**window, **(variables or {})}, arguments)
+        failed = _failed(self._run("build", select, {**window, **(variables or {})}, arguments))
         assert not failed, failed
 
     def failing_tests(self, select: str) -> dict[str, str]:
@@ -90,7 +91,36 @@ class WarehouseBuilder:
         `select` may name a kind of test: `test_type:unit`, `test_type:data`. Tests of another area that read one of the
         selected tables are not run.
         """
-        return self._run("test", select, {}, ["--indirect-selection=empty"])
+        return _failed(self._run("test", select, {}, ["--indirect-selection=empty"]))
+
+    def compiled_tests(self, select: str) -> dict[str, str]:
+        """The SQL of data tests, by their names; a test fails, or warns, when its SQL gives a row."""
+        results = self._run("compile", select, {}, ["--indirect-selection=empty"])
+        assert all(each.node.config.fail_calc == "count(*)" for each in results)
+        assert all({each.node.config.warn_if, each.node.config.error_if} == {"!= 0"} for each in results)
+        return {each.node.name: each.node.compiled_code for each in results}
+
+    def execute(self, schema: str, statements: Sequence[str]) -> None:
+        """Change the tables of a schema."""
+        with duckdb.connect(str(self.warehouse_path)) as connection:
+            connection.execute(f"set schema = '{schema}'")
+            for statement in statements:
+                connection.execute(statement)
+
+    def failing_with(self, data_tests: Mapping[str, str], schema: str, statements: Sequence[str]) -> list[str]:
+        """The tests that fail after the tables of a schema have been changed; afterwards they are as before.
+
+        A call of dbt, which costs a second, is not made.
+        """
+        with duckdb.connect(str(self.warehouse_path)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"set schema = '{schema}'")
+            connection.begin()
+            for statement in statements:
+                connection.execute(statement)
+            failing = [name for name, sql in data_tests.items() if connection.execute(sql).fetchone()]
+            connection.rollback()
+        return sorted(failing)
 
     def _run(
         self,
@@ -98,7 +128,7 @@ class WarehouseBuilder:
         select: str | None,
         variables: Mapping[str, object],
         arguments: Sequence[str],
-    ) -> dict[str, str]:
+    ) -> Sequence[Any]:
         settings = {"lake_uri": str(self.lake_folder), **variables}
         selection = [f"--select={select}"] if select else []
         result = _invoke(
@@ -114,11 +144,7 @@ class WarehouseBuilder:
         assert any(node.node.resource_type != NodeType.Operation for node in result.result.results), (
             f"{select} selects nothing"
         )
-        return {
-            node.node.name: node.message or ""
-            for node in result.result.results
-            if node.status not in ("success", "pass", "skipped", "no-op")
-        }
+        return result.result.results
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """The rows of a query over the warehouse."""
@@ -132,6 +158,15 @@ class WarehouseBuilder:
             names = [name for name in relation.columns if name != "change_number"]
             found = relation.select(*names).order("all").fetchall()
         return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _failed(results: Sequence[Any]) -> dict[str, str]:
+    """What did not succeed: name → message."""
+    return {
+        each.node.name: each.message or ""
+        for each in results
+        if each.status not in ("success", "pass", "skipped", "no-op")
+    }
 
 
 def _invoke(
