@@ -37,6 +37,7 @@ from engagement_assets.resources import ApiClients
 from engagement_assets.settings import PROJECT_ROOT, Settings
 from engagement_assets.sources import SOURCES
 from engagement_assets.transform.project import column_lineage, manifest
+from engagement_assets.transform.warehouse import warehouse_resource
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
@@ -94,7 +95,11 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             cross_source_sensor(settings),
             load_records_sensor(settings),
         ],
-        resources={"settings": settings, "api_clients": clients},
+        resources={
+            "settings": settings,
+            "api_clients": clients,
+            "warehouse": warehouse_resource(settings.warehouse_path),
+        },
         # In process: another process per step would import Dagster once more for each (78 against 31 s).
         executor=dg.in_process_executor,
     )

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.standard import few_records_are_gone
-from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
+from engagement_assets.checks.standard import service_has_not_shrunk
+from engagement_assets.contracts.load_checks import HAS_NOT_SHRUNK
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.pages import PageStore
@@ -31,7 +31,7 @@ def user_events_loads(_settings: Settings) -> list[RawSource]:
             datasets=[USER_EVENTS],
             load=_load,
             reread=_reread,
-            checks=[(FEW_RECORDS_ARE_GONE, USER_EVENTS)],
+            checks=[(HAS_NOT_SHRUNK, USER_EVENTS)],
             resources=frozenset({"api_clients"}),
         )
     ]
@@ -62,7 +62,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
         load.stage(extraction, window)
         outcomes = [
             *standard_outcomes(load, [USER_EVENTS], settings),
-            few_records_are_gone(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
+            service_has_not_shrunk(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
         ]
         figures = {
             "requests_made": api.http.requests_made,

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import time
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -148,21 +149,25 @@ def test_a_release_that_is_killed_before_any_of_its_steps_is_made_whole_or_not_a
     assert {False, True} == set(outcomes)
 
 
+def _load_many_days(folder: Path, generation: int) -> None:
+    name = f"{generation:04}"
+    found = Found(
+        {
+            RUNNA_ACTIVITIES: [{"activity_id": name, "day": day} for day in MANY_DAYS],
+            RUNNA_ACTIVITY_LAPS: [{"activity_id": name, "lap_index": 0, "day": day} for day in MANY_DAYS],
+        },
+        rejects=[Reject(RUNNA_ACTIVITY_LAPS, day, name) for day in MANY_DAYS],
+    )
+    publish(Lake(str(folder)), found, window(MANY_DAYS[0], MANY_DAYS[-1]), generation)
+
+
 def _load_again_and_again(folder: Path, first_generation: int) -> None:
     for generation in count(first_generation):
-        name = f"{generation:04}"
-        found = Found(
-            {
-                RUNNA_ACTIVITIES: [{"activity_id": name, "day": day} for day in MANY_DAYS],
-                RUNNA_ACTIVITY_LAPS: [{"activity_id": name, "lap_index": 0, "day": day} for day in MANY_DAYS],
-            },
-            rejects=[Reject(RUNNA_ACTIVITY_LAPS, day, name) for day in MANY_DAYS],
-        )
-        publish(Lake(str(folder)), found, window(MANY_DAYS[0], MANY_DAYS[-1]), generation)
+        _load_many_days(folder, generation)
 
 
 def _generations(lake: Lake) -> list[str]:
-    """The loads that the lake tells of, the newest last; it must be that of every row."""
+    """The loads that the lake has records of, the newest last; every row must be of that one."""
     loads = sorted({run_id.removeprefix("run-").zfill(4) for (run_id,) in records(lake, "run_id")})
     expected = [(day, loads[-1]) for day in MANY_DAYS] if loads else []
     assert published(lake, RUNNA_ACTIVITIES, "activity_id") == expected
@@ -175,9 +180,14 @@ def _generations(lake: Lake) -> list[str]:
 def test_loads_that_are_killed_at_any_moment_leave_days_of_one_load(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     draw = random.Random(2024)
-    loads: list[str] = []
+    _load_many_days(Path(lake.uri), 0)
+    began = time.monotonic()
+    _load_many_days(Path(lake.uri), 1)
+    # A busy machine is slow: kills fall into the first loads of a child, however long these take.
+    within_s = 4 * (time.monotonic() - began)
+    loads = _generations(lake)
     for number in range(KILLS):
-        assert killed_at_random(draw, 0.6, _load_again_and_again, Path(lake.uri), len(loads) + number)
+        assert killed_at_random(draw, within_s, _load_again_and_again, Path(lake.uri), len(loads) + number)
         if number % 2:
             finish_commits(lake)
         else:
@@ -186,7 +196,7 @@ def test_loads_that_are_killed_at_any_moment_leave_days_of_one_load(tmp_path: Pa
             assert _litter(Path(lake.uri)) == []
         earlier, loads = loads, _generations(lake)
         assert loads[: len(earlier)] == earlier
-    assert len(loads) > 0
+    assert len(loads) > 2
 
 
 def _load_some(folder: Path, name: str, dataset_key: str, numbers: range) -> None:
