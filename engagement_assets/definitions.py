@@ -31,6 +31,7 @@ from engagement_assets.resources import ApiClients
 from engagement_assets.settings import PROJECT_ROOT, Settings
 from engagement_assets.sources import SOURCES
 from engagement_assets.transform.project import column_lineage, manifest
+from engagement_assets.transform.warehouse import warehouse_resource
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
@@ -75,7 +76,11 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             cross_source_sensor(settings),
             load_records_sensor(settings),
         ],
-        resources={"settings": settings, "api_clients": ApiClients(settings, clock or Clock())},
+        resources={
+            "settings": settings,
+            "api_clients": ApiClients(settings, clock or Clock()),
+            "warehouse": warehouse_resource(settings.warehouse_path),
+        },
         # In process: a process per step would import Dagster again for each (78 s instead of 31 s).
         executor=dg.in_process_executor,
     )

@@ -126,12 +126,12 @@ def events(*rows: Row, **found: Any) -> Found:
 
 
 def write(load: Load, found: Found, days: DayWindow | None) -> None:
-    """Write aside what was found."""
+    """Stage what was found."""
     load.stage(found.extraction(load.started_at), days)
 
 
 def publish(lake: Lake, found: Found, days: DayWindow | None, number: int, **options: Any) -> None:
-    """A whole load; `held` (the checks that failed, each of which says so), `name`, `take_over_held` can be told."""
+    """A whole load; `held` (the checks that failed, each of which says so), `name`, `take_over_held` can be given."""
     held: Mapping[date, Iterable[str]] = options.get("held", {})
     name = options.get("name", "source")
     with open_load(lake, name, run_id=f"run-{number}", started_at=load_time(number)) as load:

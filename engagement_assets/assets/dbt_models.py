@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retrying import retrying
@@ -195,9 +196,11 @@ def _step(
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
     )
-    def models(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
+    def models(
+        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: DuckDBResource
+    ) -> Iterator[Any]:
         lake = Lake(settings.lake_uri)
-        build = DbtBuild(manifest, translator, settings.warehouse_path, lake, {}, settings.pseudonym_key_text)
+        build = DbtBuild(manifest, translator, warehouse, lake, settings.pseudonym_key_text)
         window = None
         if start_date:
             source = next(source for source in SOURCES if name.startswith(f"{source.area}_"))
@@ -206,7 +209,7 @@ def _step(
         with retrying(settings, context):
             events = build.stream(context, window)
             if name.endswith(MARTS):
-                events = with_pictures(events, context, settings, name.removesuffix(f"_{MARTS}"))
+                events = with_pictures(events, context, settings, warehouse, name.removesuffix(f"_{MARTS}"))
             yield from events
 
     return models

@@ -8,16 +8,18 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
+from engagement_assets.transform.warehouse import reading
 
 CHART = "chart"
 
 
 def with_pictures(
-    events: Iterable[Any], context: dg.AssetExecutionContext, settings: Settings, area: str
+    events: Iterable[Any], context: dg.AssetExecutionContext, settings: Settings, warehouse: DuckDBResource, area: str
 ) -> Iterator[Any]:
     """The events of a build of an area's marts; each table with a chart gets a picture of its new content."""
     pictures: Mapping[str, str] | None = None
@@ -27,13 +29,15 @@ def with_pictures(
             continue
         if pictures is None:
             # Not earlier: until the first event dbt has the warehouse open.
-            pictures = _pictures(context, settings, area)
+            pictures = _pictures(context, settings, warehouse, area)
         picture = pictures.get(".".join(context.asset_key_for_output(event.output_name).path))
         chart = {CHART: dg.MetadataValue.md(picture)} if picture else {}
         yield event.with_metadata({**event.metadata, **chart})
 
 
-def _pictures(context: dg.AssetExecutionContext, settings: Settings, area: str) -> Mapping[str, str]:
+def _pictures(
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: DuckDBResource, area: str
+) -> Mapping[str, str]:
     """The pictures of the tables that are built now; none, and a warning, if they cannot be drawn."""
     # Altair and pandas take half a second to import, so only a process that draws imports them.
     from engagement_assets.report.build import section_of  # noqa: PLC0415
@@ -41,9 +45,7 @@ def _pictures(context: dg.AssetExecutionContext, settings: Settings, area: str) 
 
     tables = {".".join(key.path) for key in context.selected_asset_keys}
     try:
-        with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            Lake(settings.lake_uri).lend_file_system(connection)
+        with reading(warehouse, Lake(settings.lake_uri)) as connection:
             return pictures_of([section_of(connection, area, settings)], tables)
     except (duckdb.Error, ValueError) as error:
         # For example, a table that the charts need was never built. The tables themselves are fine.

@@ -15,7 +15,7 @@ from engagement_assets.assets.retrying import retrying
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
-from engagement_assets.transform.publish import publish_schemas
+from engagement_assets.transform.publish import Publisher, publish_schemas
 
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
@@ -65,9 +65,7 @@ def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.A
         started = time.monotonic()
         with retrying(settings, context):
             areas = () if schema == AUDIT else (schema,)
-            rows = publish_schemas(
-                settings.warehouse_path, published, areas, lake, after_loads=AUDIT, run_id=context.run.run_id
-            )
+            rows = publish_schemas(settings.warehouse_path, published, areas, lake, Publisher(context.run.run_id))
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

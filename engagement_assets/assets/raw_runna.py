@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read
-from engagement_assets.checks.standard import has_not_shrunk
+from engagement_assets.checks.standard import batch_has_not_shrunk
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, HAS_NOT_SHRUNK
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
@@ -43,7 +43,7 @@ def _load(run: RawRun) -> RawResults:
         load.stage(extraction, run.window)
         outcomes = [
             *standard_outcomes(load, DATASETS, run.settings),
-            has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
+            batch_has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
             every_file_is_read(RUNNA_ACTIVITIES, [*extraction.never_read, *run.paths_beside(runna.BATCHES_PREFIX)]),
         ]
         yield from publish_or_hold(run, load, outcomes)

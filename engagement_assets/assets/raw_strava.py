@@ -12,12 +12,12 @@ import dagster as dg
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.outcome import CheckOutcome
-from engagement_assets.checks.standard import few_records_are_gone, has_no_duplicate_ids
+from engagement_assets.checks.standard import has_no_duplicate_ids, service_has_not_shrunk
 from engagement_assets.checks.volume import rows_of_load
 from engagement_assets.checks.weekly_statistics import WeeklyStatistic, weekly_statistic_as_expected
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.load_checks import (
-    FEW_RECORDS_ARE_GONE,
+    HAS_NOT_SHRUNK,
     STRAVA_CHECKS,
     STRAVA_HAS_NO_DUPLICATE_IDS,
     STRAVA_WEEKLY_COUNT_AS_EXPECTED,
@@ -65,7 +65,7 @@ def strava_loads(_settings: Settings) -> list[RawSource]:
             datasets=DATASETS,
             load=_load,
             reread=_reread,
-            checks=[(check, STRAVA_ACTIVITIES) for check in (FEW_RECORDS_ARE_GONE, *STRAVA_CHECKS)],
+            checks=[(check, STRAVA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, *STRAVA_CHECKS)],
             outcomes_of_replay=lambda run, load: [_no_duplicates(load, _published_around(load, run.window))],
             resources=frozenset({"api_clients"}),
         )
@@ -115,7 +115,7 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
             *standard_outcomes(load, DATASETS, settings, rows_of_load),
             _no_duplicates(load, published),
             *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
-            few_records_are_gone(
+            service_has_not_shrunk(
                 STRAVA_ACTIVITIES, found.missing, as_a_whole=found.window.days(), allow_shrink=run.allow_shrink
             ),
         ]

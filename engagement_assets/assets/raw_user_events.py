@@ -9,9 +9,9 @@ from datetime import date
 
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
-from engagement_assets.checks.standard import few_records_are_gone
+from engagement_assets.checks.standard import service_has_not_shrunk
 from engagement_assets.contracts.extraction import DayWindow, Extraction
-from engagement_assets.contracts.load_checks import FEW_RECORDS_ARE_GONE
+from engagement_assets.contracts.load_checks import HAS_NOT_SHRUNK
 from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
@@ -34,7 +34,7 @@ def user_events_loads(_settings: Settings) -> list[RawSource]:
             datasets=[USER_EVENTS],
             load=_load,
             reread=_reread,
-            checks=[(FEW_RECORDS_ARE_GONE, USER_EVENTS)],
+            checks=[(HAS_NOT_SHRUNK, USER_EVENTS)],
             resources=frozenset({"api_clients"}),
         )
     ]
@@ -54,7 +54,7 @@ def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
         load.stage(_extract(run, load, window, user_events.read_pages(api, pages, window)), window)
         outcomes = [
             *standard_outcomes(load, [USER_EVENTS], settings),
-            few_records_are_gone(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
+            service_has_not_shrunk(USER_EVENTS, records_missing(load, USER_EVENTS), allow_shrink=run.allow_shrink),
         ]
         figures = {
             "requests_made": api.http.requests_made,

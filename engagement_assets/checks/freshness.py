@@ -1,7 +1,7 @@
 """Whether each source's newest day has been loaded when it should have been.
 
-Belongs here: `is_fresh`, judged from what the lake holds, by a run of its own. Not here: when that run is (schedules),
-or what a load is judged by (`standard.py`): one that loads last year says nothing of today.
+Belongs here: `is_fresh`, which a run of its own judges from what the lake holds. Not here: when that run is
+(schedules), or the checks of a load (`standard.py`): a load of last year says nothing about today.
 """
 
 import tempfile
@@ -25,7 +25,7 @@ SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.HALT: dg.Asset
 
 
 def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """`is_fresh` of every dataset of the sources that are loaded and waited for; none where nobody waits."""
+    """`is_fresh` of every dataset of the sources that are configured and have a setting for freshness."""
     datasets = {
         dg.AssetKey(dataset.key.split("/")): dataset
         for source in SOURCES
@@ -55,7 +55,7 @@ def _freshness_check(datasets: Mapping[dg.AssetKey, Dataset]) -> dg.AssetChecksD
 
 
 def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Settings) -> dg.AssetCheckResult:
-    """Whether the newest day that should be in the lake by `now` is; days after it do no harm.
+    """Whether the newest day that should be in the lake by `now` is there; later days do no harm.
 
     A held day is not in the lake. A dataset without days must have been loaded after the end of that day.
     """
@@ -64,21 +64,21 @@ def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Setti
     newest = _newest_day(lake, dataset, expected)
     passed = newest is not None and newest >= expected
     severity = settings.check_severities.of(dataset.source, IS_FRESH.name) or IS_FRESH.severity
-    what = "the newest day is" if dataset.partitioned else "the newest snapshot tells of"
+    subject = "the newest day is" if dataset.partitioned else "the newest snapshot covers"
     deadline = datetime.combine(expected + timedelta(days=1), time(), UTC) + timedelta(hours=hours)
-    told = f"{what} {newest}" if newest else "nothing has been loaded lately"
-    told += f", expected {expected} by {deadline:%Y-%m-%d %H:%M} UTC"
+    sentence = f"{subject} {newest}" if newest else "nothing has been loaded lately"
+    sentence += f", expected {expected} by {deadline:%Y-%m-%d %H:%M} UTC"
     missing = as_interval(newest + timedelta(days=1) if newest else expected, expected) if not passed else ""
     return dg.AssetCheckResult(
         passed=passed,
         asset_key=dg.AssetKey(dataset.key.split("/")),
         check_name=IS_FRESH.name,
         severity=SEVERITIES[severity],
-        description=None if passed else told,
+        description=None if passed else sentence,
         metadata={
             check_metadata.OBSERVED: str(newest or "nothing"),
             check_metadata.EXPECTED: expected.isoformat(),
-            # Of a source that stopped years ago each run of each hour would list a thousand days.
+            # One interval: for a source that stopped years ago each hourly run would list a thousand days.
             check_metadata.FAILING_DAYS: [missing] if missing and dataset.partitioned else [],
             **({} if passed else {check_metadata.BLOCKED: False}),
         },
@@ -91,5 +91,5 @@ def _newest_day(lake: Lake, dataset: Dataset, expected: date) -> date | None:
     name = dataset.key.removeprefix("raw_").replace("/", "_")
     with tempfile.TemporaryDirectory() as folder, lake.connect("512MB", Path(folder)) as connection:
         loads = read_history(connection, lake, name, expected).days.get(dataset.key, {})
-    # A load tells as a whole of the day before it.
+    # A snapshot covers the days before that of its load.
     return max((day - timedelta(days=1) for day in loads), default=None)

@@ -1,7 +1,7 @@
-"""What is told of the landing zone beside the records in it: files that nobody reads, files that lost what was loaded.
+"""Checks of the landing zone itself: files that nobody reads, and files that lost what was loaded.
 
 Belongs here: checks of files, which warn. Not here: checks of the records that were read (`standard.py`), or files that
-have gone, which hold a batch (`has_not_shrunk` there).
+have gone, which hold a batch (`batch_has_not_shrunk` there).
 """
 
 from collections.abc import Collection, Sequence
@@ -19,14 +19,14 @@ _PATHS_SHOWN = 20
 
 
 def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> CheckOutcome:
-    """Nothing of the source lies where no load reads it; a finding is about no day, since no day is known of it."""
+    """No file of the source lies where no load reads it; a finding is about no day, since such a file has none."""
     if not never_read:
         return CheckOutcome(EVERY_FILE_IS_READ, dataset, {}, {"never_read": 0})
     paths = sorted(never_read)
-    told = "; ".join(f"{as_markdown(path.key)} ({path.why})" for path in paths[:_PATHS_SHOWN])
+    names = "; ".join(f"{as_markdown(path.key)} ({path.why})" for path in paths[:_PATHS_SHOWN])
     more = f"; and {len(paths) - _PATHS_SHOWN:,} more" if len(paths) > _PATHS_SHOWN else ""
     finding = Finding(
-        f"never read, {len(paths):,} in the landing zone: {told}{more}. Rename or move what is meant to be loaded",
+        f"never read, {len(paths):,} in the landing zone: {names}{more}. Rename or move what is meant to be loaded",
         EVERY_FILE_IS_READ.severity,
         observed=f"{len(paths):,} never read",
         expected="0 never read",
@@ -36,16 +36,16 @@ def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Ch
 
 
 def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collection[str]) -> CheckOutcome:
-    """The event log keeps what a replaced file no longer holds; such events are counted by file."""
+    """No event came from a landing file that is there and no longer has it; the event log keeps such events."""
     missing = records_not_in_their_files(load, dataset, files_there)
     findings = {}
     for day, files in missing.items():
         records = sum(files.values())
-        told = ", ".join(f"{as_markdown(file)} ({count:,})" for file, count in list(files.items())[:KEYS_SHOWN])
+        names = ", ".join(f"{as_markdown(file)} ({count:,})" for file, count in list(files.items())[:KEYS_SHOWN])
         more = f" and {len(files) - KEYS_SHOWN:,} more" if len(files) > KEYS_SHOWN else ""
         findings[day] = Finding(
             f"{records:,} {dataset.name} came from landing files that are still there and no longer hold them: "
-            f"{told}{more}. They stay. See whether the files were replaced by something else; run this day with "
+            f"{names}{more}. They stay. See whether the files were replaced by something else; run this day with "
             "allow_shrink if the events are to go",
             FILES_HOLD_WHAT_WAS_LOADED.severity,
             observed=f"{records:,} in no file",

@@ -1,6 +1,6 @@
-"""What judges a load of a load, on what was staged, before any of it becomes visible.
+"""The checks of what a load has staged, before any of it becomes visible.
 
-Belongs here: the checks of counts, fields and records of one load, each telling the failing days. Not here: checks that
+Belongs here: checks of the counts, fields and records of one load. Not here: checks that
 compare with history (`volume.py`, `weekly_statistics.py`), what happens to a failing day (see `assets/raw_load.py`),
 and data rules on tables (dbt tests).
 """
@@ -12,7 +12,6 @@ from engagement_assets.checks.outcome import KEYS_SHOWN, CheckOutcome, Finding
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR
 from engagement_assets.contracts.load_checks import (
-    FEW_RECORDS_ARE_GONE,
     HAS_NOT_SHRUNK,
     RECONCILES,
     REJECTED_SHARE,
@@ -29,45 +28,47 @@ from engagement_assets.lake.load_records import DayCounts
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import as_markdown
 
-# A service that suddenly knows a fifth less has lost something, or is asked for somebody else.
+# A service that suddenly has a fifth less has lost something, or answers for another account.
 MAX_SHARE_GONE = 0.2
-# A handful of records without a field is a handful of bad records; the field has gone when all of so many lack it.
+# Fewer records without a field are just bad records.
 MIN_RECORDS_WITHOUT_FIELD = 10
 _NAMES_SHOWN = 20
 
 
-def few_records_are_gone(
+def service_has_not_shrunk(
     dataset: Dataset,
     missing: Mapping[date, tuple[int, int]],
     *,
     as_a_whole: Sequence[date] = (),
     allow_shrink: bool,
 ) -> CheckOutcome:
-    """No more than a fifth of the records known before is gone, on each day, or else of all days `as_a_whole`.
+    """At most a fifth of the records that a service gave before is gone, on each day, or of all days `as_a_whole`.
 
     `missing` holds, per day, how many records were known and how many of them are missing now. Days that are judged as
-    a whole fail together: what came in place of so much that is gone may be somebody else's.
+    a whole fail together: what replaces so many lost records may belong to another account.
     """
-    known, gone = (sum(counts[place] for counts in missing.values()) for place in (0, 1))
-    judged = dict.fromkeys(as_a_whole, (known, gone)) if as_a_whole else missing
+    known, gone = (sum(counts[index] for counts in missing.values()) for index in (0, 1))
+    counts_of_days = dict.fromkeys(as_a_whole, (known, gone)) if as_a_whole else missing
     findings = {
         day: Finding(
             f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. See whether the "
             "service is well and still asked for the same account, or run this with allow_shrink if they are to go",
-            FEW_RECORDS_ARE_GONE.severity,
+            HAS_NOT_SHRUNK.severity,
             observed=f"{day_gone:,} of {day_known:,} {dataset.name} gone",
             expected=f"at most {MAX_SHARE_GONE:.0%} gone",
         )
-        for day, (day_known, day_gone) in judged.items()
+        for day, (day_known, day_gone) in counts_of_days.items()
         if day_gone > MAX_SHARE_GONE * day_known and not allow_shrink
     }
-    return CheckOutcome(FEW_RECORDS_ARE_GONE, dataset, findings, {"records_known": known, "records_gone": gone})
+    return CheckOutcome(HAS_NOT_SHRUNK, dataset, findings, {"records_known": known, "records_gone": gone})
 
 
-def has_not_shrunk(load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool) -> CheckOutcome:
+def batch_has_not_shrunk(
+    load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool
+) -> CheckOutcome:
     """No record of a published day is missing from the new one because its landing file has gone.
 
-    A renamed file does no harm, a record that arrives in another file counts as there.
+    A record that arrives in another file is not missing, so a file may be renamed.
     """
     lost = {} if allow_shrink else records_whose_files_are_gone(load, dataset, files_read)
     findings = {
@@ -104,13 +105,13 @@ def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> CheckOutcome:
 
 
 def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> CheckOutcome:
-    """Few of a day's records are rejected; too many hold it, unless it has too few records to say so.
+    """Few of a day's records are rejected; too many hold it, unless it has too few records to judge by share.
 
-    Records outside of the calendar are told, however few they are, and never hold the day that they count on.
+    Records outside of the calendar always warn, and never hold the day that they count on.
     """
     warns, halts, min_records = (
-        limit.of(dataset.source)
-        for limit in (
+        setting.of(dataset.source)
+        for setting in (
             settings.rejected_share_warn,
             settings.rejected_share_halt,
             settings.rejected_share_min_records,
@@ -121,25 +122,24 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
     for day in counts:
         reasons = reasons_by_day.get(day.day, {})
         share = day.quarantined / max(day.records_read, 1)
-        # Records of other years say nothing about the day that they are told on.
+        # Records of other years say nothing about the day that they count on.
         foreign = reasons.get(OUTSIDE_CALENDAR, 0)
         own_share = (day.quarantined - foreign) / max(day.records_read - foreign, 1)
         is_halting = own_share > halts and day.records_read - foreign >= min_records
         if share <= warns and not is_halting and not foreign:
             continue
-        told = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
-        # Every failing day has rejects: those of the first ones are as many as are shown.
+        numbers = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
+        # Every failing day has rejects, so the first days give as many keys as are shown.
         keys = reject_places(load.connection, dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
         is_foreign_alone = share <= warns and not is_halting
+        limit = halts if is_halting else warns
         findings[day.day] = Finding(
-            f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {told}",
+            f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {numbers}",
             Severity.HALT if is_halting else Severity.WARN,
             observed=f"{foreign:,} outside of the calendar"
             if is_foreign_alone
             else f"{own_share if is_halting else share:.2%}",
-            expected="0 outside of the calendar"
-            if is_foreign_alone
-            else f"at most {halts if is_halting else warns:.2%}",
+            expected="0 outside of the calendar" if is_foreign_alone else f"at most {limit:.2%}",
             rows=day.quarantined,
             keys=tuple(keys),
         )
@@ -157,10 +157,10 @@ def schema_drift(
     known_fields: Collection[str],
     reasons: Mapping[date, Mapping[str, int]],
 ) -> CheckOutcome:
-    """No new field, and no required one that all records of a day lack.
+    """No field is new, and no required field is missing from all records of a day.
 
-    New is a field that no contract names and that no load published before has met: it is told once. The fields come
-    with the number of records that hold them.
+    A field is new if no contract names it and no published load has met it: it is reported once. `unknown_fields` and
+    `reasons` come with numbers of records.
     """
     findings = {}
     for day in counts:
@@ -174,9 +174,9 @@ def schema_drift(
         if gone:
             sentences.append(f"all {day.records_read:,} records lack the required field {gone[0]}")
         if new:
-            told = [f"{as_markdown(name)} ({records:,} records)" for name, records in new.items()][:_NAMES_SHOWN]
+            names = [f"{as_markdown(name)} ({records:,} records)" for name, records in new.items()][:_NAMES_SHOWN]
             more = f" and {len(new) - _NAMES_SHOWN:,} more" if len(new) > _NAMES_SHOWN else ""
-            sentences.append(f"new fields that no contract names: {', '.join(told)}{more}")
+            sentences.append(f"new fields that no contract names: {', '.join(names)}{more}")
         if sentences:
             findings[day.day] = Finding(
                 "; ".join(sentences),
@@ -190,7 +190,7 @@ def schema_drift(
 
 
 def has_no_duplicate_ids(load: Load, check: CheckDefinition, dataset: Dataset, neighbours: str) -> CheckOutcome:
-    """No id of the dataset stands twice in what is staged; one that stands on a neighbouring day, too, has moved.
+    """No id of the dataset is staged twice; one that a neighbouring day has too has moved.
 
     `neighbours` are the rows that the lake holds of days beside the window, as SQL for a table.
     """
@@ -225,20 +225,20 @@ def has_no_duplicate_ids(load: Load, check: CheckDefinition, dataset: Dataset, n
     ).fetchall()
     findings = {}
     for day, repeated, moved, ids in rows:
-        told = [f"{repeated:,} rows share their {key} with another row of this load"] if repeated else []
+        sentences = [f"{repeated:,} rows share their {key} with another row of this load"] if repeated else []
         if moved:
-            told.append(
+            sentences.append(
                 f"{moved:,} {dataset.name} stand on a neighbouring day, too, and have moved from there or to there; "
                 "run both days together"
             )
         findings[day] = Finding(
-            "; ".join(told) + f"; such as {as_markdown(ids[0])}",
+            "; ".join(sentences) + f"; such as {as_markdown(ids[0])}",
             check.severity if repeated else Severity.WARN,
             observed=repeated + moved,
             expected=0,
             rows=repeated + moved,
             keys=tuple(ids),
         )
-    ids_told = {found for finding in findings.values() for found in finding.keys}
-    where = f"{key}::varchar in ({', '.join(map(sql_text, sorted(ids_told)))})" if ids_told else None
+    ids_shown = {id_ for finding in findings.values() for id_ in finding.keys}
+    where = f"{key}::varchar in ({', '.join(map(sql_text, sorted(ids_shown)))})" if ids_shown else None
     return CheckOutcome(check, dataset, findings, rows_in=Lake.day_key, rows_where=where)

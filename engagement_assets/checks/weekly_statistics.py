@@ -1,7 +1,7 @@
-"""Whether a week's statistic lies within the interval of the weeks before it.
+"""Whether a week's statistic lies within the interval that the weeks before it give.
 
-Belongs here: the comparison, for any dataset and statistic. Not here: which statistics a source is judged by (the
-source's module in `assets/`).
+Belongs here: the comparison, for any dataset and statistic. Not here: which statistics a source has (the source's
+module in `assets/`).
 """
 
 import math
@@ -16,21 +16,21 @@ from engagement_assets.contracts.load_checks import CheckDefinition
 from engagement_assets.lake.day_files import day_file, rows_of
 from engagement_assets.lake.load import Load
 
-# Of a normal distribution 90 % lie within so many standard deviations of the mean, on both sides together.
+# 90 % of a normal distribution lie within so many standard deviations of the mean.
 MAX_Z = 1.645
 MIN_WEEKS = 8
-# A year: what lies further back says little of now, and would be opened for nothing.
+# A year: older weeks say little about now, and their files need not be opened.
 WEEKS_OF_HISTORY = 52
-# The least deviation that is believed, relative to the mean: of equal values rounding leaves some 1e-16.
+# The least deviation, relative to the mean: rounding gives equal values one of about 1e-16.
 MIN_RELATIVE_DEVIATION = 1e-9
 WEEK = timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
 class WeeklyStatistic:
-    """A number of each week: an aggregate over a dataset's rows, as SQL; NULL where a week has none.
+    """A number per week: an SQL aggregate over a dataset's rows, NULL for a week without rows.
 
-    `where` says which rows count. `noun` is what the number is called in a sentence.
+    `where` says which rows count. `noun` names the number in a sentence.
     """
 
     check: CheckDefinition
@@ -42,7 +42,7 @@ class WeeklyStatistic:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a statistic is expected, from the weeks before."""
+    """Where the weeks before let a statistic be expected."""
 
     mean: float
     deviation: float
@@ -53,7 +53,7 @@ class Interval:
         return (value - self.mean) / self.deviation if value != self.mean else 0.0
 
     def contains(self, value: float) -> bool:
-        """Whether a value is expected; the limits are."""
+        """Whether a value is expected; the limits themselves are."""
         z = abs(self.z(value))
         return z <= MAX_Z or math.isclose(z, MAX_Z, rel_tol=1e-9)
 
@@ -61,41 +61,41 @@ class Interval:
 def weekly_statistic_as_expected(load: Load, statistic: WeeklyStatistic, own_days: Sequence[date]) -> CheckOutcome:
     """The statistic of each complete week of the load is within the interval of the complete weeks before it.
 
-    A week is complete when it was over as the load began and all its days are staged or in the lake. A week with one of
-    the run's `own_days` is judged as it is; another one, that was only read again, does not fail where the week in
-    the lake is just as far off: that has been reported, or let through. All staged days of a failing week fail, since
-    no single one is to blame.
+    A week is complete if it had ended when the load began, and all its days are staged or in the lake. A week with one
+    of the run's `own_days` is judged as it is. A week that was only read again does not fail if the week in the lake
+    fails too: that has been reported, or let through. All staged days of a failing week fail, since no single one is to
+    blame.
     """
     first_week = _monday(load.days[0])
     first = first_week - WEEKS_OF_HISTORY * WEEK
     in_lake = {day for day in load.lake.days(statistic.dataset) if first <= day < _monday(load.days[-1]) + WEEK}
-    over = [first + number * WEEK for number in range((load.started_at.date() - first).days // 7)]
-    new_weeks = _complete(over, in_lake | set(load.days))
+    ended = [first + number * WEEK for number in range((load.started_at.date() - first).days // 7)]
+    new_weeks = _complete(ended, in_lake | set(load.days))
     values = _values(load, statistic, new_weeks, in_lake, staged=True)
     own_weeks = {_monday(day) for day in own_days}
     read_again = [week for week in new_weeks if week >= first_week and week not in own_weeks]
-    known = _values(load, statistic, _complete(over, in_lake), in_lake, staged=False) if read_again else {}
+    published = _values(load, statistic, _complete(ended, in_lake), in_lake, staged=False) if read_again else {}
     findings: dict[date, Finding] = {}
     without_history = []
-    judged = 0
+    weeks_judged = 0
     for week in new_weeks:
         if week < first_week or values[week] is None:
             continue
-        judged += 1
+        weeks_judged += 1
         interval = _interval(values, week)
         if interval is None:
             without_history.append(week)
         elif not interval.contains(values[week] or 0) and (
-            week in own_weeks or week not in known or _is_as_expected(known, week)
+            week in own_weeks or week not in published or _is_as_expected(published, week)
         ):
             finding = _finding(statistic, week, values[week] or 0, interval)
             findings |= {day: finding for day in load.days if _monday(day) == week}
     note = None
     if without_history:
         note = f"not enough history for the week of {without_history[0]}: {MIN_WEEKS} complete weeks before are needed"
-    elif not judged:
+    elif not weeks_judged:
         note = "no complete week to judge"
-    return CheckOutcome(statistic.check, statistic.dataset, findings, {"weeks_judged": judged}, note)
+    return CheckOutcome(statistic.check, statistic.dataset, findings, {"weeks_judged": weeks_judged}, note)
 
 
 def _monday(day: date) -> date:
@@ -109,7 +109,7 @@ def _complete(weeks: Sequence[date], days: set[date]) -> list[date]:
 def _values(
     load: Load, statistic: WeeklyStatistic, weeks: Sequence[date], in_lake: set[date], *, staged: bool
 ) -> dict[date, float | None]:
-    """The statistic of each week, from what the lake holds, or from what it will hold once the load is published."""
+    """The statistic of each week, from what the lake holds, or will hold once the load is published (`staged`)."""
     lake_days = in_lake - set(load.days) if staged else in_lake
     keys = (load.lake.day_key(statistic.dataset, day) for day in sorted(lake_days))
     files = [load.lake.location(key) for key in keys]
@@ -132,7 +132,7 @@ def _values(
 
 def _interval(values: Mapping[date, float | None], week: date) -> Interval | None:
     """The interval for a week; None with fewer than eight values before it."""
-    earlier = [float(value) for known, value in values.items() if known < week and value is not None]
+    earlier = [float(value) for other, value in values.items() if other < week and value is not None]
     earlier = earlier[-WEEKS_OF_HISTORY:]
     if len(earlier) < MIN_WEEKS:
         return None

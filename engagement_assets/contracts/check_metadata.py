@@ -1,7 +1,7 @@
-"""The names under which a check's evidence stands in its metadata.
+"""The names in a check's metadata.
 
-Belongs here: names that every check writes and that alerts and the report read. Not here: what a check judges.
-A check writes those that it has something to say to; its sentence for people is the result's description.
+Belongs here: names that checks write and that alerts and the report read. Not here: what a check judges. A check writes
+those that apply; its sentence for people is the result's description.
 """
 
 # Days (ISO dates, a list) that failed, where the check judges days; a run of consecutive days may be one
@@ -11,7 +11,7 @@ FAILING_DAYS = "failing_days"
 # trailing days again. A day between them that is not among the failing ones passed.
 FIRST_DAY_JUDGED = "first_day_judged"
 LAST_DAY_JUDGED = "last_day_judged"
-# True where a check passes because it had nothing to judge: what failed before has not been settled by it.
+# True if a check passes because it had nothing to judge: an earlier failure is not settled by it.
 NOT_JUDGED = "not_judged"
 # Days (ISO dates, a list) that are held for this check.
 HELD_DAYS = "held_days"
@@ -22,5 +22,5 @@ EXPECTED = "expected"
 FAILING_ROWS = "failing_rows"
 FAILING_KEYS = "failing_keys"
 FAILING_ROWS_SQL = "failing_rows_sql"
-# Whether the failure has kept data from going on: a held day, or tables downstream that were not built.
+# Whether the failure stopped data: a held day, or tables downstream that were not built.
 BLOCKED = "blocked"

@@ -17,7 +17,7 @@ class Dataset:
 
     `identity` names the columns that tell two records apart; `append_only` says what a reload means: merge by
     identity (an event log forgets nothing) or replace (the source's answer is the truth).
-    `loaded_together` says that one load brings all datasets of the source, and not one load each.
+    `loaded_together` says that one load brings all datasets of the source, instead of one load each.
     The day of a record is the Hive partition `day` in the path and no column of the file.
     """
 
@@ -28,7 +28,7 @@ class Dataset:
     append_only: bool
     partitioned: bool = True
     loaded_together: bool = False
-    # Columns that say who somebody is: no preview shows them. A message may name a landing file that has to be mended.
+    # Columns that say who somebody is: no preview shows them. A message may name a landing file that has to be fixed.
     personal_columns: tuple[str, ...] = ("user_id", "child_id", "device_id", "_extra", "source_path")
 
     @property

@@ -1,4 +1,4 @@
-"""What every extractor hands over: queries for accepted rows, rejected records and counts.
+"""What every extractor returns: queries for accepted rows, rejected records and counts.
 
 Belongs here: the shape of one extraction. Not here: how a source is read (one module per source beside this one) or
 how days are written (see `lake/`). Nothing in this folder imports Dagster or dbt.
@@ -55,10 +55,10 @@ class Calendar:
         return f"{self.first} to {self.last}"
 
 
-# The reason code of a record whose own time no run is for.
+# The reason code of a record whose time lies outside of the calendar, so that no run loads its day.
 OUTSIDE_CALENDAR = "outside_calendar"
 
-# Where nothing but a record's own words says when it was, all that they can say is believed.
+# For records of which nothing else says when they were: any time that they can state is believed.
 ALL_DAYS = Calendar(date.min, date.max)
 
 
@@ -70,8 +70,8 @@ class UnreadPath:
     why: str
 
 
-# Who puts data into names of fields sends any number of them. More than this nobody reads, and each load's record keeps
-# them all. A name that is longer is cut where people read it.
+# A sender that puts data into names of fields sends any number of them, and each load's record keeps them all. Longer
+# names are cut.
 MAX_FIELD_NAMES = 1_000
 MAX_NAME = 200
 OTHER_FIELDS = "… and others"

@@ -1,7 +1,6 @@
-"""The checks of a load: their names, what each checks, and what a failing day comes to unless a setting differs.
+"""The checks of a load: their names, what each checks, and its severity unless a setting gives another.
 
-Belongs here: names and checks, which settings can be compared with. Not here: what judges (the modules beside this
-one). Nothing here needs Dagster.
+Belongs here: the definitions, whose names settings may use. Not here: the code that judges (`checks/`).
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """What a failing day comes to: it is let through with a warning, or held."""
+    """What happens to a failing day: it passes with a warning, or is held."""
 
     WARN = "warn"
     HALT = "halt"
@@ -17,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class CheckDefinition:
-    """One check: its name, what it checks, and the severity of a finding that names none itself."""
+    """One check: its name, what it checks, and the severity of a finding that has none of its own."""
 
     name: str
     description: str
@@ -32,14 +31,14 @@ RECONCILES = CheckDefinition(
 REJECTED_SHARE = CheckDefinition(
     "rejected_share",
     "Nearly all records of a day can be used. A share of rejected ones above REJECTED_SHARE_WARN warns; one above "
-    "REJECTED_SHARE_HALT holds the day, where it has REJECTED_SHARE_MIN_RECORDS records or more. Records outside of "
-    "the calendar warn, however few they are, and hold no day.",
+    "REJECTED_SHARE_HALT holds the day, if it has REJECTED_SHARE_MIN_RECORDS records or more. Records outside of the "
+    "calendar always warn, and hold no day.",
     Severity.WARN,
 )
 SCHEMA_DRIFT = CheckDefinition(
     "schema_drift",
-    "No field is new that no contract names (warns), and no required field has gone from all records of a day (holds "
-    "the day, where it has ten records or more).",
+    "Every field is one that the contract names (a new one warns), and no required field is missing from all records "
+    "of a day (which holds the day, if it has ten records or more).",
     Severity.WARN,
 )
 VOLUME_AS_EXPECTED = CheckDefinition(
@@ -49,25 +48,20 @@ VOLUME_AS_EXPECTED = CheckDefinition(
 )
 HAS_NOT_SHRUNK = CheckDefinition(
     "has_not_shrunk",
-    "No activity of the published batch is missing because its landing file has gone; "
-    "allow_shrink says that this is meant.",
+    "No published record of a batch of landing files is missing because its file has gone. A service still knows at "
+    "least four of five records that it gave before. allow_shrink says that a loss is meant.",
     Severity.HALT,
 )
 EVERY_FILE_IS_READ = CheckDefinition(
     "every_file_is_read",
-    "All files and folders of the source in the landing zone lie under paths that loads read, whatever their days.",
+    "All files and folders of the source in the landing zone have paths that loads read, whatever their days.",
     Severity.WARN,
 )
 FILES_HOLD_WHAT_WAS_LOADED = CheckDefinition(
     "files_hold_what_was_loaded",
-    "No landing file that is there lacks an event that came from it; the event stays, unless allow_shrink says "
-    "that its loss is meant.",
+    "Every landing file that is still there still has the events that came from it. A lost event stays, unless "
+    "allow_shrink says that the loss is meant.",
     Severity.WARN,
-)
-FEW_RECORDS_ARE_GONE = CheckDefinition(
-    "has_not_shrunk",
-    "The service still knows at least four of five records that it gave before; allow_shrink says that this is meant.",
-    Severity.HALT,
 )
 STRAVA_HAS_NO_DUPLICATE_IDS = CheckDefinition(
     "strava_has_no_duplicate_ids",
@@ -91,7 +85,7 @@ IS_FRESH = CheckDefinition(
     Severity.WARN,
 )
 
-# What every raw dataset is judged by.
+# Every raw dataset has these.
 STANDARD_CHECKS = (RECONCILES, REJECTED_SHARE, SCHEMA_DRIFT, VOLUME_AS_EXPECTED)
 STRAVA_CHECKS = (
     STRAVA_HAS_NO_DUPLICATE_IDS,
@@ -106,7 +100,6 @@ CHECK_NAMES = frozenset(
         HAS_NOT_SHRUNK,
         EVERY_FILE_IS_READ,
         FILES_HOLD_WHAT_WAS_LOADED,
-        FEW_RECORDS_ARE_GONE,
         IS_FRESH,
     )
 )

@@ -29,7 +29,7 @@ class QuarantinedRecord:
 class Reread:
     """What an extractor made of records: under which path it met each of them, by number, and what it found.
 
-    Of the paths in `elsewhere` no record belongs to the days that were asked for.
+    The records under the paths in `elsewhere` belong to other days than the requested ones.
     """
 
     paths: Mapping[int, str]

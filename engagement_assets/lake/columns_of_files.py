@@ -1,10 +1,10 @@
-"""Every file of a folder of days has the columns that this version knows, whatever version wrote it.
+"""All files of a folder of days have the columns that this version knows, whatever version wrote them.
 
-Belongs here: the mark that says so, and giving old files the columns that were added since. Not here: which columns
-there are (see `contracts/datasets.py` and `lake/record_columns.py`).
+Belongs here: the mark that says so, and adding new columns to old files. Not here: which columns there are (see
+`contracts/datasets.py` and `lake/record_columns.py`).
 
-A reader of many files takes the columns of one of them for those of all. To compare them in every query would open
-each file of the history; so all are made alike once, and the mark's name holds which columns that was for.
+A reader of many files assumes that all have the columns of one. Comparing them in every query would open each file of
+the history. So files are made alike once, and the name of the mark says for which columns.
 """
 
 import hashlib
@@ -38,9 +38,9 @@ class UnknownColumnsError(ValueError):
 
 
 def make_files_alike(lake: Lake) -> None:
-    """Add to every file the columns that it lacks, NULL in all rows, and put a file without rows into every folder.
+    """Add missing columns to every file, NULL in all rows, and put a file without rows into every folder.
 
-    DuckDB can neither read nor type a folder without any file. Costs a look per folder once all is as it should be.
+    DuckDB cannot read a folder without a file. Once this is done, it costs one look per folder.
 
     Raises:
         UnknownColumnsError: a file has a column, or a column's type, of a newer version.
@@ -49,20 +49,20 @@ def make_files_alike(lake: Lake) -> None:
         return
     with exclusive(lake, _LOAD) as staging, lake.connect("1GB", staging / "spill") as connection:
         for folder in _COLUMNS_OF_FOLDERS:
-            # Asked again: another process may have held the lock to do just this.
+            # Again, since another process may have done this while it held the lock.
             if not lake.exists(_mark(folder)):
                 commit(lake, _LOAD, _changes(lake, connection, folder, staging))
 
 
 def _mark(folder: str) -> str:
-    """The key of the file without rows; not the name of a day's file, which a load may be writing at this moment."""
+    """The key of the file without rows. A load may be writing a day's file now, so the name differs from those."""
     columns = json.dumps(list(_COLUMNS_OF_FOLDERS[folder].items()))
     digest = hashlib.sha256(columns.encode()).hexdigest()[:8]
     return f"{folder}/day={WHOLE_DATASET_DAY}/empty-{digest}.parquet"
 
 
 def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, staging: Path) -> list[FileChange]:
-    """The files of a folder that lack columns, written anew; then the mark, in place of those of other versions."""
+    """The files of a folder that lack columns, rewritten; then the mark, which replaces those of other versions."""
     columns = _COLUMNS_OF_FOLDERS[folder]
     marks = lake.keys(f"{folder}/day={WHOLE_DATASET_DAY}/empty*.parquet")
     files = [*lake.keys(f"{folder}/day=*/*.parquet"), *lake.keys(f"held/{folder}/day=*/*.parquet")]
@@ -71,14 +71,14 @@ def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, sta
         if key in marks:
             continue
         file = f"read_parquet({sql_text(lake.location(key))}, hive_partitioning = false)"
-        found = {row[0]: row[1] for row in connection.execute(f"describe select * from {file}").fetchall()}
-        if list(found.items()) == list(columns.items()):
+        columns_of_file = {row[0]: row[1] for row in connection.execute(f"describe select * from {file}").fetchall()}
+        if list(columns_of_file.items()) == list(columns.items()):
             continue
-        _refuse_unknown(lake.location(key), found, columns)
+        _refuse_unknown(lake.location(key), columns_of_file, columns)
         path = staging / key
         path.parent.mkdir(parents=True, exist_ok=True)
         selected = ", ".join(
-            name if name in found else f"cast(null as {kind}) as {name}" for name, kind in columns.items()
+            name if name in columns_of_file else f"cast(null as {kind}) as {name}" for name, kind in columns.items()
         )
         connection.execute(f"copy (select {selected} from {file}) to {sql_text(str(path))} (format parquet)")
         changes.append(FileChange(key, path))

@@ -1,7 +1,7 @@
 """Parquet files by day: written from a query, one file per day, and read again as SQL.
 
-Belongs here: how DuckDB is told to write and read `day=YYYY-MM-DD/data.parquet`. Not here: which
-rows these are (see `lake/load.py`) or when others see them (see `lake/lake.py`).
+Belongs here: how DuckDB writes and reads `day=YYYY-MM-DD/data.parquet`. Not here: which rows these are (see
+`lake/load.py`) or when others see them (see `lake/commit.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ def day_file(folder: Path, day: date) -> Path:
 
 
 def rows_of(files: Sequence[str], columns: Mapping[str, str]) -> str:
-    """The rows of files as an SQL table: `columns` and the `day` in their paths; none without files."""
+    """The rows of files as an SQL table: `columns`, and the `day` of their paths; no rows without files."""
     if not files:
         return f"(select {_nulls({**columns, 'day': 'DATE'})} where false)"
     listed = ", ".join(sql_text(file) for file in files)
@@ -54,7 +54,7 @@ def write_days(
         ValueError: a row's day is none of `days`.
     """
     folder.mkdir(parents=True)
-    # By default half a million rows of each day wait in memory, in each thread.
+    # By default each thread keeps half a million rows of each day in memory.
     connection.execute(f"set partitioned_write_flush_threshold = {_ROWS_IN_MEMORY_PER_DAY}")
     connection.execute(
         f"copy (select {', '.join(columns)}, day from ({rows})) "
@@ -73,7 +73,7 @@ def write_days(
 
 
 def _join_parts(connection: duckdb.DuckDBPyConnection, day_folder: Path) -> None:
-    """One file for the day: DuckDB writes several where it cannot keep all days' files open."""
+    """Make one file of the day: DuckDB writes several if it cannot keep the files of all days open."""
     parts = sorted(day_folder.iterdir())
     target = day_folder / FILE_NAME
     if len(parts) == 1:

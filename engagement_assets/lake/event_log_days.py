@@ -1,6 +1,6 @@
-"""What a reload of an event log or of snapshots keeps of the rows that were known before.
+"""What a reload of an event log or of snapshots keeps of earlier rows.
 
-Belongs here: which known rows stay beside the new ones. Not here: writing them (see `lake/load.py`).
+Belongs here: which earlier rows stay beside the new ones. Not here: writing them (see `lake/load.py`).
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from engagement_assets.lake.day_files import rows_of
 
 
 def same_record(dataset: Dataset, left: str, right: str) -> str:
-    """Whether two rows are one record of one day; a NULL in an identity is a value like others."""
+    """SQL for whether two rows are one record of one day; a NULL in an identity equals a NULL."""
     return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in (*dataset.identity, "day"))
 
 
 def not_read_now(table: str) -> str:
-    """Whether the load at work has not read the file of a row."""
+    """SQL for whether this load has not read the file of a row."""
     return f"not exists (select 1 from load_files_read as read where read.source_path = {table}.source_path)"
 
 
 def leave_out_older_versions(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, new: str, known: Sequence[str]
 ) -> None:
-    """Delete from the table `new` what the lake knows in a newer version, and count it as duplicates.
+    """Delete from the table `new` the records that the lake has in a newer version, and count them as duplicates.
 
-    For snapshots: of a record in two of them the last path wins, also where its file has gone since.
+    For snapshots: if two have a record, the one with the last path wins, even if its file has gone since.
     """
     deleted = connection.execute(
         f"""
@@ -47,10 +47,9 @@ def leave_out_older_versions(
 def rows_with_known_ones(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, new: str, held: Sequence[str], published: Sequence[str]
 ) -> str:
-    """A query for the rows of the table `new` and for the known ones that none of them replaces.
+    """A query for the rows of the table `new` and for the earlier ones that they do not replace.
 
-    What was published stays. What is held stays where its file was not read now: of a file that was, the new reading
-    is the mended one.
+    Published rows stay. Held rows stay if their file was not read now: if it was, the new rows correct them.
     """
     columns = ", ".join([*dataset.columns, "day"])
     connection.execute(

@@ -1,6 +1,6 @@
-"""Held days: which there are, and putting them into the lake on purpose.
+"""Held days, and putting them into the lake on purpose.
 
-Belongs here: the release. Not here: holding a day (see `Load.publish`), what is written down of it (see
+Belongs here: the release. Not here: holding a day (see `Load.publish`), its records (see
 `lake/load_records.py`), or who may release (see `assets/raw_load.py`).
 """
 
@@ -15,20 +15,20 @@ from engagement_assets.lake.load_records import held_records, partition_date
 
 
 class NeverLoadedError(ValueError):
-    """A day that is to be released is neither held nor in the lake."""
+    """A day to release is neither held nor in the lake."""
 
 
 def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reason: str) -> list[date]:
-    """Put the held ones among `days` into the lake, with their quarantine, and write down why; in one commit.
+    """Put the held ones of `days` into the lake, with their quarantine, and record why; in one commit.
 
-    A day that is not held stays as it is: it was released before, or a load has published it since, and what that load
-    put there is newer. So a release can be repeated.
+    A day that is not held stays as it is: it was released before, or a newer load has published it. So a release can be
+    repeated.
 
     Args:
-        load: At work under the name whose days are held; nothing has been staged.
+        load: Has the name whose days are held; nothing is staged.
         datasets: What is loaded together under this name.
-        days: The days that are meant.
-        reason: Why they are let through, for those who read the records.
+        days: The days to release.
+        reason: Why, for those who read the records.
 
     Returns:
         The days that were held.
@@ -39,7 +39,7 @@ def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reaso
     held = held_records(load.connection, load.lake, load.name, days)
     missing = [day for day in days if day not in held and not load.lake.exists(load.lake.day_key(datasets[0], day))]
     if missing:
-        # Not a day of any calendar: it stands for a dataset without days.
+        # `WHOLE_DATASET_DAY` is no day of a calendar.
         named = ", ".join(str(day) for day in missing if day != WHOLE_DATASET_DAY) or "the dataset"
         raise NeverLoadedError(
             f"{named} of {', '.join(dataset.key for dataset in datasets)} is neither held nor loaded, expected held "
@@ -52,7 +52,7 @@ def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reaso
     for day in held:
         for dataset in datasets:
             changes += _put_into_lake(load, dataset, day)
-        # Where changes are made one by one, a day counts as held until all of it is in the lake.
+        # Last: an object store makes changes one by one, and the day counts as held until all of it is in the lake.
         changes.append(FileChange(load.lake.held_record_key(load.name, day), None))
     records = [
         {**record, "partition_date": partition_date(day), "status": "published", "release_reason": reason}
@@ -65,14 +65,14 @@ def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reaso
 
 
 def _put_into_lake(load: Load, dataset: Dataset, day: date) -> list[FileChange]:
-    """A held day of one dataset and its quarantine; a day without rejects takes the quarantine away."""
+    """The changes for a held day of one dataset and its quarantine; without rejects the quarantine goes."""
     changes = []
     for key in (load.lake.day_key(dataset, day), load.lake.quarantine_key(dataset, day)):
         held_key = load.lake.held_key(key)
-        written = None
+        staged = None
         if load.lake.exists(held_key):
-            written = load.staging / "released" / key
-            written.parent.mkdir(parents=True, exist_ok=True)
-            load.lake.fetch(held_key, written)
-        changes += [FileChange(key, written), FileChange(held_key, None)]
+            staged = load.staging / "released" / key
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            load.lake.fetch(held_key, staged)
+        changes += [FileChange(key, staged), FileChange(held_key, None)]
     return changes

@@ -1,7 +1,7 @@
-"""What the lake knows of the days that a load is about to replace: their rows, and which of them would be gone.
+"""What the lake has of the days that a load is about to replace, and which of these records would be gone.
 
-Belongs here: reading published days beside those that are staged. Not here: how days are staged
-(`lake/load.py`), or whether a loss holds a day (`checks/standard.py`).
+Belongs here: comparing published days with staged ones. Not here: how days are staged (`lake/load.py`), or whether a
+loss holds a day (`checks/standard.py`).
 """
 
 from collections.abc import Collection, Iterable
@@ -16,12 +16,12 @@ from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 
 
 def published_rows(load: Load, dataset: Dataset, window: DayWindow) -> str:
-    """The rows of the window's days that the lake holds now, as SQL for a table."""
+    """The published rows of the window's days, as SQL for a table."""
     return _published(load, dataset, window.days())
 
 
 def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[str, set[date]]:
-    """Landing file → the days of the calendar in which the quarantine, also that of held days, holds a record of it."""
+    """Landing file → the days of the calendar on which the quarantine, also of held days, has a record of it."""
     lake = load.lake
     held = (lake.held_key(lake.quarantine_key(dataset, day)) for day in lake.held_days(load.name))
     files = [*map(lake.location, lake.quarantine_keys(dataset)), *lake.present(held)]
@@ -38,7 +38,7 @@ def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[s
 def records_whose_files_are_gone(
     load: Load, dataset: Dataset, files_read: Collection[str]
 ) -> dict[date, tuple[int, int, str]]:
-    """Per day the published records that are not staged and whose files were not found now.
+    """Per day the published records that are not staged and whose files were not found.
 
     Returns:
         day → (records, files, the first of these files).
@@ -64,9 +64,9 @@ def records_whose_files_are_gone(
 def records_not_in_their_files(
     load: Load, dataset: Dataset, files_there: Collection[str]
 ) -> dict[date, dict[str, int]]:
-    """Per day and landing file the staged records that stay from earlier loads, though their file is there.
+    """Per day and landing file the staged records that stay from earlier loads although their file is there.
 
-    A load reads each record of its days that a file holds; of a file that it did not open it knows that there is none.
+    A load reads all records of its days; a file that it did not open is known to have none of them.
     """
     rows = load.connection.execute(
         f"""
@@ -78,14 +78,14 @@ def records_not_in_their_files(
         """,
         {"files": list(files_there)},
     ).fetchall()
-    found: dict[date, dict[str, int]] = {}
+    counts: dict[date, dict[str, int]] = {}
     for day, file, records in rows:
-        found.setdefault(day, {})[file] = records
-    return found
+        counts.setdefault(day, {})[file] = records
+    return counts
 
 
 def records_missing(load: Load, dataset: Dataset) -> dict[date, tuple[int, int]]:
-    """Per day with published records: how many there are, and how many of them are not staged."""
+    """Per day with published records: how many, and how many of them are not staged."""
     published = _published(load, dataset, load.days)
     rows = load.connection.execute(
         f"""

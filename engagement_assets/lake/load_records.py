@@ -1,7 +1,7 @@
-"""What loads write down about themselves, and what a later load reads of it.
+"""The records that loads keep of themselves, and what later loads read of them.
 
 Belongs here: the rows of `records/loads` and `records/held`, and the history that checks compare with. Not here: what
-becomes visible with them (see `lake/load.py`), or letting a held day go (see `lake/held_days.py`).
+becomes visible with them (see `lake/load.py`), or releasing a held day (see `lake/held_days.py`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,7 +27,7 @@ _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 class DayCounts:
     """What a load found for one day of one dataset.
 
-    `staged_rows` is what the day's file holds, of an event log with the rows of earlier loads.
+    `staged_rows` are those of the day's file; in an event log also rows of earlier loads.
     """
 
     dataset: str
@@ -42,13 +42,13 @@ class DayCounts:
 
     @property
     def unaccounted(self) -> int:
-        """Records that were read and are nowhere: must be 0."""
+        """Records that were read and then lost: must be 0."""
         return self.records_read - self.accepted - self.quarantined - self.duplicates
 
 
 @dataclass(frozen=True)
 class PublishedDay:
-    """What the newest load that published a day found in it."""
+    """What the newest load that published a day has found."""
 
     loaded_at: datetime
     records_read: int
@@ -63,19 +63,19 @@ class PublishedDay:
 class LoadHistory:
     """What earlier loads of one name published.
 
-    `days` are per dataset key; a dataset without days has the days on which it was loaded. `unknown_fields` are the
-    fields per dataset key that no contract names and that these loads have met.
+    `days` are per dataset key; a dataset without days has the days on which it was loaded. `unknown_fields` are, per
+    dataset key, the fields that these loads have met and no contract names.
     """
 
     days: Mapping[str, Mapping[date, PublishedDay]]
     unknown_fields: Mapping[str, frozenset[str]]
 
     def newest(self, dataset: Dataset, day: date) -> PublishedDay | None:
-        """What the lake holds of a day, if these loads put it there; `day` says nothing of a dataset without days."""
+        """What these loads have published of a day; a dataset without days ignores `day`."""
         days = self.days.get(dataset.key, {})
         if dataset.partitioned:
             return days.get(day)
-        return max(days.values(), key=lambda found: found.loaded_at, default=None)
+        return max(days.values(), key=lambda published: published.loaded_at, default=None)
 
 
 def day_records(
@@ -83,53 +83,53 @@ def day_records(
     unknown_fields: Mapping[str, Mapping[date, Mapping[str, int]]],
     held: Mapping[date, Collection[str]],
 ) -> list[Record]:
-    """One record per dataset and day of a load, without what the load as a whole adds to each."""
+    """One record per dataset and day of a load, without the columns that all records of the load share."""
     return [
         {
-            "source": _DATASETS_BY_KEY[found.dataset].source,
-            "dataset": _DATASETS_BY_KEY[found.dataset].name,
-            "partition_date": partition_date(found.day),
-            "status": "held" if found.day in held else "published",
-            "failed_checks": ", ".join(sorted(held.get(found.day, ()))) or None,
-            "unknown_fields": _FIELD_SEPARATOR.join(unknown_fields.get(found.dataset, {}).get(found.day, {})) or None,
-            "files": found.files,
-            "bytes": found.bytes,
-            "records_read": found.records_read,
-            "accepted": found.accepted,
-            "quarantined": found.quarantined,
-            "duplicates": found.duplicates,
-            "rows_in_day": found.staged_rows,
+            "source": _DATASETS_BY_KEY[of_day.dataset].source,
+            "dataset": _DATASETS_BY_KEY[of_day.dataset].name,
+            "partition_date": partition_date(of_day.day),
+            "status": "held" if of_day.day in held else "published",
+            "failed_checks": ", ".join(sorted(held.get(of_day.day, ()))) or None,
+            "unknown_fields": _FIELD_SEPARATOR.join(unknown_fields.get(of_day.dataset, {}).get(of_day.day, {})) or None,
+            "files": of_day.files,
+            "bytes": of_day.bytes,
+            "records_read": of_day.records_read,
+            "accepted": of_day.accepted,
+            "quarantined": of_day.quarantined,
+            "duplicates": of_day.duplicates,
+            "rows_in_day": of_day.staged_rows,
         }
-        for found in counts
+        for of_day in counts
     ]
 
 
 def held_day_records(
     records: Sequence[Record],
     held: Mapping[date, Mapping[str, str]],
-    known: Mapping[date, Sequence[Record]],
+    earlier: Mapping[date, Sequence[Record]],
     load: Record,
 ) -> list[Record]:
-    """The records of a load that are of held days, as records of held days, with the `day`.
+    """The records of held days, with the `day`, from those of the load.
 
     Args:
         records: Those of all days of the load.
         held: What failed of each held day: a check's name → its sentence.
-        known: What is written down of days that have been held before: the time since which they are stays.
+        earlier: The records of days that were held before: they keep the time since which they are held.
         load: What the records share.
     """
-    found: list[Record] = []
+    held_records_of_load: list[Record] = []
     for record in records:
         day = record["partition_date"] or WHOLE_DATASET_DAY
         if day in held:
             reason = "; ".join(held[day][check] for check in sorted(held[day]))
-            since = min((item["held_since"] for item in known.get(day, ())), default=load["held_at"])
-            found.append({**record, **load, "day": day, "reason": reason, "held_since": since})
-    return found
+            since = min((item["held_since"] for item in earlier.get(day, ())), default=load["held_at"])
+            held_records_of_load.append({**record, **load, "day": day, "reason": reason, "held_since": since})
+    return held_records_of_load
 
 
 def keep_records(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], records: Sequence[Record]) -> None:
-    """Make the temporary table `records_to_write`; a column that a record lacks is NULL."""
+    """Make the temporary table `records_to_write`; a column missing from a record is NULL."""
     values = ", ".join(
         f"unnest(${number}::{kind}[]) as {name}" for number, (name, kind) in enumerate(columns.items(), start=1)
     )
@@ -160,22 +160,21 @@ def write_records(
 def held_records(
     connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, days: Sequence[date]
 ) -> dict[date, list[dict[str, Any]]]:
-    """What is written down of the held ones among `days`: a record per dataset."""
-    keys = (lake.held_record_key(name, day) for day in days)
-    files = [lake.location(key) for key in keys if lake.exists(key)]
+    """The records of the held ones of `days`, one per dataset."""
+    files = lake.present(lake.held_record_key(name, day) for day in days)
     rows = connection.execute(
         f"select day, {', '.join(HELD_COLUMNS)} from {rows_of(files, HELD_COLUMNS)} order by day, dataset"
     ).fetchall()
-    found: dict[date, list[dict[str, Any]]] = {}
+    by_day: dict[date, list[dict[str, Any]]] = {}
     for day, *values in rows:
-        found.setdefault(day, []).append(dict(zip(HELD_COLUMNS, values, strict=True)))
-    return found
+        by_day.setdefault(day, []).append(dict(zip(HELD_COLUMNS, values, strict=True)))
+    return by_day
 
 
 def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, since: date) -> LoadHistory:
     """What loads called `name` have published of the days from `since` on.
 
-    No day is loaded before it begins, so that older records need not be opened.
+    No day is loaded before it begins, so older records need not be opened.
     """
     loads = rows_of(lake.loads_files(name, since), LOAD_COLUMNS)
     published = f"(select * from {loads} where status = 'published')"
@@ -208,5 +207,5 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
 
 
 def partition_date(day: date) -> date | None:
-    """The day as records have it: none for a dataset without days."""
+    """The day as records have it: None for a dataset without days."""
     return None if day == WHOLE_DATASET_DAY else day

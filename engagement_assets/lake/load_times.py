@@ -26,10 +26,10 @@ class DayLoaded:
 
 
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
-    """Day → when its last load began (UTC), whether the day was then published or held.
+    """Day → when its last load began (UTC), whether it published or held the day.
 
-    A replay and a release read no landing files: what has landed before them need not have been read. A load of the
-    future ran while the clock was ahead: nothing tells what has landed since, so it does not count.
+    Replays and releases do not count, since they read no landing files. A load of the future does not count either: it
+    ran while the clock was ahead, so nothing says what has landed since.
     """
     make_files_alike(lake)
     with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
@@ -50,7 +50,7 @@ def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, dateti
 
 
 def days_loaded_by(lake: Lake, load_name: str, run_ids: Collection[str], since: date) -> list[DayLoaded]:
-    """The days that loads of these runs put into the lake since a day, releases and replays among them."""
+    """The days that loads of these runs have put into the lake since a day, also by release and replay."""
     make_files_alike(lake)
     with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
         rows = connection.execute(

@@ -1,4 +1,4 @@
-"""What is written down beside the raw datasets: rejected records, loads, held days and replays, column by column.
+"""The columns of what lies beside the raw datasets: rejected records, loads, held days and replays.
 
 Belongs here: the columns and types of these Parquet files, of the kinds that `contracts/datasets.py` uses. Not here:
 who writes and reads them (see `lake/load_records.py`, `lake/replay.py`).
@@ -7,86 +7,47 @@ who writes and reads them (see `lake/load_records.py`, `lake/replay.py`).
 from collections.abc import Mapping
 from types import MappingProxyType
 
-# What one rejected record looks like in the quarantine; `day` is the partition it is counted in. `header` is the line
-# that names the values of a CSV row; `has_pseudonyms` says that personal ids in the raw text are pseudonyms.
-QUARANTINE_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "source_path": "VARCHAR",
-        "position": "BIGINT",
-        "raw_text": "VARCHAR",
-        "header": "VARCHAR",
-        "has_pseudonyms": "BOOLEAN",
-        "reason_code": "VARCHAR",
-        "message": "VARCHAR",
-        "run_id": "VARCHAR",
-        "quarantined_at": "TIMESTAMP",
-        "first_quarantined_at": "TIMESTAMP",
-    }
+
+def _columns(text: str) -> Mapping[str, str]:
+    """Name → type, of `name TYPE, name TYPE`."""
+    return MappingProxyType(dict(column.split() for column in text.split(",")))
+
+
+# A rejected record in the quarantine; `day` is the partition on which it counts. `header` is the line that names the
+# values of a CSV row; `has_pseudonyms` says that personal ids in the raw text are pseudonyms.
+QUARANTINE_COLUMNS = _columns(
+    """
+    source VARCHAR, dataset VARCHAR, source_path VARCHAR, position BIGINT, raw_text VARCHAR, header VARCHAR,
+    has_pseudonyms BOOLEAN, reason_code VARCHAR, message VARCHAR, run_id VARCHAR, quarantined_at TIMESTAMP,
+    first_quarantined_at TIMESTAMP
+    """
 )
 
-# What became of one record that left the quarantine by a replay, which is itself a load.
-REPLAY_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "load_id": "VARCHAR",
-        "run_id": "VARCHAR",
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "partition_date": "DATE",
-        "source_path": "VARCHAR",
-        "position": "BIGINT",
-        "reason_code": "VARCHAR",
-        "became": "VARCHAR",
-        "accepted_on": "DATE",
-        "first_quarantined_at": "TIMESTAMP",
-        "replayed_at": "TIMESTAMP",
-    }
+# What became of a record that left the quarantine by a replay, which is itself a load.
+REPLAY_COLUMNS = _columns(
+    """
+    load_id VARCHAR, run_id VARCHAR, source VARCHAR, dataset VARCHAR, partition_date DATE, source_path VARCHAR,
+    position BIGINT, reason_code VARCHAR, became VARCHAR, accepted_on DATE, first_quarantined_at TIMESTAMP,
+    replayed_at TIMESTAMP
+    """
 )
 
-# The record of one load: one row per load, dataset and day; `partition_date` is NULL for a dataset without days, and
-# `release_reason` is NULL unless the load put a held day into the lake.
-LOAD_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "load_id": "VARCHAR",
-        "run_id": "VARCHAR",
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "partition_date": "DATE",
-        "status": "VARCHAR",
-        "failed_checks": "VARCHAR",
-        "unknown_fields": "VARCHAR",
-        "files": "BIGINT",
-        "bytes": "BIGINT",
-        "records_read": "BIGINT",
-        "accepted": "BIGINT",
-        "quarantined": "BIGINT",
-        "duplicates": "BIGINT",
-        "rows_in_day": "BIGINT",
-        "seconds": "DOUBLE",
-        "loaded_at": "TIMESTAMP",
-        "release_reason": "VARCHAR",
-    }
+# One row per load, dataset and day; `partition_date` is NULL for a dataset without days, and `release_reason` is NULL
+# unless the load put a held day into the lake.
+LOAD_COLUMNS = _columns(
+    """
+    load_id VARCHAR, run_id VARCHAR, source VARCHAR, dataset VARCHAR, partition_date DATE, status VARCHAR,
+    failed_checks VARCHAR, unknown_fields VARCHAR, files BIGINT, bytes BIGINT, records_read BIGINT, accepted BIGINT,
+    quarantined BIGINT, duplicates BIGINT, rows_in_day BIGINT, seconds DOUBLE, loaded_at TIMESTAMP, release_reason
+    VARCHAR
+    """
 )
 
-# What is held of one day of one dataset, from the load that held it until the day is published; `day` is the held day.
-HELD_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "load_id": "VARCHAR",
-        "run_id": "VARCHAR",
-        "source": "VARCHAR",
-        "dataset": "VARCHAR",
-        "failed_checks": "VARCHAR",
-        "reason": "VARCHAR",
-        "unknown_fields": "VARCHAR",
-        "files": "BIGINT",
-        "bytes": "BIGINT",
-        "records_read": "BIGINT",
-        "accepted": "BIGINT",
-        "quarantined": "BIGINT",
-        "duplicates": "BIGINT",
-        "rows_in_day": "BIGINT",
-        "held_at": "TIMESTAMP",
-        "held_since": "TIMESTAMP",
-    }
+# A held day of a dataset, from the load that held it until the day is published; `day` is the held day.
+HELD_COLUMNS = _columns(
+    """
+    load_id VARCHAR, run_id VARCHAR, source VARCHAR, dataset VARCHAR, failed_checks VARCHAR, reason VARCHAR,
+    unknown_fields VARCHAR, files BIGINT, bytes BIGINT, records_read BIGINT, accepted BIGINT, quarantined BIGINT,
+    duplicates BIGINT, rows_in_day BIGINT, held_at TIMESTAMP, held_since TIMESTAMP
+    """
 )

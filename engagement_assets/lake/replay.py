@@ -1,12 +1,12 @@
-"""A replay: quarantined records are put through the load checks again, and those that come through leave a trace.
+"""A replay: quarantined records are read and judged again, and a trace is kept of those that leave the quarantine.
 
-Belongs here: which records are put through, what became of each, and the counts. Not here: how they are read (see
-`extract/quarantined.py` and each source's module), what judges the days and who asks for it (see
+Belongs here: which records are read again, what became of each, and the counts. Not here: how they are read (see
+`extract/quarantined.py` and each source's module), which checks judge the days and how it is requested (see
 `assets/raw_replay.py`).
 
-A replay is a load that reads the quarantine of some days instead of a landing zone. It only adds: every published row
-stays, except one of the same identity that came in an earlier path. Each record of the quarantine counts as read: it is
-accepted, a duplicate of what is there, or stays.
+A replay is a load that reads the quarantine of some days instead of a landing zone. It only adds rows: a published row
+stays unless a record of the same identity comes from a later path. Each record of the quarantine counts as read: it is
+accepted, is a duplicate of a published one, or stays.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,18 +24,18 @@ from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import write_records
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS, REPLAY_COLUMNS
 
-# Texts are cut after 64 KiB at the least, and a character may have been cut in two.
+# Texts are cut after 64 KiB or more, maybe within a character.
 _WHOLE_BELOW_BYTES = 64 * 1024 - 4
-# What bytes that are no UTF-8 have become in a text.
+# What stands in a text for bytes that are not UTF-8.
 _UNREADABLE = "\ufffd"
-# Reasons of a record of which the quarantine has no more than the beginning.
+# Reasons of records of which the quarantine has only the beginning.
 _CUT_OFF = ("gzip_cut_off", "gzip_damaged", "line_too_long")
 _DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}')"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which quarantined records are meant; an empty text means all."""
+    """Which quarantined records to read; an empty text means all."""
 
     dataset: str = ""
     reason_code: str = ""
@@ -45,9 +45,8 @@ class Choice:
 class SourceTraits:
     """What the quarantined records of a source are like.
 
-    `by_file`: a record may be a part of a document, which is read whole. `needs_header`: a line means nothing without
-    its header. `has_pseudonyms`: personal ids become pseudonyms now, and must be so in the text, since the text is read
-    as it stands.
+    `by_file`: a record may be a part of a document, which is read whole. `needs_header`: a line cannot be read without
+    its header. `has_pseudonyms`: ids are pseudonyms now. The text must have pseudonyms too, since it is read as it is.
     """
 
     by_file: bool = False
@@ -66,10 +65,9 @@ class Replay:
     traits: SourceTraits
 
     def records(self) -> list[QuarantinedRecord]:
-        """The chosen records whose text is whole and can be read again, or whose file may be there still."""
+        """The chosen records whose whole text is known, or whose file may still be there."""
         lake, connection = self.load.lake, self.load.connection
-        keys = [lake.quarantine_key(dataset, day) for dataset in self.datasets for day in self.days]
-        files = [lake.location(key) for key in keys if lake.exists(key)]
+        files = lake.present(lake.quarantine_key(dataset, day) for dataset in self.datasets for day in self.days)
         chosen = "dataset = $dataset or $dataset = ''", "reason_code = $reason_code or $reason_code = ''"
         whole = f"""
             raw_text is not null
@@ -93,7 +91,7 @@ class Replay:
             """,
             {"dataset": self.choice.dataset, "reason_code": self.choice.reason_code},
         )
-        # A document is read whole: with one of its records all are put through.
+        # A document is read whole, so one of its records brings all of them.
         wanted = (
             "(source_path, day) in (select (source_path, day) from replay_records where is_chosen)"
             if self.traits.by_file
@@ -111,7 +109,7 @@ class Replay:
         """Find out what became of each record.
 
         Returns:
-            The days that change: those that a record leaves, and those that one comes to.
+            The days that change: those that a record leaves, and those to which one is added.
         """
         connection = self.load.connection
         numbers = [number for number, path in reread.paths.items() if path not in reread.elsewhere]
@@ -162,7 +160,7 @@ class Replay:
         return sorted(day for (day,) in rows)
 
     def extraction(self, reread: Reread, days: Collection[date]) -> Extraction:
-        """What the load takes: the rows that are new, all that stays in quarantine, and the counts, of these days."""
+        """What the load stages of these days: the new rows, all that stays in quarantine, and the counts."""
         listed = ", ".join(f"date '{day}'" for day in days)
         in_days = f"{_DAY} in ({listed})"
         paths = "(select distinct path, source_path, quarantined_at from replay_paths)"
@@ -170,7 +168,7 @@ class Replay:
         for place, dataset in enumerate(self.datasets):
             values = {name: f"found.{name}" for name in dataset.columns} | {"source_path": "paths.source_path"}
             if "observed_on" in values:
-                # What a service said is of the time when it said it.
+                # A service's answer is of the time when it was quarantined.
                 values["observed_on"] = "cast(paths.quarantined_at as date)"
             if dataset.partitioned:
                 values["day"] = "found.day"
@@ -188,10 +186,10 @@ class Replay:
         )
 
     def trace(self) -> FileChange:
-        """What left the quarantine, added to what replays of the same day wrote down."""
+        """The records that left the quarantine, added to those of other replays of the same day."""
         load = self.load
         key = load.lake.replays_key(load.name, load.started_at.date())
-        earlier = [load.lake.location(key)] if load.lake.exists(key) else []
+        earlier = load.lake.present([key])
         columns = [name for name in REPLAY_COLUMNS if name not in {"load_id", "run_id", "replayed_at"}]
         rows = load.connection.execute(
             f"""
@@ -230,18 +228,17 @@ class Replay:
             group by dataset_key
             """
         ).fetchall()
-        found = {key: counts for key, *counts in rows}
+        counts_of = {key: counts for key, *counts in rows}
         names = ("in_quarantine_before", "put_through", "left_quarantine", "became_accepted")
         return {
-            dataset.key: dict(zip(names, found.get(dataset.key, [0] * len(names)), strict=True))
+            dataset.key: dict(zip(names, counts_of.get(dataset.key, [0] * len(names)), strict=True))
             for dataset in self.datasets
         }
 
     def _find_losers(self) -> None:
-        """Make `replay_losers`: the paths whose record is published already, from a path that sorts after its own."""
+        """Make `replay_losers`: the paths whose record is already published, from a later path."""
         dataset = self.datasets[0]
-        keys = [self.load.lake.day_key(dataset, day) for day in self.days]
-        published = [self.load.lake.location(key) for key in keys if self.load.lake.exists(key)]
+        published = self.load.lake.present(self.load.lake.day_key(dataset, day) for day in self.days)
         self.load.connection.execute(
             f"""
             create temp table replay_losers as
@@ -254,16 +251,16 @@ class Replay:
         )
 
     def _rejected(self) -> str:
-        """What was rejected again, under its first place; and what was not put through, as it was."""
+        """What was rejected again, under its first place; and what was not read again, unchanged."""
         own = ("position", "raw_text", "header", "has_pseudonyms")
-        # A document may have other unusable parts than before; any other record is the one that was put through.
-        told = {name: f"paths.{name}" for name in own}
+        # A document may have other unusable parts than before; any other record is the one that was read again.
+        columns = {name: f"paths.{name}" for name in own}
         if self.traits.by_file:
-            told |= {"position": "rejects.position", "raw_text": "rejects.raw_text"}
+            columns |= {"position": "rejects.position", "raw_text": "rejects.raw_text"}
         again = f"""
             select distinct
                 rejects.dataset, rejects.day, paths.source_path,
-                {", ".join(f"{value} as {name}" for name, value in told.items())},
+                {", ".join(f"{value} as {name}" for name, value in columns.items())},
                 rejects.reason_code, rejects.message
             from replay_rejects as rejects
             inner join replay_paths as paths on rejects.source_path = paths.path
@@ -277,7 +274,7 @@ class Replay:
         """
 
     def _counts(self) -> str:
-        """What was read where it was read: by the extractor, and what it was not given; losers are duplicates."""
+        """The counts of the extractor, and of records that it was not given; losers count as duplicates."""
         lost = " union all ".join(
             f"""
             select '{dataset.key}' as dataset, day, 0 as files, 0 as bytes, 0 as records_read, 0 as quarantined,

@@ -1,8 +1,7 @@
-"""What the lake keeps no longer than it is told to.
+"""What the lake removes once it is old.
 
 Belongs here: finding and removing old days, old quarantined records and what killed loads have left. Not here: when
-that is done (see `orchestration/retention.py` beside this folder), or Dagster's own records (see
-`instance/run_history.py` there).
+that is done (see `orchestration/retention.py`), or Dagster's own records (see `instance/run_history.py`).
 """
 
 import json
@@ -26,7 +25,7 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed, or would be: how many of what, their bytes, and the first ones by name."""
+    """What was removed, or would be: what it is, how many, their bytes, and the first names."""
 
     what: str
     count: int
@@ -49,8 +48,8 @@ def prune_raw_days(
 ) -> Pruned:
     """Remove the days before `before` from which the tables were built; each leaves a mark in its place.
 
-    A day whose newest content is not in the tables yet stays; so does one that is held, of whatever source.
-    `built_days` is asked when no load is at work any more: what one has just published is not built yet.
+    A day whose newest content is not in the tables yet stays, and so does a held day of any source. `built_days` is
+    called while no load is at work: what a load has just published is not built yet.
     """
 
     def sizes_of_days() -> dict[date, int]:
@@ -75,9 +74,9 @@ def prune_raw_days(
 
 
 def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
-    """Remove the records that were quarantined first before `before` (UTC), whatever day they count on.
+    """Remove the records that first came into quarantine before `before` (UTC), whatever day they count on.
 
-    Held days keep theirs. The count is of records, the bytes are of the files that change.
+    Held days keep theirs. The count is of records; the bytes are those of the files that change.
     """
     old = (
         f"coalesce(first_quarantined_at, quarantined_at) < timestamp '{before.replace(tzinfo=None).isoformat(sep=' ')}'"
@@ -86,7 +85,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
     records = 0
     sizes: dict[str, int] = {}
     for load_name in sorted({dataset.load_name for dataset in RAW_DATASETS}):
-        # To be at a load alone clears away what a killed one has left: a dry run must not.
+        # `exclusive` removes what a killed load has left, which a dry run must not do.
         alone = tempfile.TemporaryDirectory() if dry_run else exclusive(lake, load_name)
         with alone as folder, lake.connect("512MB", Path(folder) / "spill") as connection:
             changes: list[FileChange] = []
@@ -115,7 +114,7 @@ def prune_quarantine(lake: Lake, before: datetime, *, dry_run: bool) -> Pruned:
 
 
 def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: bool) -> Pruned:
-    """Remove what killed loads left in staging, and killed publications beside the published copy."""
+    """Remove what killed loads left staged, and what killed publications left beside the published copy."""
     drafts = [
         path for path in published.parent.glob(f".{published.name}.draft*") if path.stat().st_mtime < before.timestamp()
     ]

@@ -18,6 +18,7 @@ import duckdb
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.contracts.check_metadata import FAILING_KEYS
 from engagement_assets.contracts.extraction import DayWindow
@@ -26,7 +27,8 @@ from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
-from engagement_assets.transform.project import close_connections, dbt_arguments, parsed_manifest, warehouse_environment
+from engagement_assets.transform.project import invoke_dbt
+from engagement_assets.transform.warehouse import reading
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
@@ -43,14 +45,18 @@ def is_held_lock(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class DbtBuild:
-    """Builds models into one warehouse from one lake; `pseudonym_key` is for the failing rows that checks show."""
+    """Builds models in a warehouse from a lake; checks show personal values as pseudonyms under `pseudonym_key`."""
 
     manifest: Mapping[str, Any]
     translator: DagsterDbtTranslator
-    warehouse_path: Path
+    warehouse: DuckDBResource
     lake: Lake
-    variables: Mapping[str, str | int]
     pseudonym_key: str | None = field(repr=False)
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The warehouse's file."""
+        return Path(self.warehouse.database)
 
     def stream(self, context: dg.AssetExecutionContext, window: DayWindow | None) -> Iterator[Any]:
         """Build what the context selects, and yield its materializations and check results.
@@ -63,13 +69,13 @@ class DbtBuild:
         make_files_alike(self.lake)
         results, failures, failed_tests = self._invoke(context, self._selection(context), window)
         row_counts = self._row_counts(results)
-        evidence = self._evidence(context, failed_tests)
+        failures_shown = self._failures_shown(context, failed_tests)
         for message in results:
             for event in message.to_default_asset_events(
                 manifest=self.manifest, dagster_dbt_translator=self.translator, context=context
             ):
                 unique_id = _unique_id(message)
-                yield _with_evidence(_with_row_count(event, row_counts.get(unique_id)), evidence.get(unique_id))
+                yield _with_failure(_with_row_count(event, row_counts.get(unique_id)), failures_shown.get(unique_id))
         if failures:
             raise dg.Failure(
                 description=f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures),
@@ -107,6 +113,7 @@ class DbtBuild:
         """The models and seeds that the warehouse holds, by their ids."""
         if not self.warehouse_path.exists():
             return set()
+        # Not through the resource, which would wait: if the warehouse is locked, the step gives way and is retried.
         with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
             there = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
         return {
@@ -117,50 +124,35 @@ class DbtBuild:
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
     ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
-        from dbt.cli.main import dbtRunner  # noqa: PLC0415
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
 
         results: list[DbtCoreCliEventMessage] = []
 
         def keep_results(event: Any) -> None:
             if event.info.name not in RESULT_EVENTS:
-                return  # dbt tells some thousand debugging events a run
+                return  # dbt reports some thousand debugging events a run
             message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
             if message.is_result_event:
                 results.append(message)
-                # A passing test is no news; it stands among the checks.
+                # A passing test is no news; Dagster shows it among the checks.
                 log = context.log.debug if _status(message) == "pass" else context.log.info
                 log(_progress_line(message))
 
-        variables: dict[str, Any] = {"lake_uri": self.lake.uri, **self.variables}
+        variables: dict[str, Any] = {"lake_uri": self.lake.uri}
         if window is not None:
             variables["window_start"] = window.start.isoformat()
             variables["window_end"] = window.end.isoformat()
-        manifest = parsed_manifest(self.warehouse_path.stem)
-        with (
-            tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            warehouse_environment(self.warehouse_path, self.lake.uri),
-        ):
-            try:
-                outcome = dbtRunner(manifest=manifest, callbacks=[keep_results]).invoke(
-                    [
-                        "build",
-                        *dbt_arguments(Path(target)),
-                        "--no-write-json",
-                        "--cache-selected-only",
-                        "--indirect-selection",
-                        "empty",
-                        "--exclude-resource-type",
-                        "unit_test",
-                        "--vars",
-                        json.dumps(variables),
-                        "--select",
-                        *selection,
-                    ]
-                )
-            finally:
-                # The connection holds the lock of the warehouse, which publishing needs next.
-                close_connections()
+        arguments = [
+            "build",
+            "--no-write-json",
+            "--cache-selected-only",
+            "--indirect-selection", "empty",
+            "--exclude-resource-type", "unit_test",
+            "--vars", json.dumps(variables),
+            "--select", *selection,
+        ]  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="dbt-") as target:
+            outcome = invoke_dbt(arguments, self.warehouse_path, self.lake.uri, Path(target), [keep_results])
         if outcome.exception is not None:
             if is_held_lock(outcome.exception):
                 raise WarehouseLockedError(str(outcome.exception)) from outcome.exception
@@ -188,22 +180,20 @@ class DbtBuild:
         }
         return results, failures, failed_tests
 
-    def _evidence(
+    def _failures_shown(
         self, context: dg.AssetExecutionContext, failed_tests: Mapping[str, FailedTest]
     ) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Per failed test what failed, in one sentence, and the metadata that shows it; dbt has let the file go."""
-        told: dict[str, tuple[str, dict[str, Any]]] = {}
+        """Per failed test what failed, in a sentence, and the metadata that shows it; dbt has closed the file."""
+        shown_by_id: dict[str, tuple[str, dict[str, Any]]] = {}
         if not failed_tests:
-            return told
-        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            self.lake.lend_file_system(connection)
+            return shown_by_id
+        with reading(self.warehouse, self.lake) as connection:
             for unique_id, test in failed_tests.items():
                 check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
                 if check is None:
-                    continue  # no check of any asset: dbt's own message is all that there is to tell
+                    continue  # the check of no asset: only dbt's own message tells of it
                 table = ".".join(check.asset_key.path)
-                metadata = test.evidence()
+                metadata = test.check_metadata()
                 if test.has_outcome:
                     try:
                         metadata[FAILING_KEYS] = failing_keys(
@@ -212,8 +202,8 @@ class DbtBuild:
                     except duckdb.Error as error:
                         # The outcome stands without them.
                         context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
-                told[unique_id] = (test.sentence(table), metadata)
-        return told
+                shown_by_id[unique_id] = (test.sentence(table), metadata)
+        return shown_by_id
 
     def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
         """Rows of each table that was built; views are left out, since counting them would run them."""
@@ -229,7 +219,7 @@ class DbtBuild:
         }
         if not tables:
             return {}
-        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+        with reading(self.warehouse, self.lake) as connection:
             counts = " union all ".join(
                 f"select '{unique_id}', count(*) from {table}" for unique_id, table in tables.items()
             )
@@ -259,10 +249,10 @@ def _with_row_count(event: Any, row_count: int | None) -> Any:
     return event.with_metadata({**event.metadata, "dagster/row_count": row_count})
 
 
-def _with_evidence(event: Any, evidence: tuple[str, dict[str, Any]] | None) -> Any:
-    if evidence is None or not isinstance(event, dg.AssetCheckResult):
+def _with_failure(event: Any, failure: tuple[str, dict[str, Any]] | None) -> Any:
+    if failure is None or not isinstance(event, dg.AssetCheckResult):
         return event
-    description, metadata = evidence
+    description, metadata = failure
     return dg.AssetCheckResult(
         passed=event.passed,
         asset_key=event.asset_key,

@@ -1,4 +1,4 @@
-"""What a dbt test checks, and the evidence where it does not hold: rows, their keys, the SQL that shows them.
+"""What a dbt test checks, and what shows its failure: rows, their keys, the SQL that shows them.
 
 Belongs here: a test's sentences for people, and reading the rows of one that failed. Not here: running dbt (see
 `transform/build.py`), or the tests themselves, their severities and reasons (YAML in `dbt_project/`).
@@ -28,18 +28,18 @@ PSEUDONYM_CHARACTERS = 12
 MASKED = "(personal)"
 # Under these names dbt's own tests give back the column that they test.
 TESTED_COLUMN_NAMES = ("unique_field", "value_field", "from_field")
-# What the tests check that dbt names by itself, `unique_<table>_<column>`.
-DBT_CLAIMS = {"unique": "is unique", "not_null": "is never NULL"}
+# What tests with names made by dbt check, `unique_<table>_<column>`.
+DBT_CHECKS = {"unique": "is unique", "not_null": "is never NULL"}
 
 PERSONAL_COLUMNS = frozenset(column for dataset in RAW_DATASETS for column in dataset.personal_columns)
 
-# The test came to no outcome: its SQL is wrong, or a table is missing.
-NO_VERDICT = ("error", "runtime error")
+# The test could not run: its SQL is wrong, or a table is missing.
+NO_OUTCOME = ("error", "runtime error")
 
 
 @dataclass(frozen=True)
 class FailedTest:
-    """A dbt test that did not pass: `node` is the manifest's, `sql` shows the rows, empty where dbt came to none."""
+    """A dbt test that did not pass: `node` is the manifest's, `sql` selects the failing rows, and may be empty."""
 
     node: Mapping[str, Any]
     status: str
@@ -49,8 +49,8 @@ class FailedTest:
 
     @property
     def has_outcome(self) -> bool:
-        """Whether the test found rows, and not only that it cannot be run."""
-        return self.status not in NO_VERDICT
+        """Whether the test ran."""
+        return self.status not in NO_OUTCOME
 
     def sentence(self, table: str) -> str:
         """What failed about `schema.table`, and why it matters."""
@@ -59,22 +59,22 @@ class FailedTest:
             return f"{table}: it could not be tested that {check(self.node)}: {why}"
         return f"{table}: {_rows(self.failing_rows)} against “{check(self.node)}”. {_reason(self.node)}"
 
-    def evidence(self) -> dict[str, Any]:
-        """The part of the evidence that dbt's own result tells, by the names of `contracts/check_metadata.py`."""
-        found: dict[str, Any] = {BLOCKED: self.status != "warn"}
+    def check_metadata(self) -> dict[str, Any]:
+        """What dbt's own result says, by the names of `contracts/check_metadata.py`."""
+        metadata: dict[str, Any] = {BLOCKED: self.status != "warn"}
         if self.sql:
-            found[FAILING_ROWS_SQL] = self.sql
+            metadata[FAILING_ROWS_SQL] = self.sql
         if self.has_outcome:
-            found |= {
+            metadata |= {
                 FAILING_ROWS: self.failing_rows,
                 OBSERVED: _rows(self.failing_rows),
                 EXPECTED: _expected(self.node),
             }
-        return found
+        return metadata
 
 
 def readable_sql(compiled: str, database: str) -> str:
-    """A test's SQL without blank lines and the database's name, which is another one in a copy of the warehouse."""
+    """A test's SQL without blank lines and the database's name, which differs in a copy of the warehouse."""
     lines = (line.rstrip() for line in compiled.replace(f'"{database}".', "").splitlines())
     return "\n".join(line for line in lines if line)
 
@@ -82,8 +82,8 @@ def readable_sql(compiled: str, database: str) -> str:
 def check(node: Mapping[str, Any]) -> str:
     """What a test checks, in words: `laps are in the bridge once`, `activity_id is unique`."""
     kind = (node.get("test_metadata") or {}).get("name")
-    if kind in DBT_CLAIMS and node["name"].startswith(f"{kind}_"):
-        return f"{node['column_name']} {DBT_CLAIMS[kind]}"
+    if kind in DBT_CHECKS and node["name"].startswith(f"{kind}_"):
+        return f"{node['column_name']} {DBT_CHECKS[kind]}"
     return str(node["name"]).removeprefix("assert_").replace("_", " ")
 
 
@@ -102,13 +102,13 @@ def failing_keys(
     table: str,
     pseudonym_key: str | None,
 ) -> list[dict[str, Any]]:
-    """Up to five different failing rows of `schema.table`, in order, by what tells them apart and what is wrong.
+    """Up to five different failing rows of `schema.table`, in order, with the columns that identify and explain them.
 
-    Those are the columns of the table's grain, the column that is tested, and what the test has worked out itself.
+    Those are the columns of the table's grain, the tested column, and the columns that only the test has.
     Personal values are pseudonyms under the key, or masked without one.
 
     Raises:
-        duckdb.Error: the rows cannot be read (any more).
+        duckdb.Error: the rows cannot be read.
     """
     rows = connection.sql(test.sql)
     names = _shown_columns(test.node, rows.columns, manifest, table)
@@ -125,7 +125,7 @@ def failing_keys(
 
 
 def grain(manifest: Mapping[str, Any], unique_id: str) -> tuple[str, ...]:
-    """The columns that tell the rows of a model apart, as its test of uniqueness names them; empty without one."""
+    """The columns that identify a row of a model, from its test of uniqueness; empty without one."""
     for node in manifest["nodes"].values():
         metadata = node.get("test_metadata")
         if metadata and node["attached_node"] == unique_id:
@@ -142,16 +142,16 @@ def is_personal(column: str) -> bool:
 
 
 def _shown_columns(
-    node: Mapping[str, Any], found: Sequence[str], manifest: Mapping[str, Any], table: str
+    node: Mapping[str, Any], names: Sequence[str], manifest: Mapping[str, Any], table: str
 ) -> Sequence[str]:
     models = (item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
     model = next(models)
     wanted = {*grain(manifest, model["unique_id"]), node.get("column_name")}
-    return [name for name in found if name in wanted or name not in model["columns"]] or found
+    return [name for name in names if name in wanted or name not in model["columns"]] or names
 
 
 def _plain(value: Any, pseudonym_key: str | None, *, personal: bool) -> Any:
-    """A value as JSON has it, short enough to be read in a message."""
+    """A value for JSON, short enough for a message."""
     if value is None:
         return None
     if personal:

@@ -1,14 +1,14 @@
 """The dbt project: where it lies, and its manifest, prepared when a dbt file has changed.
 
-Belongs here: parsing. It is the one place that prepares anything when the definitions are loaded. Not here: running
-models (see `transform/build.py`).
+Belongs here: parsing, the only thing that is prepared when the definitions are loaded, and invoking dbt. Not here: what
+a build of models means in Dagster (see `transform/build.py`).
 """
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -27,7 +27,7 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 TARGET_DIR = DBT_PROJECT_DIR / "target"
 SOURCE_FOLDERS = ("models", "macros", "seeds", "tests")
 
-# Runs beside each other parse into the same folder; one instance, so that it can be taken twice by one caller.
+# Concurrent runs parse into the same folder. One instance, so that one caller can take it twice.
 _PARSE_LOCK = FileLock(TARGET_DIR / "parse.lock")
 
 
@@ -51,7 +51,7 @@ def dbt_arguments(target_dir: Path) -> list[str]:
 
 
 def manifest() -> dict[str, Any]:
-    """The manifest as a mapping, parsed anew, and whole, only when a dbt file has changed since the last time."""
+    """The manifest as a mapping; if a dbt file has changed since the last time, the whole project is parsed again."""
     with _parsing_alone():
         fingerprint_file = TARGET_DIR / "fingerprint"
         fingerprint = _fingerprint()
@@ -59,7 +59,7 @@ def manifest() -> dict[str, Any]:
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
-            # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
+            # A partial parse forgets the YAML of a singular test whose SQL has changed: its severity, reason and table.
             (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
             manifest_file.unlink(missing_ok=True)
             parsed_manifest()
@@ -70,7 +70,7 @@ def manifest() -> dict[str, Any]:
 
 @cache
 def parsed_manifest(database: str = "warehouse") -> Any:
-    """The manifest as dbt's own object, for runs in this process; a partial parse where nothing has changed.
+    """The manifest as dbt's own object, for runs in this process; parsed in part if nothing has changed.
 
     dbt writes the name of the database, which DuckDB takes from the warehouse's file name, into every relation.
 
@@ -90,7 +90,7 @@ def parsed_manifest(database: str = "warehouse") -> Any:
 
 
 def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
-    """The parents of the columns of the manifest's models, read off their SQL only when a dbt file has changed."""
+    """The parents of the columns of the manifest's models, derived from their SQL again when a dbt file has changed."""
     with _parsing_alone():
         fingerprint = _fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
         cache_file = TARGET_DIR / "column_lineage.json"
@@ -98,33 +98,25 @@ def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
         if cached.get("fingerprint") != fingerprint:
             cached = {"fingerprint": fingerprint, "columns": column_parents(content, _compiled_models(content))}
             cache_file.write_text(json.dumps(cached), encoding="utf-8")
-    found: dict[str, ColumnParents] = cached["columns"]
-    return found
+    columns: dict[str, ColumnParents] = cached["columns"]
+    return columns
 
 
 def _compiled_models(content: Mapping[str, Any]) -> dict[str, str]:
-    """The SQL of every model as a full build has it, without the database's name."""
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415
-
+    """The SQL of every model as a full build runs it, without the database's name."""
     variables = {"lake_uri": "lake", "window_start": "2024-01-01", "window_end": "2024-01-02"}
+    arguments = [
+        "compile",
+        "--no-write-json",
+        "--full-refresh",
+        "--vars", json.dumps(variables),
+        "--select", "resource_type:model",
+        "--indirect-selection", "empty",
+    ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
         warehouse = Path(folder) / "warehouse.duckdb"
         _create_empty_tables(content, warehouse)
-        with warehouse_environment(warehouse):
-            try:
-                outcome = dbtRunner(manifest=parsed_manifest()).invoke(
-                    [
-                        "compile",
-                        *dbt_arguments(Path(folder)),
-                        "--no-write-json",
-                        "--full-refresh",
-                        "--vars", json.dumps(variables),
-                        "--select", "resource_type:model",
-                        "--indirect-selection", "empty",
-                    ]
-                )  # fmt: skip
-            finally:
-                close_connections()
+        outcome = invoke_dbt(arguments, warehouse, "", Path(folder))
     if not outcome.success:
         raise DbtProjectError(f"dbt could not compile {DBT_PROJECT_DIR}: {outcome.exception}")
     return {
@@ -135,7 +127,7 @@ def _compiled_models(content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
-    """Tables as the YAML describes them: some models read another one only where it has been built."""
+    """Tables as the YAML describes them: some models read another one only if it has been built."""
     with duckdb.connect(str(warehouse)) as connection:
         for node in content["nodes"].values():
             if node["resource_type"] in {"model", "seed"} and node["columns"]:
@@ -157,18 +149,32 @@ def _parsing_alone() -> Iterator[None]:
         yield
 
 
-def close_connections() -> None:
-    """Let dbt's connection to a warehouse go, and with it the lock; dbt would keep it for the next invocation."""
+def invoke_dbt(
+    arguments: Sequence[str],
+    warehouse: Path,
+    lake_uri: str,
+    target_dir: Path,
+    callbacks: Sequence[Callable[[Any], None]] = (),
+) -> Any:
+    """Run a dbt command in this process, and close the warehouse: dbt would keep its lock for the next command."""
+    # dbt takes two seconds to import: only those who run it pay for it.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
     from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    cleanup_connections()
-    DuckDBConnectionManager.close_all_connections()
+    manifest_of_dbt = parsed_manifest(warehouse.stem)
+    with warehouse_environment(warehouse, lake_uri):
+        try:
+            runner = dbtRunner(manifest=manifest_of_dbt, callbacks=list(callbacks))
+            return runner.invoke([*arguments, *dbt_arguments(target_dir)])
+        finally:
+            cleanup_connections()
+            DuckDBConnectionManager.close_all_connections()
 
 
 @contextmanager
 def warehouse_environment(path: Path, lake_uri: str = "") -> Iterator[None]:
-    """The dbt profile takes both places from the environment: set for an invocation, then as before."""
+    """Set both paths for one invocation, as the dbt profile takes them from the environment."""
     wanted = {"WAREHOUSE_PATH": str(path), "LAKE_URI": lake_uri}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

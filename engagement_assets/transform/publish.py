@@ -1,6 +1,6 @@
 """The published warehouse: the copy that people and tools read, swapped after an area's build has passed.
 
-Belongs here: copying an area's schemas and the swap. Not here: when it happens (see `assets/published.py`).
+Belongs here: copying schemas and the swap. Not here: when it happens (see `assets/published.py`).
 """
 
 import os
@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import duckdb
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
+from engagement_assets.sources import AUDIT
 
-# Written so that shells and drivers of DuckDB 1.x open it too.
+# Shells and drivers of DuckDB 1.x can open it too.
 STORAGE_VERSION = "v1.0.0"
 
 PUBLISHED_TABLES_DESCRIPTION = "One row per table of this copy: how many rows it has, and how old they are."
@@ -31,23 +33,28 @@ PUBLISHED_TABLES_COLUMNS = {
 }
 
 
-def publish_schemas(  # noqa: PLR0913 - what is published, and what is written down of it
+@dataclass(frozen=True)
+class Publisher:
+    """Which run publishes, and when (UTC)."""
+
+    run_id: str | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def publish_schemas(
     warehouse: Path,
     published: Path,
     schemas: tuple[str, ...],
     lake: Lake | None = None,
-    *,
-    after_loads: str | None = None,
-    run_id: str | None = None,
-    now: datetime | None = None,
+    publisher: Publisher | None = None,
 ) -> dict[str, int]:
-    """Replace `schemas` in the published copy by those of the warehouse, and leave its other schemas as they are.
+    """Replace `schemas` in the published copy by those of the warehouse; its other schemas stay as they are.
 
-    The new copy is written beside the old one and renamed over it: a reader sees the old or the new, whole, and one
-    that holds the old open goes on reading it. Views are published as tables, since they read the `lake`, which need
-    not be on this machine. The schema `after_loads` is replaced too where the copy lacks the newest records of loads in
-    the lake, and only there: it is made of thousands of small files. `audit.published_tables` in the copy tells how
-    many rows each table has, and since when: `now` (UTC), and the run `run_id`.
+    The new copy is written beside the old one and renamed over it: a reader sees the old or the new one, whole, and
+    whoever has opened the old one goes on reading it. Views are published as tables, since they read the `lake`, which
+    need not be on this machine. If the lake has newer records of loads than the copy, the schema `audit` is replaced
+    too. It is left alone otherwise, since thousands of small files make it up. `audit.published_tables` in the copy
+    says how many rows each table has, which run published it, and when.
 
     Returns:
         Rows per published table, `schema.table`.
@@ -55,6 +62,7 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
     Raises:
         LookupError: the warehouse has no table in one of the schemas; the published copy stays as it is.
     """
+    publisher = publisher or Publisher()
     published.parent.mkdir(parents=True, exist_ok=True)
     draft = published.with_name(f".{published.name}.draft")
     # What a killed publication left behind; DuckDB would replay its log into the new draft.
@@ -70,49 +78,49 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
         connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
         is_shown = _has_audit_table(connection, "ingestion_loads")
-        if lake and after_loads and (not is_shown or _newest_load_not_shown(connection, lake)):
-            schemas = (*schemas, after_loads)
+        if lake and AUDIT not in schemas and (not is_shown or _newest_load_not_shown(connection, lake)):
+            schemas = (*schemas, AUDIT)
         _remember_other_schemas(connection, schemas)
         for schema in schemas:
-            # Tables lay days together, which their copies keep; small files are read twice as fast in any order.
-            connection.execute(f"set preserve_insertion_order = {schema != after_loads}")
+            # Copies keep the order of tables by day. Without one, the small files of `audit` are read twice as fast.
+            connection.execute(f"set preserve_insertion_order = {schema != AUDIT}")
             connection.execute(f"drop schema if exists published.{schema} cascade")
             connection.execute(f"create schema published.{schema}")
             names = _relations(connection, warehouse, schema)
-            # Most tables are too small for DuckDB to copy one with several threads. Nobody reads the draft yet, so that
-            # each table has a transaction of its own.
+            # DuckDB copies small tables, which most are, with one thread. Nobody reads the draft yet, so each table can
+            # have a transaction of its own.
             with ThreadPoolExecutor(os.cpu_count()) as copies:
                 counts = copies.map(lambda name, of=schema: _copy_relation(connection, of, name), names)
                 rows |= {f"{schema}.{name}": count for name, count in zip(names, counts, strict=True)}
         connection.begin()
-        _write_published_tables(connection, rows, run_id, (now or datetime.now(UTC)).astimezone(UTC))
+        _write_published_tables(connection, rows, publisher)
         connection.commit()
         connection.execute("detach published")
-    # The log of somebody who wrote into the old copy: it must not be replayed into the new one.
+    # If somebody wrote into the old copy, their log must not be replayed into the new one.
     _log_of(published).unlink(missing_ok=True)
     draft.replace(published)
     return rows
 
 
 def newest_load_not_shown(published: Path, lake: Lake) -> str | None:
-    """The id of the newest load that the lake has a record of and the audit tables of the published copy have not.
+    """The id of the newest load that the lake has a record of, and the audit tables of the published copy do not.
 
-    Of a copy that cannot be looked into none is known to be there.
+    A copy that cannot be opened counts as one without loads.
     """
     with duckdb.connect() as connection:
         connection.execute("set global TimeZone = 'UTC'")
         lake.lend_file_system(connection)
         if published.exists():
-            # Who holds the copy open for writing keeps nobody from publishing (see above), only from looking into it.
+            # A process that has the copy open for writing does not keep others from publishing, only from reading it.
             with suppress(duckdb.IOException):
                 connection.execute(f"attach {sql_text(str(published))} as published (read_only)")
         return _newest_load_not_shown(connection, lake)
 
 
 def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) -> str | None:
-    """The same, of the copy that is attached as `published`: with the newest records it has all others.
+    """The same, of the copy that is attached as `published`: if it has the newest records, it has all.
 
-    Loads, releases and replays write theirs in one commit with what they change of the quarantine and of held days.
+    Loads, releases and replays write their records in one commit with their changes to quarantine and held days.
     """
     newest_loads = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
     where = ""
@@ -124,7 +132,7 @@ def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) ->
 
 
 def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:
-    """Make `others`: what the copy says of the tables that it keeps."""
+    """Make the table `others`: what the copy says of the tables that stay."""
     columns = ", ".join(f"null::{kind} as {name}" for name, (kind, _) in PUBLISHED_TABLES_COLUMNS.items())
     connection.execute(f"create temp table others as select {columns} where false")
     if _has_audit_table(connection, "published_tables"):
@@ -146,13 +154,14 @@ def _has_audit_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def _write_published_tables(
-    connection: duckdb.DuckDBPyConnection, rows: Mapping[str, int], run_id: str | None, now: datetime
+    connection: duckdb.DuckDBPyConnection, rows: Mapping[str, int], publisher: Publisher
 ) -> None:
+    published_at = publisher.now.astimezone(UTC).replace(tzinfo=None)
     connection.execute("create schema if not exists published.audit")
     connection.execute("create or replace table published.audit.published_tables as from others")
     connection.executemany(
         "insert into published.audit.published_tables values (?, ?, ?, ?, ?)",
-        [(*table.split(".", 1), count, now.replace(tzinfo=None), run_id) for table, count in rows.items()],
+        [(*table.split(".", 1), count, published_at, publisher.run_id) for table, count in rows.items()],
     )
     table = "published.audit.published_tables"
     connection.execute(f"comment on table {table} is {sql_text(PUBLISHED_TABLES_DESCRIPTION)}")
@@ -161,7 +170,7 @@ def _write_published_tables(
 
 
 def _log_of(database: Path) -> Path:
-    """Where DuckDB keeps what is not in a database's file yet."""
+    """DuckDB's write-ahead log of a database."""
     return database.with_name(f"{database.name}.wal")
 
 
@@ -170,7 +179,7 @@ def _identifier(name: str) -> str:
 
 
 def _relations(connection: duckdb.DuckDBPyConnection, warehouse: Path, schema: str) -> list[str]:
-    """Tables and views of a schema; names with a leading underscore are dbt's scratch."""
+    """Tables and views of a schema; names with a leading underscore are temporary ones of dbt."""
     found = connection.execute(
         """
         select table_name from information_schema.tables
@@ -188,10 +197,10 @@ def _relations(connection: duckdb.DuckDBPyConnection, warehouse: Path, schema: s
 
 
 def _copy_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
-    """Copy a table or what a view shows, with its descriptions; return the rows."""
+    """Copy a table, or the rows of a view, with its descriptions; return how many rows."""
     relation = f"{schema}.{_identifier(name)}"
     with connection.cursor() as cursor:
-        # Else each of the many descriptions would wait for the disk.
+        # One transaction: otherwise each of the many descriptions would wait for the disk.
         cursor.begin()
         created = cursor.execute(f"create table published.{relation} as select * from built.{relation}").fetchone()
         _copy_comments(cursor, schema, name)

@@ -11,7 +11,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.transform.publish import publish_schemas
-from tests.integration.mobile_door import MobileDoor
+from tests.integration.mobile_loads_checked import MobileLoads
 from tests.integration.warehouse_builder import WarehouseBuilder
 from tests.lake_loads import parquet_rows
 
@@ -24,10 +24,10 @@ MODELS = "+path:models/marts/mobility +path:models/audit"
 class _Tables:
     """Tables built from the load checks's lake, and the copy that people read."""
 
-    def __init__(self, folder: Path, door: MobileDoor, manifest: Manifest) -> None:
-        self._builder = WarehouseBuilder(folder, manifest, Path(door.lake.uri))
+    def __init__(self, folder: Path, loads: MobileLoads, manifest: Manifest) -> None:
+        self._builder = WarehouseBuilder(folder, manifest, Path(loads.lake.uri))
         self._published = folder / "published.duckdb"
-        self._door = door
+        self._loads = loads
 
     def build(self, first: date, last: date, *, full_refresh: bool = False) -> None:
         self._builder.build(first, last + timedelta(days=1), MODELS, full_refresh=full_refresh)
@@ -40,36 +40,38 @@ class _Tables:
     def hashes(self) -> dict[str, str]:
         """A hash of the lake's rows and of each published mart's, without the times of loading."""
         columns = ["day", *(name for name in MOBILE_EVENTS.columns if name != "extracted_at")]
-        lake = parquet_rows(Path(self._door.lake.uri), f"{MOBILE_EVENTS.key}/*/*.parquet", *columns)
+        lake = parquet_rows(Path(self._loads.lake.uri), f"{MOBILE_EVENTS.key}/*/*.parquet", *columns)
         tables = self.query("select table_name from duckdb_tables() where schema_name = 'mobility' order by all")
         marts = {table: self.query(f"from mobility.{table} order by all") for (table,) in tables}
         return {name: hashlib.sha256(repr(rows).encode()).hexdigest() for name, rows in {"": lake, **marts}.items()}
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> MobileDoor:
-    door = MobileDoor(tmp_path)
+def loads(tmp_path: Path) -> MobileLoads:
+    loads = MobileLoads(tmp_path)
     for day in (FIRST, BAD_DAY, LAST):
-        door.write(day, good=120)
-    assert door.run(FIRST, LAST).success
-    return door
+        loads.write(day, good=120)
+    assert loads.run(FIRST, LAST).success
+    return loads
 
 
-def test_blocked_means_blocked_until_the_day_is_released(door: MobileDoor, tmp_path: Path, manifest: Manifest) -> None:
-    tables = _Tables(tmp_path / "warehouse", door, manifest)
+def test_blocked_means_blocked_until_the_day_is_released(
+    loads: MobileLoads, tmp_path: Path, manifest: Manifest
+) -> None:
+    tables = _Tables(tmp_path / "warehouse", loads, manifest)
     tables.build(FIRST, LAST)
     before = tables.hashes()
     assert tables.query("select count(*) from mobility.bdg__mobile_session_to_events") == [(360,)]
 
-    door.write(BAD_DAY, good=121, bad=20)
-    assert not door.run(BAD_DAY, BAD_DAY).success
+    loads.write(BAD_DAY, good=121, bad=20)
+    assert not loads.run(BAD_DAY, BAD_DAY).success
     assert tables.hashes() == before
 
-    assert door.run(LAST, LAST).success
+    assert loads.run(LAST, LAST).success
     tables.build(BAD_DAY, LAST)
     assert tables.hashes() == before
 
-    assert not door.run(FIRST, LAST).success
+    assert not loads.run(FIRST, LAST).success
     tables.build(FIRST, LAST, full_refresh=True)
     assert tables.hashes() == before
     assert tables.query("select source, dataset, partition_date, failed_checks, reason from audit.held_days") == [
@@ -79,7 +81,7 @@ def test_blocked_means_blocked_until_the_day_is_released(door: MobileDoor, tmp_p
         )
     ]
 
-    assert door.run(BAD_DAY, BAD_DAY, {"release_reason": "the partner's file is known"}).success
+    assert loads.run(BAD_DAY, BAD_DAY, {"release_reason": "the partner's file is known"}).success
     tables.build(BAD_DAY, BAD_DAY)
     assert tables.query("select count(*) from mobility.bdg__mobile_session_to_events") == [(361,)]
     assert tables.query("select count(*) from audit.held_days") == [(0,)]
@@ -90,10 +92,10 @@ def test_blocked_means_blocked_until_the_day_is_released(door: MobileDoor, tmp_p
     ) == [(BAD_DAY, "published", "events.rejected_share", "the partner's file is known")]
 
 
-def test_blocked_means_blocked_until_the_day_is_mended(door: MobileDoor) -> None:
-    door.write(BAD_DAY, good=121, bad=20)
-    assert not door.run(BAD_DAY, BAD_DAY).success
-    assert door.published()[BAD_DAY] == 120
-    door.write(BAD_DAY, good=121)
-    assert door.run(FIRST, LAST).success
-    assert door.published() == {FIRST: 120, BAD_DAY: 121, LAST: 120}
+def test_a_held_day_blocks_until_it_is_fixed(loads: MobileLoads) -> None:
+    loads.write(BAD_DAY, good=121, bad=20)
+    assert not loads.run(BAD_DAY, BAD_DAY).success
+    assert loads.published()[BAD_DAY] == 120
+    loads.write(BAD_DAY, good=121)
+    assert loads.run(FIRST, LAST).success
+    assert loads.published() == {FIRST: 120, BAD_DAY: 121, LAST: 120}

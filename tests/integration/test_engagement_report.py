@@ -31,6 +31,7 @@ from engagement_assets.report.sections.mobility import mobility
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import CONFIG
 from engagement_assets.settings import Settings
+from engagement_assets.transform.warehouse import warehouse_resource
 from tests.integration.reports import MIN_USERS, STATES, Loaded, content_of, make_report, query
 from tests.integration.services import FIRST_DAY
 
@@ -142,7 +143,7 @@ def materialized_with_pictures(tmp_path: Path, warehouse: Path) -> dg.ExecuteInP
     @dg.multi_asset(specs=[dg.AssetSpec(["strava", table]) for table in tables])
     def strava_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         events = [dg.Output(None, f"strava__{table}", metadata={"dagster/row_count": 2}) for table in tables]
-        yield from with_pictures(events, context, settings, "strava")
+        yield from with_pictures(events, context, settings, warehouse_resource(warehouse), "strava")
 
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize([strava_marts], instance=instance)
@@ -164,8 +165,9 @@ def test_a_mart_is_materialized_with_its_picture(loaded: Loaded, tmp_path: Path)
 
 @pytest.mark.parametrize("defect", ["missing_tables", "no_database"])
 def test_a_mart_without_what_its_picture_needs_is_materialized_with_a_warning(
-    tmp_path: Path, defect: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, defect: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dagster._utils.backoff.time.sleep", lambda _seconds: None)  # the resource tries ten times
     warehouse = tmp_path / "warehouse.duckdb"
     if defect == "no_database":
         warehouse.write_text("no database", encoding="utf-8")

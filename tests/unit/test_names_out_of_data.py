@@ -16,7 +16,7 @@ from engagement_assets.alerts.incidents import EVERYTHING
 from engagement_assets.alerts.run_results import outcome_of
 from engagement_assets.assets.raw_source import LoadConfig, RawRun
 from engagement_assets.checks.outcome import CheckOutcome
-from engagement_assets.checks.standard import has_not_shrunk, schema_drift
+from engagement_assets.checks.standard import batch_has_not_shrunk, schema_drift
 from engagement_assets.commands.range_run import RangeRun, progress_logger
 from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
@@ -79,8 +79,8 @@ def _description(outcome: CheckOutcome, load: Load) -> str:
     return str(result.description)
 
 
-def test_in_what_checks_at_the_door_say_of_files_and_fields(load: Load) -> None:
-    shrunk = has_not_shrunk(load, RUNNA_ACTIVITIES, ("a.json",), allow_shrink=False)
+def test_in_what_load_checks_say_of_files_and_fields(load: Load) -> None:
+    shrunk = batch_has_not_shrunk(load, RUNNA_ACTIVITIES, ("a.json",), allow_shrink=False)
     counts = [DayCounts(RUNNA_ACTIVITIES.key, DAY_1, 0, 0, 1, 1, 0, 0, 1)]
     drift = schema_drift(RUNNA_ACTIVITIES, counts, {DAY_1: {HOSTILE: 1}}, (), {})
     for outcome in (shrunk, drift):

@@ -73,7 +73,7 @@ def test_a_held_day_is_not_there(lake: Lake, settings: Settings) -> None:
 def test_a_snapshot_must_have_been_loaded_since(loaded: Lake, settings: Settings) -> None:
     result = judge_freshness(loaded, LINGOKIDS_USERS, DEADLINE, settings)
     assert (result.passed, result.metadata["failing_days"]) == (False, dg.JsonMetadataValue([]))
-    assert result.description == "the newest snapshot tells of 2024-05-31, expected 2024-06-01 by 2024-06-02 12:00 UTC"
+    assert result.description == "the newest snapshot covers 2024-05-31, expected 2024-06-01 by 2024-06-02 12:00 UTC"
 
 
 def test_a_later_deadline_and_an_error_are_settings(loaded: Lake) -> None:

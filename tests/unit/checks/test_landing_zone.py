@@ -1,4 +1,4 @@
-"""What is told of files in the landing zone, each both ways."""
+"""The checks of files in the landing zone, each both ways."""
 
 from datetime import date
 from pathlib import Path
@@ -22,12 +22,12 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
 
 
-def test_nothing_is_told_where_every_file_is_read() -> None:
+def test_nothing_is_reported_where_every_file_is_read() -> None:
     outcome = every_file_is_read(RUNNA_ACTIVITIES, ())
     assert (dict(outcome.findings), outcome.figures) == ({}, {"never_read": 0})
 
 
-def test_what_is_never_read_is_told_by_name_and_about_no_day() -> None:
+def test_what_is_never_read_is_reported_by_name_and_about_no_day() -> None:
     unread = [UnreadPath("mobile-events", "is mobile_events/ meant?"), UnreadPath("a.CSV", "no suffix")]
     outcome = every_file_is_read(RUNNA_ACTIVITIES, unread)
     (finding,) = outcome.findings.values()
@@ -40,7 +40,7 @@ def test_what_is_never_read_is_told_by_name_and_about_no_day() -> None:
     assert outcome.figures == {"never_read": 2}
 
 
-def test_many_files_are_told_by_the_first_of_their_names() -> None:
+def test_many_files_are_reported_by_the_first_of_their_names() -> None:
     outcome = every_file_is_read(RUNNA_ACTIVITIES, [UnreadPath(f"{number:02}", "why") for number in range(25)])
     (finding,) = outcome.findings.values()
     assert finding.sentence.startswith("never read, 25 in the landing zone: `00` (why); `01` (why); ")
@@ -49,7 +49,7 @@ def test_many_files_are_told_by_the_first_of_their_names() -> None:
 
 
 def _missing(lake: Lake, *rows: tuple[str, date, str], read: tuple[str, ...], forget: bool = False) -> dict[date, str]:
-    """What is told of a load of these events, which is not published."""
+    """What is reported of a load of these events, which is not published."""
     found = events(*(event(name, day, path) for name, day, path in rows), files_read=read)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         load.stage(found.extraction(load.started_at), WINDOW, forget=forget)
@@ -65,18 +65,18 @@ def loaded(lake: Lake) -> Lake:
     return lake
 
 
-def test_a_replaced_file_that_lost_events_is_told_with_their_number(loaded: Lake) -> None:
-    told = _missing(loaded, ("3", DAY_1, "b"), ("4", DAY_2, "a"), read=("a", "b"))
-    assert told == {
+def test_a_replaced_file_that_lost_events_is_reported_with_their_number(loaded: Lake) -> None:
+    sentences = _missing(loaded, ("3", DAY_1, "b"), ("4", DAY_2, "a"), read=("a", "b"))
+    assert sentences == {
         DAY_1: "2 events came from landing files that are still there and no longer hold them: `a` (2). They stay. See "
         "whether the files were replaced by something else; run this day with allow_shrink if the events are to go"
     }
 
 
-def test_each_such_file_is_told_the_one_that_lost_most_first(loaded: Lake) -> None:
-    told = _missing(loaded, read=("a", "b"))
-    assert "`a` (2), `b` (1). They stay" in told[DAY_1]
-    assert told[DAY_2].startswith("1 events came from")
+def test_each_such_file_is_reported_the_one_that_lost_most_first(loaded: Lake) -> None:
+    sentences = _missing(loaded, read=("a", "b"))
+    assert "`a` (2), `b` (1). They stay" in sentences[DAY_1]
+    assert sentences[DAY_2].startswith("1 events came from")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_each_such_file_is_told_the_one_that_lost_most_first(loaded: Lake) -> No
         ([], ("a", "b"), True),
     ],
 )
-def test_nothing_is_told_where_no_file_lost_an_event(
+def test_nothing_is_reported_where_no_file_lost_an_event(
     loaded: Lake, rows: list[tuple[str, date, str]], read: tuple[str, ...], forget: bool
 ) -> None:
     assert _missing(loaded, *rows, read=read, forget=forget) == {}

@@ -1,4 +1,4 @@
-"""What Dagster is told of a outcome, what a setting and a release make of it."""
+"""How Dagster shows an outcome, and what a setting and a release make of it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -36,7 +36,7 @@ def _metadata(outcome: CheckOutcome, load: Load, held: Mapping[date, object] | N
     return {name: value.value for name, value in outcome.result(load, held or {}).metadata.items()}
 
 
-def test_a_passing_verdict_is_a_passing_result(load: Load) -> None:
+def test_a_passing_outcome_is_a_passing_result(load: Load) -> None:
     outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {}, {"records_read": 6}, note="not enough history")
     result = outcome.result(load, {})
     assert result.passed
@@ -51,7 +51,7 @@ def test_a_passing_verdict_is_a_passing_result(load: Load) -> None:
     }
 
 
-def test_a_failing_verdict_names_its_days_in_order_with_the_evidence(load: Load) -> None:
+def test_a_failing_outcome_names_its_days_in_order_with_its_metadata(load: Load) -> None:
     outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {DAY_2: LOST, DAY_1: ODD}, note="one more thing")
     result = outcome.result(load, {DAY_2: ...})
     assert not result.passed
@@ -70,7 +70,7 @@ def test_a_failing_verdict_names_its_days_in_order_with_the_evidence(load: Load)
     }
 
 
-def test_a_verdict_that_lets_all_days_through_warns_and_has_blocked_nothing(load: Load) -> None:
+def test_an_outcome_that_lets_all_days_through_warns_and_has_blocked_nothing(load: Load) -> None:
     outcome = CheckOutcome(REJECTED_SHARE, RUNNA_ACTIVITIES, {DAY_1: ODD})
     result = outcome.result(load, {})
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
@@ -100,7 +100,7 @@ def test_many_findings_are_cut_in_the_text_only(load: Load, days: int, last_line
     assert _metadata(outcome, load)["failing_days"] == [day.isoformat() for day in failing]
 
 
-def test_what_is_found_of_several_days_is_told_once_with_their_ranges(load: Load) -> None:
+def test_what_is_found_of_several_days_is_said_once_with_their_ranges(load: Load) -> None:
     """Such as of a week, whose days fail together."""
     weeks = {DAY_1 + timedelta(days=number): LOST for number in range(7)}
     outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {**weeks, DAY_1 + timedelta(days=8): LOST, DAY_2: ODD})

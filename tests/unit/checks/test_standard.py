@@ -9,15 +9,14 @@ import pytest
 
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import (
-    few_records_are_gone,
+    batch_has_not_shrunk,
     has_no_duplicate_ids,
-    has_not_shrunk,
     reconciles,
     rejected_share,
     schema_drift,
+    service_has_not_shrunk,
 )
 from engagement_assets.contracts.load_checks import (
-    FEW_RECORDS_ARE_GONE,
     HAS_NOT_SHRUNK,
     RECONCILES,
     STRAVA_HAS_NO_DUPLICATE_IDS,
@@ -87,7 +86,7 @@ def _shrunk(lake: Lake, rows: Found, files_read: tuple[str, ...], *, allow_shrin
     publish(lake, PUBLISHED, window(DAY_1, DAY_2), 1)
     with open_load(lake, "source", run_id="run", started_at=load_time(2)) as load:
         write(load, rows, window(DAY_1, DAY_2))
-        return has_not_shrunk(load, RUNNA_ACTIVITIES, files_read, allow_shrink=allow_shrink)
+        return batch_has_not_shrunk(load, RUNNA_ACTIVITIES, files_read, allow_shrink=allow_shrink)
 
 
 def test_a_batch_with_all_its_files_has_not_shrunk(lake: Lake) -> None:
@@ -116,7 +115,7 @@ def test_a_day_may_shrink_when_that_is_meant(lake: Lake) -> None:
 
 
 def _gone(missing: dict[date, tuple[int, int]], *as_a_whole: date, allow_shrink: bool = False) -> CheckOutcome:
-    return few_records_are_gone(RUNNA_ACTIVITIES, missing, as_a_whole=as_a_whole, allow_shrink=allow_shrink)
+    return service_has_not_shrunk(RUNNA_ACTIVITIES, missing, as_a_whole=as_a_whole, allow_shrink=allow_shrink)
 
 
 @pytest.mark.parametrize("known", [5, 15, 35, 1_000, 123_455])
@@ -128,7 +127,7 @@ def test_exactly_a_fifth_may_go_and_no_more(known: int, as_a_whole: tuple[date, 
 
 def test_a_day_that_lost_more_than_a_fifth_fails_alone() -> None:
     outcome = _gone({DAY_1: (1_000, 201), DAY_2: (4_000, 1), DAY_3: (10, 0)})
-    assert (outcome.check, outcome.figures) == (FEW_RECORDS_ARE_GONE, {"records_known": 5_010, "records_gone": 202})
+    assert (outcome.check, outcome.figures) == (HAS_NOT_SHRUNK, {"records_known": 5_010, "records_gone": 202})
     assert outcome.findings[DAY_1].observed == "201 of 1,000 activities gone"
     assert outcome.halting_days == {
         DAY_1: (
@@ -153,7 +152,7 @@ def test_what_is_meant_to_go_goes_and_is_counted() -> None:
 @pytest.mark.parametrize("as_a_whole", [(), (DAY_1, DAY_2)])
 def test_where_nothing_was_known_nothing_is_gone(as_a_whole: tuple[date, ...]) -> None:
     assert _gone({}, *as_a_whole) == CheckOutcome(
-        FEW_RECORDS_ARE_GONE, RUNNA_ACTIVITIES, {}, {"records_known": 0, "records_gone": 0}
+        HAS_NOT_SHRUNK, RUNNA_ACTIVITIES, {}, {"records_known": 0, "records_gone": 0}
     )
 
 
@@ -207,7 +206,7 @@ def test_a_source_has_limits_of_its_own(lake: Lake) -> None:
     ("outside", "bad", "accepted", "severity"),
     [(1, 0, 999, Severity.WARN), (900, 5, 95, Severity.WARN), (900, 6, 94, Severity.HALT), (900, 0, 0, Severity.WARN)],
 )
-def test_records_outside_of_the_calendar_are_told_and_hold_no_day(
+def test_records_outside_of_the_calendar_warn_and_hold_no_day(
     lake: Lake, outside: int, bad: int, accepted: int, severity: Severity
 ) -> None:
     outcome = _rejected(lake, bad, accepted, outside)
@@ -219,14 +218,14 @@ def test_records_outside_of_the_calendar_are_told_and_hold_no_day(
     )
 
 
-def test_what_is_told_of_a_record_outside_of_the_calendar_is_not_a_share(lake: Lake) -> None:
+def test_what_is_said_of_a_record_outside_of_the_calendar_is_not_a_share(lake: Lake) -> None:
     found = _rejected(lake, 0, 2_999, 1).findings[DAY_1]
     assert (found.observed, found.expected) == ("1 outside of the calendar", "0 outside of the calendar")
     held = _rejected(lake, 6, 94, 900).findings[DAY_1]
     assert (held.observed, held.expected) == ("6.00%", "at most 5.00%")
 
 
-def test_many_new_fields_are_told_by_the_first_names() -> None:
+def test_many_new_fields_are_reported_by_the_first_names() -> None:
     outcome = _drift({DAY_1: {f"f{number:02}": 1 for number in range(25)}})
     sentence = outcome.findings[DAY_1].sentence
     assert sentence.startswith("new fields that no contract names: `f00` (1 records), `f01`")

@@ -109,8 +109,8 @@ def test_seven_weeks_are_not_enough_history(lake: Lake) -> None:
 
 def test_weeks_that_retention_has_removed_are_no_history(lake: Lake) -> None:
     _judge(lake, _activities(_series(*EIGHT_WEEKS, 6)), _weeks(0, 8))
-    told = prune_raw_days(lake, STRAVA_ACTIVITIES, _monday(1), lambda: lambda _: True, dry_run=False)
-    assert told.count == 7
+    pruned = prune_raw_days(lake, STRAVA_ACTIVITIES, _monday(1), lambda: lambda _: True, dry_run=False)
+    assert pruned.count == 7
     outcome = _judge(lake, _activities({8: 12}), _weeks(8, 8))
     assert outcome.findings == {}
     assert outcome.note == "not enough history for the week of 2024-02-26: 8 complete weeks before are needed"

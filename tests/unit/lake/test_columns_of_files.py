@@ -100,7 +100,7 @@ def test_a_load_goes_on_with_a_lake_of_an_older_version(of_an_older_version: Lak
 
 
 @pytest.mark.parametrize(
-    ("select", "told"),
+    ("select", "message"),
     [
         ("select *, 1 as mood from kept", "has the columns {'mood': 'INTEGER'}, expected {'mood': 'no such column'}"),
         (
@@ -109,14 +109,14 @@ def test_a_load_goes_on_with_a_lake_of_an_older_version(of_an_older_version: Lak
         ),
     ],
 )
-def test_a_lake_of_a_newer_version_is_refused_and_stays(of_an_older_version: Lake, select: str, told: str) -> None:
+def test_a_lake_of_a_newer_version_is_refused_and_stays(of_an_older_version: Lake, select: str, message: str) -> None:
     lake = of_an_older_version
     file = _root(lake) / lake.day_key(LINGOKIDS_EVENTS, DAY_1)
     _write_anew(file, select)
     before = file.read_bytes()
     with pytest.raises(UnknownColumnsError) as refusal:
         make_files_alike(lake)
-    assert told in str(refusal.value)
+    assert message in str(refusal.value)
     assert "set LAKE_URI to a new folder" in str(refusal.value)
     assert file.read_bytes() == before
 

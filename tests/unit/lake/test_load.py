@@ -75,7 +75,7 @@ def test_a_load_without_any_rows_writes_empty_days(lake: Lake) -> None:
     assert lake.days(LINGOKIDS_EVENTS) == [DAY_1, DAY_2]
 
 
-def test_counts_are_those_of_the_files_aside(lake: Lake) -> None:
+def test_counts_are_those_of_the_staged_files(lake: Lake) -> None:
     old = events(event("old", DAY_1, "gone.jsonl"), rejects=[_event_reject(DAY_2, "gone.jsonl", 1)])
     publish(lake, old, window(DAY_1, DAY_2), 1)
     found = events(
@@ -95,7 +95,7 @@ def test_counts_are_those_of_the_files_aside(lake: Lake) -> None:
         assert [counts.unaccounted for counts in load.counts()] == [0, 0, 0]
 
 
-def test_rows_and_rejects_that_vanish_aside_are_unaccounted_for(lake: Lake) -> None:
+def test_staged_rows_and_rejects_that_vanish_are_unaccounted_for(lake: Lake) -> None:
     rejects = [_event_reject(DAY_1, "f", 3), _event_reject(DAY_1, "f", 4), _event_reject(DAY_2, "f", 5)]
     rows = [event("a", DAY_1), event("b", DAY_1), event("c", DAY_2)]
     with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
@@ -203,7 +203,7 @@ def test_a_dataset_without_days_is_merged_by_identity(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("files_read", "country", "counted"),
     [(("2024-01.jsonl",), "mx", (1, 0, 1)), (("2024-01.jsonl", "2024-02.jsonl"), "us", (1, 1, 0))],
-    ids=["a_newer_snapshot_that_has_gone_wins", "one_that_was_read_without_the_record_is_mended"],
+    ids=["a_newer_snapshot_that_has_gone_wins", "one_that_was_read_without_the_record_is_fixed"],
 )
 def test_of_snapshots_the_newest_version_that_was_ever_read_wins(
     lake: Lake, files_read: tuple[str, ...], country: str, counted: tuple[int, int, int]
@@ -316,7 +316,7 @@ def test_a_full_disk_leaves_the_lake_as_it_was(lake: Lake, bytes_left: int) -> N
     assert {path: (Path(lake.uri) / path).read_bytes() for path in files_below(Path(lake.uri))} == before
 
 
-def test_another_error_of_the_system_is_told_as_it_is(lake: Lake) -> None:
+def test_another_error_of_the_system_is_raised_as_it_is(lake: Lake) -> None:
     with pytest.raises(PermissionError, match="not yours"), exclusive(lake, "events"):
         raise PermissionError(errno.EACCES, "not yours")
     with pytest.raises(duckdb.IOException, match="torn"), exclusive(lake, "events"):

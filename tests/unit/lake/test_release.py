@@ -157,8 +157,8 @@ def test_an_event_log_takes_over_what_only_the_held_day_has_from_files_that_have
         files_read=("2.jsonl", "3.jsonl"),
     )
     publish(lake, held_load, window(DAY_1), 2, held={DAY_1: ["events.rejected_share"]})
-    mended = events(event("d", DAY_1, "3.jsonl"), files_read=("3.jsonl",))
-    publish(lake, mended, window(DAY_1), 3, take_over_held=True)
+    fixed = events(event("d", DAY_1, "3.jsonl"), files_read=("3.jsonl",))
+    publish(lake, fixed, window(DAY_1), 3, take_over_held=True)
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, name) for name in ("a", "b", "d")]
     assert quarantined(lake, "source_path") == [(DAY_1, "2.jsonl")]
     assert lake.held_days("source") == []

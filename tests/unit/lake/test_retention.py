@@ -1,4 +1,4 @@
-"""What the lake keeps no longer than it is told to: each rule removes what it should and keeps the rest."""
+"""What the lake removes when it is old: each rule removes what it should and keeps the rest."""
 
 import os
 from collections.abc import Callable
@@ -50,11 +50,15 @@ def _is_built(day: date) -> bool:
 def test_old_days_go_once_the_tables_have_them_and_leave_a_mark(lake: Lake) -> None:
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
     before = _files(lake)
-    told = prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=True)
+    summary = prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=True)
     assert _files(lake) == before
-    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=False) == told
+    assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=False) == summary
     key = f"raw_lingokids/events/day={DAY_1}"
-    assert (told.count, told.bytes, told.names) == (1, len(before[f"{key}/data.parquet"]), (f"{key}/data.parquet",))
+    assert (summary.count, summary.bytes, summary.names) == (
+        1,
+        len(before[f"{key}/data.parquet"]),
+        (f"{key}/data.parquet",),
+    )
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_2, "b"), (DAY_3, "c")]
     assert f"{key}/pruned.json" in _files(lake)
     assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=False).count == 0
@@ -112,10 +116,10 @@ def test_quarantined_records_go_by_the_time_when_they_were_quarantined_first(lak
     _quarantine(lake, 10, (DAY_2, "events/new"))
     moment = FIRST_LOAD + timedelta(seconds=5)
     before = _files(lake)
-    told = prune_quarantine(lake, moment, dry_run=True)
+    summary = prune_quarantine(lake, moment, dry_run=True)
     assert _files(lake) == before
-    assert prune_quarantine(lake, moment, dry_run=False) == told
-    assert told.count == 2
+    assert prune_quarantine(lake, moment, dry_run=False) == summary
+    assert summary.count == 2
     assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
     assert prune_quarantine(lake, moment, dry_run=False).count == 0
 
@@ -130,9 +134,9 @@ def test_records_of_a_version_that_knew_no_first_time_go_by_the_time_of_their_lo
     # Read again, the old one keeps the time that is known of it.
     _quarantine(lake, 10, (DAY_1, "events/old"), (DAY_2, "events/newer"))
     moment = FIRST_LOAD + timedelta(seconds=5)
-    told = prune_quarantine(lake, moment, dry_run=True)
-    assert prune_quarantine(lake, moment, dry_run=False) == told
-    assert told.count == 1
+    summary = prune_quarantine(lake, moment, dry_run=True)
+    assert prune_quarantine(lake, moment, dry_run=False) == summary
+    assert summary.count == 1
     assert quarantined(lake, "source_path") == [(DAY_2, "events/new"), (DAY_2, "events/newer")]
     assert prune_quarantine(lake, FIRST_LOAD + timedelta(seconds=15), dry_run=False).count == 1
     assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
@@ -175,9 +179,9 @@ def test_leftovers_go_when_nobody_can_be_at_work_with_them(lake: Lake, tmp_path:
     _leave(copy, old)
     before = datetime.now(UTC) - timedelta(days=1)
     with exclusive(lake, "at_work"):
-        told = prune_abandoned(lake, copy, before, dry_run=True)
-        assert (told.count, told.bytes) == (2, 8)
-        assert prune_abandoned(lake, copy, before, dry_run=False) == told
+        summary = prune_abandoned(lake, copy, before, dry_run=True)
+        assert (summary.count, summary.bytes) == (2, 8)
+        assert prune_abandoned(lake, copy, before, dry_run=False) == summary
     left = sorted(path.name for path in (root / ".aside").iterdir())
     assert left == ["just_begun", "to_be_finished"]
     assert [path.name for path in copy.parent.iterdir()] == ["published.duckdb"]

@@ -70,7 +70,7 @@ def keys(
 
 
 @pytest.mark.parametrize(
-    ("test", "said"),
+    ("test", "words"),
     [
         (UNIQUE, "run_id is unique"),
         (node("not_null_runs_user_id", "not_null", "user_id"), "user_id is never NULL"),
@@ -79,8 +79,8 @@ def keys(
         (node("assert_runs_add_up", None), "runs add up"),
     ],
 )
-def test_a_name_is_read_as_the_claim_that_it_is(test: Mapping[str, Any], said: str) -> None:
-    assert check(test) == said
+def test_a_name_is_read_as_what_it_checks(test: Mapping[str, Any], words: str) -> None:
+    assert check(test) == words
 
 
 def test_a_check_says_what_its_failure_does_and_why() -> None:
@@ -94,7 +94,7 @@ def test_a_failure_is_one_sentence_with_the_reason_and_the_figures() -> None:
     assert test.sentence(TABLE) == (
         "training.runs: 1,200 failing rows against “run_id is unique”. A run would count twice."
     )
-    assert test.evidence() == {
+    assert test.check_metadata() == {
         "blocked": True,
         "failing_rows": 1_200,
         "failing_rows_sql": "select 1",
@@ -107,7 +107,7 @@ def test_a_warning_blocks_nothing_and_accepted_values_are_what_is_expected() -> 
     test = failed(
         node("sports_are_known", "accepted_values", "sport", values=["run", "ride"]), "select 1", status="warn"
     )
-    assert test.evidence() == {
+    assert test.check_metadata() == {
         "blocked": False,
         "failing_rows": 1,
         "failing_rows_sql": "select 1",
@@ -119,7 +119,7 @@ def test_a_warning_blocks_nothing_and_accepted_values_are_what_is_expected() -> 
 def test_a_test_that_cannot_be_run_shows_no_rows_and_says_what_dbt_says() -> None:
     test = FailedTest(UNIQUE, "error", 0, "no such column", "")
     assert test.sentence(TABLE) == "training.runs: it could not be tested that run_id is unique: `no such column`"
-    assert test.evidence() == {"blocked": True}
+    assert test.check_metadata() == {"blocked": True}
 
 
 def test_the_sql_runs_in_a_shell_on_any_copy_of_the_warehouse(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_the_sql_runs_in_a_shell_on_any_copy_of_the_warehouse(tmp_path: Path) ->
         assert copy.execute(sql).fetchall() == [("a",)]
 
 
-def test_rows_of_the_table_are_told_by_its_grain_at_most_five_of_them_in_order(
+def test_rows_of_the_table_are_shown_by_its_grain_at_most_five_of_them_in_order(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     found = keys(connection, node("runs_are_long"), "select * from training.runs order by distance_m desc")

@@ -13,7 +13,7 @@ import pytest
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.transform import publish
-from engagement_assets.transform.publish import newest_load_not_shown, publish_schemas
+from engagement_assets.transform.publish import Publisher, newest_load_not_shown, publish_schemas
 from tests.lake_loads import DAY_1, event, events, records, window
 from tests.lake_loads import publish as load
 
@@ -117,9 +117,9 @@ def test_other_schemas_of_the_copy_stay(warehouse: Path, published: Path) -> Non
 
 def test_the_copy_tells_how_many_rows_each_table_has_and_since_when(warehouse: Path, published: Path) -> None:
     first, second = datetime(2024, 3, 1, 4, tzinfo=UTC), datetime(2024, 3, 2, 4, tzinfo=UTC)
-    publish_schemas(warehouse, published, ("training", "learning"), run_id="run-1", now=first)
+    publish_schemas(warehouse, published, ("training", "learning"), publisher=Publisher("run-1", first))
     _run(warehouse, 'delete from learning.plays; drop table learning."order"')
-    publish_schemas(warehouse, published, ("learning", "audit"), run_id="run-2", now=second)
+    publish_schemas(warehouse, published, ("learning", "audit"), publisher=Publisher("run-2", second))
     assert _read(published, "select * from audit.published_tables order by all") == [
         ("audit", "loads", 0, second.replace(tzinfo=None), "run-2"),
         ("learning", "plays", 0, second.replace(tzinfo=None), "run-2"),
@@ -208,7 +208,7 @@ def test_audit_goes_along_with_the_first_area_after_a_load(warehouse: Path, publ
     lake = Lake(str(tmp_path / "lake"))
 
     def also_published() -> set[str]:
-        rows = publish_schemas(warehouse, published, ("learning",), lake, after_loads="audit")
+        rows = publish_schemas(warehouse, published, ("learning",), lake)
         return {table.partition(".")[0] for table in rows} - {"learning"}
 
     assert also_published() == {"audit"}
@@ -240,7 +240,7 @@ def test_the_newest_load_is_not_shown_until_audit_is_published(
     assert newest_load_not_shown(published, lake) == second > first
     publish_schemas(warehouse, published, ("learning",))
     assert newest_load_not_shown(published, lake) == second
-    publish_schemas(warehouse, published, (), lake, after_loads="audit")
+    publish_schemas(warehouse, published, (), lake)
     assert newest_load_not_shown(published, lake) is None
 
 
@@ -257,5 +257,5 @@ def test_a_shell_that_holds_the_copy_open_for_writing_keeps_no_area_from_being_p
         lake = Lake(str(tmp_path / "lake"))
         load(lake, events(event("a", DAY_1)), window(DAY_1), 1)
         assert newest_load_not_shown(published, lake) is not None
-        rows = publish_schemas(warehouse, published, ("learning",), lake, after_loads="audit")
+        rows = publish_schemas(warehouse, published, ("learning",), lake)
     assert rows["learning.plays"] == 3

@@ -1,6 +1,6 @@
 """Mobile events in a landing zone of a test, and runs of their raw asset, with one asset downstream.
 
-Belongs here: what tests of the load checks at the lake need of a source. Not here: what a test expects.
+Belongs here: what tests of the load checks need of a source. Not here: what a test expects.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ RAW = dg.AssetKey(["raw_mobile", "events"])
 FIRST_DAY = date(2024, 1, 1)
 
 
-class MobileDoor:
+class MobileLoads:
     """A landing zone with mobile events, and runs of their raw asset with one asset downstream."""
 
     def __init__(self, folder: Path) -> None:

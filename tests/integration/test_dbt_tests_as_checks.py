@@ -1,7 +1,7 @@
-"""A dbt test as a check in Dagster: nothing to tell when it passes; rows, keys and SQL when it does not.
+"""A dbt test as a check in Dagster: nothing to show when it passes; rows, keys and SQL when it does not.
 
 Belongs here: each kind of test through a real dbt step, and every test of the mechanical kinds on broken tables. Not
-here: what the tests of one area find (see `test_*_checks.py`), how evidence is put together (unit tests).
+here: what the tests of one area find (see `test_*_checks.py`), how check metadata is put together (unit tests).
 """
 
 import shutil
@@ -21,6 +21,7 @@ from engagement_assets.extract.pseudonyms import pseudonym
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.settings import Settings
 from engagement_assets.transform.project import manifest as dbt_manifest
+from engagement_assets.transform.warehouse import warehouse_resource
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 pytestmark = pytest.mark.integration
@@ -104,7 +105,7 @@ def evaluations(
     run = dg.materialize(
         [assets for assets in dbt_model_assets(dbt_manifest(), DAY) if assets.op.name == step],
         selection=dg.AssetSelection.checks(check) if check else dg.AssetSelection.all_asset_checks(),
-        resources={"settings": settings},
+        resources={"settings": settings, "warehouse": warehouse_resource(settings.warehouse_path)},
         raise_on_error=False,
     )
     return {evaluation.check_name: evaluation for evaluation in run.get_asset_check_evaluations()}
@@ -123,21 +124,21 @@ def broken(
         name: evaluation for name, evaluation in evaluations(copy, "strava_marts").items() if not evaluation.passed
     }
     for evaluation in found.values():
-        told = evidence(evaluation)
-        if "failing_rows" in told:
-            assert len(copy.query(told["failing_rows_sql"])) == told["failing_rows"]
+        metadata = failure_metadata(evaluation)
+        if "failing_rows" in metadata:
+            assert len(copy.query(metadata["failing_rows_sql"])) == metadata["failing_rows"]
     return found
 
 
-def evidence(evaluation: dg.AssetCheckEvaluation) -> dict[str, Any]:
+def failure_metadata(evaluation: dg.AssetCheckEvaluation) -> dict[str, Any]:
     """The metadata by plain values, without what dagster-dbt adds by itself."""
     names = {"failing_rows", "failing_keys", "failing_rows_sql", "observed", "expected", "blocked"}
     return {name: value.value for name, value in evaluation.metadata.items() if name in names}
 
 
-def told(found: Mapping[str, dg.AssetCheckEvaluation], name: str) -> tuple[str | None, str, int, list[Any], bool]:
+def summary(found: Mapping[str, dg.AssetCheckEvaluation], name: str) -> tuple[str | None, str, int, list[Any], bool]:
     evaluation = found[name]
-    shown = evidence(evaluation)
+    shown = failure_metadata(evaluation)
     assert shown["observed"].startswith(str(shown["failing_rows"]))
     return (
         evaluation.description,
@@ -148,7 +149,7 @@ def told(found: Mapping[str, dg.AssetCheckEvaluation], name: str) -> tuple[str |
     )
 
 
-def test_a_test_that_passes_has_nothing_to_tell(seven_runs: WarehouseBuilder) -> None:
+def test_a_test_that_passes_has_nothing_to_show(seven_runs: WarehouseBuilder) -> None:
     found = evaluations(seven_runs, "strava_marts")
     expected = {
         spec.name
@@ -159,10 +160,10 @@ def test_a_test_that_passes_has_nothing_to_tell(seven_runs: WarehouseBuilder) ->
     assert found.keys() == expected
     assert [name for name, evaluation in found.items() if not evaluation.passed] == []
     assert {evaluation.description for evaluation in found.values()} == {None}
-    assert [evidence(evaluation) for evaluation in found.values() if evidence(evaluation)] == []
+    assert [failure_metadata(evaluation) for evaluation in found.values() if failure_metadata(evaluation)] == []
 
 
-def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_path: Path, manifest: Manifest) -> None:
+def test_tests_of_a_fact_show_which_rows_fail(seven_runs: WarehouseBuilder, tmp_path: Path, manifest: Manifest) -> None:
     found = broken(
         seven_runs,
         tmp_path,
@@ -173,7 +174,7 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
             "update fct__strava_activities set is_deleted = true where activity_id = 5",
         ],
     )
-    assert told(found, "unique_fct__strava_activities_activity_id") == (
+    assert summary(found, "unique_fct__strava_activities_activity_id") == (
         "strava.fct__strava_activities: 6 failing rows against “activity_id is unique”. "
         "A duplicate activity would be counted twice everywhere.",
         "ERROR",
@@ -181,7 +182,7 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
         [{"activity_id": number, "n_records": 2} for number in range(1, 6)],
         True,
     )
-    assert told(found, "strava_workout_types_are_known") == (
+    assert summary(found, "strava_workout_types_are_known") == (
         "strava.fct__strava_activities: 1 failing row against “strava workout types are known”. "
         "Strava has a new kind of workout, whose runs are counted under `unknown`.",
         "WARN",
@@ -189,18 +190,18 @@ def test_tests_of_a_fact_tell_which_rows_fail(seven_runs: WarehouseBuilder, tmp_
         [{"workout_type_name": "fartlek", "n_records": 2}],
         False,
     )
-    assert evidence(found["strava_workout_types_are_known"])["expected"] == (
+    assert failure_metadata(found["strava_workout_types_are_known"])["expected"] == (
         "workout_type_name is one of default, race, long_run, workout"
     )
-    assert told(found, "strava_activities_are_deleted_since_an_instant")[2:] == (2, [{"activity_id": 5}], True)
-    assert told(found, "assert_every_strava_activity_is_in_the_fact_once")[2:] == (
+    assert summary(found, "strava_activities_are_deleted_since_an_instant")[2:] == (2, [{"activity_id": 5}], True)
+    assert summary(found, "assert_every_strava_activity_is_in_the_fact_once")[2:] == (
         6,
         [{"activity_id": number, "is_accepted": True, "rows_in_fact": 2} for number in range(1, 6)],
         True,
     )
 
 
-def test_tests_over_two_tables_tell_which_rows_fail(
+def test_tests_over_two_tables_show_which_rows_fail(
     seven_runs: WarehouseBuilder, tmp_path: Path, manifest: Manifest
 ) -> None:
     found = broken(
@@ -216,19 +217,19 @@ def test_tests_over_two_tables_tell_which_rows_fail(
         ],
     )
     observed_on = READ.date().isoformat()
-    assert told(found, "strava_kudos_are_of_known_activities")[1:] == ("WARN", 1, [{"activity_id": 99}], False)
-    assert told(found, "not_null_strava_kudos_history_activity_id")[1:] == (
+    assert summary(found, "strava_kudos_are_of_known_activities")[1:] == ("WARN", 1, [{"activity_id": 99}], False)
+    assert summary(found, "not_null_strava_kudos_history_activity_id")[1:] == (
         "ERROR",
         1,
         [{"activity_id": None, "observed_on": observed_on}],
         True,
     )
-    assert told(found, "strava_kudos_history_holds_an_observation_once")[2:] == (
+    assert summary(found, "strava_kudos_history_holds_an_observation_once")[2:] == (
         1,
         [{"activity_id": 1, "observed_on": observed_on, "row_count": 2}],
         True,
     )
-    [year] = evidence(found["strava_years_add_up_to_their_months"])["failing_keys"]
+    [year] = failure_metadata(found["strava_years_add_up_to_their_months"])["failing_keys"]
     assert (year["period"], year["stored_total_kudos"], year["expected_total_kudos"]) == ("2025-01-01", 0, 28)
 
     unanswered = found["assert_weeks_are_compared_with_exactly_the_week_before"]
@@ -238,7 +239,7 @@ def test_tests_over_two_tables_tell_which_rows_fail(
         "strava.strava_weekly_kudos_change: it could not be tested that weeks are compared with exactly the week before"
     )
     assert "previous_week_total_kudos" in unanswered.description
-    assert evidence(unanswered).keys() == {"blocked", "failing_rows_sql"}
+    assert failure_metadata(unanswered).keys() == {"blocked", "failing_rows_sql"}
 
 
 def test_every_test_of_the_mechanical_kinds_finds_what_it_is_for(doubled_and_empty: WarehouseBuilder) -> None:
@@ -248,11 +249,13 @@ def test_every_test_of_the_mechanical_kinds_finds_what_it_is_for(doubled_and_emp
     assert {message.partition(",")[0] for message in found.values()} == {"Got 1 result"}
 
 
-def test_whose_rows_fail_is_told_by_pseudonyms(doubled_and_empty: WarehouseBuilder) -> None:
+def test_whose_rows_fail_is_shown_by_pseudonyms(doubled_and_empty: WarehouseBuilder) -> None:
     name = "unique_user_pace_adherence_user_id"
     check = dg.AssetCheckKey(dg.AssetKey(["training", "user_pace_adherence"]), name)
     found = evaluations(doubled_and_empty, "training_marts", check, "a key")
-    assert evidence(found[name])["failing_keys"] == [{"user_id": pseudonym("a key", "something")[:12], "n_records": 2}]
+    assert failure_metadata(found[name])["failing_keys"] == [
+        {"user_id": pseudonym("a key", "something")[:12], "n_records": 2}
+    ]
     assert "something" not in str(found[name])
 
 
