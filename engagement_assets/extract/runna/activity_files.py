@@ -205,8 +205,7 @@ def _refuse_other_encodings(data: bytes) -> None:
         data.decode()
     except UnicodeDecodeError as error:
         raise UnusableRecordError(
-            "not_utf8",
-            f"expected UTF-8, found byte 0x{data[error.start]:02x} at offset {error.start}",
+            "not_utf8", f"expected UTF-8, found byte 0x{data[error.start]:02x} at offset {error.start}"
         ) from error
 
 

@@ -25,11 +25,7 @@ from engagement_assets.extract.runna.parts import PART_COLUMNS, Batch, FileToRea
 from engagement_assets.extract.runna.processes import read_batches
 from engagement_assets.extract.runna.source import BATCHES, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
-DATASET_PARTS = (
-    (RUNNA_ACTIVITIES, "activities"),
-    (RUNNA_ACTIVITY_LAPS, "laps"),
-    (RUNNA_WORKOUT_STEPS, "steps"),
-)
+DATASET_PARTS = ((RUNNA_ACTIVITIES, "activities"), (RUNNA_ACTIVITY_LAPS, "laps"), (RUNNA_WORKOUT_STEPS, "steps"))
 BATCHES_PREFIX = BATCHES.prefix
 SUFFIX = ".json"
 MAX_FILE_BYTES = 64 * 1024 * 1024

@@ -27,11 +27,7 @@ class HelperDiedError(RuntimeError):
 
 
 def read_batches(
-    batches: Iterator[Batch],
-    helpers: int,
-    folder: Path,
-    max_file_bytes: int,
-    done: Callable[[Batch], None],
+    batches: Iterator[Batch], helpers: int, folder: Path, max_file_bytes: int, done: Callable[[Batch], None]
 ) -> None:
     """Read all batches, here and in `helpers` more processes, each into its own parts.
 
