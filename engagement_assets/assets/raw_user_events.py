@@ -75,9 +75,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
 def _extract(run: RawRun, load: Load, window: DayWindow, pages: Iterable[tuple[date, Page]]) -> Extraction:
     settings = run.settings
     rules = user_events.EventRules(
-        settings.user_event_identity,
-        settings.user_events_device_id_max_length,
-        settings.calendar_at(load.started_at),
+        settings.user_event_identity, settings.user_events_device_id_max_length, settings.calendar_at(load.started_at)
     )
     reading = ServiceReading(load.connection, window, load.workdir, load.started_at, run.progress)
     return user_events.extract(reading, pages, rules)

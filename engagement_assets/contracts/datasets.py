@@ -9,6 +9,12 @@ The meaning of the columns follows the sources' own documents, summarised in `do
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+
+
+def sql_columns(declared: str) -> Mapping[str, str]:
+    """Columns by name, in order, from a declaration as in SQL: `name TYPE, name TYPE`."""
+    return MappingProxyType(dict(map(str.split, declared.split(","))))
 
 
 @dataclass(frozen=True, eq=False)

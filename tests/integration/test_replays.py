@@ -21,7 +21,7 @@ from engagement_assets.extract.lines import json_records
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.mobile import EVENT, MOBILE, MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
-from engagement_assets.extract.runna import steps as runna_steps
+from engagement_assets.extract.runna import rows as runna_rows
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import UnusableRecordError
 from engagement_assets.extract.runna.source import RUNNA
@@ -367,7 +367,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
             raise UnusableRecordError("not_json", "expected another writer")
         return read_activity(data, file)
 
-    fix.setattr(runna_steps, "MAX_STEPS", 4)
+    fix.setattr(runna_rows, "MAX_STEPS", 4)
     fix.setattr(runna_parts, "read_activity", refuse)
     loads = RawLoads(tmp_path / "mended", landing, RUNNA)
     assert loads.run(DAY_1, DAY_1).success

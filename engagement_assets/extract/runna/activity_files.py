@@ -1,8 +1,7 @@
 """One Runna activity file, good or bad: from its bytes to rows and rejections.
 
-Belongs here: what makes a file, a lap or a step unusable, the messages, and how the rest is kept. Not here: what a
-document consists of (`runna/documents.py`), what its parts become (`runna/rows.py`, `runna/steps.py`), where files lie
-and how rows reach disk (`runna/extraction.py`, `runna/parts.py`).
+Belongs here: what makes a file, a lap or a step unusable, and how the rest is kept. Not here: what a document consists
+of (`runna/documents.py`), what its parts become (`runna/rows.py`), how rows reach disk (`runna/parts.py`).
 """
 
 import re
@@ -36,16 +35,17 @@ from engagement_assets.extract.runna.members import (
     present,
     shown,
 )
-from engagement_assets.extract.runna.rows import read_typed, rows
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
-from engagement_assets.extract.runna.steps import (
+from engagement_assets.extract.runna.rows import (
     REPEAT_STEP_TYPE,
     FlatSteps,
     Workout,
     plain_step,
+    read_typed,
     refuse_too_many_steps,
     repeated,
+    rows,
 )
+from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 # A day's recording with a waypoint each second has fewer. Each member takes some two hundred bytes of memory.
 MAX_NAMES = 1_000_000
@@ -67,8 +67,12 @@ def read_activity(data: bytes, file: int) -> ActivityRows:
     text = data.removeprefix(_BYTE_ORDER_MARK)
     if not text or text.isspace():
         raise UnusableRecordError("empty_file", "expected a JSON document, found nothing")
-    if not text.isascii():
-        _refuse_other_encodings(text)
+    try:
+        if not text.isascii():
+            text.decode()
+    except UnicodeDecodeError as error:
+        message = f"expected UTF-8, found byte 0x{text[error.start]:02x} at offset {error.start}"
+        raise UnusableRecordError("not_utf8", message) from error
     try:
         try:
             return read_typed(text, file)
@@ -98,9 +102,8 @@ def read_explaining(text: bytes, file: int) -> ActivityRows:
 
     activity, extra = known_fields(Activity, members, "")
     activity.plan_details, plan_extra = known_fields(Plan, plan_members, "planDetails.")
-    activity.planned_workout_metadata, planned_extra = known_fields(
-        PlannedWorkout, planned_members, "plannedWorkoutMetadata."
-    )
+    planned, planned_extra = known_fields(PlannedWorkout, planned_members, "plannedWorkoutMetadata.")
+    activity.planned_workout_metadata = planned
     extra |= {f"planDetails.{name}": value for name, value in plan_extra.items()}
     extra |= {f"plannedWorkoutMetadata.{name}": value for name, value in planned_extra.items()}
 
@@ -110,8 +113,8 @@ def read_explaining(text: bytes, file: int) -> ActivityRows:
     workout = None if flat_steps is None else Workout(flat_steps, pieces.step_of_unknown_length is None)
     found = rows(file, activity, fitting_laps, workout, as_json(extra))
     found.rejected = pieces.rejected
-    found.laps_read += pieces.rejected_from(RUNNA_ACTIVITY_LAPS.key)
-    found.steps_read += pieces.rejected_from(RUNNA_WORKOUT_STEPS.key)
+    found.laps_read += sum(rejection.dataset == RUNNA_ACTIVITY_LAPS.key for rejection in pieces.rejected)
+    found.steps_read += sum(rejection.dataset == RUNNA_WORKOUT_STEPS.key for rejection in pieces.rejected)
     found.unknown_fields = [(RUNNA_ACTIVITIES.key, name) for name in extra] + pieces.unknown_fields
     return found
 
@@ -125,9 +128,6 @@ class _Pieces:
         self.unknown_fields: list[tuple[str, str]] = []
         # The place of a rejected step that may have stood for any number of flattened steps.
         self.step_of_unknown_length: str | None = None
-
-    def rejected_from(self, dataset: str) -> int:
-        return sum(rejection.dataset == dataset for rejection in self.rejected)
 
     def laps(self, elements: Sequence[Raw]) -> list[tuple[int, Lap, str | None]]:
         """The usable laps: position, lap, unknown fields."""
@@ -200,16 +200,6 @@ class _Pieces:
         self.rejected.append(Rejection(dataset, position, as_sent(element), error.reason_code, str(error)))
 
 
-def _refuse_other_encodings(data: bytes) -> None:
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise UnusableRecordError(
-            "not_utf8",
-            f"expected UTF-8, found byte 0x{data[error.start]:02x} at offset {error.start}",
-        ) from error
-
-
 def _document(text: bytes) -> Members:
     """The members of the document; where a name occurs twice, the last one."""
     try:
@@ -222,17 +212,15 @@ def _document(text: bytes) -> Members:
         _ANYTHING.decode(text)
     except msgspec.DecodeError as error:
         if "truncated" in str(error):
-            raise UnusableRecordError(
-                "truncated_json", "expected a whole JSON document, found only its beginning"
-            ) from error
+            message = "expected a whole JSON document, found only its beginning"
+            raise UnusableRecordError("truncated_json", message) from error
         raise UnusableRecordError("not_json", f"expected a JSON document: {error}") from error
     raise UnusableRecordError("not_an_object", f"expected a JSON object, found {shown(text)}")
 
 
 def _wrap_not_a_numbers(text: bytes) -> bytes:
     """`text` with each bare NaN as `{"NaN":null}`, likewise the infinities."""
-    pieces = []
-    start = 0
+    pieces, start = [], 0
     for match in _STRING_OR_NOT_A_NUMBER.finditer(text):
         if match.group(1):
             pieces += [text[start : match.start()], b'{"', match.group(1), b'":null}']

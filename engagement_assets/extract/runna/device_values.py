@@ -1,8 +1,7 @@
 """Values that devices write for "none", and times that no activity can have: in Runna's parts they become NULL.
 
-Belongs here: which stored numbers these are, as SQL over the parts, and how many there were. Not here: the invalid
-values of FIT (`fit_values.py`), the parts (`runna/parts.py`), fields that are absent or do not fit
-(`activity_files.py`).
+Belongs here: which stored numbers these are, as SQL, and how many there were. Not here: the invalid values of FIT
+(`fit_values.py`), fields that are absent or do not fit (`activity_files.py`).
 """
 
 from collections.abc import Mapping
@@ -14,29 +13,17 @@ from engagement_assets.extract import fit_values
 from engagement_assets.extract.runna.documents import Lap
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 
-_NO_TIME = (fit_values.UINT32,)
-_NO_HEART_RATE = (fit_values.UINT8,)
-# FIT counts the steps of one foot; some apps double them.
-_NO_CADENCE = (fit_values.UINT8, 2 * fit_values.UINT8)
-
 # By column of the laps, what nobody can have measured.
 _PLACEHOLDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
-    {
-        "distance_m": (*fit_values.NO_DISTANCE_M, fit_values.UINT32 / 1_000),
-        "moving_time_ms": _NO_TIME,
-        "total_time_ms": _NO_TIME,
-        "average_speed_m_per_s": fit_values.NO_SPEED_M_PER_S,
-        "max_speed_m_per_s": fit_values.NO_SPEED_M_PER_S,
-        "average_cadence": _NO_CADENCE,
-        "max_cadence": _NO_CADENCE,
-        "average_heart_rate": _NO_HEART_RATE,
-        "max_heart_rate": _NO_HEART_RATE,
-        "min_heart_rate": _NO_HEART_RATE,
-        "elevation_gain_m": fit_values.NO_ASCENT_M,
-        "max_elevation_m": fit_values.NO_ELEVATION_M,
-        "min_elevation_m": fit_values.NO_ELEVATION_M,
-        "workout_template_step_index": (fit_values.UINT16,),
-    }
+    {"distance_m": (*fit_values.NO_DISTANCE_M, fit_values.UINT32 / 1_000)}
+    | dict.fromkeys(("moving_time_ms", "total_time_ms"), (fit_values.UINT32,))
+    | dict.fromkeys(("average_speed_m_per_s", "max_speed_m_per_s"), fit_values.NO_SPEED_M_PER_S)
+    # FIT counts the steps of one foot; some apps double them.
+    | dict.fromkeys(("average_cadence", "max_cadence"), (fit_values.UINT8, 2 * fit_values.UINT8))
+    | dict.fromkeys(("average_heart_rate", "max_heart_rate", "min_heart_rate"), (fit_values.UINT8,))
+    | {"elevation_gain_m": fit_values.NO_ASCENT_M}
+    | dict.fromkeys(("max_elevation_m", "min_elevation_m"), fit_values.NO_ELEVATION_M)
+    | {"workout_template_step_index": (fit_values.UINT16,)}
 )
 # The FIT SDKs compute in single precision, whose seventh digit is rounded.
 _PRECISION = 1e-6
@@ -63,10 +50,10 @@ def plausible_instant(column: str) -> str:
 
 def placeholders(activities: str, laps: str) -> str:
     """The query `Extraction.placeholders`: how many stored values of two parts the functions above turn into NULL."""
-    implausible_time = "not isnan({0}) and not ({1})"
-    of_laps = {name: _is_placeholder(name) for name in _PLACEHOLDERS}
-    of_laps["started_at"] = implausible_time.format("started_at", _is_plausible_time("started_at"))
-    of_activities = {"created_on": implausible_time.format("created_on", _is_plausible_time("created_on"))}
+    of_activities, of_laps = (
+        {name: f"not isnan({name}) and not ({_is_plausible_time(name)})"} for name in ("created_on", "started_at")
+    )
+    of_laps |= {name: _is_placeholder(name) for name in _PLACEHOLDERS}
     return f"""
         {_counted(RUNNA_ACTIVITIES.key, activities, of_activities, {"created_on": "createdOn"})}
         union all

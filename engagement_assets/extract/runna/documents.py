@@ -1,8 +1,7 @@
 """A Runna activity document: its parts and their limits.
 
-Belongs here: the typed structs of the document, and what reading one gives. Not here: how a workout's steps are
-flattened (`runna/steps.py`), which column a field becomes (`runna/rows.py`), what to do with a document that does not
-fit (`activity_files.py`), impossible measurements and times (`device_values.py`).
+Belongs here: the typed structs of the document, and what reading one gives. Not here: which column a field becomes
+(`rows.py`), a document that does not fit (`activity_files.py`), impossible measurements (`device_values.py`).
 """
 
 from dataclasses import dataclass, field

@@ -1,10 +1,7 @@
 """Runna activity batches: the landing files of a window of batch dates, as three datasets.
 
-Belongs here: which files belong to which day, who reads them, which of two equal activities wins, and the counts. Not
-here: what a file means (`runna/documents.py`, `activity_files.py`), how its rows reach disk (`runna/parts.py`).
-
-This process and its helpers write rows to Parquet parts in the load's folder. The extraction consists of queries over
-these parts, so that memory does not grow with the window.
+Belongs here: which files belong to which day, which of two equal activities wins, the counts; all as queries over
+Parquet parts, so that memory does not grow. Not here: what a file means (`activity_files.py`), the parts (`parts.py`).
 """
 
 import os
@@ -19,17 +16,14 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction, UnreadPath
+from engagement_assets.extract.landing.event_files import date_in_path
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
 from engagement_assets.extract.runna.device_values import placeholders, plausible_instant, plausible_number
 from engagement_assets.extract.runna.parts import PART_COLUMNS, Batch, FileToRead, part_path, too_large
 from engagement_assets.extract.runna.processes import read_batches
 from engagement_assets.extract.runna.source import BATCHES, RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
-DATASET_PARTS = (
-    (RUNNA_ACTIVITIES, "activities"),
-    (RUNNA_ACTIVITY_LAPS, "laps"),
-    (RUNNA_WORKOUT_STEPS, "steps"),
-)
+DATASET_PARTS = ((RUNNA_ACTIVITIES, "activities"), (RUNNA_ACTIVITY_LAPS, "laps"), (RUNNA_WORKOUT_STEPS, "steps"))
 BATCHES_PREFIX = BATCHES.prefix
 SUFFIX = ".json"
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -46,12 +40,10 @@ _WRONG_SUFFIX = f"its name does not end with {SUFFIX}"
 class BatchReading:
     """What a load gives to the extractor.
 
-    `connection` gets temporary views `runna_*` over the parts; the returned queries need it. `window` has the batch
-    dates to read. `workdir` is an empty folder for the parts, which must live as long as the queries are used. Folders
-    of dates outside of `calendar` are never read, only reported. `extracted_at` is the time of the load (UTC).
-    `progress` gets a line for about every two thousand files of a day. `processes` read side by side, by default two if
-    there are two cores; a small window is read in this process alone. Files larger than `max_file_bytes` are
-    quarantined unread.
+    `connection` gets temporary views `runna_*`, which the returned queries need, over parts in the empty folder
+    `workdir`. `window` has the batch dates to read; folders of dates outside of `calendar` are only reported.
+    `extracted_at` is the time of the load (UTC). `processes` read side by side, by default two if there are two cores;
+    a small window is read in this process alone. Files larger than `max_file_bytes` are quarantined unread.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -85,13 +77,11 @@ def extract(reading: BatchReading) -> Extraction:
         HelperDiedError: a process that helps to read ended before its work was done.
     """
     found = _Found(never_read=_never_read(reading.landing, reading.calendar))
-    batches = _batches(reading, found)
-    files_done: Counter[date] = Counter()
+    batches, files_done = _batches(reading, found), Counter[date]()
 
     def done(batch: Batch) -> None:
-        before = files_done[batch.day]
-        files_done[batch.day] += len(batch.files)
-        after, total = files_done[batch.day], found.files[batch.day]
+        before, after = files_done[batch.day], files_done[batch.day] + len(batch.files)
+        files_done[batch.day], total = after, found.files[batch.day]
         if after // _FILES_PER_PROGRESS_LINE > before // _FILES_PER_PROGRESS_LINE:
             reading.progress(f"{RUNNA_ACTIVITIES.key} {batch.day}: {after:,} of {total:,} files")
         if not reading.landing.is_local:
@@ -99,24 +89,16 @@ def extract(reading: BatchReading) -> Extraction:
                 if file.path:
                     Path(file.path).unlink()
 
-    first = _take(batches, _MIN_FILES_FOR_HELPERS)
-    is_small = sum(len(batch.files) for batch in first) < _MIN_FILES_FOR_HELPERS
+    first: list[Batch] = []
+    files = 0
+    while files < _MIN_FILES_FOR_HELPERS and (batch := next(batches, None)):
+        first.append(batch)
+        files += len(batch.files)
+    is_small = files < _MIN_FILES_FOR_HELPERS
     helpers = 0 if is_small else (reading.processes or min(2, os.cpu_count() or 1)) - 1
     read_batches(chain(first, batches), helpers, reading.workdir, reading.max_file_bytes, done)
     _create_views(reading.connection, reading.workdir, helpers + 1)
     return _extraction(found, reading.extracted_at)
-
-
-def _take(batches: Iterator[Batch], files: int) -> list[Batch]:
-    """The first batches, up to `files` files or a few more."""
-    taken: list[Batch] = []
-    count = 0
-    for batch in batches:
-        taken.append(batch)
-        count += len(batch.files)
-        if count >= files:
-            break
-    return taken
 
 
 def _batches(reading: BatchReading, found: _Found) -> Iterator[Batch]:
@@ -159,23 +141,14 @@ def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
     found = []
     folders = set(landing.batch_names(BATCHES_PREFIX))
     for name in landing.names_in(BATCHES_PREFIX):
-        day, key = _date_of(name), f"{BATCHES_PREFIX}/{name}"
+        key, day = f"{BATCHES_PREFIX}/{name}", date_in_path(name)
         if name not in folders:
             found.append(UnreadPath(key, "it lies in no folder of a batch date"))
-        elif day and day not in calendar:
-            found.append(UnreadPath(key, f"its date lies outside of {calendar}; the first is START_DATE"))
-        elif not day:
+        elif not day or name != day.isoformat():
             found.append(UnreadPath(key, "its name is not a date YYYY-MM-DD"))
+        elif day not in calendar:
+            found.append(UnreadPath(key, f"its date lies outside of {calendar}; the first is START_DATE"))
     return found
-
-
-def _date_of(name: str) -> date | None:
-    """The batch date in the name of a folder."""
-    try:
-        day = date.fromisoformat(name)
-    except ValueError:
-        return None
-    return day if day.isoformat() == name else None
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers: int) -> None:
@@ -228,17 +201,15 @@ def _typed(name: str, kind: str) -> str:
 
 
 def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
-    now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    now = f"timestamp '{extracted_at.astimezone(UTC).replace(tzinfo=None)}' as extracted_at"
     accepted = {}
     for dataset, part in DATASET_PARTS:
-        columns = ", ".join(
-            f"timestamp '{now}' as {name}" if name == "extracted_at" else name for name in dataset.columns
-        )
+        columns = ", ".join(now if name == "extracted_at" else name for name in dataset.columns)
         join = "semi join" if dataset is RUNNA_ACTIVITIES else "join"
         accepted[dataset.key] = f"select {columns}, day from runna_{part} {join} runna_winners using (file)"
     return Extraction(
         accepted=accepted,
-        rejected=("select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected"),
+        rejected="select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected",
         counts=_counts(found),
         unknown_fields=(
             "select dataset, day, field, cast(sum(records) as bigint) as records "
@@ -263,30 +234,22 @@ def _counts(found: _Found) -> str:
 
         days (day, files, bytes) as (values {days}),
 
-        documents as (
-            select day, sum(laps_read) as laps_read, sum(steps_read) as steps_read
-            from runna_activities group by day
-        ),
-
         read as (
             select '{RUNNA_ACTIVITIES.key}' as dataset, day, files as records_read from days
             union all
-            select '{RUNNA_ACTIVITY_LAPS.key}', day, laps_read from documents
+            select '{RUNNA_ACTIVITY_LAPS.key}', day, sum(laps_read) from runna_activities group by day
             union all
-            select '{RUNNA_WORKOUT_STEPS.key}', day, steps_read from documents
+            select '{RUNNA_WORKOUT_STEPS.key}', day, sum(steps_read) from runna_activities group by day
         ),
 
-        quarantined as (
-            select dataset, day, count(*) as quarantined from runna_rejected group by dataset, day
-        ),
+        quarantined as (select dataset, day, count(*) as quarantined from runna_rejected group by dataset, day),
 
         duplicates as ({duplicates})
 
         select
             datasets.dataset,
             days.day,
-            cast(days.files as bigint) as files,
-            cast(days.bytes as bigint) as bytes,
+            cast(days.files as bigint) as files, cast(days.bytes as bigint) as bytes,
             cast(coalesce(read.records_read, 0) as bigint) as records_read,
             coalesce(quarantined.quarantined, 0) as quarantined,
             coalesce(duplicates.duplicates, 0) as duplicates

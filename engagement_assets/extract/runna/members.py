@@ -21,9 +21,7 @@ MAX_RAW_TEXT_BYTES = 64 * 1024
 _WRAPPED = re.compile(r'\{"(-?Infinity|NaN)":null\}')
 _SHOWN_CHARACTERS = 80
 
-_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_ELEMENTS = msgspec.json.Decoder(list[Raw])
-_TEXT = msgspec.json.Decoder(str)
+_MEMBERS, _ELEMENTS = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(list[Raw])
 NULL = Raw(b"null")
 
 Members = dict[str, Raw]
@@ -52,7 +50,7 @@ def is_absent_value(value: Raw, *, list_is_meant: bool = False) -> bool:
     """Whether a value is absent (see `absent_values.py`)."""
     text = bytes(value)
     if text.startswith(b'"'):
-        return is_absent(_TEXT.decode(text))
+        return is_absent(msgspec.json.decode(text))
     if text.startswith(b"["):
         return is_absent(_ELEMENTS.decode(text), list_is_meant=list_is_meant)
     return text == b"null"
@@ -107,12 +105,11 @@ def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[K
     """
     if len(members) > MAX_MEMBERS:
         place = where.rstrip(".") or "the document"
-        raise UnusableRecordError(
-            "too_many_members", f"{place}: expected at most {MAX_MEMBERS:,} members, found {len(members):,}"
-        )
-    known = _names(kind)
-    unknown = {name: value for name, value in members.items() if name not in known}
-    return part_of(kind, {name: members[name] for name in members if name in known}, where), unknown
+        message = f"{place}: expected at most {MAX_MEMBERS:,} members, found {len(members):,}"
+        raise UnusableRecordError("too_many_members", message)
+    names = _names(kind)
+    known = {name: value for name, value in members.items() if name in names}
+    return part_of(kind, known, where), {name: value for name, value in members.items() if name not in names}
 
 
 def part_of(kind: type[Part], members: Members, where: str) -> Part:
@@ -154,14 +151,10 @@ def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> Unusable
         reason_code = "wrong_type"
     else:
         reason_code = "wrong_value"
-    expected = complaint.partition(", got ")[0]
-    expected = expected[0].lower() + expected[1:]
-    place = f"{where}{path}".rstrip(".")
-    return UnusableRecordError(reason_code, f"{place}: {expected}, found {found}")
+    expected = complaint[0].lower() + complaint[1:].partition(", got ")[0]
+    return UnusableRecordError(reason_code, f"{f'{where}{path}'.rstrip('.')}: {expected}, found {found}")
 
 
 def as_json(members: Members) -> str | None:
     """Unknown fields as compact JSON; None if there are none."""
-    if not members:
-        return None
-    return msgspec.json.format(msgspec.json.encode(members), indent=-1).decode()
+    return msgspec.json.format(msgspec.json.encode(members), indent=-1).decode() if members else None

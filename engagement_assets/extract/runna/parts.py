@@ -1,7 +1,7 @@
 """Runna files in, Parquet parts out: how one process reads files in bulk.
 
 Belongs here: batches of files, the parts and their columns. Not here: what a file means (`activity_files.py`), which
-process reads it (`processes.py`), which files there are and what happens to the parts (`runna/extraction.py`).
+process reads it (`processes.py`), what happens to the parts (`runna/extraction.py`).
 """
 
 import os
@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import ActivityRows, Rejection, Row, UnusableRecordError
 from engagement_assets.extract.runna.members import MAX_RAW_TEXT_BYTES, clipped
@@ -47,17 +47,11 @@ PART_COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "steps": _columns(
             RUNNA_WORKOUT_STEPS, "step_index", "repeat_number", left_out=("activity_id", "workout_id", "source_path")
         ),
-        "rejected": MappingProxyType(
-            {
-                "dataset": "VARCHAR",
-                "position": "BIGINT",
-                "raw_text": "VARCHAR",
-                "reason_code": "VARCHAR",
-                "message": "VARCHAR",
-                "source_path": "VARCHAR",
-            }
+        "rejected": sql_columns(
+            "dataset VARCHAR, position BIGINT, raw_text VARCHAR, reason_code VARCHAR, message VARCHAR, "
+            "source_path VARCHAR"
         ),
-        "unknown_fields": MappingProxyType({"dataset": "VARCHAR", "field": "VARCHAR", "records": "BIGINT"}),
+        "unknown_fields": sql_columns("dataset VARCHAR, field VARCHAR, records BIGINT"),
     }
 )
 
@@ -96,8 +90,7 @@ class PartWriter:
         }
         self._gathered: dict[str, list[pa.RecordBatch]] = {part: [] for part in PART_COLUMNS}
         self._file = number * _FILES_PER_READER
-        self._files = 0
-        self._bytes = 0
+        self._files = self._bytes = 0
 
     def read(self, batch: Batch) -> None:
         """Read the files of a batch; what cannot be used goes to the rejected part."""
@@ -111,8 +104,7 @@ class PartWriter:
                 whole_file = Rejection(RUNNA_ACTIVITIES.key, None, _beginning(file), error.reason_code, str(error))
                 rows["rejected"].append((*astuple(whole_file), file.key))
                 continue
-            counts = (found.laps_read, found.steps_read)
-            rows["activities"].append((*found.activity, file.key, *counts))
+            rows["activities"].append((*found.activity, file.key, found.laps_read, found.steps_read))
             rows["laps"] += found.laps
             rows["steps"] += found.steps
             rows["rejected"] += [(*astuple(rejection), file.key) for rejection in found.rejected]
@@ -133,8 +125,7 @@ class PartWriter:
             if gathered:
                 self._writers[part].write_table(pa.Table.from_batches(gathered).combine_chunks())
                 gathered.clear()
-        self._files = 0
-        self._bytes = 0
+        self._files = self._bytes = 0
 
     def close(self) -> None:
         """Close the parts, complete or not."""
@@ -171,9 +162,8 @@ def _read_file(file: FileToRead, number: int, max_bytes: int) -> ActivityRows:
                 raise too_large(size, max_bytes)
             data = content.readall()
     except (FileNotFoundError, PermissionError) as error:
-        raise UnusableRecordError(
-            "unreadable_file", f"the file is listed but cannot be opened: {error.strerror}"
-        ) from error
+        message = f"the file is listed but cannot be opened: {error.strerror}"
+        raise UnusableRecordError("unreadable_file", message) from error
     return read_activity(data, number)
 
 

@@ -27,15 +27,9 @@ class HelperDiedError(RuntimeError):
 
 
 def read_batches(
-    batches: Iterator[Batch],
-    helpers: int,
-    folder: Path,
-    max_file_bytes: int,
-    done: Callable[[Batch], None],
+    batches: Iterator[Batch], helpers: int, folder: Path, max_file_bytes: int, done: Callable[[Batch], None]
 ) -> None:
-    """Read all batches, here and in `helpers` more processes, each into its own parts.
-
-    `done` is called with each batch that has been read.
+    """Read all batches, here and in `helpers` more processes, each into its own parts; `done` gets each batch read.
 
     Raises:
         HelperDiedError: a helper ended before its work was done.
@@ -78,7 +72,6 @@ class _Helper:
     """
 
     def __init__(self, folder: Path, number: int, max_file_bytes: int) -> None:
-        """Start the process."""
         self._log = folder / f"helper-{number}.log"
         arguments = [str(folder), str(number), str(max_file_bytes)]
         environment = os.environ | {
@@ -99,7 +92,6 @@ class _Helper:
         self.unanswered: deque[Batch] = deque()
 
     def send(self, batch: Batch | None) -> None:
-        """Give the process a batch, if there is one."""
         if batch is None:
             return
         self.unanswered.append(batch)
@@ -117,7 +109,7 @@ class _Helper:
         return [self.unanswered.popleft() for _ in answers]
 
     def finish(self) -> None:
-        """End the input of the process, and wait until its parts are complete."""
+        """Wait until the parts of the process are complete."""
         self._batches.close()
         if not os.read(self.answers.fileno(), 1):
             raise self._death()
@@ -153,13 +145,8 @@ def main(arguments: Sequence[str]) -> None:
     with open_parts(Path(folder), int(number), int(max_file_bytes)) as writer:
         for line in sys.stdin.buffer:
             writer.read(decoder.decode(line))
-            _answer()
-    _answer()
-
-
-def _answer() -> None:
-    sys.stdout.buffer.write(b".")
-    sys.stdout.buffer.flush()
+            os.write(sys.stdout.fileno(), b".")
+    os.write(sys.stdout.fileno(), b".")
 
 
 if __name__ == "__main__":

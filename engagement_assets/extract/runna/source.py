@@ -3,9 +3,7 @@
 Belongs here: the description. Not here: how a batch is read (`extract/runna/extraction.py`).
 """
 
-from types import MappingProxyType
-
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.landing.batch_folder import BatchFolder
 
@@ -15,29 +13,14 @@ RUNNA_ACTIVITIES = Dataset(
         "One row per workout activity file of a batch: who ran what, for which plan. The day is the batch date, "
         "the day on which the file landed; the activity itself may be months older."
     ),
-    columns=MappingProxyType(
-        {
-            "activity_id": "VARCHAR",
-            "user_id": "VARCHAR",
-            "workout_id": "VARCHAR",
-            "plan_id": "VARCHAR",
-            "plan_length_weeks": "BIGINT",
-            "record_type": "VARCHAR",
-            "created_on": "TIMESTAMP",
-            "week_of_plan": "BIGINT",
-            "unit_of_measure": "VARCHAR",
-            "workout_type": "VARCHAR",
-            "run_type": "VARCHAR",
-            "workout_distance": "DOUBLE",
-            "current_est_5k_time_s": "BIGINT",
-            "planned_workout_date": "DATE",
-            "lap_count": "BIGINT",
-            "step_count": "BIGINT",
-            "steps_md5": "VARCHAR",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
+    columns=sql_columns(
+        """
+        activity_id VARCHAR, user_id VARCHAR, workout_id VARCHAR, plan_id VARCHAR, plan_length_weeks BIGINT,
+        record_type VARCHAR, created_on TIMESTAMP, week_of_plan BIGINT, unit_of_measure VARCHAR, workout_type VARCHAR,
+        run_type VARCHAR, workout_distance DOUBLE, current_est_5k_time_s BIGINT, planned_workout_date DATE,
+        lap_count BIGINT, step_count BIGINT, steps_md5 VARCHAR, _extra VARCHAR, source_path VARCHAR,
+        extracted_at TIMESTAMP
+        """
     ),
     identity=("activity_id",),
     loaded_together=True,
@@ -48,29 +31,14 @@ RUNNA_ACTIVITIES = Dataset(
 RUNNA_ACTIVITY_LAPS = Dataset(
     key="raw_runna/activity_laps",
     description="One row per lap of an accepted activity file; `lap_index` is the lap's position, from 0.",
-    columns=MappingProxyType(
-        {
-            "activity_id": "VARCHAR",
-            "lap_index": "BIGINT",
-            "started_at": "TIMESTAMP",
-            "distance_m": "DOUBLE",
-            "moving_time_ms": "BIGINT",
-            "total_time_ms": "BIGINT",
-            "average_speed_m_per_s": "DOUBLE",
-            "max_speed_m_per_s": "DOUBLE",
-            "average_cadence": "DOUBLE",
-            "max_cadence": "DOUBLE",
-            "average_heart_rate": "DOUBLE",
-            "max_heart_rate": "DOUBLE",
-            "min_heart_rate": "DOUBLE",
-            "elevation_gain_m": "DOUBLE",
-            "max_elevation_m": "DOUBLE",
-            "min_elevation_m": "DOUBLE",
-            "workout_template_step_index": "BIGINT",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
+    columns=sql_columns(
+        """
+        activity_id VARCHAR, lap_index BIGINT, started_at TIMESTAMP, distance_m DOUBLE, moving_time_ms BIGINT,
+        total_time_ms BIGINT, average_speed_m_per_s DOUBLE, max_speed_m_per_s DOUBLE, average_cadence DOUBLE,
+        max_cadence DOUBLE, average_heart_rate DOUBLE, max_heart_rate DOUBLE, min_heart_rate DOUBLE,
+        elevation_gain_m DOUBLE, max_elevation_m DOUBLE, min_elevation_m DOUBLE, workout_template_step_index BIGINT,
+        _extra VARCHAR, source_path VARCHAR, extracted_at TIMESTAMP
+        """
     ),
     identity=("activity_id", "lap_index"),
     loaded_together=True,
@@ -84,27 +52,13 @@ RUNNA_WORKOUT_STEPS = Dataset(
         "One row per flattened workout step of an accepted activity file (repeats are written out); "
         "`step_index` counts 0, 1, 2, … in the order in which the laps perform them."
     ),
-    columns=MappingProxyType(
-        {
-            "activity_id": "VARCHAR",
-            "workout_id": "VARCHAR",
-            "step_index": "BIGINT",
-            "step_type": "VARCHAR",
-            "intensity": "VARCHAR",
-            "duration_type": "VARCHAR",
-            "duration_value": "DOUBLE",
-            "duration_value_type": "VARCHAR",
-            "target_type": "VARCHAR",
-            "step_order": "BIGINT",
-            "repeat_number": "BIGINT",
-            "pace_slow_m_per_s": "DOUBLE",
-            "pace_average_m_per_s": "DOUBLE",
-            "pace_fast_m_per_s": "DOUBLE",
-            "paces_json": "VARCHAR",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
+    columns=sql_columns(
+        """
+        activity_id VARCHAR, workout_id VARCHAR, step_index BIGINT, step_type VARCHAR, intensity VARCHAR,
+        duration_type VARCHAR, duration_value DOUBLE, duration_value_type VARCHAR, target_type VARCHAR,
+        step_order BIGINT, repeat_number BIGINT, pace_slow_m_per_s DOUBLE, pace_average_m_per_s DOUBLE,
+        pace_fast_m_per_s DOUBLE, paces_json VARCHAR, _extra VARCHAR, source_path VARCHAR, extracted_at TIMESTAMP
+        """
     ),
     identity=("activity_id", "step_index"),
     loaded_together=True,

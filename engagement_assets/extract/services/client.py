@@ -1,8 +1,7 @@
 """One HTTP client for every source that is a service.
 
-Belongs here: timeouts, which failures are retried, how large an answer may be, where a token may go. Not
-here: the JSON of an answer (`services/documents.py`), what a service's answers mean (`strava/api.py`,
-`user_events/api.py`).
+Belongs here: timeouts, which failures are retried, how large an answer may be, where a token may go. Not here: the JSON
+of an answer (`services/documents.py`), what a service's answers mean (`strava/api.py`, `user_events/api.py`).
 """
 
 import threading
@@ -107,11 +106,6 @@ class Request:
     expected: Collection[int] = (200,)
     is_final: Callable[[Answer], bool] = lambda _: False
 
-    @property
-    def path(self) -> str:
-        """The path of the URL, for messages."""
-        return urlsplit(self.url).path
-
 
 @dataclass
 class HttpApi:
@@ -163,11 +157,12 @@ class HttpApi:
                 self.too_many_requests(answer)
         except _RecoverableError as error:
             raise ApiUnavailableError(
-                f"{self.service} did not answer {request.path} in {ATTEMPTS} attempts: {error}. It may be down: run "
-                "this again later"
+                f"{self.service} did not answer {urlsplit(request.url).path} in {ATTEMPTS} attempts: {error}. "
+                "It may be down: run this again later"
             ) from error
         raise ApiUnavailableError(
-            f"{self.service} answers {request.path} with status 429, even after {REFUSALS} waits; run this again later"
+            f"{self.service} answers {urlsplit(request.url).path} with status 429, even after {REFUSALS} waits; "
+            "run this again later"
         )
 
     def _send_once(self, request: Request) -> Answer:
@@ -182,7 +177,6 @@ class HttpApi:
                 headers=request.headers,
                 data=request.form,
             ) as response:
-                self._refuse_redirect(response)
                 body = self._read(response, sent_at)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ApiRefusedError(f"{self.service}: {request.url!r} is not a URL ({error}); fix the setting") from None
@@ -209,15 +203,13 @@ class HttpApi:
             raise _RecoverableError(f"expected JSON, found {len(body):,} bytes of {kind}")
         return answer
 
-    def _refuse_redirect(self, response: httpx.Response) -> None:
+    def _read(self, response: httpx.Response, sent_at: datetime) -> bytes:
+        """The body, decompressed no further than an answer may be large; that of a redirect is refused."""
         if response.is_redirect:
             host = urlsplit(response.headers.get("location", "")).netloc or "another path"
             raise ApiRefusedError(
                 f"{self.service} redirects to {host}, where the token must not go; set its base URL to where it is now"
             )
-
-    def _read(self, response: httpx.Response, sent_at: datetime) -> bytes:
-        """The body, decompressed no further than an answer may be large."""
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding not in _NOT_COMPRESSED | _GZIP:
             if response.status_code in _RECOVERABLE:

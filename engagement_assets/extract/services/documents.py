@@ -1,16 +1,13 @@
-"""The JSON document of a service's answer, malformed values included.
+"""The JSON document of a service's answer: a malformed value must not cost a page of good ones.
 
 Belongs here: from a body to Python values, in time and memory that the body's size bounds. Not here: how large a body
 may be (`services/client.py`), what the values mean (`services/records.py`).
-
-One malformed value must not cost a page of good ones. A number that no float can hold becomes a text, which no numeric
-field accepts. Half a surrogate pair becomes a question mark. Values nested too deep become a text, at a depth at which
-every record is rejected anyway.
 """
 
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -31,16 +28,18 @@ def values_at_most(body: bytes) -> int:
 
 
 def answer_document(body: bytes) -> Any:
-    """The JSON value of a body; None if the body is not JSON."""
-    try:
+    """The JSON value of a body; None if the body is not JSON.
+
+    A number that no float can hold becomes a text, which no numeric field accepts; half a surrogate pair a question
+    mark. Values nested too deep become a text, at a depth at which every record is rejected anyway.
+    """
+    with suppress(RecursionError):
         found = _decoded(body)
-        return _decoded(_without_depths(body)) if is_nested_deeper(found, DEEPEST) else found
-    except RecursionError:
-        pass
-    try:
+        if not is_nested_deeper(found, DEEPEST):
+            return found
+    with suppress(RecursionError):  # brackets that are never closed
         return _decoded(_without_depths(body))
-    except RecursionError:  # brackets that are never closed
-        return None
+    return None
 
 
 def is_nested_deeper(value: object, levels: int) -> bool:
@@ -55,10 +54,8 @@ def is_nested_deeper(value: object, levels: int) -> bool:
 
 
 def _decoded(body: bytes) -> Any:
-    try:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
     try:
         found = json.loads(body, parse_float=_finite_or_text, parse_int=_short_or_text, parse_constant=str)
         return msgspec.json.decode(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))

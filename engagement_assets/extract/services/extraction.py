@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, DayWindow, Extraction
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
 
@@ -32,16 +32,13 @@ _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us"),
 }
-_REJECTED = {
-    "day": "DATE",
-    "source_path": "VARCHAR",
-    "position": "BIGINT",
-    "raw_text": "VARCHAR",
-    "reason_code": "VARCHAR",
-    "message": "VARCHAR",
-}
-_COUNTS = {"day": "DATE"} | dict.fromkeys(("files", "bytes", "records_read", "quarantined", "duplicates"), "BIGINT")
-_FIELDS = {"day": "DATE", "field": "VARCHAR", "records": "BIGINT"}
+_REJECTED = sql_columns(
+    "day DATE, source_path VARCHAR, position BIGINT, raw_text VARCHAR, reason_code VARCHAR, message VARCHAR"
+)
+_COUNTS = sql_columns(
+    "day DATE, files BIGINT, bytes BIGINT, records_read BIGINT, quarantined BIGINT, duplicates BIGINT"
+)
+_FIELDS = sql_columns("day DATE, field VARCHAR, records BIGINT")
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,6 @@ class _Parts:
             self.rows = []
 
     def query(self) -> str:
-        """All rows as SQL."""
         if not self.paths:
             return f"select {', '.join(f'null::{kind} as {name}' for name, kind in self.types.items())} where false"
         listed = ", ".join("'" + path.replace("'", "''") + "'" for path in self.paths)
@@ -95,7 +91,7 @@ class ApiRows:
     """
 
     def __init__(self, reading: ServiceReading, dataset: Dataset) -> None:
-        """Begin without records; `name` is how the temporary tables begin."""
+        """Begin without records."""
         self.reading, self.dataset = reading, dataset
         self.name = dataset.key.replace("/", "_")
         prefix = reading.workdir / self.name
@@ -142,16 +138,9 @@ class ApiRows:
         """Take a record that cannot be used."""
         self._read[day] += 1
         self._quarantined[day] += 1
-        self._rejected.rows.append(
-            {
-                "day": day,
-                "source_path": page,
-                "position": position,
-                "raw_text": msgspec.json.encode(record).decode()[:MAX_RAW_TEXT],
-                "reason_code": error.reason_code,
-                "message": str(error),
-            }
-        )
+        raw_text = msgspec.json.encode(record).decode()[:MAX_RAW_TEXT]
+        values = (day, page, position, raw_text, error.reason_code, str(error))
+        self._rejected.rows.append(dict(zip(_REJECTED, values, strict=True)))
         self._write_many()
 
     def end_page(self, page: str, days: Sequence[date], size: int) -> None:
@@ -198,17 +187,9 @@ class ApiRows:
         )
         connection.execute(f"create or replace temp table {name}_rejected as {self._rejected.query()}")
         accepted = dict(connection.execute(f"select day, count(*) from {name}_accepted group by day").fetchall())
-        counts = [
-            {
-                "day": day,
-                "files": self._pages[day],
-                "bytes": self._bytes[day],
-                "records_read": self._read[day],
-                "quarantined": self._quarantined[day],
-                "duplicates": self._usable[day] - accepted.get(day, 0),
-            }
-            for day in days
-        ]
+        duplicates = {day: self._usable[day] - accepted.get(day, 0) for day in days}
+        counted = self._pages, self._bytes, self._read, self._quarantined, duplicates
+        counts = [dict(zip(_COUNTS, (day, *(count[day] for count in counted)), strict=True)) for day in days]
         key = self.dataset.key
         return Extraction(
             accepted={key: f"select {', '.join([*self.dataset.columns, 'day'])} from {name}_accepted"},

@@ -1,10 +1,7 @@
-"""Pages that a run has fetched, on disk until its load is published.
+"""Pages that a run has fetched, on disk until its load is published: a retry of the run requests only the others.
 
 Belongs here: keeping and finding pages. Not here: what is on them (the source's own module cleans a page before it is
 kept).
-
-A retry of the same run finds the complete pages and requests only the others. Pages of other runs are removed, because
-the service may answer differently by now.
 """
 
 import shutil
@@ -29,7 +26,10 @@ class PageStore:
     """The pages of one run and one load, in a private folder below `root`."""
 
     def __init__(self, root: Path, run_id: str) -> None:
-        """Make the folder, and remove those of other runs; the caller holds the load's lock."""
+        """Make the folder, and remove those of other runs: the service may answer differently by now.
+
+        The caller holds the load's lock.
+        """
         self._folder = root / run_id
         if root.exists():
             for other in root.iterdir():

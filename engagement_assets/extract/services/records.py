@@ -190,13 +190,12 @@ class ApiRecordShape:
     ignored: frozenset[str] = frozenset()
 
     @cached_property
-    def _parents(self) -> frozenset[str]:
-        paths = [*(field.path for field in self.fields), *self.ignored]
-        return frozenset(path.rpartition(".")[0] for path in paths if "." in path)
+    def _known(self) -> frozenset[str]:
+        return self.ignored.union(field.path for field in self.fields)
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(field.path for field in self.fields) | self.ignored
+    def _parents(self) -> frozenset[str]:
+        return frozenset(path.rpartition(".")[0] for path in self._known if "." in path)
 
     def read(self, record: object) -> ReadRecord:
         """What a record becomes.
@@ -211,9 +210,8 @@ class ApiRecordShape:
         members: dict[str, Any] = {}
         number = self._flatten(record, "", members)
         if number > MAX_MEMBERS:
-            raise BadValueError(
-                "too_many_members", f"at most {MAX_MEMBERS:,} members in the record and its objects", number
-            )
+            expected = f"at most {MAX_MEMBERS:,} members in the record and its objects"
+            raise BadValueError("too_many_members", expected, number)
         columns: dict[str, Value] = {}
         placeholders = set()
         for field in self.fields:

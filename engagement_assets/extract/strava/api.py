@@ -141,12 +141,13 @@ class StravaApi:
         self.limits.before_request()
         bounds = {"after": int(after.timestamp()), "before": int(before.timestamp())}
         query = {**bounds, "page": page, "per_page": PER_PAGE}
+        url = f"{self.base_url.rstrip('/')}/athlete/activities"
         token = self.tokens.access_token()
-        answer = self._get(query, token)
+        answer = self.http.send(Request(url, query, {"Authorization": f"Bearer {token}"}))
         if answer.status == _UNAUTHORIZED:
             # The token was revoked, or this machine's clock is behind: try once with a new one.
             token = self.tokens.access_token(refused=token)
-            answer = self._get(query, token)
+            answer = self.http.send(Request(url, query, {"Authorization": f"Bearer {token}"}))
         self.limits.learn(answer)
         if answer.status != _OK:
             raise _refusal(answer, token)
@@ -156,10 +157,6 @@ class StravaApi:
                 "again later"
             )
         return answer.document
-
-    def _get(self, query: Mapping[str, int], token: str) -> Answer:
-        url = f"{self.base_url.rstrip('/')}/athlete/activities"
-        return self.http.send(Request(url, query, {"Authorization": f"Bearer {token}"}))
 
 
 def _next_quarter_hour(moment: datetime) -> datetime:

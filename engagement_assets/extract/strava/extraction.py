@@ -1,8 +1,7 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
 Belongs here: what must not be kept of a page, which day an activity is of, which known activities are gone. Not here:
-what an activity's fields mean (`activity.py`), how pages are requested (`strava/api.py`), how rows reach the lake
-(`services/extraction.py`, `lake/`).
+an activity's fields (`activity.py`), requests (`strava/api.py`), how rows reach the lake (`services/extraction.py`).
 """
 
 import re
@@ -23,6 +22,7 @@ from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_AC
 _MAX_DEGREES = 180
 # How the temporary tables of `ApiRows` begin.
 _NAME = STRAVA_ACTIVITIES.key.replace("/", "_")
+_COLUMNS = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
 # No document of the service is nearly as deep. What lies deeper is removed, because it may hold places.
 _DEEPEST = 50
 
@@ -133,12 +133,10 @@ def without_exact_places(node: Any, decimals: int, *, is_place: bool = False, le
         case dict() | list() if levels == 0:
             return None
         case dict():
+            places = {key: is_place or bool(_PLACE_KEY.search(key)) for key in node if not _ROUTE_KEY.search(key)}
             return {
-                key: without_exact_places(
-                    value, decimals, is_place=is_place or bool(_PLACE_KEY.search(key)), levels=levels - 1
-                )
-                for key, value in node.items()
-                if not _ROUTE_KEY.search(key)
+                key: without_exact_places(node[key], decimals, is_place=place, levels=levels - 1)
+                for key, place in places.items()
             }
         case list():
             return [without_exact_places(value, decimals, is_place=is_place, levels=levels - 1) for value in node]
@@ -212,20 +210,18 @@ def _mark_missing(
     Returns:
         Day → how many activities of the complete part were known, and how many of them are missing.
     """
-    columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
     is_read = f"day >= date '{read.start}' and day < date '{read.end}'"
     reading.connection.execute(
         f"""
         create or replace temp table {_NAME}_published as
         select
-            {columns},
+            {_COLUMNS},
             deleted_at is null and started_at < timestamp '{complete_until}' as is_known,
             activity_id not in (select unnest($seen::bigint[])) as is_missing,
             activity_id not in (select activity_id from {_NAME}_accepted) as is_kept
         from {published}
-        where
-            {is_read}
-            -- What another day holds has moved there.
+        -- What another day holds has moved there.
+        where {is_read}
             and activity_id not in (select activity_id from {published} where not ({is_read}) and deleted_at is null)
         """,
         {"seen": list(listed.ids)},
@@ -235,13 +231,10 @@ def _mark_missing(
         create or replace temp table {_NAME}_kept as
         select
             * replace (
-                case
-                    when {not listed.without_id} and is_known and is_missing then timestamp '{reading.now}'
-                    else deleted_at
-                end as deleted_at
+                if({not listed.without_id} and is_known and is_missing, timestamp '{reading.now}', deleted_at)
+                as deleted_at
             )
-        from {_NAME}_published
-        where is_kept
+        from {_NAME}_published where is_kept
         """
     )
     by_day = reading.connection.execute(
@@ -262,23 +255,20 @@ def _certainly_missing(missing: Mapping[date, tuple[int, int]], without_id: int)
 
 def _with_kudos(activities: Extraction) -> Extraction:
     """The new activities with those that are kept, and how many kudos each new one has today."""
-    columns = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
-    key = STRAVA_ACTIVITY_KUDOS.key
+    key, kudos_key = STRAVA_ACTIVITIES.key, STRAVA_ACTIVITY_KUDOS.key
     observations = f"{_NAME}_accepted where kudos_count is not null"
     return replace(
         activities,
         accepted={
-            STRAVA_ACTIVITIES.key: (
-                f"{activities.accepted[STRAVA_ACTIVITIES.key]} union all select {columns} from {_NAME}_kept"
-            ),
-            key: (
+            key: f"{activities.accepted[key]} union all select {_COLUMNS} from {_NAME}_kept",
+            kudos_key: (
                 "select activity_id, cast(extracted_at as date) as observed_on, kudos_count, source_path, "
                 f"extracted_at, day from {observations}"
             ),
         },
         counts=(
             f"{activities.counts} union all "
-            f"select '{key}' as dataset, days.day, days.files, 0 as bytes, count(seen.day) as records_read, "
+            f"select '{kudos_key}' as dataset, days.day, days.files, 0 as bytes, count(seen.day) as records_read, "
             f"0 as quarantined, 0 as duplicates from {_NAME}_counts as days "
             f"left join (select day from {observations}) as seen on days.day = seen.day group by all"
         ),

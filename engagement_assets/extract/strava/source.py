@@ -3,9 +3,7 @@
 Belongs here: the description. Not here: how the service is read (`extract/strava/extraction.py`).
 """
 
-from types import MappingProxyType
-
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.contracts.source import Source
 
 STRAVA_ACTIVITIES = Dataset(
@@ -14,38 +12,16 @@ STRAVA_ACTIVITIES = Dataset(
         "One row per activity of the athlete, as the API gave it last; the day is the UTC day of `started_at`. "
         "An activity that is missing from a completely read window stays, marked as deleted."
     ),
-    columns=MappingProxyType(
-        {
-            "activity_id": "BIGINT",
-            "activity_name": "VARCHAR",
-            "distance_m": "DOUBLE",
-            "moving_time_s": "BIGINT",
-            "elapsed_time_s": "BIGINT",
-            "total_elevation_gain_m": "DOUBLE",
-            "activity_type": "VARCHAR",
-            "sport_type": "VARCHAR",
-            "workout_type": "BIGINT",
-            "location_country": "VARCHAR",
-            "achievement_count": "BIGINT",
-            "kudos_count": "BIGINT",
-            "comment_count": "BIGINT",
-            "athlete_count": "BIGINT",
-            "average_speed_m_per_s": "DOUBLE",
-            "max_speed_m_per_s": "DOUBLE",
-            "average_cadence": "DOUBLE",
-            "average_temperature_c": "DOUBLE",
-            "average_heart_rate": "DOUBLE",
-            "max_heart_rate": "DOUBLE",
-            "suffer_score": "DOUBLE",
-            "started_at": "TIMESTAMP",
-            "time_zone": "VARCHAR",
-            "start_latitude": "DOUBLE",
-            "start_longitude": "DOUBLE",
-            "deleted_at": "TIMESTAMP",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
+    columns=sql_columns(
+        """
+        activity_id BIGINT, activity_name VARCHAR, distance_m DOUBLE, moving_time_s BIGINT, elapsed_time_s BIGINT,
+        total_elevation_gain_m DOUBLE, activity_type VARCHAR, sport_type VARCHAR, workout_type BIGINT,
+        location_country VARCHAR, achievement_count BIGINT, kudos_count BIGINT, comment_count BIGINT,
+        athlete_count BIGINT, average_speed_m_per_s DOUBLE, max_speed_m_per_s DOUBLE, average_cadence DOUBLE,
+        average_temperature_c DOUBLE, average_heart_rate DOUBLE, max_heart_rate DOUBLE, suffer_score DOUBLE,
+        started_at TIMESTAMP, time_zone VARCHAR, start_latitude DOUBLE, start_longitude DOUBLE, deleted_at TIMESTAMP,
+        _extra VARCHAR, source_path VARCHAR, extracted_at TIMESTAMP
+        """
     ),
     identity=("activity_id",),
     loaded_together=True,
@@ -60,14 +36,10 @@ STRAVA_ACTIVITY_KUDOS = Dataset(
         "One row per activity and day of observation: how many kudos it had when it was read last on that day. "
         "The day is the UTC day of the activity's start."
     ),
-    columns=MappingProxyType(
-        {
-            "activity_id": "BIGINT",
-            "observed_on": "DATE",
-            "kudos_count": "BIGINT",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
+    columns=sql_columns(
+        """
+        activity_id BIGINT, observed_on DATE, kudos_count BIGINT, source_path VARCHAR, extracted_at TIMESTAMP
+        """
     ),
     identity=("activity_id", "observed_on"),
     loaded_together=True,

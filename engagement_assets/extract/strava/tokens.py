@@ -1,10 +1,6 @@
 """Strava's tokens: a refresh token that changes with each use, and the access token that it gives.
 
 Belongs here: the token file and the exchange. Not here: what an access token is used for (`strava/api.py`).
-
-The service may give a new refresh token with every exchange, which invalidates the old one. So the answer is on disk
-before anything else happens: staged, synced, and renamed over the file. If the process is killed, the next use takes
-over a complete staged file. Only an answer that never reaches this machine is lost.
 """
 
 import hashlib
@@ -30,11 +26,7 @@ _AUTHORISE = (
 
 
 class StoredTokens(msgspec.Struct, frozen=True):
-    """What the token file holds.
-
-    `first_refresh_token_sha256` says from which `STRAVA_REFRESH_TOKEN` the tokens descend: with another one they are no
-    longer used.
-    """
+    """What the token file holds; `first_refresh_token_sha256` says from which `STRAVA_REFRESH_TOKEN` they descend."""
 
     refresh_token: str
     access_token: str
@@ -50,7 +42,11 @@ class _TokenAnswer(msgspec.Struct):
 
 @dataclass(frozen=True)
 class StravaTokens:
-    """Gives access tokens, and keeps the newest refresh token in the private file `path`."""
+    """Gives access tokens, and keeps the newest refresh token in the private file `path`.
+
+    An exchange may invalidate the old refresh token. So the answer is staged, synced and renamed over the file before
+    anything else happens, and after a kill the next use takes over a complete staged file.
+    """
 
     path: Path
     oauth_base_url: str
@@ -77,7 +73,8 @@ class StravaTokens:
         try:
             with FileLock(f"{self.path}.lock", timeout=_LOCK_WAIT_S, mode=0o600):
                 stored = self._read()
-                if stored and stored.access_token != refused and self._is_fresh(stored):
+                fresh_after = self.http.clock.now() + _MIN_TIME_LEFT
+                if stored and stored.access_token != refused and stored.expires_at > fresh_after.timestamp():
                     return stored.access_token
                 # Another process may have used the refresh token meanwhile; what it stored is newer.
                 return self._exchange(stored.refresh_token if stored else self.first_refresh_token)
@@ -93,10 +90,6 @@ class StravaTokens:
     @property
     def _origin(self) -> str:
         return hashlib.sha256(self.first_refresh_token.encode()).hexdigest()
-
-    def _is_fresh(self, stored: StoredTokens) -> bool:
-        left = stored.expires_at - self.http.clock.now().timestamp()
-        return left > _MIN_TIME_LEFT.total_seconds()
 
     def _read(self) -> StoredTokens | None:
         """The stored tokens; None before the first exchange, and after a new authorisation."""
@@ -125,12 +118,8 @@ class StravaTokens:
 
     def _exchange(self, refresh_token: str) -> str:
         self.after_step("locked")
-        form = {
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "grant_type": "refresh_token",
-            "refresh_token": refresh_token,
-        }
+        form = {"client_id": self.client_id, "client_secret": self.client_secret}
+        form |= {"grant_type": "refresh_token", "refresh_token": refresh_token}
         answer = self.http.send(Request(f"{self.oauth_base_url.rstrip('/')}/token", form=form))
         try:
             new = msgspec.convert(answer.document, _TokenAnswer)

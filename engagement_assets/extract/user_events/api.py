@@ -48,15 +48,10 @@ class UserEventsApi:
             ApiRefusedError: the service refuses the token or the request.
             ApiUnavailableError: the service does not answer, or its answer is not a list.
         """
+        query, headers = {"date": day.isoformat()}, {"api-token": self.token}
+        # That nothing was found also comes with status 500, which otherwise is a failure.
         answer = self.http.send(
-            Request(
-                self.url,
-                {"date": day.isoformat()},
-                {"api-token": self.token},
-                expected=(_OK, _EMPTY),
-                # It also comes with status 500, which otherwise is a failure.
-                is_final=_says_that_nothing_was_found,
-            )
+            Request(self.url, query, headers, expected=(_OK, _EMPTY), is_final=_says_that_nothing_was_found)
         )
         if answer.status == _OK and isinstance(answer.document, list):
             return answer.document
@@ -78,9 +73,9 @@ class UserEventsApi:
 
 
 def waiting_as_requested(clock: Clock, progress: Callable[[str], None]) -> Callable[[Answer], None]:
-    """What to do about status 429: wait as long as `Retry-After` says, a second at least, a quarter of an hour at most.
+    """What to do about status 429: wait as long as `Retry-After` says, by default half a minute, at least a second.
 
-    Half a minute if it says nothing that can be read.
+    It raises ApiLimitReachedError instead of waiting for more than a quarter of an hour.
     """
 
     def too_many_requests(answer: Answer) -> None:

@@ -181,13 +181,9 @@ def extract(reading: ServiceReading, pages: Iterable[tuple[date, Page]], rules: 
 
 def rows_sharing_device_and_time(connection: duckdb.DuckDBPyConnection) -> int:
     """How many accepted events share device and time with another event of their day."""
-    ((shared,),) = connection.execute(
-        f"""
-        select count(*) - count(distinct (day, device_id, event_time))
-        from {USER_EVENTS.key.replace("/", "_")}_accepted
-        """
-    ).fetchall()
-    return int(shared)
+    shared = "count(*) - count(distinct (day, device_id, event_time))"
+    found = connection.execute(f"select {shared} from {USER_EVENTS.key.replace('/', '_')}_accepted").fetchall()
+    return int(found[0][0])
 
 
 def _digest(*parts: Value) -> str:

@@ -3,9 +3,7 @@
 Belongs here: the description. Not here: how the service is read (`extract/user_events/extraction.py`).
 """
 
-from types import MappingProxyType
-
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.contracts.source import Source
 
 USER_EVENTS = Dataset(
@@ -14,40 +12,16 @@ USER_EVENTS = Dataset(
         "One row per event of the product's users; the day is the date under which the service lists the event. "
         "A day without events has a file without rows, a day that was never read has none."
     ),
-    columns=MappingProxyType(
-        {
-            "event_id": "VARCHAR",
-            "event_type": "VARCHAR",
-            "event_time": "TIMESTAMP",
-            "country": "VARCHAR",
-            "city": "VARCHAR",
-            "region": "VARCHAR",
-            "language": "VARCHAR",
-            "device_id": "VARCHAR",
-            "user_id": "VARCHAR",
-            "amp_id": "VARCHAR",
-            "client_event_time": "TIMESTAMP",
-            "client_upload_time": "TIMESTAMP",
-            "server_received_time": "TIMESTAMP",
-            "server_upload_time": "TIMESTAMP",
-            "processed_time": "TIMESTAMP",
-            "data_type": "VARCHAR",
-            "path": "VARCHAR",
-            "group_first_event": "VARCHAR",
-            "group_ids": "VARCHAR",
-            "is_user_properties_updated": "BOOLEAN",
-            "initial_li_fat_id": "VARCHAR",
-            "initial_rtd_cid": "VARCHAR",
-            "user_corporate_id": "VARCHAR",
-            "is_user_corporate_demo": "BOOLEAN",
-            "user_corporate_status": "VARCHAR",
-            "user_role": "VARCHAR",
-            "user_signup_date": "DATE",
-            "user_status": "VARCHAR",
-            "_extra": "VARCHAR",
-            "source_path": "VARCHAR",
-            "extracted_at": "TIMESTAMP",
-        }
+    columns=sql_columns(
+        """
+        event_id VARCHAR, event_type VARCHAR, event_time TIMESTAMP, country VARCHAR, city VARCHAR, region VARCHAR,
+        language VARCHAR, device_id VARCHAR, user_id VARCHAR, amp_id VARCHAR, client_event_time TIMESTAMP,
+        client_upload_time TIMESTAMP, server_received_time TIMESTAMP, server_upload_time TIMESTAMP,
+        processed_time TIMESTAMP, data_type VARCHAR, path VARCHAR, group_first_event VARCHAR, group_ids VARCHAR,
+        is_user_properties_updated BOOLEAN, initial_li_fat_id VARCHAR, initial_rtd_cid VARCHAR,
+        user_corporate_id VARCHAR, is_user_corporate_demo BOOLEAN, user_corporate_status VARCHAR, user_role VARCHAR,
+        user_signup_date DATE, user_status VARCHAR, _extra VARCHAR, source_path VARCHAR, extracted_at TIMESTAMP
+        """
     ),
     identity=("event_id",),
     loaded_together=True,

@@ -10,7 +10,7 @@ import pytest
 from engagement_assets.extract.runna.activity_files import read_activity
 from engagement_assets.extract.runna.documents import ActivityRows
 from engagement_assets.extract.runna.parts import PART_COLUMNS
-from engagement_assets.extract.runna.steps import MAX_STEPS
+from engagement_assets.extract.runna.rows import MAX_STEPS
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "runna"
 STEPS = "raw_runna/workout_steps"
