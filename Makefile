@@ -5,7 +5,7 @@ SELECT ?= *
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 
-.PHONY: help install demo dev report backfill release replay prune test coverage soak fuzz lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune test coverage mutants sql-faults soak fuzz lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,13 @@ test: install ## All tests
 coverage: install ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
 	$(BIN)/python -m pytest tests/unit --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
 
+mutants: install ## One fault at a time in lake/ and checks/, and which of them no test finds; MUTANTS='engagement_assets.lake.commit.*'
+	$(BIN)/mutmut run $(if $(MUTANTS),'$(MUTANTS)')
+	$(BIN)/mutmut results
+
+sql-faults: install ## Ten faults put into dbt's models, one at a time: the tests must find each
+	$(BIN)/python -m pytest tests/mutants/sql_faults.py
+
 soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 
@@ -81,4 +88,4 @@ lock: install ## Resolve requirements.lock anew
 		--group dev --extra s3 --extra sandbox pyproject.toml -o requirements.lock
 
 clean: ## Remove the demo's data and build products, keep .venv
-	rm -rf data/demo dbt_project/target
+	rm -rf data/demo dbt_project/target mutants

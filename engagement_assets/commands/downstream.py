@@ -45,8 +45,8 @@ def _has_tables_over_all_sources(settings: Settings) -> bool:
     if not settings.warehouse_path.exists():
         return False
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        found = connection.execute(
-            "select count(*) from information_schema.tables where table_schema = $schema",
+        tables = connection.execute(
+            "select table_name from information_schema.tables where table_schema = $schema",
             {"schema": CROSS_SOURCE_AREA},
-        ).fetchone()
-    return bool(found and found[0])
+        ).fetchall()
+    return bool(tables)

@@ -24,6 +24,6 @@ def load_settings(**given: Any) -> Settings:
         for wrong in error.errors():
             name = str(wrong["loc"][0])
             sentence = wrong["msg"].removeprefix("Value error, ")
-            found = "" if wrong["type"] == "value_error" else f", found {wrong['input']!r}"
-            print(f"error: {name.upper()}: {sentence}{found}", file=sys.stderr)
+            value = "" if wrong["type"] == "value_error" else f", found {wrong['input']!r}"
+            print(f"error: {name.upper()}: {sentence}{value}", file=sys.stderr)
         raise SystemExit(2) from None

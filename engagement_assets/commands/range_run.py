@@ -50,7 +50,7 @@ class SelectionError(ValueError):
 
 @dataclass(frozen=True)
 class RangeRequest:
-    """What a person wants from a run: the assets of `selection` (Dagster's syntax) for the days of `window`.
+    """What a person requests: the assets of `selection` (Dagster's syntax) for the days of `window`.
 
     With a `release_reason` the selected raw assets read nothing; they put the held days of the window into the lake.
     With `replay` they read these quarantined records of the window again, instead of their sources.
@@ -67,12 +67,8 @@ class RangeRequest:
         """The config of each selected raw asset."""
         if self.release_reason:
             return {"release_reason": self.release_reason}
-        if self.replay:
-            return {
-                "replay": True,
-                "replay_dataset": self.replay.dataset,
-                "replay_reason_code": self.replay.reason_code,
-            }
+        if choice := self.replay:
+            return {"replay": True, "replay_dataset": choice.dataset, "replay_reason_code": choice.reason_code}
         return {}
 
 
@@ -121,8 +117,9 @@ def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None 
     with dg.DagsterInstance.get() as instance:
         shell = _Shell(instance, defs, settings)
         shell.send_alerts(alerting)
-        ops = {name: {"config": request.raw_config} for name in shell.raw_steps(keys)} if request.raw_config else {}
-        results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config={"ops": ops})]
+        config = request.raw_config
+        ops = {"ops": {name: {"config": config} for name in shell.raw_steps(keys)}} if config else None
+        results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config=ops)]
         if left_out := shell.cross_source_keys_left_out(keys, results[0]):
             print("something failed: the tables over all sources are built from what the sources' tables hold now")
             results.append(shell.execute(WEEKLY_ENGAGEMENT_METRICS, left_out))

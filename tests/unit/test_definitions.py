@@ -116,7 +116,7 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
     assert contract - specs.keys() == set()
 
 
-def test_every_asset_says_whose_it_is_what_it_is_and_where_it_belongs(specs: dict[str, dg.AssetSpec]) -> None:
+def test_every_asset_has_an_owner_a_group_kinds_a_description_and_tags(specs: dict[str, dg.AssetSpec]) -> None:
     for name, spec in specs.items():
         assert list(spec.owners) == ["team:engagement-data"], name
         assert spec.group_name not in {None, "default"}, name
@@ -225,22 +225,6 @@ def test_the_sources_share_no_asset_before_they_are_published(defs: dg.Definitio
     assert upstream["training"] & upstream["learning"] == set()
 
 
-def test_the_tables_over_all_sources_stand_on_all_facts_and_have_a_job_without_them(defs: dg.Definitions) -> None:
-    graph = defs.resolve_asset_graph()
-    upstream = dg.AssetSelection.assets(["published", "engagement"]).upstream().resolve(graph)
-    facts = {key.to_user_string() for key in upstream if key.path[-1].startswith("fct__")}
-    assert facts == {
-        "training/fct__activities",
-        "strava/fct__strava_activities",
-        "product/fct__user_events",
-        "mobility/fct__mobile_sessions",
-        "learning/fct__activity_exits",
-    }
-    alone = defs.resolve_job_def("weekly_engagement_metrics").asset_layer.selected_asset_keys
-    assert {key.path[0] for key in alone} == {"intermediate", "engagement", "published", "engagement_report"}
-    assert {key for key in upstream - alone if "engagement" in key.path[-1]} == set()
-
-
 def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> None:
     pools = {
         definition.op.name: definition.op.pool
@@ -249,7 +233,7 @@ def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> No
     }
     raw = {name: pool for name, pool in pools.items() if name.startswith("raw_")}
     assert raw == {name: name for name in raw}
-    # Whether a source is fresh is told from the lake.
+    # The freshness checks read the lake.
     assert pools.pop("is_fresh") is None
     # The alerts have a file of their own.
     assert pools.pop("audit_alerts") is None
@@ -261,7 +245,7 @@ def test_a_pool_lets_one_step_through_at_a_time() -> None:
     assert instance["concurrency"]["pools"] == {"granularity": "op", "default_limit": 1}
 
 
-def test_raw_datasets_are_judged_at_the_door_by_blocking_checks(defs: dg.Definitions) -> None:
+def test_load_checks_of_raw_datasets_are_blocking(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     blocking = {
         (key.asset_key.to_user_string(), key.name)
@@ -284,17 +268,7 @@ def test_raw_datasets_are_judged_at_the_door_by_blocking_checks(defs: dg.Definit
     }
 
 
-def test_freshness_is_asked_by_a_job_of_its_own_and_not_by_a_load(defs: dg.Definitions) -> None:
-    def checks_of(job: str) -> set[str]:
-        layer = defs.resolve_job_def(job).asset_layer
-        return {key.asset_key.to_user_string() for key in layer.asset_graph.asset_check_keys if key.name == "is_fresh"}
-
-    assert checks_of("freshness") == {*RAW_PARTITIONED, "raw_lingokids/users", "raw_lingokids/activities"}
-    assert [checks_of(job.name) for job in defs.resolve_all_job_defs() if job.name == "daily_engagement"] == [set()]
-    assert checks_of("release_runna") == set()
-
-
-def test_nobody_waits_for_sample_data_or_for_a_source_without_settings(tmp_path: Path) -> None:
+def test_sample_data_and_sources_without_settings_have_no_deadline(tmp_path: Path) -> None:
     sample = build_defs(Settings(_env_file=None, landing_uri=""))
     assert [key for key in sample.resolve_asset_graph().asset_check_keys if key.name == "is_fresh"] == []
     own = build_defs(Settings(_env_file=None, landing_uri=str(tmp_path), freshness_hours="12, mobile=0"))
@@ -303,35 +277,6 @@ def test_nobody_waits_for_sample_data_or_for_a_source_without_settings(tmp_path:
     assert {name.partition("/")[0] for name in fresh} == {"raw_runna", "raw_lingokids"}
     with_policy = {spec.key.to_user_string() for spec in own.resolve_all_asset_specs() if spec.freshness_policy}
     assert with_policy == fresh
-
-
-def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) -> None:
-    jobs = {job.name: job for job in defs.resolve_all_job_defs() if job.name.startswith("release_")}
-    assert set(jobs) == {
-        *("release_runna", "release_strava", "release_user_events", "release_mobile_events"),
-        *("release_lingokids_events", "release_lingokids_users", "release_lingokids_activities"),
-    }
-    selected = {key.to_user_string() for key in jobs["release_runna"].asset_layer.selected_asset_keys}
-    assert {"raw_runna/activities", "training/fct__activities", "published/training"} <= selected
-    assert {name for name in selected if name.startswith("raw_")} == {
-        name for name in RAW_PARTITIONED if "runna" in name
-    }
-
-
-def test_every_load_has_a_job_that_replays_its_quarantine(defs: dg.Definitions) -> None:
-    jobs = {job.name: job for job in defs.resolve_all_job_defs() if job.name.startswith("replay_")}
-    assert set(jobs) == {
-        *("replay_runna", "replay_strava", "replay_user_events", "replay_mobile_events"),
-        *("replay_lingokids_events", "replay_lingokids_users", "replay_lingokids_activities"),
-    }
-    config = jobs["replay_mobile_events"].partitioned_config
-    assert config is not None
-    assert config.get_run_config_for_partition_key("2024-01-02") == {
-        "ops": {"raw_mobile_events": {"config": {"replay": True}}}
-    }
-    selected = {key.to_user_string() for key in jobs["replay_mobile_events"].asset_layer.selected_asset_keys}
-    assert {"raw_mobile/events", "mobility/fct__mobile_sessions", "published/mobility"} <= selected
-    assert {name for name in selected if name.startswith("raw_")} == {"raw_mobile/events"}
 
 
 def test_every_alert_leads_to_an_entry_of_the_runbook(defs: dg.Definitions) -> None:
@@ -374,33 +319,6 @@ def test_the_days_of_windowed_models_are_found_along_partitioned_assets(defs: dg
     while new := {key for key in windowed - reached if graph.get(key).parent_keys & reached}:
         reached |= new
     assert windowed - reached == set()
-
-
-def test_each_source_has_a_job_of_its_own_raw_data_models_and_published_copy(defs: dg.Definitions) -> None:
-    jobs = {
-        name: {key.to_user_string() for key in defs.resolve_job_def(name).asset_layer.selected_asset_keys}
-        for name in ("daily_runna", "daily_lingokids", "daily_strava", "daily_user_events", "daily_mobile")
-    }
-    assert {
-        "raw_lingokids/events",
-        "raw_lingokids/users",
-        "staging/stg_lingokids__events",
-        "learning/fct__activity_exits",
-        "learning/engagement_daily",
-        "learning/top_activities",
-        "published/learning",
-        "audit/ingestion_loads",
-    } <= jobs["daily_lingokids"]
-    shared = [left & right for first, left in jobs.items() for second, right in jobs.items() if first < second]
-    audit = {"held_days", "ingestion_loads", "rejected_records", "replayed_records"}
-    assert set().union(*shared) == {f"audit/{table}" for table in audit}
-    cross_source = defs.resolve_job_def("weekly_engagement_metrics").asset_layer.selected_asset_keys
-    assert set().union(*jobs.values()).isdisjoint(key.to_user_string() for key in cross_source)
-
-
-def test_a_backfill_of_a_job_is_one_run(defs: dg.Definitions) -> None:
-    for name in ("daily_engagement", "daily_runna", "daily_lingokids", "daily_strava", "daily_mobile"):
-        assert defs.resolve_job_def(name).backfill_policy == dg.BackfillPolicy.single_run()
 
 
 def test_plain_dagster_takes_a_range_for_any_selection(defs: dg.Definitions) -> None:

@@ -1,4 +1,4 @@
-"""The window of a run: a daily one looks back, a range is just what it says."""
+"""The window of a run: a daily run adds trailing days, a range stays as it is."""
 
 from datetime import date
 
@@ -29,6 +29,6 @@ def test_a_day_brings_the_days_before_it_from_the_first_partition_on(day: date, 
     assert with_trailing_days(days(day, day), trailing, START) == days(first, day)
 
 
-def test_a_range_of_days_stays_what_it_is() -> None:
+def test_a_range_of_days_stays_as_it_is() -> None:
     window = days(date(2024, 3, 1), date(2024, 3, 2))
     assert with_trailing_days(window, 30, START) == window

@@ -1,4 +1,4 @@
-"""Settings of one line that mean something for each source: read, or refused with words."""
+"""Settings of one line with a value for each source: read, or refused with a reason."""
 
 import pytest
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ def test_a_source_may_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("runna=1", "expected a number for all sources"),
         ("1, rana=2", "expected one of the sources lingokids, mobile, runna, strava, user_events, found 'rana'"),
@@ -31,8 +31,8 @@ def test_a_source_may_differ() -> None:
         ("nan", "expected a number from 0 on"),
     ],
 )
-def test_a_number_that_makes_no_sense_is_refused(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_number_that_makes_no_sense_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         read_per_source(text)
 
 
@@ -45,7 +45,7 @@ def test_a_source_and_check_wins_over_the_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("rejected=warn", "found 'rejected'; checks are "),
         ("rana.rejected_share=warn", "found 'rana.rejected_share'"),
@@ -53,8 +53,8 @@ def test_a_source_and_check_wins_over_the_check() -> None:
         ("rejected_share=error", "expected warn or halt after '=', found 'error'"),
     ],
 )
-def test_a_severity_that_makes_no_sense_is_refused(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_severity_that_makes_no_sense_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         read_severities(text)
 
 

@@ -28,22 +28,22 @@ BYTE_ORDER_MARK = "\ufeff"
 
 # No row of values holds as many names of columns.
 _NAMES_OF_A_HEADER = 3
-# Eight columns are known, and nobody reads hundreds of others; each is looked at once a row, and a rejected row keeps
-# its header.
+# A contract names some ten columns, and nobody reads hundreds of others. Each costs a look per row, and a rejected row
+# keeps its header.
 MAX_COLUMNS = 1_000
 MAX_HEADER_CHARACTERS = 32 * 1024
-# A file of two months' minutes has 90,000 headers. What has more was not put together from exports.
+# Exports of each minute of two months, put together, have 90,000 headers.
 MAX_HEADERS = 100_000
-# A file is copied once for each of them.
+# A file is copied once for each.
 MAX_DIFFERENT_HEADERS = 100
 _BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Header:
-    """The names of columns in their order, and the line that gives them (without a byte order mark).
+    """The names of columns in their order, and the line that holds them (without a byte order mark).
 
-    With a `fault`, a reason code and a message, no row under it can be read; it then has no names.
+    With a `fault` (a reason code and a message) no row under it can be read; it then has no names.
     """
 
     line: str
@@ -164,7 +164,7 @@ def _parts_of(file: LineFile, shape: CsvShape, workdir: Path) -> list[tuple[Line
 
 
 def _header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLine]:
-    """The headers of a file in their order; what follows the last one of too many belongs to none."""
+    """The headers of a file in their order; all that follows the first of too many is rejected."""
     headers: dict[Header, Header] = {}
     for number, item in enumerate(_all_header_lines(content, shape), 1):
         # Many lines have one header: all of them share it.

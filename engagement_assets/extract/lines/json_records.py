@@ -46,21 +46,14 @@ class Kind(StrEnum):
     LIST = "a list"
 
 
-_COLUMN_TYPES: dict[Kind, str] = {
-    Kind.TEXT: "VARCHAR",
-    Kind.SECONDS: "BIGINT",
-    Kind.FLAG: "BOOLEAN",
-    Kind.INSTANT: "TIMESTAMP",
-    Kind.BOUND: "TIMESTAMP",
-    Kind.LIST: "BIGINT",
-}
-_JSON_TYPES: dict[Kind, tuple[str, ...]] = {
-    Kind.TEXT: ("VARCHAR",),
-    Kind.SECONDS: ("DOUBLE", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT"),
-    Kind.FLAG: ("BOOLEAN",),
-    Kind.INSTANT: ("VARCHAR",),
-    Kind.BOUND: ("VARCHAR",),
-    Kind.LIST: ("ARRAY",),
+# The type of the column, and the JSON types of the values that it takes.
+_TYPES: dict[Kind, tuple[str, tuple[str, ...]]] = {
+    Kind.TEXT: ("VARCHAR", ("VARCHAR",)),
+    Kind.SECONDS: ("BIGINT", ("DOUBLE", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT")),
+    Kind.FLAG: ("BOOLEAN", ("BOOLEAN",)),
+    Kind.INSTANT: ("TIMESTAMP", ("VARCHAR",)),
+    Kind.BOUND: ("TIMESTAMP", ("VARCHAR",)),
+    Kind.LIST: ("BIGINT", ("ARRAY",)),
 }
 # The `types` of a text of blanks and of an empty list, which are absent values.
 _ABSENT = ("BLANK", "EMPTY")
@@ -103,7 +96,7 @@ class RecordShape:
     @property
     def column_types(self) -> dict[str, str]:
         """The columns that a record becomes, and their types."""
-        return {field.column: _COLUMN_TYPES[field.kind] for field in self.fields}
+        return {field.column: _TYPES[field.kind][0] for field in self.fields}
 
     @property
     def _paths(self) -> list[str]:
@@ -259,7 +252,7 @@ class RecordShape:
             if field.required:
                 absent = f"coalesce(types[{place}], 'NULL') in {_NONE}"
                 rules.append((absent, f"missing_{field.column}", message))
-            known = (*_JSON_TYPES[field.kind], *_NONE)
+            known = (*_TYPES[field.kind][1], *_NONE)
             rules.append((f"types[{place}] not in {known}", "wrong_type", message))
         return first_of(rules)
 

@@ -1,4 +1,4 @@
-"""Steps are tried again for what may heal, after pauses that grow, and for nothing else."""
+"""Steps are retried for errors that may pass, after growing pauses, and for no others."""
 
 from datetime import date
 from pathlib import Path
@@ -22,10 +22,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _tried(settings: Settings, error: Exception, retry_number: int = 0) -> Exception:
-    """What becomes of an error in a step."""
+    """The exception that an error in a step turns into."""
 
     class Context:
-        """All that is asked of a step's context."""
+        """The part of a step's context that is used."""
 
         def __init__(self) -> None:
             self.retry_number = retry_number
@@ -47,18 +47,20 @@ def _tried(settings: Settings, error: Exception, retry_number: int = 0) -> Excep
         duckdb.IOException(LOCKED),
     ],
 )
-def test_what_may_heal_is_tried_twice_more_with_a_longer_pause_each_time(settings: Settings, error: Exception) -> None:
+def test_errors_that_may_pass_are_retried_twice_with_a_longer_pause_each_time(
+    settings: Settings, error: Exception
+) -> None:
     for retry_number, pause in ((0, 30), (1, 60)):
-        found = _tried(settings, error, retry_number)
-        assert isinstance(found, dg.RetryRequested)
-        assert (found.max_retries, found.seconds_to_wait) == (2, pause)
-        assert str(error) in str(found.__cause__)
+        raised = _tried(settings, error, retry_number)
+        assert isinstance(raised, dg.RetryRequested)
+        assert (raised.max_retries, raised.seconds_to_wait) == (2, pause)
+        assert str(error) in str(raised.__cause__)
 
 
 def test_a_service_that_refuses_fails_at_once_and_says_so(settings: Settings) -> None:
-    found = _tried(settings, ApiRefusedError("Strava does not take the refresh token"))
-    assert isinstance(found, dg.Failure)
-    assert (found.allow_retries, found.description) == (False, "Strava does not take the refresh token")
+    raised = _tried(settings, ApiRefusedError("Strava does not take the refresh token"))
+    assert isinstance(raised, dg.Failure)
+    assert (raised.allow_retries, raised.description) == (False, "Strava does not take the refresh token")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_service_that_refuses_fails_at_once_and_says_so(settings: Settings) ->
         NotADirectoryError("the landing zone is not there"),
     ],
 )
-def test_what_stays_is_not_tried_again(settings: Settings, error: Exception) -> None:
+def test_other_errors_are_not_retried(settings: Settings, error: Exception) -> None:
     assert _tried(settings, error) is error
 
 

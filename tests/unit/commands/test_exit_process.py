@@ -1,4 +1,4 @@
-"""What is still to be done when a command ends is done, and its status is told."""
+"""A command that ends runs its exit functions, flushes its output and returns its status."""
 
 import subprocess
 import sys

@@ -8,14 +8,14 @@ from engagement_assets.commands.load_settings import load_settings
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("SCHEDULE_TIME_ZONE", "Mars", "expected the name of a time zone, such as Europe/Berlin, found 'Mars'"),
         ("ALERT_REPEAT_HOURS", "-1", "Input should be greater than 0, found '-1'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected_and_found(
-    name: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, text: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, text)
     monkeypatch.setenv("SCHEDULE_HOUR", "24")
@@ -24,7 +24,7 @@ def test_a_wrong_setting_is_named_with_what_was_expected_and_found(
     assert ended.value.code == 2
     assert sorted(capsys.readouterr().err.splitlines()) == sorted(
         [
-            f"error: {name}: {told}",
+            f"error: {name}: {message}",
             "error: SCHEDULE_HOUR: Input should be less than or equal to 23, found '24'",
         ]
     )

@@ -1,4 +1,4 @@
-"""The storage of events: what Dagster tells of runs and assets, beside its own storage; open logs, watchers, kills."""
+"""The storage of events, compared with Dagster's own: events, open logs, watchers, kills."""
 
 import signal
 import subprocess
@@ -42,8 +42,8 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     prepare_dagster_home(Settings(_env_file=None, dagster_home=tmp_path / "a home: 'quoted'"))
-    with dg.DagsterInstance.get() as found:
-        yield found
+    with dg.DagsterInstance.get() as opened:
+        yield opened
 
 
 def run(instance: dg.DagsterInstance) -> str:
@@ -56,8 +56,8 @@ def run(instance: dg.DagsterInstance) -> str:
     return result.run_id
 
 
-def told(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
-    """What Dagster tells of the run and its assets, without times and ids."""
+def reported(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
+    """What Dagster reports about the run and its assets, without times and ids."""
     log = instance.all_logs(run_id)
     records = instance.get_asset_records(KEYS)
     run_record = instance.get_run_record_by_id(run_id)
@@ -85,7 +85,7 @@ def told(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
     }
 
 
-def test_batches_tell_what_single_events_tell(
+def test_batches_store_what_single_events_store(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
@@ -97,7 +97,7 @@ def test_batches_tell_what_single_events_tell(
         store(storage, events)
 
     monkeypatch.setattr(BatchingEventLogStorage, "store_event_batch", store_and_count)
-    found = told(instance, run(instance))
+    batched = reported(instance, run(instance))
     # Planned events of both assets with the check, and the days of each asset.
     assert sorted(sizes) == [40, 40, 81]
 
@@ -106,7 +106,7 @@ def test_batches_tell_what_single_events_tell(
     plain_home.mkdir()
     with dg.DagsterInstance.local_temp(str(plain_home)) as single:
         assert type(single.event_log_storage) is SqliteEventLogStorage
-        assert found == told(single, run(single))
+        assert batched == reported(single, run(single))
 
 
 def test_a_batch_that_fails_is_stored_one_by_one(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,21 +114,21 @@ def test_a_batch_that_fails_is_stored_one_by_one(instance: dg.DagsterInstance, m
         raise RuntimeError("the index is locked")
 
     store = BatchingEventLogStorage._store_asset_event_tags
-    expected = told(instance, run(instance))
+    expected = reported(instance, run(instance))
     monkeypatch.setattr(
         BatchingEventLogStorage,
         "_store_asset_event_tags",
         lambda self, index, events, ids: fail() if len(events) > 1 else store(self, index, events, ids),
     )
-    found = told(instance, run(instance))
-    assert found["events"] == expected["events"]
-    assert found["newest"] == expected["newest"]
+    batched = reported(instance, run(instance))
+    assert batched["events"] == expected["events"]
+    assert batched["newest"] == expected["newest"]
 
 
 def test_the_storage_lies_where_dagsters_own_would(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     run_id = run(instance)
     with dg.DagsterInstance.local_temp(str(tmp_path / "a home: 'quoted'")) as default:
-        assert told(default, run_id)["events"]
+        assert reported(default, run_id)["events"]
 
 
 def report(instance: dg.DagsterInstance, message: str) -> str:
@@ -142,20 +142,20 @@ def messages(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     return [entry.user_message or entry.message for entry in instance.all_logs(run_id)]
 
 
-def test_who_watches_a_run_hears_of_its_events(instance: dg.DagsterInstance) -> None:
+def test_a_watcher_of_a_run_receives_its_events(instance: dg.DagsterInstance) -> None:
     run = create_run_for_test(instance)
     instance.report_engine_event("before", run)
     heard: list[str] = []
-    is_told = threading.Event()
+    received = threading.Event()
 
     def hear(entry: dg.EventLogEntry, _cursor: str) -> None:
         heard.append(entry.message)
         if entry.message == "after":
-            is_told.set()
+            received.set()
 
     instance.watch_event_logs(run.run_id, None, hear)
     instance.report_engine_event("after", run)
-    assert is_told.wait(30)
+    assert received.wait(30)
     instance.end_watch_event_logs(run.run_id, hear)
     assert heard == ["before", "after"]
 

@@ -30,15 +30,15 @@ def _interrupts_are_not_ignored() -> Iterator[None]:
 
 
 def _interrupt(program: str, *arguments: str) -> tuple[int, str, str]:
-    """Ctrl-C when the program says that it is at work: exit code, what it has told since, its errors."""
+    """Ctrl-C when the program says that it is at work: exit code, what it has output since, its errors."""
     with subprocess.Popen(
         [sys.executable, "-c", BEGIN + program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "at work\n"
         process.send_signal(signal.SIGINT)
-        told, errors = process.communicate()
-    return process.returncode, told, errors
+        output, errors = process.communicate()
+    return process.returncode, output, errors
 
 
 def test_one_sentence_is_told_and_nothing_after_it() -> None:

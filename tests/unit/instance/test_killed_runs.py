@@ -1,4 +1,4 @@
-"""Runs that were cut off: the next one marks them as what they are, and frees their pools."""
+"""Runs that were cut off: the next run marks them as failed or cancelled, and frees their pools."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +19,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def _status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
-    found = instance.get_run_by_id(run.run_id)
-    assert found is not None
-    return found.status
+    stored = instance.get_run_by_id(run.run_id)
+    assert stored is not None
+    return stored.status
 
 
 def _cut_off(instance: dg.DagsterInstance, home: Path, *, interrupted: bool) -> dg.DagsterRun:

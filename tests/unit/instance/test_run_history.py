@@ -1,4 +1,4 @@
-"""Old runs go, and no day or check seems never to have been: on a real instance with the project's storage."""
+"""Pruning old runs loses no materialized day and no check result; on an instance with the project's storage."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,8 +44,8 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     prepare_dagster_home(Settings(_env_file=None, dagster_home=tmp_path / "home"))
-    with dg.DagsterInstance.get() as found:
-        yield found
+    with dg.DagsterInstance.get() as opened:
+        yield opened
 
 
 def _run(instance: dg.DagsterInstance, asset: dg.AssetsDefinition, day: str | None = None) -> str:
@@ -56,7 +56,7 @@ def _runs(instance: dg.DagsterInstance) -> set[str]:
     return {run.run_id for run in instance.get_runs()}
 
 
-def test_runs_go_that_nothing_rests_on(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_runs_that_are_not_needed_are_deleted(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     day_1, again, day_2, failed, first_users, users_now = (
         _run(instance, events, "2024-01-01"),
         _run(instance, events, "2024-01-01"),
@@ -69,14 +69,14 @@ def test_runs_go_that_nothing_rests_on(instance: dg.DagsterInstance, tmp_path: P
     printed = tmp_path / "home" / "storage" / again
     assert printed.exists()
 
-    told = prune_runs(instance, [CHECK], later, dry_run=True)
+    pruned = prune_runs(instance, [CHECK], later, dry_run=True)
 
     assert _runs(instance) == {day_1, again, day_2, failed, first_users, users_now}
-    assert prune_runs(instance, [CHECK], later, dry_run=False) == told
+    assert prune_runs(instance, [CHECK], later, dry_run=False) == pruned
     assert _runs(instance) == {again, day_2, users_now}
     # Three whole runs, and what the other three printed.
-    assert (told.count, len(told.names)) == (6, 5)
-    assert told.bytes > 0
+    assert (pruned.count, len(pruned.names)) == (6, 5)
+    assert pruned.bytes > 0
     assert instance.get_materialized_partitions(events.key) == {"2024-01-01", "2024-01-02"}
     assert instance.get_latest_materialization_event(users.key) is not None
     logs = tmp_path / "home" / "history" / "runs"

@@ -1,4 +1,4 @@
-"""Whether a run's process is alive: asked of its code server, or seen by the lock of a run from the shell."""
+"""Whether a run's process is alive, from its code server or from the lock of a run from the shell."""
 
 import json
 from collections.abc import Iterator

@@ -44,14 +44,14 @@ def repository() -> dg.RepositoryDefinition:
 
 
 def test_there_is_one_for_all_one_per_source_a_weekly_and_an_hourly_one(repository: dg.RepositoryDefinition) -> None:
-    found = {item.name: (item.cron_schedule, item.execution_timezone) for item in repository.schedule_defs}
+    schedules = {item.name: (item.cron_schedule, item.execution_timezone) for item in repository.schedule_defs}
     weekly = {"weekly_engagement_metrics_schedule": ("0 5 * * 1", "Europe/Berlin")}
     retention = {"retention_schedule": ("30 2 * * *", "Europe/Berlin")}
     freshness = {"freshness_schedule": ("5 * * * *", "UTC")}
-    assert found == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | weekly | retention | freshness
+    assert schedules == dict.fromkeys(DAILY, ("0 5 * * *", "Europe/Berlin")) | weekly | retention | freshness
 
 
-def test_every_job_that_is_not_for_people_is_asked_for_by_somebody(repository: dg.RepositoryDefinition) -> None:
+def test_every_job_has_a_trigger_except_those_that_people_start(repository: dg.RepositoryDefinition) -> None:
     asked_for = {item.job_name for item in repository.schedule_defs}
     asked_for |= {target.job_name for item in repository.sensor_defs for target in item.targets}
     jobs = {name for name in repository.job_names if not name.startswith(("release_", "replay_", "__"))}
@@ -64,18 +64,18 @@ def test_a_freshness_run_is_first_in_the_queue(repository: dg.RepositoryDefiniti
     assert len(_tick(repository, "freshness_schedule", datetime(2024, 3, 4, 4, 5, tzinfo=UTC)).run_requests or []) == 1
 
 
-def test_where_nobody_waits_for_a_source_nothing_asks_whether_it_has_stopped() -> None:
+def test_without_deadlines_there_is_no_freshness_schedule() -> None:
     assert "freshness_schedule" not in {item.name for item in _repository(freshness_hours="0").schedule_defs}
 
 
 def test_everything_is_off_until_it_is_switched_on(repository: dg.RepositoryDefinition) -> None:
     assert {item.default_status for item in repository.schedule_defs} == {STOPPED}
-    # Nobody should have to ask for alerts.
+    # Alerts are on without anyone switching them on.
     on = {item.name for item in repository.sensor_defs if item.default_status == dg.DefaultSensorStatus.RUNNING}
     assert on == {"alert_sensor"}
 
 
-def test_switched_on_from_the_start_are_those_that_do_not_do_a_thing_twice() -> None:
+def test_those_are_on_from_the_start_that_do_nothing_twice() -> None:
     repository = _repository(schedules_on=True)
     on = {item.name for item in repository.schedule_defs if item.default_status == RUNNING}
     assert on == {"daily_engagement_schedule", "weekly_engagement_metrics_schedule", "freshness_schedule"}
@@ -96,27 +96,27 @@ def test_make_dev_switches_them_on_for_sample_data_alone(monkeypatch: pytest.Mon
 
 def test_a_tick_requests_the_utc_day_that_has_ended(repository: dg.RepositoryDefinition) -> None:
     for name in DAILY:
-        found = _tick(repository, name, datetime(2024, 3, 4, 4, tzinfo=UTC))
-        (request,) = found.run_requests or []
+        result = _tick(repository, name, datetime(2024, 3, 4, 4, tzinfo=UTC))
+        (request,) = result.run_requests or []
         assert (request.partition_key, request.run_key) == ("2024-03-03", "2024-03-03")
         assert request.tags["dagster/partition"] == "2024-03-03"
 
 
 def test_the_weekly_tick_requests_the_tables_over_all_sources(repository: dg.RepositoryDefinition) -> None:
-    found = _tick(repository, "weekly_engagement_metrics_schedule", datetime(2024, 3, 4, 4, tzinfo=UTC))
-    assert len(found.run_requests or []) == 1
+    result = _tick(repository, "weekly_engagement_metrics_schedule", datetime(2024, 3, 4, 4, tzinfo=UTC))
+    assert len(result.run_requests or []) == 1
 
 
 def test_a_tick_before_the_first_partition_requests_nothing() -> None:
-    found = _tick(_repository(schedule_hour=4), "daily_engagement_schedule", datetime(2024, 1, 1, 4, tzinfo=UTC))
-    assert found.run_requests == []
-    assert found.skip_message == "no UTC day from 2024-01-01 on has ended since the last tick"
+    result = _tick(_repository(schedule_hour=4), "daily_engagement_schedule", datetime(2024, 1, 1, 4, tzinfo=UTC))
+    assert result.run_requests == []
+    assert result.skip_message == "no UTC day from 2024-01-01 on has ended since the last tick"
 
 
 def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:
     repository = _repository(schedule_hour=0, schedule_time_zone="Europe/London")
-    found = _tick(repository, "daily_engagement_schedule", datetime(2024, 10, 28, 0, tzinfo=UTC))
-    assert [request.partition_key for request in found.run_requests or []] == ["2024-10-26", "2024-10-27"]
+    result = _tick(repository, "daily_engagement_schedule", datetime(2024, 10, 28, 0, tzinfo=UTC))
+    assert [request.partition_key for request in result.run_requests or []] == ["2024-10-26", "2024-10-27"]
 
 
 def test_a_source_that_cannot_be_loaded_has_no_schedule() -> None:

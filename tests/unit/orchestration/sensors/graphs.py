@@ -1,6 +1,6 @@
-"""The graph of a deployment with an instance in memory, whose history a test makes up.
+"""The graph of a deployment, with an instance in memory whose history a test makes up.
 
-Belongs here: materializations and runs that never were. Not here: what a test expects.
+Belongs here: made-up materializations and runs. Not here: what a test expects.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,12 +26,12 @@ SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 
 
 def day(back: int) -> date:
-    """So many days before today."""
+    """The day so many days before today."""
     return TODAY - timedelta(days=back)
 
 
 def window(first_back: int, last_back: int | None = None) -> DayWindow:
-    """Days by how far they lie back, both inclusive."""
+    """Days by how many days ago they were, both inclusive."""
     return DayWindow(day(first_back), day(first_back if last_back is None else last_back) + timedelta(days=1))
 
 
@@ -92,7 +92,7 @@ class Graph:
 
 @contextmanager
 def graph(folder: Path = Path("/nowhere"), /, **settings: Any) -> Iterator[Graph]:
-    """A graph whose landing zone and lake are to lie in `folder`, with an instance of its own."""
+    """A graph with its landing zone and lake in `folder`, and an instance of its own."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Graph(_repository(folder, tuple(sorted(settings.items()))), instance)
 

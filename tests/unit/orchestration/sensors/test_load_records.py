@@ -18,7 +18,7 @@ SENSOR = "load_records"
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Iterator[Graph]:
+def deployment(tmp_path: Path) -> Iterator[Graph]:
     with graph(tmp_path, published_warehouse_path=tmp_path / "published.duckdb", catch_up_attempts=2) as made:
         yield made
 
@@ -44,50 +44,52 @@ def _show_loads(tmp_path: Path) -> None:
         )
 
 
-def _skipped(found: Graph) -> str:
-    reason = found.sense(SENSOR).skip_reason
+def _skipped(deployment: Graph) -> str:
+    reason = deployment.sense(SENSOR).skip_reason
     assert reason is not None
     return str(reason.skip_message)
 
 
-def _run_keys(found: Graph) -> list[str | None]:
-    return [request.run_key for request in found.sense(SENSOR).run_requests or []]
+def _run_keys(deployment: Graph) -> list[str | None]:
+    return [request.run_key for request in deployment.sense(SENSOR).run_requests or []]
 
 
-def test_nothing_is_requested_before_anything_is_loaded(found: Graph) -> None:
-    assert _skipped(found) == "the published audit tables have every load"
+def test_nothing_is_requested_before_anything_is_loaded(deployment: Graph) -> None:
+    assert _skipped(deployment) == "the published audit tables have every load"
 
 
-def test_a_load_that_held_a_day_is_followed_by_the_audit_tables_once(found: Graph, lake: Lake, tmp_path: Path) -> None:
+def test_a_load_that_held_a_day_is_followed_by_the_audit_tables_once(
+    deployment: Graph, lake: Lake, tmp_path: Path
+) -> None:
     for number in (1, 2):
         newest = _load(lake, number)
         # Dagster launches a run key once.
-        assert _run_keys(found) == _run_keys(found) == [f"after load {newest}, try 1"]
+        assert _run_keys(deployment) == _run_keys(deployment) == [f"after load {newest}, try 1"]
         _show_loads(tmp_path)
-        assert _skipped(found) == "the published audit tables have every load"
+        assert _skipped(deployment) == "the published audit tables have every load"
 
 
 @pytest.mark.parametrize("job", ["daily_engagement", "daily_mobile", "release_runna", "load_audit"])
-def test_they_wait_for_a_run_that_publishes(found: Graph, lake: Lake, job: str) -> None:
+def test_they_wait_for_a_run_that_publishes(deployment: Graph, lake: Lake, job: str) -> None:
     _load(lake, 1)
-    run = create_run_for_test(found.instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
-    assert _skipped(found) == f"run {run.run_id} publishes, and the audit tables with it"
+    run = create_run_for_test(deployment.instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
+    assert _skipped(deployment) == f"run {run.run_id} publishes, and the audit tables with it"
 
 
-def test_they_do_not_wait_for_a_run_that_publishes_nothing(found: Graph, lake: Lake) -> None:
+def test_they_do_not_wait_for_a_run_that_publishes_nothing(deployment: Graph, lake: Lake) -> None:
     _load(lake, 1)
-    create_run_for_test(found.instance, job_name="retention", status=dg.DagsterRunStatus.STARTED)
-    assert len(_run_keys(found)) == 1
+    create_run_for_test(deployment.instance, job_name="retention", status=dg.DagsterRunStatus.STARTED)
+    assert len(_run_keys(deployment)) == 1
 
 
 def test_a_run_that_failed_is_tried_again_after_a_pause_and_a_bounded_number_of_times(
-    found: Graph, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    deployment: Graph, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newest = _load(lake, 1)
-    (first,) = found.sense(SENSOR).run_requests or []
-    run = create_run_for_test(found.instance, status=dg.DagsterRunStatus.FAILURE, tags=dict(first.tags))
-    assert _skipped(found) == f"pauses after run {run.run_id} failed"
+    (first,) = deployment.sense(SENSOR).run_requests or []
+    run = create_run_for_test(deployment.instance, status=dg.DagsterRunStatus.FAILURE, tags=dict(first.tags))
+    assert _skipped(deployment) == f"pauses after run {run.run_id} failed"
     monkeypatch.setattr(runs, "FIRST_PAUSE", timedelta(0))
-    assert _run_keys(found) == [f"after load {newest}, try 2"]
-    run = create_run_for_test(found.instance, status=dg.DagsterRunStatus.FAILURE, tags=dict(first.tags))
-    assert _skipped(found) == f"2 runs failed, the last is {run.run_id}: left to a person"
+    assert _run_keys(deployment) == [f"after load {newest}, try 2"]
+    run = create_run_for_test(deployment.instance, status=dg.DagsterRunStatus.FAILURE, tags=dict(first.tags))
+    assert _skipped(deployment) == f"2 runs failed, the last is {run.run_id}: left to a person"
