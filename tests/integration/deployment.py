@@ -48,7 +48,7 @@ class Deployment:
         return run_range(self.settings, RangeRequest(window, selection, allow_shrink=allow_shrink))
 
     def start(self, first: date, last: date) -> subprocess.Popen[bytes]:
-        """The same as a process of its own, to be killed."""
+        """The same as a process of its own, to be killed; its lines of progress come as they are written."""
         environment = {
             **os.environ,
             "LANDING_URI": self.settings.landing_uri,
@@ -56,13 +56,14 @@ class Deployment:
             "WAREHOUSE_PATH": str(self.settings.warehouse_path),
             "PUBLISHED_WAREHOUSE_PATH": str(self.settings.published_warehouse_path),
             "DAGSTER_HOME": str(self.settings.dagster_home),
+            "PYTHONUNBUFFERED": "1",
         }
         command = [sys.executable, "-m", "engagement_assets.commands.backfill"]
         return subprocess.Popen(
             [*command, "--from", first.isoformat(), "--to", last.isoformat(), "--select", FILE_AREAS],
             cwd=PROJECT_ROOT,
             env=environment,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.integration
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 2)
 SELECTION = "+group:training"
 CANCELED, SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS
-# It takes one; machines are slow.
-ENDS_WITHIN_S = 10
+# It takes one; beside other work on a slow machine it may take many. What does not end waits for ever.
+ENDS_WITHIN_S = 60
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,18 @@ FIRST, LAST, DAYS = date(2024, 1, 1), date(2024, 1, 8), 8
 KILLS = int(os.environ.get("KILLS", "3"))
 
 
-def _kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Kill the process and all that it started; False when it had ended before."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
+def _kill_after(process: subprocess.Popen[bytes], lines: int, seconds: float) -> bool:
+    """Kill the process and all that it started, so long after a line of progress; False when it ended before."""
+    assert process.stdout is not None
+    with process.stdout:
+        for _ in islice(process.stdout, lines):
+            pass
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return True
     return False
 
 
@@ -37,8 +42,11 @@ def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) ->
     undisturbed = Deployment(tmp_path / "undisturbed", landing=landing)
     started = time.monotonic()
     process = undisturbed.start(FIRST, LAST)
+    assert process.stdout is not None
+    with process.stdout:
+        lines = len(process.stdout.readlines())
     assert process.wait() == 0
-    duration = time.monotonic() - started
+    seconds_a_line = (time.monotonic() - started) / lines
     expected = undisturbed.tables()
     assert len(expected["learning.fct__activity_exits"]) > 300
 
@@ -46,9 +54,9 @@ def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) ->
     draw = random.Random(2024)
     killed = 0
     for number in range(KILLS):
-        # Spread over the whole run, so that loading, building and publishing are all hit.
-        moment = duration * (number + draw.random()) / KILLS
-        killed += _kill_after(disturbed.start(FIRST, LAST), moment)
+        # Spread over the whole run, so that loading, building and publishing are all hit, however fast the machine is.
+        line = int(lines * (number + draw.random()) / KILLS)
+        killed += _kill_after(disturbed.start(FIRST, LAST), line, seconds_a_line * draw.random())
     assert killed >= KILLS - 1
     run = disturbed.run(FIRST, LAST)
 
