@@ -15,7 +15,7 @@ import pytest
 
 PROJECT_ROOT = Path(__file__).parents[2]
 COPIED = ("dagster.yaml", "dbt_project", "engagement_assets", "examples", "pyproject.toml", "tests")
-UNIT_TESTS = "test_{area}_checks.py::test_the_unit_tests_of_the_models_pass"
+UNIT_TESTS = "test_data_tests.py::test_the_unit_tests_of_the_models_pass[{area}]"
 SOME_TESTS_FAILED = 1  # pytest's exit code; any other means that the tests could not run
 
 
