@@ -1,7 +1,6 @@
 """An activity of Strava: its fields, their meaning, and which of their values mean "none".
 
-Belongs here: one activity as the service sends it. Not here: pages of activities, and those known before
-(`strava/extraction.py`).
+Belongs here: one activity as the service sends it. Not here: pages of activities (`strava/extraction.py`).
 """
 
 import re
@@ -60,11 +59,7 @@ def _coordinate(place: int) -> Callable[[object], Value]:
 
 
 def activity_id(value: object) -> int:
-    """A whole number, or a text of its digits: services send ids as either.
-
-    Raises:
-        BadValueError: it is neither, or no activity can have it.
-    """
+    """A whole number, or a text of its digits: services send ids as either; raises BadValueError for all else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_ID_DIGITS:
         return whole_number(int(value))
     if isinstance(value, float) and value > _MAX_EXACT_FLOAT:
@@ -114,7 +109,6 @@ ACTIVITY = ApiRecordShape(
         ApiField("start_latlng", "start_latitude", _coordinate(0), is_placeholder=_is_no_place),
         ApiField("start_latlng", "start_longitude", _coordinate(1), is_placeholder=_is_no_place),
     ),
-    # Known fields that no table needs.
     ignored=frozenset(
         {
             "athlete", "commute", "device_name", "device_watts", "display_hide_heartrate_option", "elev_high",
