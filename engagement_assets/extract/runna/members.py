@@ -100,14 +100,9 @@ def part_of(kind: type[Part], members: Members, where: str) -> Part:
     """The part that the present members form; raises UnusableRecordError if one of them does not fit."""
     fitting = msgspec.json.encode(present(members))
     try:
-        return _decoder(kind).decode(fitting)
+        return msgspec.json.decode(fitting, type=kind)
     except msgspec.ValidationError as error:
         raise _refusal(error, Raw(fitting), where) from error
-
-
-@cache
-def _decoder(kind: type[Part]) -> "msgspec.json.Decoder[Part]":
-    return msgspec.json.Decoder(kind)
 
 
 @cache
