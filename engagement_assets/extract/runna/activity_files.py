@@ -59,11 +59,7 @@ _ANYTHING = msgspec.json.Decoder(Raw)
 
 
 def read_activity(data: bytes, file: int) -> ActivityRows:
-    """Rows of one activity file; `file` is its number in them.
-
-    Raises:
-        UnusableRecordError: the file as a whole cannot be used.
-    """
+    """Rows of one activity file, with its number `file`; raises UnusableRecordError if nothing of it can be used."""
     text = data.removeprefix(_BYTE_ORDER_MARK)
     if not text or text.isspace():
         raise UnusableRecordError("empty_file", "expected a JSON document, found nothing")
@@ -83,12 +79,9 @@ def read_activity(data: bytes, file: int) -> ActivityRows:
 
 
 def read_explaining(text: bytes, file: int) -> ActivityRows:
-    """The rows that `read_typed` gives, even if some parts of the document do not fit.
+    """The rows that `read_typed` gives, even if some laps and steps do not fit: these become rejections.
 
-    The document is taken apart piece by piece; unusable laps and steps become rejections.
-
-    Raises:
-        UnusableRecordError: the file as a whole cannot be used.
+    Raises UnusableRecordError if the file as a whole cannot be used.
     """
     names = text.count(b'":')
     if names > MAX_NAMES:

@@ -170,15 +170,8 @@ class ApiRows:
             f"""
             create or replace temp table {name}_accepted as
             with
-
-            found as (
-                {self._accepted.query()}
-            ),
-
-            repeated as (
-                select {key} from found group by all having count(*) > 1
-            )
-
+                found as ({self._accepted.query()}),
+                repeated as (select {key} from found group by all having count(*) > 1)
             select * from found anti join repeated using ({key})
             union all
             select * from found semi join repeated using ({key})

@@ -91,10 +91,7 @@ EVENT = ApiRecordShape(
 def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Iterator[tuple[date, Page]]:
     """The events of each date in order; dates that an earlier try of this run has kept are not requested again.
 
-    Only a few dates are read ahead, so that memory does not grow with the window.
-
-    Raises:
-        ApiError: the service refuses or does not answer; the complete dates are kept for another try.
+    A few dates are read ahead. Raises ApiError if the service refuses or does not answer; complete dates are kept.
     """
 
     def read(wanted: date) -> tuple[date, Page]:
@@ -130,9 +127,7 @@ class EventRules:
         """The event, with `event_id` in place of the ids that the service gives.
 
         `insert_id` comes before `$insert_id`: no event gets a new id when the service begins to send both.
-
-        Raises:
-            BadValueError: the event cannot be used.
+        Raises BadValueError if the event cannot be used.
         """
         event = EVENT.read(record)
         columns = event.columns
