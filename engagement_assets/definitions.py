@@ -35,9 +35,9 @@ from engagement_assets.transform.warehouse import warehouse_resource
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
-    """The definitions of one deployment; tests give settings and a clock of their own."""
+    """The definitions of one deployment; tests pass their own settings and clock."""
     with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
-        # Dagster warns of every backfill policy and code reference that they are beta.
+        # For every backfill policy and code reference, Dagster warns that it is beta.
         return _build_defs(settings, clock)
 
 

@@ -1,4 +1,4 @@
-"""The two walks of docs/extending.md, taken as a reader would: a new mart, and a sixth source."""
+"""The two walkthroughs of docs/extending.md, followed as a reader would: a new mart, and a sixth source."""
 
 import json
 import os
