@@ -109,10 +109,7 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 def follow(
-    before: Incident | None,
-    outcomes: Iterable[Outcome],
-    superseded: Callable[[Outcome, str], bool],
-    now: datetime,
+    before: Incident | None, outcomes: Iterable[Outcome], superseded: Callable[[Outcome, str], bool], now: datetime
 ) -> tuple[Incident | None, Transition | None]:
     """Update an incident with the outcomes of one run or one backfill, in their order.
 
@@ -130,9 +127,8 @@ def follow(
     for outcome in outcomes:
         was_failing = bool(days)
         failing = [day for day in outcome.failing_days if not superseded(outcome, day)]
-        days = {
-            day: severity for day, severity in days.items() if not outcome.covers(day) or superseded(outcome, day)
-        } | dict.fromkeys(failing, outcome.severity)
+        untouched = [day for day in days if not outcome.covers(day) or superseded(outcome, day)]
+        days = {day: days[day] for day in untouched} | dict.fromkeys(failing, outcome.severity)
         if failing:
             failures += 1
             finding = outcome.finding

@@ -124,8 +124,7 @@ def ended_and_unread_since(instance: dg.DagsterInstance, store: AlertStore, befo
 def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Lineage) -> list[Outcome]:
     """What a run that has ended says about checks, its steps and itself."""
     run = record.dagster_run
-    entries = instance.all_logs(run.run_id, of_type=_READ)
-    judged = _judged_by(run)
+    entries, judged = instance.all_logs(run.run_id, of_type=_READ), _judged_by(run)
     evaluated: dict[dg.AssetCheckKey, Outcome] = {}
     planned: set[dg.AssetCheckKey] = set()
     not_judged: set[dg.AssetCheckKey] = set()
@@ -139,10 +138,8 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             evaluation = event.asset_check_evaluation_data
             # A step that is retried evaluates its checks again; the last evaluation counts.
             not_judged.discard(evaluation.asset_check_key)
-            if (
-                check_metadata.NOT_JUDGED in evaluation.metadata
-                and evaluation.metadata[check_metadata.NOT_JUDGED].value
-            ):
+            flag = evaluation.metadata.get(check_metadata.NOT_JUDGED)
+            if flag is not None and flag.value:
                 not_judged.add(evaluation.asset_check_key)
             evaluated[evaluation.asset_check_key] = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
@@ -211,7 +208,7 @@ def _step_outcomes(
         event = entry.get_dagster_event()
         if not _is_interrupted(event):
             failed = event.event_type == DagsterEventType.STEP_FAILURE and name not in explained
-            sentence = _failure_text(event) if failed else None
+            sentence = failure_text(event) if failed else None
             judged = _judged_by(run) if lineage.step_is_partitioned(name) else EVERYTHING
             yield _code_outcome(Subject(Kind.STEP, "", name), run, _at(entry), judged, sentence)
 
@@ -261,10 +258,10 @@ def _results_without_a_run(
 
 def _judged_by(run: DagsterRun) -> Judged:
     """The partitions of a run; a run without partitions stands for everything."""
-    if PARTITION_NAME_TAG in run.tags:
-        return run.tags[PARTITION_NAME_TAG], run.tags[PARTITION_NAME_TAG]
-    if ASSET_PARTITION_RANGE_START_TAG in run.tags:
-        return run.tags[ASSET_PARTITION_RANGE_START_TAG], run.tags[ASSET_PARTITION_RANGE_END_TAG]
+    if day := run.tags.get(PARTITION_NAME_TAG):
+        return day, day
+    if first := run.tags.get(ASSET_PARTITION_RANGE_START_TAG):
+        return first, run.tags[ASSET_PARTITION_RANGE_END_TAG]
     return EVERYTHING
 
 
@@ -289,7 +286,8 @@ def _is_interrupted(event: dg.DagsterEvent) -> bool:
     return event.is_step_failure and event.step_failure_data.error_source == ErrorSource.INTERRUPT
 
 
-def _failure_text(event: dg.DagsterEvent) -> str:
+def failure_text(event: dg.DagsterEvent) -> str:
+    """What a failed step says: its own description, or the message of the exception that ended it."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description

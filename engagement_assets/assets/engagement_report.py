@@ -19,8 +19,7 @@ from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
-from engagement_assets.transform.docs import write_dbt_docs
-from engagement_assets.transform.project import DbtProjectError
+from engagement_assets.transform.project import DbtProjectError, write_dbt_docs
 
 if TYPE_CHECKING:
     from engagement_assets.report.build import Report

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -26,7 +26,7 @@ from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
-from engagement_assets.transform.project import close_connections, dbt_arguments, parsed_manifest, warehouse_environment
+from engagement_assets.transform.project import invoke_dbt
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
@@ -69,12 +69,9 @@ class DbtBuild:
                 manifest=self.manifest, dagster_dbt_translator=self.translator, context=context
             ):
                 unique_id = _unique_id(message)
-                yield _with_evidence(_with_row_count(event, row_counts.get(unique_id)), evidence.get(unique_id))
+                yield _completed(event, row_counts.get(unique_id), evidence.get(unique_id))
         if failures:
-            raise dg.Failure(
-                description=f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures),
-                allow_retries=False,
-            )
+            raise dg.Failure(f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures), allow_retries=False)
 
     def _selection(self, context: dg.AssetExecutionContext) -> list[str]:
         """Dbt selectors of the models and tests that Dagster selected, and of nothing else.
@@ -91,8 +88,6 @@ class DbtBuild:
         readable = built | self._relations_built_before()
         selected = set(built)
         for unique_id, node in nodes.items():
-            if node["resource_type"] != "test":
-                continue
             check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
             if check not in context.selected_asset_check_keys:
                 continue
@@ -116,8 +111,6 @@ class DbtBuild:
     def _invoke(
         self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
     ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
-        # dbt takes two seconds to import: only a process that builds models pays for it.
-        from dbt.cli.main import dbtRunner  # noqa: PLC0415
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
 
         results: list[DbtCoreCliEventMessage] = []
@@ -134,45 +127,18 @@ class DbtBuild:
 
         variables: dict[str, Any] = {"lake_uri": self.lake.uri, **self.variables}
         if window is not None:
-            variables["window_start"] = window.start.isoformat()
-            variables["window_end"] = window.end.isoformat()
-        manifest = parsed_manifest(self.warehouse_path.stem)
-        with (
-            tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            warehouse_environment(self.warehouse_path, self.lake.uri),
-        ):
-            try:
-                outcome = dbtRunner(manifest=manifest, callbacks=[keep_results]).invoke(
-                    [
-                        "build",
-                        *dbt_arguments(Path(target)),
-                        "--no-write-json",
-                        "--cache-selected-only",
-                        "--indirect-selection",
-                        "empty",
-                        "--exclude-resource-type",
-                        "unit_test",
-                        "--vars",
-                        json.dumps(variables),
-                        "--select",
-                        *selection,
-                    ]
-                )
-            finally:
-                # The connection holds the lock of the warehouse, which publishing needs next.
-                close_connections()
+            variables |= {"window_start": window.start.isoformat(), "window_end": window.end.isoformat()}
+        arguments = ["build", "--no-write-json", "--cache-selected-only", "--indirect-selection", "empty"]
+        arguments += ["--exclude-resource-type", "unit_test", "--vars", json.dumps(variables), "--select", *selection]
+        with tempfile.TemporaryDirectory(prefix="dbt-") as target:
+            outcome = invoke_dbt(arguments, Path(target), self.warehouse_path, self.lake.uri, [keep_results])
         if outcome.exception is not None:
             if is_held_lock(outcome.exception):
                 raise WarehouseLockedError(str(outcome.exception)) from outcome.exception
-            raise dg.Failure(
-                description=f"dbt stopped: {outcome.exception}", allow_retries=False
-            ) from outcome.exception
-        node_results = list(cast(Any, outcome.result) or ())
-        failures = [
-            f"  {result.node.name}: {result.status}: {result.message}"
-            for result in node_results
-            if result.status in FAILED
-        ]
+            raise dg.Failure(f"dbt stopped: {outcome.exception}", allow_retries=False) from outcome.exception
+        node_results = list(outcome.result or ())
+        failed = [result for result in node_results if result.status in FAILED]
+        failures = [f"  {result.node.name}: {result.status}: {result.message}" for result in failed]
         if not outcome.success and not failures:
             failures = ["  dbt reports a failure and names no node"]
         failed_tests = {
@@ -192,9 +158,9 @@ class DbtBuild:
         self, context: dg.AssetExecutionContext, failed_tests: Mapping[str, FailedTest]
     ) -> dict[str, tuple[str, dict[str, Any]]]:
         """Per failed test what failed, in one sentence, and the metadata that shows it; dbt has let the file go."""
-        told: dict[str, tuple[str, dict[str, Any]]] = {}
         if not failed_tests:
-            return told
+            return {}
+        found = {}
         with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             self.lake.lend_file_system(connection)
@@ -206,34 +172,26 @@ class DbtBuild:
                 metadata = test.evidence()
                 if test.has_outcome:
                     try:
-                        metadata[FAILING_KEYS] = failing_keys(
-                            connection, test, self.manifest, table, self.pseudonym_key
-                        )
+                        keys = failing_keys(connection, test, self.manifest, table, self.pseudonym_key)
+                        metadata[FAILING_KEYS] = keys
                     except duckdb.Error as error:
                         # The outcome stands without them.
                         context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
-                told[unique_id] = (test.sentence(table), metadata)
-        return told
+                found[unique_id] = (test.sentence(table), metadata)
+        return found
 
     def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
         """Rows of each table that was built; views are left out, since counting them would run them."""
-        built = {
-            unique_id: self.manifest["nodes"][unique_id]
-            for unique_id in (_unique_id(item) for item in results if _status(item) == "success")
-            if self.manifest["nodes"][unique_id]["resource_type"] in {"model", "seed"}
-        }
-        tables = {
-            unique_id: f"{node['schema']}.{node['alias']}"
-            for unique_id, node in built.items()
-            if node["config"]["materialized"] != "view"
-        }
-        if not tables:
+        built = [_unique_id(item) for item in results if _status(item) == "success"]
+        counts = [
+            f"select '{unique_id}', count(*) from {node['schema']}.{node['alias']}"
+            for unique_id, node in ((unique_id, self.manifest["nodes"][unique_id]) for unique_id in built)
+            if node["resource_type"] in {"model", "seed"} and node["config"]["materialized"] != "view"
+        ]
+        if not counts:
             return {}
         with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
-            counts = " union all ".join(
-                f"select '{unique_id}', count(*) from {table}" for unique_id, table in tables.items()
-            )
-            return dict(connection.execute(counts).fetchall())
+            return dict(connection.execute(" union all ".join(counts)).fetchall())
 
 
 def _unique_id(message: DbtCoreCliEventMessage) -> str:
@@ -244,23 +202,16 @@ def _status(message: DbtCoreCliEventMessage) -> str:
     return str(message.raw_event["data"]["node_info"]["node_status"])
 
 
-def _name(message: DbtCoreCliEventMessage) -> str:
-    return _unique_id(message).split(".")[2]
-
-
 def _progress_line(message: DbtCoreCliEventMessage) -> str:
     seconds = float(message.raw_event["data"].get("execution_time", 0))
-    return f"{_name(message)}: {_status(message)} in {seconds:.2f} s"
+    return f"{_unique_id(message).split('.')[2]}: {_status(message)} in {seconds:.2f} s"
 
 
-def _with_row_count(event: Any, row_count: int | None) -> Any:
-    if row_count is None or not isinstance(event, dg.Output):
-        return event
-    return event.with_metadata({**event.metadata, "dagster/row_count": row_count})
-
-
-def _with_evidence(event: Any, evidence: tuple[str, dict[str, Any]] | None) -> Any:
-    if evidence is None or not isinstance(event, dg.AssetCheckResult):
+def _completed(event: Any, row_count: int | None, evidence: tuple[str, dict[str, Any]] | None) -> Any:
+    """A materialization with its row count, or a check result with the evidence why it failed."""
+    if isinstance(event, dg.Output) and row_count is not None:
+        return event.with_metadata({**event.metadata, "dagster/row_count": row_count})
+    if not isinstance(event, dg.AssetCheckResult) or evidence is None:
         return event
     description, metadata = evidence
     return dg.AssetCheckResult(

@@ -11,13 +11,7 @@ from typing import Any
 
 import duckdb
 
-from engagement_assets.contracts.check_metadata import (
-    BLOCKED,
-    EXPECTED,
-    FAILING_ROWS,
-    FAILING_ROWS_SQL,
-    OBSERVED,
-)
+from engagement_assets.contracts.check_metadata import BLOCKED, EXPECTED, FAILING_ROWS, FAILING_ROWS_SQL, OBSERVED
 from engagement_assets.extract.pseudonyms import pseudonym
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 from engagement_assets.sources import RAW_DATASETS
@@ -65,11 +59,8 @@ class FailedTest:
         if self.sql:
             found[FAILING_ROWS_SQL] = self.sql
         if self.has_outcome:
-            found |= {
-                FAILING_ROWS: self.failing_rows,
-                OBSERVED: _rows(self.failing_rows),
-                EXPECTED: _expected(self.node),
-            }
+            observed, expected = _rows(self.failing_rows), _expected(self.node)
+            found |= {FAILING_ROWS: self.failing_rows, OBSERVED: observed, EXPECTED: expected}
         return found
 
 
@@ -115,12 +106,10 @@ def failing_keys(
     shown = rows.select(*(duckdb.ColumnExpression(name) for name in names)).distinct().order("all").limit(MAX_KEYS)
     tested = test.node.get("column_name")
     titles = [tested if tested and name in TESTED_COLUMN_NAMES else name for name in names]
+    rows_by_title = [zip(titles, row, strict=True) for row in shown.fetchall()]
     return [
-        {
-            title: _plain(value, pseudonym_key, personal=is_personal(title))
-            for title, value in zip(titles, row, strict=True)
-        }
-        for row in shown.fetchall()
+        {title: _plain(value, pseudonym_key, personal=is_personal(title)) for title, value in row}
+        for row in rows_by_title
     ]
 
 
@@ -144,8 +133,7 @@ def is_personal(column: str) -> bool:
 def _shown_columns(
     node: Mapping[str, Any], found: Sequence[str], manifest: Mapping[str, Any], table: str
 ) -> Sequence[str]:
-    models = (item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
-    model = next(models)
+    model = next(item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
     wanted = {*grain(manifest, model["unique_id"]), node.get("column_name")}
     return [name for name in found if name in wanted or name not in model["columns"]] or found
 

@@ -1,19 +1,20 @@
 """The dbt project: where it lies, and its manifest, prepared when a dbt file has changed.
 
-Belongs here: parsing. It is the one place that prepares anything when the definitions are loaded. Not here: running
-models (see `transform/build.py`).
+Belongs here: parsing, the only preparation when the definitions are loaded, how dbt is called, and dbt's own page. Not
+here: running models (see `transform/build.py`).
 """
 
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import duckdb
 from filelock import FileLock
@@ -53,11 +54,10 @@ def dbt_arguments(target_dir: Path) -> list[str]:
 def manifest() -> dict[str, Any]:
     """The manifest as a mapping, parsed anew, and whole, only when a dbt file has changed since the last time."""
     with _parsing_alone():
-        fingerprint_file = TARGET_DIR / "fingerprint"
+        fingerprint_file, manifest_file = TARGET_DIR / "fingerprint", TARGET_DIR / "manifest.json"
         fingerprint = _fingerprint()
-        manifest_file = _manifest_file()
-        prepared = manifest_file.exists() and fingerprint_file.exists()
-        if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
+        prepared = fingerprint_file.read_text(encoding="utf-8") if fingerprint_file.exists() else ""
+        if not manifest_file.exists() or prepared != fingerprint:
             parsed_manifest.cache_clear()
             # Of a singular test whose SQL has changed, a partial parse forgets the YAML: severity, reason, table.
             (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def parsed_manifest(database: str = "warehouse") -> Any:
 
     with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
         # To write what is there costs half a second of every run.
-        write_json = "--no-write-json" if _manifest_file().exists() else "--write-json"
+        write_json = "--no-write-json" if (TARGET_DIR / "manifest.json").exists() else "--write-json"
         outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR), write_json])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
@@ -104,32 +104,18 @@ def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
 
 def _compiled_models(content: Mapping[str, Any]) -> dict[str, str]:
     """The SQL of every model as a full build has it, without the database's name."""
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415
-
     variables = {"lake_uri": "lake", "window_start": "2024-01-01", "window_end": "2024-01-02"}
     with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
         warehouse = Path(folder) / "warehouse.duckdb"
         _create_empty_tables(content, warehouse)
-        with warehouse_environment(warehouse):
-            try:
-                outcome = dbtRunner(manifest=parsed_manifest()).invoke(
-                    [
-                        "compile",
-                        *dbt_arguments(Path(folder)),
-                        "--no-write-json",
-                        "--full-refresh",
-                        "--vars", json.dumps(variables),
-                        "--select", "resource_type:model",
-                        "--indirect-selection", "empty",
-                    ]
-                )  # fmt: skip
-            finally:
-                close_connections()
+        arguments = ["compile", "--no-write-json", "--full-refresh", "--vars", json.dumps(variables)]
+        arguments += ["--select", "resource_type:model", "--indirect-selection", "empty"]
+        outcome = invoke_dbt(arguments, Path(folder), warehouse)
     if not outcome.success:
         raise DbtProjectError(f"dbt could not compile {DBT_PROJECT_DIR}: {outcome.exception}")
     return {
         result.node.unique_id: readable_sql(result.node.compiled_code, result.node.database)
-        for result in cast(Any, outcome.result)
+        for result in outcome.result
         if result.node.resource_type == "model"
     }
 
@@ -139,15 +125,10 @@ def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
     with duckdb.connect(str(warehouse)) as connection:
         for node in content["nodes"].values():
             if node["resource_type"] in {"model", "seed"} and node["columns"]:
-                columns = ", ".join(
-                    f"{name} {column['data_type'] or 'string'}" for name, column in node["columns"].items()
-                )
+                types = {name: column["data_type"] or "string" for name, column in node["columns"].items()}
+                columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
                 connection.execute(f"create schema if not exists {node['schema']}")
                 connection.execute(f"create table {node['schema']}.{node['alias']} ({columns})")
-
-
-def _manifest_file() -> Path:
-    return TARGET_DIR / "manifest.json"
 
 
 @contextmanager
@@ -157,29 +138,62 @@ def _parsing_alone() -> Iterator[None]:
         yield
 
 
-def close_connections() -> None:
-    """Let dbt's connection to a warehouse go, and with it the lock; dbt would keep it for the next invocation."""
+def invoke_dbt(
+    arguments: Sequence[str],
+    target: Path,
+    warehouse: Path,
+    lake_uri: str = "",
+    callbacks: Sequence[Callable[[Any], None]] = (),
+) -> Any:
+    """Call dbt in this process on the parsed manifest, and return its `dbtRunnerResult`; it writes to `target`."""
+    # dbt takes two seconds to import: only a process that needs it pays for it.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
     from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    cleanup_connections()
-    DuckDBConnectionManager.close_all_connections()
+    runner = dbtRunner(manifest=parsed_manifest(warehouse.stem), callbacks=list(callbacks))
+    with warehouse_environment(warehouse, lake_uri):
+        try:
+            return runner.invoke([*arguments, *dbt_arguments(target)])
+        finally:
+            # dbt would keep its connection, which holds the lock of the warehouse, for the next call.
+            cleanup_connections()
+            DuckDBConnectionManager.close_all_connections()
+
+
+def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
+    """Write dbt's static page about tables, columns and lineage to `target`; it needs the warehouse alone.
+
+    Raises:
+        DbtProjectError: dbt could not generate it; the message is dbt's.
+    """
+    content = manifest()
+    for node in content["nodes"].values():
+        if "root_path" in node:
+            node["root_path"] = None  # where the project lies on this machine is no part of its description
+    with tempfile.TemporaryDirectory(prefix="dbt-docs-") as folder:
+        (Path(folder) / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+        outcome = invoke_dbt(["docs", "generate", "--static", "--no-compile"], Path(folder), warehouse, lake_uri)
+        if not outcome.success:
+            raise DbtProjectError(f"dbt could not write its docs about {warehouse}: {outcome.exception}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.draft")
+        shutil.copyfile(Path(folder) / "static_index.html", draft)
+        draft.replace(target)
 
 
 @contextmanager
 def warehouse_environment(path: Path, lake_uri: str = "") -> Iterator[None]:
     """The dbt profile takes both places from the environment: set for an invocation, then as before."""
     wanted = {"WAREHOUSE_PATH": str(path), "LAKE_URI": lake_uri}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    before = {name: os.environ[name] for name in wanted if name in os.environ}
+    os.environ |= wanted
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in wanted:
+            del os.environ[name]
+        os.environ |= before
 
 
 def _fingerprint() -> str:

@@ -5,11 +5,12 @@ Belongs here: copying an area's schemas and the swap. Not here: when it happens 
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -72,7 +73,7 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
         is_shown = _has_audit_table(connection, "ingestion_loads")
         if lake and after_loads and (not is_shown or _newest_load_not_shown(connection, lake)):
             schemas = (*schemas, after_loads)
-        _remember_other_schemas(connection, schemas)
+        others = _published_tables_except(connection, schemas)
         for schema in schemas:
             # Tables lay days together, which their copies keep; small files are read twice as fast in any order.
             connection.execute(f"set preserve_insertion_order = {schema != after_loads}")
@@ -85,7 +86,9 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
                 counts = copies.map(lambda name, of=schema: _copy_relation(connection, of, name), names)
                 rows |= {f"{schema}.{name}": count for name, count in zip(names, counts, strict=True)}
         connection.begin()
-        _write_published_tables(connection, rows, run_id, (now or datetime.now(UTC)).astimezone(UTC))
+        at = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+        written = [(*table.split(".", 1), count, at, run_id) for table, count in rows.items()]
+        _write_published_tables(connection, [*others, *written])
         connection.commit()
         connection.execute("detach published")
     # The log of somebody who wrote into the old copy: it must not be replayed into the new one.
@@ -95,10 +98,7 @@ def publish_schemas(  # noqa: PLR0913 - what is published, and what is written d
 
 
 def newest_load_not_shown(published: Path, lake: Lake) -> str | None:
-    """The id of the newest load that the lake has a record of and the audit tables of the published copy have not.
-
-    Of a copy that cannot be looked into none is known to be there.
-    """
+    """The newest load that the lake has and the published copy lacks; a copy that cannot be opened lacks all."""
     with duckdb.connect() as connection:
         connection.execute("set global TimeZone = 'UTC'")
         lake.lend_file_system(connection)
@@ -114,25 +114,20 @@ def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) ->
 
     Loads, releases and replays write theirs in one commit with what they change of the quarantine and of held days.
     """
-    newest_loads = rows_of(lake.newest_loads_files(), LOAD_COLUMNS)
-    where = ""
+    query = f"select arg_max(load_id, loaded_at) from {rows_of(lake.newest_loads_files(), LOAD_COLUMNS)}"
     if _has_audit_table(connection, "ingestion_loads"):
-        where = "where load_id not in (select load_id from published.audit.ingestion_loads)"
-    query = f"select arg_max(load_id, loaded_at) from {newest_loads} {where}"
+        query += " where load_id not in (select load_id from published.audit.ingestion_loads)"
     ((newest,),) = connection.execute(query).fetchall()
     return None if newest is None else str(newest)
 
 
-def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:
-    """Make `others`: what the copy says of the tables that it keeps."""
-    columns = ", ".join(f"null::{kind} as {name}" for name, (kind, _) in PUBLISHED_TABLES_COLUMNS.items())
-    connection.execute(f"create temp table others as select {columns} where false")
-    if _has_audit_table(connection, "published_tables"):
-        connection.execute(
-            "insert into others select * from published.audit.published_tables "
-            "where schema_name not in (select unnest($schemas::varchar[]))",
-            {"schemas": list(schemas)},
-        )
+def _published_tables_except(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """What the copy says of the tables that it keeps."""
+    if not _has_audit_table(connection, "published_tables"):
+        return []
+    columns = ", ".join(PUBLISHED_TABLES_COLUMNS)
+    rows = connection.execute(f"select {columns} from published.audit.published_tables").fetchall()
+    return [row for row in rows if row[0] not in schemas]
 
 
 def _has_audit_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
@@ -145,16 +140,12 @@ def _has_audit_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     return found is not None
 
 
-def _write_published_tables(
-    connection: duckdb.DuckDBPyConnection, rows: Mapping[str, int], run_id: str | None, now: datetime
-) -> None:
-    connection.execute("create schema if not exists published.audit")
-    connection.execute("create or replace table published.audit.published_tables as from others")
-    connection.executemany(
-        "insert into published.audit.published_tables values (?, ?, ?, ?, ?)",
-        [(*table.split(".", 1), count, now.replace(tzinfo=None), run_id) for table, count in rows.items()],
-    )
+def _write_published_tables(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> None:
     table = "published.audit.published_tables"
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in PUBLISHED_TABLES_COLUMNS.items())
+    connection.execute("create schema if not exists published.audit")
+    connection.execute(f"create or replace table {table} ({columns})")
+    connection.executemany(f"insert into {table} values (?, ?, ?, ?, ?)", rows)
     connection.execute(f"comment on table {table} is {sql_text(PUBLISHED_TABLES_DESCRIPTION)}")
     for name, (_, description) in PUBLISHED_TABLES_COLUMNS.items():
         connection.execute(f"comment on column {table}.{name} is {sql_text(description)}")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.day_ranges import blocks_of
-from engagement_assets.orchestration.timetable import Timetable
+from engagement_assets.orchestration.schedules import Timetable
 
 ZONES = ["UTC", "Europe/London", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati", "America/Sao_Paulo"]
 
