@@ -78,10 +78,7 @@ class Channel(Protocol):
 
 
 def channels_of(settings: Settings, folder: Path) -> tuple[list[Channel], list[str]]:
-    """Console, file and one channel per URL of `ALERT_URLS`, and a sentence for each URL that no channel understands.
-
-    A sentence identifies its URL by position, since the URL is a secret.
-    """
+    """Console, file, a channel per URL of `ALERT_URLS`; and a sentence, without the URL, for each wrong one."""
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
     troubles = []
     text = settings.alert_urls.get_secret_value().strip() if settings.alert_urls else ""
@@ -195,10 +192,7 @@ class WebhookChannel:
             raise _not_taken(self.name, status, min(wait_for, _LONGEST_RETRY_AFTER))
 
     async def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """Status and `Retry-After` of the answer; its body is never read.
-
-        httpx limits each wait for a byte, but not their sum. asyncio does.
-        """
+        """Status and `Retry-After` of the answer. httpx limits each wait for a byte, asyncio limits their sum."""
         async with (
             asyncio.timeout(self._deadline_s),
             httpx.AsyncClient(timeout=self._deadline_s, follow_redirects=False) as client,

@@ -54,10 +54,7 @@ class Subject(msgspec.Struct, frozen=True, order=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a failing evaluation said, as text for a person.
-
-    `run_days` are the first and last partition of the run, if it has any.
-    """
+    """What a failing evaluation said, as text for a person; `run_days` are the first and last partition of the run."""
 
     sentence: str
     run_id: str

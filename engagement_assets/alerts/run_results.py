@@ -125,9 +125,9 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
     """What a run that has ended says about checks, its steps and itself."""
     run = record.dagster_run
     entries, judged = instance.all_logs(run.run_id, of_type=_READ), _judged_by(run)
-    evaluated: dict[dg.AssetCheckKey, Outcome] = {}
+    # A step that is retried evaluates its checks again; the last one counts. None: it judged nothing.
+    evaluated: dict[dg.AssetCheckKey, Outcome | None] = {}
     planned: set[dg.AssetCheckKey] = set()
-    not_judged: set[dg.AssetCheckKey] = set()
     steps: dict[str, EventLogEntry] = {}
     explained: set[str | None] = set()
     for entry in entries:
@@ -136,17 +136,14 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             planned.add(event.asset_check_planned_data.asset_check_key)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
-            # A step that is retried evaluates its checks again; the last evaluation counts.
-            not_judged.discard(evaluation.asset_check_key)
-            flag = evaluation.metadata.get(check_metadata.NOT_JUDGED)
-            if flag is not None and flag.value:
-                not_judged.add(evaluation.asset_check_key)
-            evaluated[evaluation.asset_check_key] = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
+            not_judged = evaluation.metadata.get(check_metadata.NOT_JUDGED)
+            outcome = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
+            evaluated[evaluation.asset_check_key] = None if not_judged is not None and not_judged.value else outcome
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
                 explained.add(event.step_key)
         elif event.step_key is not None:
             steps[event.step_key] = entry
-    outcomes = [evaluated[key] for key in evaluated if key not in not_judged]
+    outcomes = [outcome for outcome in evaluated.values() if outcome]
     # Whatever keeps checks from running in a run that failed has its own incident; a cancelled run is no news.
     not_run = planned if run.status == DagsterRunStatus.SUCCESS else set()
     for key in sorted(not_run | evaluated.keys()):
@@ -200,10 +197,7 @@ def outcome_of(
 def _step_outcomes(
     run: DagsterRun, steps: Mapping[str, EventLogEntry], explained: Collection[str | None], lineage: Lineage
 ) -> Iterator[Outcome]:
-    """Steps that failed although none of their checks did, and steps that succeeded.
-
-    An interrupted step says nothing: whoever interrupts a run knows about it.
-    """
+    """Steps that failed although no check of theirs did, and those that succeeded; interrupted ones say nothing."""
     for name, entry in steps.items():
         event = entry.get_dagster_event()
         if not _is_interrupted(event):

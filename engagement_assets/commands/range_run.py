@@ -168,10 +168,7 @@ class _Shell:
             )
 
     def send_alerts(self, alerting: Alerting) -> None:
-        """Send the alerts of runs that have ended, since there may be no daemon that does.
-
-        Data is loaded whatever happens here; the check `alerts_are_delivered` reports trouble too.
-        """
+        """Send the alerts of runs that have ended, in case no daemon does; trouble here never stops a load."""
         with Caught() as caught:
             alerting.work(self.instance, self.defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
         if isinstance(caught.error, AlertsBusyError):

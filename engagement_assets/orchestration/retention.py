@@ -60,10 +60,7 @@ def prune_all(
 def built_days(
     instance: dg.DagsterInstance, graph: "AssetGraph", lake: Lake, dataset: Dataset
 ) -> Callable[[date], bool]:
-    """A predicate: was a day of the dataset built into all its windowed models after its last load?
-
-    For a dataset without windowed models no day counts as built.
-    """
+    """A predicate: was a day built into all windowed models of the dataset since its last load? Without models, no."""
     key = dg.AssetKey(dataset.key.split("/"))
     downstream = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)
     models = [model for model in downstream if graph.get(model).partitions_def is not None]

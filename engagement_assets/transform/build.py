@@ -74,10 +74,7 @@ class DbtBuild:
             raise dg.Failure(f"{len(failures)} dbt nodes failed:\n" + "\n".join(failures), allow_retries=False)
 
     def _selection(self, context: dg.AssetExecutionContext) -> list[str]:
-        """Dbt selectors of the models and tests that Dagster selected, and of nothing else.
-
-        A test that also reads a table which has never been built, and is not built now, is left out.
-        """
+        """Dbt selectors of the selected models and tests, without tests that read a table which was never built."""
         nodes = self.manifest["nodes"]
         built = {
             unique_id

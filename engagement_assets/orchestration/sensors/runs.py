@@ -150,10 +150,7 @@ class Tick:
         return Plan(requests, given_up, remarks)
 
     def follow(self, newest_input: int | str, run_key: str) -> dg.RunRequest | dg.SkipReason:
-        """Request the sensor's only job after its newest input; `run_key` names the input.
-
-        After a failed run it waits as long as `plan` does, and gives up as early.
-        """
+        """Request the sensor's only job after its newest input, which `run_key` names; it pauses as `plan` does."""
         tags = {SENSOR_TAG: self.sensor, INPUTS_TAG: str(newest_input)}
         records = self.instance.get_run_records(dg.RunsFilter(statuses=FINISHED_STATUSES, tags=tags), ascending=True)
         tried = reduce(Attempts.after, records, Attempts())
