@@ -76,9 +76,8 @@ def _reading(run: RawRun, load: Load, window: DayWindow) -> ServiceReading:
 
 def _published_around(load: Load, window: DayWindow) -> str:
     """The activities that the lake holds of the window and of the days beside it: some moved over midnight."""
-    return published_rows(
-        load, STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
-    )
+    a_day = timedelta(days=1)
+    return published_rows(load, STRAVA_ACTIVITIES, DayWindow(window.start - a_day, window.end + a_day))
 
 
 def _no_duplicates(load: Load, published: str) -> CheckOutcome:

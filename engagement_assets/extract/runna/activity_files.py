@@ -116,7 +116,6 @@ class _Pieces:
     """Reads laps and steps one by one; collects rejections and unknown fields."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.rejected: list[Rejection] = []
         self.unknown_fields: list[tuple[str, str]] = []
         # The place of a rejected step that may have stood for any number of flattened steps.
@@ -140,8 +139,8 @@ class _Pieces:
         """The flattened steps, the first of which has the index `start`; a bad step leaves a hole.
 
         A step is rejected once, at the first index where it is missing, however often it would have been repeated. The
-        steps after one of unknown length have no place. They are rejected too, each at the first index that it could
-        have. `inherited` are the unknown fields of the repeat around the steps, which has no row of its own.
+        steps after one of unknown length have no place: each is rejected at the first index that it could have.
+        `inherited` are the unknown fields of the repeat around the steps, which has no row of its own.
         """
         flat: FlatSteps = []
         for number, element in enumerate(elements):

@@ -43,10 +43,9 @@ _FIELDS = sql_columns("day DATE, field VARCHAR, records BIGINT")
 
 @dataclass(frozen=True)
 class ServiceReading:
-    """What a load gives to the extractor of a service.
+    """What a load gives to the extractor of a service: the requested `window`, and where and when the load works.
 
-    `connection` holds the tables that the returned queries read. `window` has the days that were requested. `workdir`
-    is an existing folder for rows. `extracted_at` is the time of the load. `progress` takes lines for the run's log.
+    `connection` holds the tables that the returned queries read; `workdir` is an existing folder for rows.
     """
 
     connection: duckdb.DuckDBPyConnection

@@ -31,9 +31,8 @@ _ROUTE_KEY = re.compile(r"polyline|^map$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class StravaOutcome:
-    """What a load of Strava found in the part of the window that was read.
+    """What a load of Strava found in the part of the window that was read, complete for starts before `complete_until`.
 
-    Every activity that began before `complete_until` and is missing is gone, unless a record's id cannot be read.
     `stopped` says why the list was not read to its end. `missing` has, by day, how many activities of the complete part
     were known, and how many of them are certainly gone: each record without an id may be one of the missing ones.
     """

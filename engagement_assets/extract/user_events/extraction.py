@@ -113,10 +113,9 @@ def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Itera
 
 @dataclass(frozen=True)
 class EventRules:
-    """What makes an event usable.
+    """What makes an event usable: the length of its device's id, and a time of its own that lies in `calendar`.
 
-    `identity` says what distinguishes two events. A device's id has at most `device_id_max_length` characters. Events
-    whose own time lies outside of `calendar` are quarantined, on the date that lists them.
+    `identity` says what distinguishes two events.
     """
 
     identity: EventIdentity
