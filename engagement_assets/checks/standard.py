@@ -52,7 +52,8 @@ def service_has_not_shrunk(
     findings = {
         day: Finding(
             f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. Check whether the "
-            "service works and still answers for the same account, or run this day with allow_shrink if they are meant to go",
+            "service works and still answers for the same account, or run this day with allow_shrink if they are "
+            "meant to go",
             HAS_NOT_SHRUNK.severity,
             observed=f"{day_gone:,} of {day_known:,} {dataset.name} gone",
             expected=f"at most {MAX_SHARE_GONE:.0%} gone",
