@@ -143,7 +143,7 @@ def not_judged(
 ) -> list[dg.AssetCheckResult]:
     """Results for the checks that are not among those `judged`: they pass, and say that they were not evaluated.
 
-    An earlier failure of the days `settled` still ends. A failure that concerns no single day does not.
+    They still settle an earlier failure of the days `settled`, but not one that concerns no single day.
     """
     asset_key = dg.AssetKey(dataset.key.split("/"))
     names = {result.check_name for result in judged}

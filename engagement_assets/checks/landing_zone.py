@@ -46,8 +46,8 @@ def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collec
         more = f" and {len(files) - KEYS_SHOWN:,} more" if len(files) > KEYS_SHOWN else ""
         findings[day] = Finding(
             f"{records:,} {dataset.name} came from landing files that are still there and no longer hold them: "
-            f"{names}{more}. They stay in the lake. Check whether the files were replaced by something else; run "
-            "this day with allow_shrink if the events are meant to go",
+            f"{names}{more}. They stay in the lake. Check whether the files were replaced by something else; "
+            "run this day with allow_shrink if the events are meant to go",
             FILES_HOLD_WHAT_WAS_LOADED.severity,
             observed=f"{records:,} in no file",
             expected="0 in no file",

@@ -90,12 +90,13 @@ class Extraction:
     `rejected` gives `dataset, day, source_path, position, raw_text, reason_code, message` (`position` is the line or
     the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where known also
     `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text are
-    pseudonyms). `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset
-    and day of the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
-    `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift). `placeholders`
-    gives the same for values that a device writes for "none" and that became NULL. `files_there` are all landing files
-    that could be read, including those known to hold nothing of the window. `never_read` are files and folders of the
-    source that no load reads, whatever its window.
+    pseudonyms).
+    `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
+    the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
+    `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
+    `placeholders` gives the same for values that a device writes for "none" and that became NULL.
+    `files_there` are all landing files that could be read, including those known to hold nothing of the window.
+    `never_read` are files and folders of the source that no load reads, whatever its window.
     """
 
     accepted: Mapping[str, str]

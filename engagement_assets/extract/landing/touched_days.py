@@ -51,7 +51,7 @@ class TouchedDays:
             self.arrivals[day] = max(arrived_at, self.arrivals.get(day, EVER))
 
     def settled(self) -> dict[date, datetime]:
-        """The days that have no file which is too fresh."""
+        """The days without a file that is too fresh."""
         return {day: arrived_at for day, arrived_at in self.arrivals.items() if day not in self.waiting}
 
 
