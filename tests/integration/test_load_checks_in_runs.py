@@ -69,7 +69,7 @@ def test_a_file_that_nobody_reads_is_reported_and_holds_all_days_where_the_setti
     assert loads.lake.held_days("mobile_events") == [DAY_1, DAY_2]
     (failure,) = [event.step_failure_data for event in held.all_events if event.is_step_failure]
     assert (
-        "every_file_is_read: the landing zone has files or folders that no load reads (1)"
+        "events.every_file_is_read: the landing zone has files or folders that no load reads (1)"
         in failure.user_failure_data.description
     )
 
