@@ -5,7 +5,7 @@ users and activities and groups once; nothing is validated, nothing is quarantin
 per event is kept in a database. Both run in this process, in turn.
 
 The graph also runs on 1,000 events of the same days: that is its fixed cost, of Dagster's events, of starting dbt and
-of small statements, which does not grow with the events. What grows is told beside the whole.
+of small statements, which does not grow with the events. What grows is shown next to the total.
 """
 
 import argparse

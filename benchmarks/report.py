@@ -82,10 +82,10 @@ def measure(browser: Browser, name: str, published: Path, folder: Path) -> None:
     with duckdb.connect(str(published), read_only=True) as connection:
         cube = build_cube(connection, MAX_CELLS)
     paint, ready, filters = opened(browser, report)
-    told = f"{statistics.median(filters):.0f} (max {max(filters):.0f})"
+    filter_times = f"{statistics.median(filters):.0f} (max {max(filters):.0f})"
     print(
         f"{name:<26}{seconds:>9.1f}{report.size_bytes / 1e6:>6.1f}{len(cube.cells):>9,}{cube.grain:>7}"
-        f"{paint:>7.0f}{ready:>7.0f}{told:>16}"
+        f"{paint:>7.0f}{ready:>7.0f}{filter_times:>16}"
     )
     if cube.choice():
         print(f"    {cube.choice()}")

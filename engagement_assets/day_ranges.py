@@ -14,7 +14,7 @@ _DAY = timedelta(days=1)
 
 
 def blocks_of(days: Iterable[date]) -> list[DayWindow]:
-    """The days as windows without holes, oldest first: a run covers one range."""
+    """The days as windows without gaps, oldest first: a run covers one range."""
     blocks: list[DayWindow] = []
     for day in sorted(set(days)):
         if blocks and blocks[-1].end == day:
@@ -25,15 +25,16 @@ def blocks_of(days: Iterable[date]) -> list[DayWindow]:
 
 
 def in_ranges(days: Iterable[date]) -> list[str]:
-    """`2024-01-01 to 2024-02-10` for days that follow one another, oldest first; of many the last says how many more.
+    """Consecutive days as `2024-01-01 to 2024-02-10`, oldest first.
 
-    A range counts each of its days once, however often it is given.
+    If there are many ranges, the last text says how many days the others hold. A day counts once, however often it is
+    given.
     """
     blocks = blocks_of(days)
-    told = [_told(block) for block in blocks[:MOST_RANGES]]
+    shown = [_shown(block) for block in blocks[:MOST_RANGES]]
     if more := sum(len(block.days()) for block in blocks[MOST_RANGES:]):
-        told.append(f"and {more:,} more {'day' if more == 1 else 'days'}")
-    return told
+        shown.append(f"and {more:,} more {'day' if more == 1 else 'days'}")
+    return shown
 
 
 def as_interval(first: date, last: date) -> str:
@@ -42,15 +43,15 @@ def as_interval(first: date, last: date) -> str:
 
 
 def days_of_interval(text: str) -> list[date]:
-    """The days that `as_interval` has put together; a day alone is one.
+    """The days of an interval that `as_interval` wrote, or the one day.
 
     Raises:
-        ValueError: it is no day and no interval of days.
+        ValueError: the text is neither a day nor an interval of days.
     """
     first, _, last = text.partition("/")
     return DayWindow(date.fromisoformat(first), date.fromisoformat(last or first) + timedelta(days=1)).days()
 
 
-def _told(block: DayWindow) -> str:
+def _shown(block: DayWindow) -> str:
     first, last = block.start, block.end - timedelta(days=1)
     return str(first) if first == last else f"{first} to {last}"

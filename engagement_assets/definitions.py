@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.alerts.sensor import alert_sensor
+from engagement_assets.alerts.alerting import alert_sensor
 from engagement_assets.assets.alerts import alerts_asset
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.engagement_report import engagement_report_asset
@@ -23,9 +23,8 @@ from engagement_assets.orchestration.jobs import asset_jobs, source_sets
 from engagement_assets.orchestration.retention import retention_job, retention_schedule
 from engagement_assets.orchestration.schedules import schedules
 from engagement_assets.orchestration.sensors.catch_up import catch_up_sensor, late_data_sensor
-from engagement_assets.orchestration.sensors.cross_source import cross_source_sensor
+from engagement_assets.orchestration.sensors.follow_ups import cross_source_sensor, load_records_sensor
 from engagement_assets.orchestration.sensors.landing_files import landing_sensor
-from engagement_assets.orchestration.sensors.load_records import load_records_sensor
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import PROJECT_ROOT, Settings
@@ -35,9 +34,9 @@ from engagement_assets.transform.warehouse import warehouse_resource
 
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
-    """The definitions of one deployment; tests give settings and a clock of their own."""
+    """The definitions of one deployment; tests pass their own settings and clock."""
     with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
-        # Dagster warns of every backfill policy and code reference that they are beta.
+        # For every backfill policy and code reference, Dagster warns that it is beta.
         return _build_defs(settings, clock)
 
 

@@ -40,7 +40,7 @@ def read_per_source(text: object) -> object:
     """Read `0.01, runna=0.05` as a default and exceptions; return values other than text unchanged.
 
     Raises:
-        ValueError: a part is not a number from 0 on, a source is unknown, or there is no default.
+        ValueError: a part is not a number of at least 0, a source is unknown, or there is no default.
     """
     if not isinstance(text, str):
         return text
@@ -88,5 +88,5 @@ def _number(part: str, text: str) -> float:
     except ValueError as error:
         raise ValueError(f"{part!r}: expected a number, found {text.strip()!r}") from error
     if not 0 <= number < float("inf"):
-        raise ValueError(f"{part!r}: expected a number from 0 on, found {text.strip()!r}")
+        raise ValueError(f"{part!r}: expected a number of at least 0, found {text.strip()!r}")
     return number

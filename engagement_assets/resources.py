@@ -16,7 +16,7 @@ from engagement_assets.settings import Settings
 
 @dataclass(frozen=True)
 class ApiClients:
-    """Builds clients for the time of a load; tests use a clock of their own."""
+    """Builds clients, each for one load; tests use their own clock."""
 
     settings: Settings
     clock: Clock = field(default_factory=Clock)

@@ -1,6 +1,6 @@
-"""The old place of the run launcher, which homes that version 0.1.0 wrote still name.
+"""The old import path of the run launcher, which a `dagster.yaml` from version 0.1.0 still names.
 
-Belongs here: the old name, for one release. Not here: the launcher (`instance/run_launcher.py`).
+Belongs here: the old path, for one release. Not here: the launcher (`instance/run_launcher.py`).
 """
 
 from engagement_assets.instance.run_launcher import SupervisedRunLauncher

@@ -25,7 +25,7 @@ from engagement_assets.per_source import PerSource, Severities, read_per_source,
 
 MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-# Setting one of them has no effect but a warning. ALERT_TIME_ZONE, which went with them, stands in every old `.env`.
+# Setting one of these only causes a warning. ALERT_TIME_ZONE was removed with them, but every old `.env` sets it.
 _NO_LONGER_READ = ("alert_quiet_hours", "alert_warning_digest_at")
 
 # Written as one line, not as JSON.
@@ -172,19 +172,19 @@ class Settings(BaseSettings):
         default=False, description="Leave numbers about few users out of the report, so that it can be published."
     )
     report_min_users: int = Field(
-        default=5, ge=2, description="In publish mode: the least number of users behind a number."
+        default=5, ge=2, description="In publish mode: the smallest number of users behind a number."
     )
     report_max_cells: int = Field(
         default=20_000,
         ge=1,
-        description="The most cells of the learning explorer; with more, its grain becomes coarser.",
+        description="The maximum number of cells in the learning explorer; with more, its grain becomes coarser.",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _warn_of_removed_settings(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in _NO_LONGER_READ:
-            # Variables that are no fields are among the values only where `.env` sets them.
+            # A variable without a field is among the values only if `.env` sets it.
             if values.get(name) or os.environ.get(name.upper()):
                 warnings.warn(f"{name.upper()} is no longer read: warnings go out at once, like errors", stacklevel=2)
         return values

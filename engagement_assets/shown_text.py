@@ -18,8 +18,8 @@ _HARMLESS = (int, float, Decimal, date)
 
 
 def shown(text: str, limit: int = LONGEST_SENTENCE) -> str:
-    """One line of plain text of at most `limit` characters; what cannot be seen stands there as Python writes it."""
-    # White space of any kind is one blank. One sign more than is shown tells whether there is more.
+    """One line of plain text of at most `limit` characters; invisible characters appear as Python escapes."""
+    # White space of any kind becomes one blank. One character more than is shown says whether the text goes on.
     line = " ".join(text.split())[: limit + 1]
     line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
@@ -32,10 +32,10 @@ def shown_lines(text: str) -> str:
 
 
 def as_markdown(text: str, limit: int = LONGEST_NAME) -> str:
-    """The text as code, in which Markdown finds nothing; empty for a text of blanks.
+    """The text as Markdown code, in which nothing is markup; empty for a text of blanks.
 
-    Escapes are no way: Dagster's UI makes links of addresses after it has taken the escapes away. Code is just as
-    readable on a terminal and in a chat, so sentences that go to all of them quote data like this.
+    Escaping would not do: Dagster's UI removes escapes first, and then turns addresses into links. Code is just as
+    readable on a terminal and in a chat, so sentences for all of these quote data like this.
     """
     line = shown(text, limit).replace("`", "'")
     return f"`{line}`" if line else ""
@@ -50,5 +50,5 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> 
 def _cell(value: object) -> str:
     if value is None or isinstance(value, _HARMLESS):
         return "" if value is None else str(value)
-    # A bar ends a cell also in code, unless there is a backslash before it, and no other one before that.
+    # A bar ends a cell even within code, unless exactly one backslash stands before it.
     return as_markdown(str(value)).replace("\\|", "\\¦").replace("|", "\\|")

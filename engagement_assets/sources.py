@@ -14,7 +14,7 @@ from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 
 # The area that stands on all others: a source that fails must not stop it.
 CROSS_SOURCE_AREA = "engagement"
-# What loads write down about themselves.
+# The area of the records that loads write about themselves.
 AUDIT = "audit"
 
 SOURCES: tuple[Source, ...] = (RUNNA, LINGOKIDS, STRAVA, USER_EVENTS_SOURCE, MOBILE)

@@ -28,7 +28,7 @@
 {%- endmacro %}
 
 {#- Whether a table of another area can be read. An area has no tables until its first build, which may be late: its
-    source could not be had, and the others go on. -#}
+    source may be unreachable while the others go on. -#}
 {% macro is_built(relation) -%}
     {%- do return(
         not execute or relation.is_cte or model.resource_type == 'unit_test' or load_relation(relation) is not none

@@ -5,8 +5,8 @@
     created_at, received_at nulls last, event_name nulls last, event_id
 {%- endmacro %}
 
-{#- The pause that ends a session. It is at most a day: a changed day must alter only sessions of the day itself and the
-    two days beside it. -#}
+{#- The pause that ends a session. It is at most a day: a changed day must alter only sessions of the day itself and of
+    the two days next to it. -#}
 {% macro mobile_session_gap() -%}
     {%- set seconds = var('mobile_session_gap_s') -%}
     {%- if not 0 < seconds <= 86400 -%}

@@ -25,7 +25,7 @@
     read_parquet('{{ folder | replace("'", "''") }}/*/*.parquet', hive_partitioning = true, hive_types = {'day': date})
 {%- endmacro %}
 
-{#- A day that retention has removed has a mark in its place. The first day of 1970 is no day of data: see
+{#- A day that retention has removed has a mark in its place. The first day of 1970 is not a day of data: see
     `columns_of_files.py`. -#}
 {% macro duckdb__lake_days(folder) -%}
     (

@@ -21,7 +21,7 @@
 
 {#- Which recording of its planned workout an activity is, from 1 for the newest. Two devices that record one workout
     send two activities, of the same user and workout, planned for the same day. An activity without a workout or a
-    planned day cannot be matched, and is the first one of its own. -#}
+    planned day cannot be matched, and counts as the first recording. -#}
 {% macro position_in_planned_workout() -%}
     row_number() over (
         partition by

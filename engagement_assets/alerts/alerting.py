@@ -1,13 +1,14 @@
 """One round of the alerts' work: read what ended, record what is new, send what is due.
 
-Belongs here: the order of the steps, and what is written together. Not here: who calls it (`sensor.py` in the daemon,
-`commands/range_run.py` in a shell), and what the steps do.
+Belongs here: the order of the steps, what is written together, and the sensor that calls it in the daemon. Not here:
+what calls it in a shell (`commands/range_run.py`), and what the steps do.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from engagement_assets.alerts.run_results import Results, unread_results, watch_
 from engagement_assets.alerts.store import FIX_THE_DISK, STORE_FILE, AlertStore, AlertStoreError, alert_store
 from engagement_assets.settings import Settings
 
+ALERT_SENSOR = "alert_sensor"
 SENSOR = "sensor"
 SHELL = "shell"
 # After reading for this long, a round sends what it has found and leaves the rest to the next one. The daemon gives up
@@ -47,10 +49,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Alerting:
-    """The alerts of one deployment. `folder` holds everything that they remember.
-
-    `troubles` are sentences about places in `ALERT_URLS` that get no alert.
-    """
+    """The alerts of one deployment, which remember in `folder`; `troubles` say which of `ALERT_URLS` get no alert."""
 
     folder: Path
     links: Links
@@ -129,7 +128,7 @@ class Alerting:
         """Put a reminder of what still fails into the outbox when it is due; how many messages were recorded."""
         now = self.now()
         with store.transaction():
-            reminders = [remind(incident, self.repeat_after, now) for incident in store.incidents().values()]
+            reminders = (remind(incident, self.repeat_after, now) for incident in store.incidents().values())
             due = [reminder for reminder in reminders if reminder]
             for reminder in due:
                 store.keep_incident(reminder.incident)
@@ -144,6 +143,35 @@ class Alerting:
 def alerts_folder(settings: Settings) -> Path:
     """Where the alerts keep their store, their lock and the file of messages."""
     return settings.dagster_home / "alerts"
+
+
+def alert_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Reads the runs that ended and sends what is new, every `ALERT_INTERVAL_S` seconds; it is on from the start.
+
+    What the work raises fails the tick, which shows the reason in the UI, and the next tick tries again; no run waits
+    for either. This is a plain sensor that keeps its own record, because Dagster's `run_status_sensor` moves its cursor
+    on even when its function raises, so an outage would lose the alert.
+    """
+    alerting = cache(lambda: Alerting.of(settings))
+
+    @dg.sensor(
+        name=ALERT_SENSOR,
+        minimum_interval_seconds=settings.alert_interval_s,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reports checks that fail, keep failing, get worse and pass again, and runs that fail.",
+    )
+    def report(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        assert context.repository_def is not None  # noqa: S101 - the daemon always provides one
+        try:
+            done = alerting().work(context.instance, context.repository_def.asset_graph, SENSOR)
+        except AlertsBusyError as busy:
+            return dg.SkipReason(f"left to another process: {busy}")
+        counts = (
+            f"{done.runs_read} runs read, {done.recorded} messages recorded, {done.sent} sent, {done.failed} failed"
+        )
+        return dg.SkipReason("; ".join([counts, *alerting().troubles]))
+
+    return report
 
 
 def _follow(store: AlertStore, outcomes: Sequence[Outcome], now: datetime) -> list[Transition]:

@@ -1,7 +1,7 @@
 """Where messages go: always to console and file, and to the webhooks and Apprise services that `ALERT_URLS` names.
 
 Belongs here: sending one message to one place, and telling a place that is down from one that refuses a message. Not
-here: what a message looks like (`rendering.py`), when it is sent again (`delivery.py`).
+here: what a message looks like (`messages.py`), when it is sent again (`delivery.py`).
 
 A channel's URL is a secret. No name, error, log or repr shows it.
 """
@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -25,8 +26,7 @@ import msgspec
 
 from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.incidents import Severity
-from engagement_assets.alerts.messages import Message
-from engagement_assets.alerts.rendering import as_text
+from engagement_assets.alerts.messages import Message, as_text
 from engagement_assets.retry_after import retry_after
 from engagement_assets.settings import Settings
 
@@ -78,10 +78,7 @@ class Channel(Protocol):
 
 
 def channels_of(settings: Settings, folder: Path) -> tuple[list[Channel], list[str]]:
-    """Console, file and one channel per URL of `ALERT_URLS`, and a sentence for each URL that no channel understands.
-
-    A sentence identifies its URL by position, since the URL is a secret.
-    """
+    """Console, file, a channel per URL of `ALERT_URLS`; and a sentence, without the URL, for each wrong one."""
     channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
     troubles = []
     text = settings.alert_urls.get_secret_value().strip() if settings.alert_urls else ""
@@ -111,7 +108,6 @@ def _name(kind: str, url: str) -> str:
 
 
 def _not_taken(channel: str, status: int, wait_for: timedelta = timedelta()) -> ChannelError:
-    """The error for an answer that is no success."""
     kind = MessageRefusedError if status in _MESSAGE_REFUSED else ChannelError
     return kind(f"{channel} answered with status {status}", wait_for)
 
@@ -131,19 +127,17 @@ class ConsoleChannel:
             raise ChannelError(f"standard output has not taken the message: {error}") from error
 
 
+@dataclass(frozen=True)
 class FileChannel:
     """A file with one JSON line per message."""
 
+    path: Path
     name = "file"
-
-    def __init__(self, path: Path) -> None:
-        """Write to `path`."""
-        self._path = path
 
     def send(self, message: Message) -> None:
         """Append the message and flush it to the disk."""
         try:
-            with self._path.open("ab+") as file:
+            with self.path.open("ab+") as file:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":
@@ -152,7 +146,7 @@ class FileChannel:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise ChannelError(f"{self._path} cannot be written: {error}") from error
+            raise ChannelError(f"{self.path} cannot be written: {error}") from error
 
 
 class WebhookChannel:
@@ -198,10 +192,7 @@ class WebhookChannel:
             raise _not_taken(self.name, status, min(wait_for, _LONGEST_RETRY_AFTER))
 
     async def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """Status and `Retry-After` of the answer; its body is never read.
-
-        httpx limits each wait for a byte, but not their sum. asyncio does.
-        """
+        """Status and `Retry-After` of the answer. httpx limits each wait for a byte, asyncio limits their sum."""
         async with (
             asyncio.timeout(self._deadline_s),
             httpx.AsyncClient(timeout=self._deadline_s, follow_redirects=False) as client,
@@ -262,15 +253,10 @@ class AppriseChannel:
         sending: Future[apprise.AppriseResult] = Future()
 
         def notify() -> None:
+            kind, layout = _APPRISE_TYPES[message.severity], apprise.NotifyFormat.TEXT
             with Caught() as caught:
-                sending.set_result(
-                    self._service.notify(
-                        title=message.title,
-                        body=as_text(message),
-                        body_format=apprise.NotifyFormat.TEXT,
-                        notify_type=_APPRISE_TYPES[message.severity],
-                    )
-                )
+                taken = self._service.notify(as_text(message), message.title, notify_type=kind, body_format=layout)
+                sending.set_result(taken)
             if caught.error:
                 sending.set_exception(caught.error)
 

@@ -62,17 +62,12 @@ def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[
                 store.mark_delivered(delivery, channel.name, now())
                 continue
             failed += 1
-            error = _as_channel_error(channel, caught.error)
+            error = caught.error
+            if not isinstance(error, ChannelError):  # each channel may use a library of its own
+                error = ChannelError(f"{channel.name} has not taken the message: {kind_and_place(error)}")
             is_refused = isinstance(error, MessageRefusedError)
             next_at = now() + backoff.wait(delivery.attempts, error)
             store.mark_failed(delivery, channel.name, next_at, str(error), is_refused=is_refused)
             if not is_refused:
                 break
     return sent, failed
-
-
-def _as_channel_error(channel: Channel, error: Exception) -> ChannelError:
-    """Whatever a channel raised, as a failed delivery: each channel may use a library of its own."""
-    if isinstance(error, ChannelError):
-        return error
-    return ChannelError(f"{channel.name} has not taken the message: {kind_and_place(error)}")

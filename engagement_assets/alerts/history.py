@@ -1,17 +1,26 @@
-"""What the alerts know, for whoever shows it: what fails now, and what was resolved.
+"""What the alerts know, for whoever shows it: what fails now, what was resolved, whether the alerts themselves work.
 
-Belongs here: reading it from the store. Not here: reporting it as it happens (`alerting.py`), or how a page shows it
-(`report/`).
+Belongs here: reading it from the store. Not here: reporting it as it happens (`alerting.py`), how a page (`report/`) or
+an asset with its check (`assets/alerts.py`) shows it.
 
 It contains no value of a record, only names, states, counts and times.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
+
+from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
 from engagement_assets.alerts.incidents import Change
+from engagement_assets.alerts.messages import duration
+from engagement_assets.alerts.run_results import ended_and_unread_since
 from engagement_assets.alerts.store import STORE_FILE, alert_store
+
+# Long enough for a sensor that is busy, short enough to notice on the day on which it stopped.
+SILENT_AFTER = timedelta(minutes=15)
+UNDELIVERED_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -44,21 +53,53 @@ def alert_states(folder: Path) -> tuple[AlertState, ...]:
         AlertState(at.asset, at.name, "open", now.severity.value, _text(now.opened_at), "", now.failures)
         for at, now in incidents.items()
     ]
-    states += [
-        AlertState(
-            item.asset,
-            item.name,
-            "resolved",
-            item.severity.value,
-            _text(item.since),
-            _text(message.recorded_at),
-            item.times_failed,
-        )
-        for message in messages
-        for item in message.items
-        if item.state == Change.RESOLVED
-    ]
+    for message in messages:
+        until = _text(message.recorded_at)
+        states += [
+            AlertState(it.asset, it.name, "resolved", it.severity.value, _text(it.since), until, it.times_failed)
+            for it in message.items
+            if it.state == Change.RESOLVED
+        ]
     return tuple(sorted(states, key=lambda state: (state.since, state.asset, state.name), reverse=True))
+
+
+@dataclass(frozen=True)
+class SignsOfLife:
+    """What the store says about the alerts' work; `troubles` are sentences for a person."""
+
+    sensor_worked_at: datetime | None
+    shell_worked_at: datetime | None
+    failing_now: int
+    undelivered: int
+    troubles: list[str]
+
+
+def signs_of_life(
+    alerting: Alerting, instance: dg.DagsterInstance, now: datetime, *, daemon_expected: bool
+) -> SignsOfLife:
+    """Read the store; `daemon_expected` says that the sensor should be at work.
+
+    Raises:
+        AlertStoreError: the store cannot be used.
+    """
+    with alert_store(alerting.store_path) as store:
+        sensor, shell = store.last_beat(SENSOR), store.last_beat(SHELL)
+        troubles = list(alerting.troubles)
+        if daemon_expected and sensor is None:
+            troubles.append("the alert sensor has never worked; switch it on in the Dagster UI")
+        elif daemon_expected and sensor is not None and sensor < now - SILENT_AFTER:
+            ago = duration(now - sensor)
+            troubles.append(f"the alert sensor last worked {ago} ago; see its ticks in the Dagster UI")
+        # Before the alerts first worked there was nothing that they should have read.
+        begun = sensor is not None or shell is not None
+        if unread := ended_and_unread_since(instance, store, now - SILENT_AFTER) if begun else []:
+            troubles.append(f"{len(unread)} runs ended and nobody has read their checks, such as {unread[0]}")
+        waiting = store.undelivered([channel.name for channel in alerting.channels])
+        if late := [item for item in waiting if item[1] < now - UNDELIVERED_AFTER]:
+            channel, since, error = late[0]
+            first = f"the first to {channel} since {since:%F %R}{f': {error}' if error else ''}"
+            troubles.append(f"{len(late)} messages are not delivered, {first}")
+        return SignsOfLife(sensor, shell, len(store.incidents()), len(waiting), troubles)
 
 
 def _text(moment: datetime) -> str:

@@ -54,10 +54,7 @@ class Subject(msgspec.Struct, frozen=True, order=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a failing evaluation said, as text for a person.
-
-    `run_days` are the first and last partition of the run, if it has any.
-    """
+    """What a failing evaluation said, as text for a person; `run_days` are the first and last partition of the run."""
 
     sentence: str
     run_id: str
@@ -109,10 +106,7 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 def follow(
-    before: Incident | None,
-    outcomes: Iterable[Outcome],
-    superseded: Callable[[Outcome, str], bool],
-    now: datetime,
+    before: Incident | None, outcomes: Iterable[Outcome], superseded: Callable[[Outcome, str], bool], now: datetime
 ) -> tuple[Incident | None, Transition | None]:
     """Update an incident with the outcomes of one run or one backfill, in their order.
 
@@ -130,9 +124,8 @@ def follow(
     for outcome in outcomes:
         was_failing = bool(days)
         failing = [day for day in outcome.failing_days if not superseded(outcome, day)]
-        days = {
-            day: severity for day, severity in days.items() if not outcome.covers(day) or superseded(outcome, day)
-        } | dict.fromkeys(failing, outcome.severity)
+        untouched = [day for day in days if not outcome.covers(day) or superseded(outcome, day)]
+        days = {day: days[day] for day in untouched} | dict.fromkeys(failing, outcome.severity)
         if failing:
             failures += 1
             finding = outcome.finding

@@ -81,10 +81,7 @@ class Lineage:
         return f"{self.links.runbook_url}#{_DBT_TESTS_ENTRY if self._is_dbt_test(check) else quote(subject.name)}"
 
     def command(self, incidents: Sequence[Incident]) -> str:
-        """What runs the failing days again, with everything that depends on them: one command per block of days.
-
-        For more than a few blocks it is one command for all days between, and says how many of them fail.
-        """
+        """What runs the failing days and all downstream again: a command per block of days, or one for many blocks."""
         failing = [day for incident in incidents for day in failing_dates(incident) or _days_of_run(incident)]
         blocks = blocks_of(failing or (incident.opened_at.date() for incident in incidents))
         assets = sorted({key.to_user_string() for incident in incidents for key in self._assets(incident.subject)})

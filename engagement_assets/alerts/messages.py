@@ -1,11 +1,13 @@
 """What people read: the transitions of one run, or all reminders that are due, as one message.
 
-Belongs here: what a message says, for any channel. Not here: how it is shown (`rendering.py`), when it is sent
-(`delivery.py`).
+Belongs here: what a message says, and how it looks as plain text: for every channel but the webhook and the file, which
+get JSON. Not here: escaping for one service (Apprise does that), when it is sent (`delivery.py`).
+
+Sentences, keys and names come from data. Whatever they contain, they are shown as text (`shown_text.py`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -14,9 +16,18 @@ import msgspec
 from engagement_assets.alerts.incidents import WHOLE, Change, Incident, Kind, Severity, Transition
 from engagement_assets.alerts.lineage import Lineage, days_of, failing_dates
 from engagement_assets.day_ranges import in_ranges
+from engagement_assets.shown_text import shown
 
 # A message about more checks, steps and runs than this is a digest: counts, and this many of them by name.
 MOST_IN_FULL = 10
+
+_NAME_WIDTH = len("failing rows")
+_SHOWN_COUNTS = 10
+_SHOWN_TABLES = 6
+# Long enough for a command, which must be runnable as it stands.
+_LONGEST_VALUE = 2_000
+_BLOCKED = "yes: what is built from it was not rebuilt and keeps its last good content"
+_NOT_BLOCKED = "no: what is built from it was rebuilt"
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -97,8 +108,7 @@ def compose(
 
 def severity_of(transitions: Sequence[Transition]) -> Severity:
     """The highest severity among transitions."""
-    errors = any(transition.incident.severity == Severity.ERROR for transition in transitions)
-    return Severity.ERROR if errors else Severity.WARN
+    return Severity.ERROR if any(each.incident.severity == Severity.ERROR for each in transitions) else Severity.WARN
 
 
 def duration(span: timedelta) -> str:
@@ -117,12 +127,9 @@ def _open(transitions: Sequence[Transition]) -> list[Transition]:
 
 
 def _worst_first(transition: Transition) -> tuple[bool, bool, str]:
-    subject = transition.incident.subject
-    return (
-        transition.change == Change.RESOLVED,
-        transition.incident.severity != Severity.ERROR,
-        f"{subject.asset}/{subject.name}",
-    )
+    change, incident = transition.change, transition.incident
+    name = f"{incident.subject.asset}/{incident.subject.name}"
+    return change == Change.RESOLVED, incident.severity != Severity.ERROR, name
 
 
 def _title(reported: Sequence[Transition], not_run: int) -> str:
@@ -173,3 +180,74 @@ def _item(transition: Transition, lineage: Lineage) -> Item:
         run_url=lineage.links.run(finding.run_id),
         asset_url=lineage.links.asset(subject.asset),
     )
+
+
+def as_text(message: Message) -> str:
+    """The message for a terminal, a plain e-mail or a chat."""
+    lines = [f"ALERT  {shown(message.title)}"]
+    if message.is_digest:
+        lines += [f"  {shown(f'by {name}: {_counted(counts)}')}" for name, counts in message.counts.items()]
+        lines += [f"  - {shown(_digest_line(item))}" for item in message.items]
+        lines += [f"  - and {more} more"] if (more := message.failures - len(message.items)) else []
+        lines += [f"  {'run again':<{_NAME_WIDTH}} {message.rerun}"] if message.rerun else []
+    else:
+        for item in message.items:
+            lines += [f"  {shown(_headline(item))}", f"    {shown(_sentence(item))}"]
+            fields = [(name, value) for name, value in _fields(item).items() if value is not None]
+            lines += [f"    {name:<{_NAME_WIDTH}} {shown(value, _LONGEST_VALUE)}" for name, value in fields]
+    if not_run := message.checks_not_run:
+        assets = _first([f"{asset} ({count})" for asset, count in not_run.items()], _SHOWN_TABLES)
+        lines.append(f"  {shown(f'{sum(not_run.values())} planned checks never ran: {assets}')}")
+    return "\n".join(lines)
+
+
+def _headline(item: Item) -> str:
+    where = f"{item.asset} · {item.name}" if item.asset else f"{item.kind} {item.name}"
+    return f"{item.state.upper()} · {item.severity.upper()} · {where}"
+
+
+def _sentence(item: Item) -> str:
+    """What failed. The sentence of a resolved failure may ask for something to be done, so it is put in the past."""
+    return f"it was: {item.sentence}" if item.state == Change.RESOLVED else item.sentence
+
+
+def _fields(item: Item) -> Mapping[str, str | None]:
+    """What there is to say by name, in the order in which a person asks; None where there is nothing."""
+    times = "once" if item.times_failed == 1 else f"{item.times_failed} times"
+    since = f"{item.since:%Y-%m-%d %H:%M} UTC, seen failing {times}"
+    partitions = ", ".join(item.partitions) or None
+    if item.state == Change.RESOLVED:
+        lasted = duration(timedelta(seconds=item.lasted_s or 0))
+        fields = {"partitions": partitions, "since": since, "lasted": lasted}
+    else:
+        fields = {
+            "partitions": partitions,
+            "observed": item.observed,
+            "expected": item.expected,
+            "failing rows": None if item.failing_rows is None else f"{item.failing_rows:,}",
+            "since": since,
+            "blocked": _BLOCKED if item.blocked else _NOT_BLOCKED,
+            "owners": ", ".join(item.owners) or None,
+            "affects": _first(item.tables_downstream, _SHOWN_TABLES) or None,
+            "run again": item.rerun,
+            "runbook": item.runbook,
+        }
+    return {**fields, "run": item.run_url, "asset": item.asset_url}
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    shown_counts = [f"{value} {count}" for value, count in list(counts.items())[:_SHOWN_COUNTS]]
+    if more := sum(list(counts.values())[_SHOWN_COUNTS:]):
+        shown_counts.append(f"others {more}")
+    return ", ".join(shown_counts)
+
+
+def _digest_line(item: Item) -> str:
+    partitions = f" · {', '.join(item.partitions)}" if item.partitions else ""
+    lasted = "" if item.lasted_s is None else f" · lasted {duration(timedelta(seconds=item.lasted_s))}"
+    return f"{_headline(item)}{partitions}{lasted} · {_sentence(item)[:200]}"
+
+
+def _first(values: list[str], most: int) -> str:
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(values[:most]) + more

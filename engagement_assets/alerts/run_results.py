@@ -124,11 +124,10 @@ def ended_and_unread_since(instance: dg.DagsterInstance, store: AlertStore, befo
 def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Lineage) -> list[Outcome]:
     """What a run that has ended says about checks, its steps and itself."""
     run = record.dagster_run
-    entries = instance.all_logs(run.run_id, of_type=_READ)
-    judged = _judged_by(run)
-    evaluated: dict[dg.AssetCheckKey, Outcome] = {}
+    entries, judged = instance.all_logs(run.run_id, of_type=_READ), _judged_by(run)
+    # A step that is retried evaluates its checks again; the last one counts. None: it judged nothing.
+    evaluated: dict[dg.AssetCheckKey, Outcome | None] = {}
     planned: set[dg.AssetCheckKey] = set()
-    not_judged: set[dg.AssetCheckKey] = set()
     steps: dict[str, EventLogEntry] = {}
     explained: set[str | None] = set()
     for entry in entries:
@@ -137,19 +136,14 @@ def outcomes_of_run(instance: dg.DagsterInstance, record: RunRecord, lineage: Li
             planned.add(event.asset_check_planned_data.asset_check_key)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
-            # A step that is retried evaluates its checks again; the last evaluation counts.
-            not_judged.discard(evaluation.asset_check_key)
-            if (
-                check_metadata.NOT_JUDGED in evaluation.metadata
-                and evaluation.metadata[check_metadata.NOT_JUDGED].value
-            ):
-                not_judged.add(evaluation.asset_check_key)
-            evaluated[evaluation.asset_check_key] = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
+            not_judged = evaluation.metadata.get(check_metadata.NOT_JUDGED)
+            outcome = outcome_of(evaluation, _at(entry), judged, run.run_id, lineage)
+            evaluated[evaluation.asset_check_key] = None if not_judged is not None and not_judged.value else outcome
             if not evaluation.passed and evaluation.severity == AssetCheckSeverity.ERROR:
                 explained.add(event.step_key)
         elif event.step_key is not None:
             steps[event.step_key] = entry
-    outcomes = [evaluated[key] for key in evaluated if key not in not_judged]
+    outcomes = [outcome for outcome in evaluated.values() if outcome]
     # Whatever keeps checks from running in a run that failed has its own incident; a cancelled run is no news.
     not_run = planned if run.status == DagsterRunStatus.SUCCESS else set()
     for key in sorted(not_run | evaluated.keys()):
@@ -203,15 +197,12 @@ def outcome_of(
 def _step_outcomes(
     run: DagsterRun, steps: Mapping[str, EventLogEntry], explained: Collection[str | None], lineage: Lineage
 ) -> Iterator[Outcome]:
-    """Steps that failed although none of their checks did, and steps that succeeded.
-
-    An interrupted step says nothing: whoever interrupts a run knows about it.
-    """
+    """Steps that failed although no check of theirs did, and those that succeeded; interrupted ones say nothing."""
     for name, entry in steps.items():
         event = entry.get_dagster_event()
         if not _is_interrupted(event):
             failed = event.event_type == DagsterEventType.STEP_FAILURE and name not in explained
-            sentence = _failure_text(event) if failed else None
+            sentence = failure_text(event) if failed else None
             judged = _judged_by(run) if lineage.step_is_partitioned(name) else EVERYTHING
             yield _code_outcome(Subject(Kind.STEP, "", name), run, _at(entry), judged, sentence)
 
@@ -261,10 +252,10 @@ def _results_without_a_run(
 
 def _judged_by(run: DagsterRun) -> Judged:
     """The partitions of a run; a run without partitions stands for everything."""
-    if PARTITION_NAME_TAG in run.tags:
-        return run.tags[PARTITION_NAME_TAG], run.tags[PARTITION_NAME_TAG]
-    if ASSET_PARTITION_RANGE_START_TAG in run.tags:
-        return run.tags[ASSET_PARTITION_RANGE_START_TAG], run.tags[ASSET_PARTITION_RANGE_END_TAG]
+    if day := run.tags.get(PARTITION_NAME_TAG):
+        return day, day
+    if first := run.tags.get(ASSET_PARTITION_RANGE_START_TAG):
+        return first, run.tags[ASSET_PARTITION_RANGE_END_TAG]
     return EVERYTHING
 
 
@@ -289,7 +280,8 @@ def _is_interrupted(event: dg.DagsterEvent) -> bool:
     return event.is_step_failure and event.step_failure_data.error_source == ErrorSource.INTERRUPT
 
 
-def _failure_text(event: dg.DagsterEvent) -> str:
+def failure_text(event: dg.DagsterEvent) -> str:
+    """What a failed step says: its own description, or the message of the exception that ended it."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description

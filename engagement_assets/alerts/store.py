@@ -81,14 +81,11 @@ def alert_store(path: Path) -> Iterator["AlertStore"]:
         with closing(AlertStore(path)) as store:
             yield store
     except sqlite3.OperationalError as error:
-        raise AlertStoreError(
-            f"{path} cannot be used: {error}. If it is locked, close the program that writes to it; if the disk is "
-            "full, make room"
-        ) from error
+        advice = "If it is locked, close the program that writes to it; if the disk is full, make room"
+        raise AlertStoreError(f"{path} cannot be used: {error}. {advice}") from error
     except (sqlite3.Error, msgspec.DecodeError) as error:
-        raise AlertStoreError(
-            f"{path} is damaged or not a store of alerts: {error}. To go on, {_START_AFRESH}"
-        ) from error
+        reason = f"{path} is damaged or not a store of alerts: {error}. To go on, {_START_AFRESH}"
+        raise AlertStoreError(reason) from error
 
 
 @dataclass(frozen=True)
@@ -196,9 +193,8 @@ class AlertStore:
 
         Earlier events are forgotten, since nobody will ask for them again.
         """
-        (newest,) = self._execute(
-            "select coalesce(max(storage_id), 0) from runless_events where at < ?", (_text(before),)
-        ).fetchone()
+        query = "select coalesce(max(storage_id), 0) from runless_events where at < ?"
+        (newest,) = self._execute(query, (_text(before),)).fetchone()
         self._execute("delete from runless_events where storage_id < ?", (newest,))
         return int(newest)
 
@@ -226,24 +222,20 @@ class AlertStore:
 
     def is_superseded(self, outcome: Outcome, day: str) -> bool:
         """Whether a later evaluation of the same subject and day has already been followed."""
-        later = self._execute(
-            """
+        query = """
             select 1 from evaluations
             where kind = ? and asset = ? and name = ? and at > ? and (? = '' or (first_day <= ? and last_day >= ?))
-            """,
-            (*_key(outcome.subject), _text(outcome.at), day, day, day),
-        )
-        return later.fetchone() is not None
+            """
+        row = (*_key(outcome.subject), _text(outcome.at), day, day, day)
+        return self._execute(query, row).fetchone() is not None
 
     # Outbox
 
     def record(self, message: Message, channels: Collection[str]) -> None:
         """Put a message into the outbox, once for each channel."""
         at = _text(message.recorded_at)
-        number = self._execute(
-            "insert into messages (key, body, recorded_at, not_before) values (?, ?, ?, ?)",
-            (message.key, msgspec.json.encode(message), at, at),
-        ).lastrowid
+        insert = "insert into messages (key, body, recorded_at, not_before) values (?, ?, ?, ?)"
+        number = self._execute(insert, (message.key, msgspec.json.encode(message), at, at)).lastrowid
         rows = [(number, channel, at) for channel in channels]
         self._executemany("insert into deliveries values (?, ?, 0, ?, 0, null, null)", rows)
 
@@ -251,10 +243,8 @@ class AlertStore:
         """What a channel has not taken yet, oldest first, including what is to be tried again later."""
         rows = self._execute(
             """
-            select messages.number, messages.body, deliveries.attempts, deliveries.next_at, deliveries.is_refused
-            from deliveries inner join messages on deliveries.number = messages.number
-            where deliveries.channel = ? and deliveries.delivered_at is null and messages.not_before <= ?
-            order by messages.number
+            select number, body, attempts, next_at, is_refused from deliveries inner join messages using (number)
+            where channel = ? and delivered_at is null and not_before <= ? order by number
             """,
             (channel, _text(now)),
         ).fetchall()
@@ -270,31 +260,22 @@ class AlertStore:
 
     def mark_delivered(self, delivery: Delivery, channel: str, now: datetime) -> None:
         """The channel has taken the message."""
-        self._execute(
-            """
-            update deliveries set delivered_at = ?, attempts = attempts + 1, error = null
-            where number = ? and channel = ?
-            """,
-            (_text(now), delivery.number, channel),
-        )
+        change = "delivered_at = ?, attempts = attempts + 1, error = null"
+        row = (_text(now), delivery.number, channel)
+        self._execute(f"update deliveries set {change} where number = ? and channel = ?", row)
 
     def mark_failed(self, delivery: Delivery, channel: str, next_at: datetime, error: str, *, is_refused: bool) -> None:
         """The channel has not taken the message; it is tried again from `next_at` on."""
-        self._execute(
-            """
-            update deliveries set next_at = ?, attempts = attempts + 1, error = ?, is_refused = ?
-            where number = ? and channel = ?
-            """,
-            (_text(next_at), error, is_refused, delivery.number, channel),
-        )
+        change = "next_at = ?, attempts = attempts + 1, error = ?, is_refused = ?"
+        row = (_text(next_at), error, is_refused, delivery.number, channel)
+        self._execute(f"update deliveries set {change} where number = ? and channel = ?", row)
 
     def undelivered(self, channels: Collection[str]) -> list[tuple[str, datetime, str]]:
         """What these channels have not taken, oldest first: channel, since when (UTC), last error or an empty text."""
         rows = self._execute(
             """
-            select deliveries.channel, messages.not_before, coalesce(deliveries.error, '')
-            from deliveries inner join messages on deliveries.number = messages.number
-            where deliveries.delivered_at is null order by messages.number
+            select channel, not_before, coalesce(error, '') from deliveries inner join messages using (number)
+            where delivered_at is null order by number
             """
         ).fetchall()
         return [(channel, _instant(since), error) for channel, since, error in rows if channel in channels]
@@ -314,25 +295,18 @@ class AlertStore:
         """Remove what nobody asks for any more."""
         self._execute("delete from evaluations where at < ?", (_text(now - EVALUATIONS_KEPT),))
         self._execute("delete from runs where read_at is not null and storage_id < ?", (newest_run - RUN_OVERLAP,))
-        overdue = self._execute(
+        query = """
+            select number, channel, is_refused from deliveries inner join messages using (number)
+            where delivered_at is null and not_before < ?
             """
-            select deliveries.number, deliveries.channel, deliveries.is_refused
-            from deliveries inner join messages on deliveries.number = messages.number
-            where deliveries.delivered_at is null and messages.not_before < ?
-            """,
-            (_text(now - ABANDONED_AFTER),),
-        ).fetchall()
-        self._executemany(
-            "delete from deliveries where number = ? and channel = ?",
-            [(number, channel) for number, channel, is_refused in overdue if is_refused or channel not in channels],
-        )
-        self._execute(
-            """
-            delete from messages
-            where recorded_at < ? and number not in (select number from deliveries where delivered_at is null)
-            """,
-            (_text(now - DELIVERED_KEPT),),
-        )
+        overdue = self._execute(query, (_text(now - ABANDONED_AFTER),)).fetchall()
+        given_up = [
+            (number, channel) for number, channel, is_refused in overdue if is_refused or channel not in channels
+        ]
+        self._executemany("delete from deliveries where number = ? and channel = ?", given_up)
+        waiting = "select number from deliveries where delivered_at is null"
+        settled = f"delete from messages where recorded_at < ? and number not in ({waiting})"
+        self._execute(settled, (_text(now - DELIVERED_KEPT),))
         self._execute("delete from deliveries where number not in (select number from messages)")
 
 

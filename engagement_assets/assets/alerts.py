@@ -1,6 +1,6 @@
 """The asset `audit/alerts`: it shows whether the alerts themselves work, and its check fails when they have stopped.
 
-Belongs here: the asset and its check. Not here: the signs that they show (`alerts/heartbeat.py`).
+Belongs here: the asset and its check. Not here: the signs that they show (`alerts/history.py`).
 
 The check runs with the daily run and with whatever publishes an area, so the alert sensor does not judge itself. Every
 run that ended must have been read and every message delivered. A run that the daemon launched also requires that the
@@ -15,7 +15,7 @@ import dagster as dg
 
 from engagement_assets.alerts.alerting import Alerting
 from engagement_assets.alerts.caught import Caught, kind_and_place
-from engagement_assets.alerts.heartbeat import SILENT_AFTER, UNDELIVERED_AFTER, signs_of_life
+from engagement_assets.alerts.history import SILENT_AFTER, UNDELIVERED_AFTER, signs_of_life
 from engagement_assets.alerts.messages import duration
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import asset_tags

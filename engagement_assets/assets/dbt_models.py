@@ -192,7 +192,8 @@ def _step(
         name=name,
         dagster_dbt_translator=translator,
         partitions_def=daily_partitions(start_date) if start_date else None,
-        # Even without partitions: Dagster's command line takes a range only if all assets have the same policy.
+        # Models without partitions need it too: Dagster's command line takes a range only if all assets have the same
+        # policy.
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WAREHOUSE_POOL,
     )

@@ -17,7 +17,7 @@ from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.readers import EventLog, Snapshots
 from engagement_assets.settings import Settings
 
-# Sources that are no line files. The loads of all others follow from their readers.
+# Sources that are not line files. The loads of all others follow from their readers.
 OWN_LOADS: dict[str, Callable[[Settings], list[RawSource]]] = {
     "runna": runna_loads,
     "strava": strava_loads,

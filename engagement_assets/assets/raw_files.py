@@ -1,4 +1,4 @@
-"""Raw assets of sources whose files hold a record a line, from the descriptions of these files.
+"""Raw assets of sources whose files hold one record per line, from the descriptions of these files.
 
 Belongs here: how such files are loaded and which checks judge a load. Not here: how lines are read (`extract/lines/`),
 or what a source's lines hold (its own module in `extract/`).
@@ -119,8 +119,8 @@ def _reading(run: RawRun, load: Load, files: LineReader) -> Reading:
 def _reading_of_records(
     run: RawRun, load: Load, files: LineReader, records: Sequence[QuarantinedRecord]
 ) -> tuple[dict[int, str], Reading]:
-    """The reading of records of the quarantine, and the key of the file in which each record is put, by its number."""
+    """How quarantined records are read again, and the key of each record's file, by the record's number."""
     folder = load.workdir / "records"
     keys = write_lines(records, folder, files.prefix, files.suffixes[0])
-    # Where there is a key, the texts hold pseudonyms already.
+    # If there is a key, the texts already hold pseudonyms.
     return keys, replace(_reading(run, load, files), landing=Landing(str(folder)), pseudonym_key=None)

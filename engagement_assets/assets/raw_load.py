@@ -143,7 +143,7 @@ def not_judged(
 ) -> list[dg.AssetCheckResult]:
     """Results for the checks that are not among those `judged`: they pass, and say that they were not evaluated.
 
-    For the days `settled` an earlier failure is over all the same. A failure about no single day is not.
+    They still settle an earlier failure of the days `settled`, but not one that concerns no single day.
     """
     asset_key = dg.AssetKey(dataset.key.split("/"))
     names = {result.check_name for result in judged}
@@ -190,7 +190,7 @@ def publish_or_hold(
     A failing day is held if the severity of the check, or the one in the settings, is `halt`; `warn` lets it through.
     With a held day the asset yields no result, so the step fails and nothing downstream runs on half a range. The good
     days are then recorded as materialized one by one. The same happens if only the days before `complete_before` were
-    read to their end: the caller then says why it stopped. `figures` are added to the counts of each dataset.
+    read completely: the caller then says why it stopped. `figures` are added to the counts of each dataset.
 
     Raises:
         dagster.Failure: a day is held; the text says which, by which check, and what it found.

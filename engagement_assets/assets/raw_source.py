@@ -80,7 +80,7 @@ class RawRun:
         return self.lake.location(f"index/{self.source.load_name}.json")
 
     def paths_beside(self, prefix: str) -> list[UnreadPath]:
-        """What lies beside the landing folders that sources read, and is most likely meant for `prefix`."""
+        """What lies outside the landing folders that sources read, and was most likely meant for `prefix`."""
         return unread_paths(Landing(self.settings.landing_uri), prefix, LANDING_PREFIXES)
 
     def progress(self, line: str) -> None:

@@ -28,7 +28,6 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
-from engagement_assets.extract.strava.api import StravaApi
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
@@ -39,21 +38,12 @@ from engagement_assets.settings import Settings
 
 DATASETS = (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS)
 
-WEEKLY_STATISTICS = (
-    WeeklyStatistic(
-        STRAVA_WEEKLY_COUNT_AS_EXPECTED,
-        STRAVA_ACTIVITIES,
-        aggregate="count(data.activity_id)",
-        where="deleted_at is null",
-        noun="activities",
-    ),
-    WeeklyStatistic(
-        STRAVA_WEEKLY_KUDOS_AS_EXPECTED,
-        STRAVA_ACTIVITIES,
-        aggregate="avg(data.kudos_count)",
-        where="deleted_at is null",
-        noun="kudos per activity",
-    ),
+WEEKLY_STATISTICS = tuple(
+    WeeklyStatistic(check, STRAVA_ACTIVITIES, aggregate=aggregate, where="deleted_at is null", noun=noun)
+    for check, aggregate, noun in (
+        (STRAVA_WEEKLY_COUNT_AS_EXPECTED, "count(data.activity_id)", "activities"),
+        (STRAVA_WEEKLY_KUDOS_AS_EXPECTED, "avg(data.kudos_count)", "kudos per activity"),
+    )
 )
 
 
@@ -86,9 +76,8 @@ def _reading(run: RawRun, load: Load, window: DayWindow) -> ServiceReading:
 
 def _published_around(load: Load, window: DayWindow) -> str:
     """The activities that the lake holds of the window and of the days beside it: some moved over midnight."""
-    return published_rows(
-        load, STRAVA_ACTIVITIES, DayWindow(window.start - timedelta(days=1), window.end + timedelta(days=1))
-    )
+    a_day = timedelta(days=1)
+    return published_rows(load, STRAVA_ACTIVITIES, DayWindow(window.start - a_day, window.end + a_day))
 
 
 def _no_duplicates(load: Load, published: str) -> CheckOutcome:
@@ -98,14 +87,9 @@ def _no_duplicates(load: Load, published: str) -> CheckOutcome:
 
 def _load(run: RawRun) -> RawResults:
     clients: ApiClients = run.context.resources.api_clients
-    with clients.strava(run.progress) as api:
-        yield from _load_from(run, api)
-
-
-def _load_from(run: RawRun, api: StravaApi) -> RawResults:
     days, settings = run.window, run.settings
     window = with_trailing_days(days, settings.strava_trailing_days, settings.start_date)
-    with run.open_load(started_at=api.http.clock.now()) as load:
+    with clients.strava(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
         published = _published_around(load, window)
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
         read_pages = strava.read_pages(api, pages, window, settings.strava_place_decimals)
@@ -123,14 +107,9 @@ def _load_from(run: RawRun, api: StravaApi) -> RawResults:
         budget = api.limits.budget
         if budget.short_left is not None and budget.daily_left is not None:
             figures |= {"requests_left_15_minutes": budget.short_left, "requests_left_today": budget.daily_left}
+        complete_before = found.complete_until.date() if found.stopped else None
         try:
-            yield from publish_or_hold(
-                run,
-                load,
-                outcomes,
-                figures=figures,
-                complete_before=found.complete_until.date() if found.stopped else None,
-            )
+            yield from publish_or_hold(run, load, outcomes, figures=figures, complete_before=complete_before)
         finally:
             pages.clear()
     if found.stopped:

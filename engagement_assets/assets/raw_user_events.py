@@ -17,7 +17,6 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.user_events import extraction as user_events
-from engagement_assets.extract.user_events.api import UserEventsApi
 from engagement_assets.extract.user_events.source import USER_EVENTS
 from engagement_assets.lake.known_records import records_missing
 from engagement_assets.lake.load import Load
@@ -42,14 +41,9 @@ def user_events_loads(_settings: Settings) -> list[RawSource]:
 
 def _load(run: RawRun) -> RawResults:
     clients: ApiClients = run.context.resources.api_clients
-    with clients.user_events(run.progress) as api:
-        yield from _load_from(run, api)
-
-
-def _load_from(run: RawRun, api: UserEventsApi) -> RawResults:
     settings = run.settings
     window = with_trailing_days(run.window, settings.user_events_trailing_days, settings.start_date)
-    with run.open_load(started_at=api.http.clock.now()) as load:
+    with clients.user_events(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
         load.stage(_extract(run, load, window, user_events.read_pages(api, pages, window)), window)
         outcomes = [

@@ -1,4 +1,4 @@
-"""Checks of the landing zone itself: files that nobody reads, and files that lost what was loaded.
+"""Checks of the landing zone itself: files that no load reads, and files that lost what was loaded.
 
 Belongs here: checks of files, which warn. Not here: checks of the records that were read (`standard.py`), or files that
 have gone, which hold a batch (`batch_has_not_shrunk` there).
@@ -19,14 +19,15 @@ _PATHS_SHOWN = 20
 
 
 def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> CheckOutcome:
-    """No file of the source lies where no load reads it; a finding is about no day, since such a file has none."""
+    """Every file of the source lies where a load reads it. A finding names no day, since such a file has none."""
     if not never_read:
         return CheckOutcome(EVERY_FILE_IS_READ, dataset, {}, {"never_read": 0})
     paths = sorted(never_read)
     names = "; ".join(f"{as_markdown(path.key)} ({path.why})" for path in paths[:_PATHS_SHOWN])
     more = f"; and {len(paths) - _PATHS_SHOWN:,} more" if len(paths) > _PATHS_SHOWN else ""
     finding = Finding(
-        f"never read, {len(paths):,} in the landing zone: {names}{more}. Rename or move what is meant to be loaded",
+        f"the landing zone has files or folders that no load reads ({len(paths):,}): {names}{more}. "
+        "Rename or move what is meant to be loaded",
         EVERY_FILE_IS_READ.severity,
         observed=f"{len(paths):,} never read",
         expected="0 never read",
@@ -36,7 +37,7 @@ def every_file_is_read(dataset: Dataset, never_read: Sequence[UnreadPath]) -> Ch
 
 
 def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collection[str]) -> CheckOutcome:
-    """No event came from a landing file that is there and no longer has it; the event log keeps such events."""
+    """Landing files still have the events that were loaded from them. The event log keeps those that are missing."""
     missing = records_not_in_their_files(load, dataset, files_there)
     findings = {}
     for day, files in missing.items():
@@ -45,8 +46,8 @@ def files_hold_what_was_loaded(load: Load, dataset: Dataset, files_there: Collec
         more = f" and {len(files) - KEYS_SHOWN:,} more" if len(files) > KEYS_SHOWN else ""
         findings[day] = Finding(
             f"{records:,} {dataset.name} came from landing files that are still there and no longer hold them: "
-            f"{names}{more}. They stay. See whether the files were replaced by something else; run this day with "
-            "allow_shrink if the events are to go",
+            f"{names}{more}. They stay in the lake. Check whether the files were replaced by something else; "
+            "run this day with allow_shrink if the events are meant to go",
             FILES_HOLD_WHAT_WAS_LOADED.severity,
             observed=f"{records:,} in no file",
             expected="0 in no file",

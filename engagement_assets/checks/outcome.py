@@ -45,7 +45,7 @@ class Finding:
 class CheckOutcome:
     """What one check found about one dataset: the failing days, each with its finding.
 
-    `note` is what there is to say without a finding. `rows_in` gives the key of the file that has the failing rows of a
+    `note` is what to say if there is no finding. `rows_in` gives the key of the file that has the failing rows of a
     day, and `rows_where` the SQL condition that selects them.
     """
 
@@ -148,7 +148,7 @@ class CheckOutcome:
 
 
 def check_spec(check: CheckDefinition, dataset: Dataset) -> dg.AssetCheckSpec:
-    """A check of a raw dataset, which the asset itself evaluates; a failure as an error blocks what is downstream."""
+    """A check of a raw dataset, which the asset itself evaluates; a failure of severity error blocks downstream."""
     return dg.AssetCheckSpec(
         check.name, asset=dg.AssetKey(dataset.key.split("/")), description=check.description, blocking=True
     )

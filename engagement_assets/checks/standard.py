@@ -51,8 +51,9 @@ def service_has_not_shrunk(
     counts_of_days = dict.fromkeys(as_a_whole, (known, gone)) if as_a_whole else missing
     findings = {
         day: Finding(
-            f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. See whether the "
-            "service is well and still asked for the same account, or run this with allow_shrink if they are to go",
+            f"{day_gone:,} of {day_known:,} {dataset.name} are gone; the published day is kept. Check whether the "
+            "service works and still answers for the same account, or run this day with allow_shrink if they are "
+            "meant to go",
             HAS_NOT_SHRUNK.severity,
             observed=f"{day_gone:,} of {day_known:,} {dataset.name} gone",
             expected=f"at most {MAX_SHARE_GONE:.0%} gone",
@@ -228,7 +229,7 @@ def has_no_duplicate_ids(load: Load, check: CheckDefinition, dataset: Dataset, n
         sentences = [f"{repeated:,} rows share their {key} with another row of this load"] if repeated else []
         if moved:
             sentences.append(
-                f"{moved:,} {dataset.name} stand on a neighbouring day, too, and have moved from there or to there; "
+                f"{moved:,} {dataset.name} are on a neighbouring day too: they have moved from that day or to it; "
                 "run both days together"
             )
         findings[day] = Finding(

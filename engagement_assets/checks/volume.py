@@ -16,12 +16,12 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
 
 WEEKS_OF_HISTORY = 8
-# Fewer values may lie close together by chance, so their deviation says little.
+# Fewer values may be close together by chance, so their deviation says little.
 MIN_WEEKS = 6
 # The standard deviation of a normal distribution is its median absolute deviation times this.
 NORMAL_DEVIATIONS_PER_MAD = 1.4826
 MAX_DEVIATIONS = 3
-# The least deviation, as a share of the median: otherwise one row more would fail in a series that never changed.
+# The least deviation, as a share of the median: otherwise a single extra row would fail in a series that never changed.
 MIN_RELATIVE_DEVIATION = 0.1
 
 

@@ -42,7 +42,7 @@ class WeeklyStatistic:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the weeks before let a statistic be expected."""
+    """The interval in which a statistic is expected, from the weeks before."""
 
     mean: float
     deviation: float
@@ -53,7 +53,7 @@ class Interval:
         return (value - self.mean) / self.deviation if value != self.mean else 0.0
 
     def contains(self, value: float) -> bool:
-        """Whether a value is expected; the limits themselves are."""
+        """Whether a value lies in the interval, limits included."""
         z = abs(self.z(value))
         return z <= MAX_Z or math.isclose(z, MAX_Z, rel_tol=1e-9)
 

@@ -5,7 +5,7 @@ Belongs here: the command's arguments. Not here: the run itself (`range_run.py`)
 
 import argparse
 
-from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.process import exit_process
 from engagement_assets.commands.range_command import add_days, inclusive, run_command
 from engagement_assets.commands.range_run import RangeRequest
 

@@ -4,9 +4,11 @@ Belongs here: rendering. Not here: the descriptions (YAML in `dbt_project/`); a 
 """
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.process import exit_process
 from engagement_assets.settings import PROJECT_ROOT
 from engagement_assets.transform.project import manifest
 
@@ -21,34 +23,23 @@ schema. Instants are UTC, weeks begin on Monday, units stand in the column's nam
 
 def render(content: Mapping[str, Any]) -> str:
     """The dictionary of a dbt manifest as Markdown: one section per schema, one table per model."""
+    nodes = (node for node in content["nodes"].values() if node["resource_type"] == "model")
     models = sorted(
-        (
-            node
-            for node in content["nodes"].values()
-            if node["resource_type"] == "model" and node["schema"] not in INTERNAL_SCHEMAS
-        ),
-        key=lambda node: (node["schema"], node["name"]),
+        (node for node in nodes if node["schema"] not in INTERNAL_SCHEMAS), key=itemgetter("schema", "name")
     )
     parts = [HEADER]
-    for schema in dict.fromkeys(node["schema"] for node in models):
-        parts.append(f"## {schema}\n")
-        parts += [_table(node) for node in models if node["schema"] == schema]
+    for schema, described in groupby(models, key=itemgetter("schema")):
+        parts += [f"## {schema}\n", *map(_table, described)]
     return "\n".join(parts)
 
 
 def _table(node: Mapping[str, Any]) -> str:
+    heading = f"### {node['schema']}.{node['name']}\n\n{_one_line(node['description'])}\n"
     rows = [
         f"| `{column['name']}` | {column['data_type']} | {_one_line(column['description'])} |"
         for column in node["columns"].values()
     ]
-    lines = [
-        f"### {node['schema']}.{node['name']}\n",
-        f"{_one_line(node['description'])}\n",
-        "| column | type | meaning |",
-        "|---|---|---|",
-        *rows,
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([heading, "| column | type | meaning |", "|---|---|---|", *rows]) + "\n"
 
 
 def _one_line(text: str) -> str:

@@ -1,22 +1,29 @@
 """`make demo`: sample data, the whole graph over its days in one run, a summary, then a bad day and its alert.
 
-Belongs here: the order of the demo and what it prints. Not here: the sample data (see `sandbox/`).
+Belongs here: the order of the demo, what it prints, which day goes bad and how. Not here: the sample data
+(`sandbox/`), what notices the bad day (`checks/`) and sends alerts (`alerts/`).
 """
 
 import sys
 import time
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
-from engagement_assets.commands.alert_demo import show_alerts
-from engagement_assets.commands.exit_process import exit_process
-from engagement_assets.commands.load_settings import load_settings
-from engagement_assets.commands.range_run import RangeRequest, run_range
+from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.commands.range_command import print_summary
+from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
-from engagement_assets.commands.summary import print_summary
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.instance.interrupt import last_act
 from engagement_assets.report.build import REPORT_FILE
 from engagement_assets.sandbox.sample_data import write_sample_landing
+from engagement_assets.settings import Settings
+
+BAD_DAY = date(2024, 1, 17)
+# The raw data and everything downstream, as in the command that the alert names.
+SELECTION = 'key:"raw_runna/activities"+'
 
 
 def main() -> int:
@@ -47,6 +54,37 @@ def main() -> int:
         "  LANDING_URI=/path/to/landing make backfill …    your own files"
     )
     return 0
+
+
+def show_alerts(settings: Settings) -> tuple[RangeRun, RangeRun]:
+    """Run the bad day, then the same day with its files back; each run prints its alerts."""
+    request = RangeRequest(DayWindow(BAD_DAY, BAD_DAY + timedelta(days=1)), SELECTION)
+    with files_gone(Path(settings.landing_uri) / "runna" / "activities" / BAD_DAY.isoformat()) as gone:
+        print(f"     {gone} activity files of {BAD_DAY} go missing, and the day runs again:\n")
+        bad = run_range(settings, request)
+    print("     The files are back, and the day runs again:\n")
+    return bad, run_range(settings, request)
+
+
+@contextmanager
+def files_gone(folder: Path) -> Iterator[int]:
+    """Move every second file out of a folder for a while; yields how many. They come back after an interrupt too."""
+    elsewhere = folder.with_name(f".{folder.name}.gone")
+    elsewhere.mkdir(exist_ok=True)
+    gone = sorted(folder.glob("*.json"))[::2]
+    for path in gone:
+        path.rename(elsewhere / path.name)
+
+    def bring_back() -> None:
+        for path in elsewhere.iterdir():
+            path.rename(folder / path.name)
+        elsewhere.rmdir()
+
+    with last_act(bring_back):
+        try:
+            yield len(gone)
+        finally:
+            bring_back()
 
 
 if __name__ == "__main__":

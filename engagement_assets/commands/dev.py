@@ -16,9 +16,9 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
+from pydantic import SecretStr
 
-from engagement_assets.commands.exit_process import exit_process
-from engagement_assets.commands.load_settings import load_settings
+from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act
@@ -34,14 +34,12 @@ def main() -> int:
     """Run `dagster dev` on the loopback address until somebody ends it."""
     own = load_settings()
     prepare_dagster_home(own)
-    dagster = Path(sys.executable).with_name("dagster")
-    port = os.environ.get("PORT", "3000")
-    workspace = str(PROJECT_ROOT / "workspace.yaml")
     if own.runs_on_sample_data:
         write_sample_landing(Path(own.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)
     with with_services(own) as with_sandbox:
         settings = _demo_profile(with_sandbox)
-        command = [str(dagster), "dev", "-h", "127.0.0.1", "-p", port, "-w", workspace]
+        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-h", "127.0.0.1"]
+        command += ["-p", os.environ.get("PORT", "3000"), "-w", str(PROJECT_ROOT / "workspace.yaml")]
         with for_a_child_of_its_own():
             # In a session of its own: after Ctrl-C it would shut down for many seconds, and print much about it.
             dev = subprocess.Popen(  # noqa: S603
@@ -87,12 +85,12 @@ def _demo_profile(settings: Settings) -> Settings:
 
 def _named_services(settings: Settings, own: Settings) -> dict[str, str]:
     """The environment for what differs from the settings that the child reads by itself."""
-    named = {}
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        if value != getattr(own, name):
-            named[name.upper()] = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
-    return named
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value != getattr(own, name)
+    }
 
 
 if __name__ == "__main__":

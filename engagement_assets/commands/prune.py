@@ -8,8 +8,7 @@ import sys
 
 import dagster as dg
 
-from engagement_assets.commands.exit_process import exit_process
-from engagement_assets.commands.load_settings import load_settings
+from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.home import prepare_dagster_home

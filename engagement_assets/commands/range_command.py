@@ -1,21 +1,27 @@
 """What the commands have in common that run a range of days: `make backfill`, `make release`, `make replay`.
 
-Belongs here: arguments for days and sources, exit codes, the closing lines. Not here: the run itself (`range_run.py`).
+Belongs here: arguments for days and sources, what they select, exit codes, the summary. Not here: the run itself
+(`range_run.py`), metrics (the marts).
 """
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-from engagement_assets.commands.load_settings import load_settings
-from engagement_assets.commands.range_run import RangeRequest, run_range
+import duckdb
+
+from engagement_assets.commands.process import load_settings
+from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.commands.sandbox_services import with_services
-from engagement_assets.commands.summary import print_summary
+from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.per_source import SOURCES
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown_lines
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS
+
+TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
 
 def run_command(request_of: Callable[[Settings], RangeRequest | None]) -> int:
@@ -58,6 +64,86 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     """Add the options `--source` and `--dataset`."""
     parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source")
     parser.add_argument("--dataset", help="only this dataset of the source; a dataset without days needs no range")
+
+
+def chosen_datasets(source: str, dataset: str | None, *, has_days: bool) -> list[Dataset]:
+    """The datasets of a source, or the named one, with days or without.
+
+    Raises:
+        ValueError: the source has no such dataset, or days are given for a dataset without days, or the reverse.
+    """
+    known = {item.name: item for item in RAW_DATASETS if item.source == source}
+    if dataset is not None and dataset not in known:
+        raise ValueError(f"{source} has no dataset {dataset!r}, expected one of {', '.join(known)}")
+    chosen = [item for item in known.values() if item.partitioned == has_days and dataset in (None, item.name)]
+    if not chosen:
+        needed = "has no days: leave them out" if has_days else "has days: name one, such as 2024-01-31"
+        raise ValueError(f"{source if dataset is None else f'{source}/{dataset}'} {needed}")
+    return chosen
+
+
+def and_downstream(settings: Settings, datasets: Sequence[Dataset]) -> str:
+    """The raw assets and everything downstream, in Dagster's selection syntax.
+
+    Tables over all sources are left out if they do not exist yet: whoever loads only some sources cannot build them.
+    """
+    selection = " or ".join(f'key:"{item.key}"+' for item in datasets)
+    if settings.warehouse_path.exists():
+        with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+            query = "select 1 from information_schema.tables where table_schema = ?"
+            if connection.execute(query, [CROSS_SOURCE_AREA]).fetchone():
+                return selection
+    return f"({selection}) and not ({TABLES_OVER_ALL_SOURCES})"
+
+
+def print_summary(settings: Settings, run: RangeRun) -> None:
+    """Print records per source, rows per table, checks, the path of the published copy, and failures."""
+    published = settings.published_warehouse_path
+    if published.exists():
+        with duckdb.connect(str(published), read_only=True) as connection:
+            _print_sources(connection, run.run_id)
+            _print_tables(connection)
+    passed, warned, failed = run.checks_counted()
+    print(f"\nChecks      {passed:,} passed, {warned:,} warned, {failed:,} failed")
+    for check in run.checks:
+        if not check.passed:
+            print(f"  {check.severity.value:<5} {check.asset_key.to_user_string()}: {check.check_name}")
+    for area in run.not_published:
+        print(f"Not published: {area}, because the selection leaves out some of its tables")
+    if published.exists():
+        print(f"Published   {published}")
+    if not run.success:
+        print("\nFAILED\n" + "\n".join(f"  - {shown_lines(failure)}" for failure in run.failures), file=sys.stderr)
+
+
+def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    rows = connection.execute(
+        """
+        select
+            source || '/' || dataset as dataset,
+            sum(records_read)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicates)::bigint
+        from audit.ingestion_loads where run_id = $run_id group by all order by all
+        """,
+        {"run_id": run_id},
+    ).fetchall()
+    if rows:
+        print(f"\n{'Source':<28}{'read':>12}{'accepted':>12}{'quarantined':>13}{'duplicates':>12}")
+    for dataset, read, accepted, quarantined, duplicates in rows:
+        print(f"{dataset:<28}{read:>12,}{accepted:>12,}{quarantined:>13,}{duplicates:>12,}")
+
+
+def _print_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    tables = connection.execute(
+        """
+        select schema_name || '.' || table_name from duckdb_tables()
+        where schema_name in (select unnest($areas)) order by all
+        """,
+        {"areas": list(AREAS)},
+    ).fetchall()
+    print(f"\n{'Table':<44}{'rows':>12}")
+    for (table,) in tables:
+        count = connection.execute(f"select count(*) from {table}").fetchone()
+        print(f"{table:<44}{count[0] if count else 0:>12,}")
 
 
 def _day(text: str) -> date:

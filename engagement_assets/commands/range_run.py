@@ -17,6 +17,7 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
 from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.alerts.caught import Caught, kind_and_place
+from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
@@ -105,9 +106,7 @@ def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None 
     _check_window(settings, request.window)
     prepare_dagster_home(settings)
     # A run over named days does not ask whether today's data is there.
-    changes: dict[str, Any] = {"freshness_hours": PerSource(0)}
-    if request.allow_shrink:
-        changes["allow_shrink"] = True
+    changes = {"freshness_hours": PerSource(0), "allow_shrink": request.allow_shrink or settings.allow_shrink}
     settings = settings.model_copy(update=changes)
     alerting = Alerting.of(settings)
     for trouble in alerting.troubles:
@@ -117,9 +116,10 @@ def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None 
     with dg.DagsterInstance.get() as instance:
         shell = _Shell(instance, defs, settings)
         shell.send_alerts(alerting)
-        config = request.raw_config
-        ops = {"ops": {name: {"config": config} for name in shell.raw_steps(keys)}} if config else None
-        results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config=ops)]
+        graph = defs.resolve_asset_graph()
+        raw_steps = {graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")}
+        ops = {name: {"config": request.raw_config} for name in sorted(raw_steps)} if request.raw_config else {}
+        results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config={"ops": ops})]
         if left_out := shell.cross_source_keys_left_out(keys, results[0]):
             print("something failed: the tables over all sources are built from what the sources' tables hold now")
             results.append(shell.execute(WEEKLY_ENGAGEMENT_METRICS, left_out))
@@ -167,10 +167,7 @@ class _Shell:
             )
 
     def send_alerts(self, alerting: Alerting) -> None:
-        """Send the alerts of runs that have ended, since there may be no daemon that does.
-
-        Data is loaded whatever happens here; the check `alerts_are_delivered` reports trouble too.
-        """
+        """Send the alerts of runs that have ended, in case no daemon does; trouble here never stops a load."""
         with Caught() as caught:
             alerting.work(self.instance, self.defs.resolve_asset_graph(), SHELL, wait_s=ALERTS_WAIT_S)
         if isinstance(caught.error, AlertsBusyError):
@@ -182,11 +179,6 @@ class _Shell:
     def keys_of(self, job_name: str) -> set[dg.AssetKey]:
         """All assets of a job."""
         return set(self.defs.resolve_job_def(job_name).asset_layer.selected_asset_keys)
-
-    def raw_steps(self, keys: set[dg.AssetKey]) -> list[str]:
-        """The steps that load these assets."""
-        graph = self.defs.resolve_asset_graph()
-        return sorted({graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")})
 
     def cross_source_keys_left_out(self, keys: set[dg.AssetKey], result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
         """The selected tables over all sources, and the report, if a failure upstream has kept them from running.
@@ -204,9 +196,9 @@ class _Shell:
         cross_source = self.keys_of(WEEKLY_ENGAGEMENT_METRICS)
         read = dg.AssetSelection.assets(*cross_source).upstream().resolve(self.defs.resolve_asset_graph())
         tables = {key for key in read if not key.path[0].startswith("raw_")}
-        for check in result.get_asset_check_evaluations():
-            if not check.passed and check.severity == AssetCheckSeverity.ERROR and check.asset_key in tables:
-                return report
+        failed = (check for check in result.get_asset_check_evaluations() if not check.passed)
+        if any(check.severity == AssetCheckSeverity.ERROR and check.asset_key in tables for check in failed):
+            return report
         return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
 
 
@@ -249,18 +241,10 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    failures = [_failure(event) for event in result.all_events if event.is_step_failure]
+    failures = [f"{event.step_key}: {failure_text(event)}" for event in result.all_events if event.is_step_failure]
     if not result.success and not failures:
         return ["the run failed before its first step; see its log in the Dagster UI"]
     return failures
-
-
-def _failure(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    cause = error.cause if error and error.cause else error
-    user_failure = event.step_failure_data.user_failure_data
-    text = user_failure.description if user_failure and user_failure.description else None
-    return f"{event.step_key}: {text or (cause.message.strip() if cause else 'no message')}"
 
 
 class _ProgressFormatter(logging.Formatter):
@@ -269,9 +253,8 @@ class _ProgressFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {})
         message = meta.get("orig_message") or record.getMessage()
-        moment = datetime.fromtimestamp(record.created, tz=UTC)
-        step = meta.get("step_key")
-        return f"{moment:%H:%M:%S}  {step + ': ' if step else ''}{shown_lines(message)}"
+        step = f"{meta['step_key']}: " if meta.get("step_key") else ""
+        return f"{datetime.fromtimestamp(record.created, tz=UTC):%H:%M:%S}  {step}{shown_lines(message)}"
 
 
 @dg.logger(None, description="Progress lines for a person at a terminal.")

@@ -6,9 +6,15 @@ Belongs here: the command's arguments. Not here: the run (`range_run.py`) or the
 
 import argparse
 
-from engagement_assets.commands.downstream import and_downstream, chosen_datasets
-from engagement_assets.commands.exit_process import exit_process
-from engagement_assets.commands.range_command import add_days, add_source, inclusive, run_command
+from engagement_assets.commands.process import exit_process
+from engagement_assets.commands.range_command import (
+    add_days,
+    add_source,
+    and_downstream,
+    chosen_datasets,
+    inclusive,
+    run_command,
+)
 from engagement_assets.commands.range_run import RangeRequest
 from engagement_assets.settings import Settings
 

@@ -9,9 +9,15 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import takewhile
 
-from engagement_assets.commands.downstream import and_downstream, chosen_datasets
-from engagement_assets.commands.exit_process import exit_process
-from engagement_assets.commands.range_command import add_days, add_source, inclusive, run_command
+from engagement_assets.commands.process import exit_process
+from engagement_assets.commands.range_command import (
+    add_days,
+    add_source,
+    and_downstream,
+    chosen_datasets,
+    inclusive,
+    run_command,
+)
 from engagement_assets.commands.range_run import RangeRequest
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.lake import Lake
@@ -63,9 +69,9 @@ def _days_with_records(
     def can_be_replayed(day: date) -> bool:
         return day not in held and all(lake.exists(lake.day_key(item, day)) for item in datasets)
 
-    before = takewhile(can_be_replayed, reversed([day for day in days if day < with_records[0]]))
+    before = list(takewhile(can_be_replayed, (day for day in reversed(days) if day < with_records[0])))
     after = takewhile(can_be_replayed, (day for day in days if day > with_records[-1]))
-    return [*reversed([*before]), *with_records, *after]
+    return [*reversed(before), *with_records, *after]
 
 
 if __name__ == "__main__":

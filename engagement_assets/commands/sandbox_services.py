@@ -42,11 +42,8 @@ def with_services(settings: Settings) -> Iterator[Settings]:
         except ImportError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None
-        services: dict[str, Any] = {}
-        if settings.missing_for(STRAVA):
-            services |= strava_settings(urls)
-        if settings.missing_for(USER_EVENTS_SOURCE):
-            services |= user_events_settings(urls)
+        services = strava_settings(urls) if settings.missing_for(STRAVA) else {}
+        services |= user_events_settings(urls) if settings.missing_for(USER_EVENTS_SOURCE) else {}
         yield settings.model_copy(update=services)
 
 

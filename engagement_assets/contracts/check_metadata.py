@@ -11,7 +11,7 @@ FAILING_DAYS = "failing_days"
 # trailing days again. A day between them that is not among the failing ones passed.
 FIRST_DAY_JUDGED = "first_day_judged"
 LAST_DAY_JUDGED = "last_day_judged"
-# True if a check passes because it had nothing to judge: an earlier failure is not settled by it.
+# True if a check passes because it had nothing to judge. That does not settle an earlier failure.
 NOT_JUDGED = "not_judged"
 # Days (ISO dates, a list) that are held for this check.
 HELD_DAYS = "held_days"

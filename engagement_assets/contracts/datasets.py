@@ -24,7 +24,7 @@ class Dataset:
     `identity` names the columns that tell two records apart; `append_only` says what a reload means: merge by
     identity (an event log forgets nothing) or replace (the source's answer is the truth).
     `loaded_together` says that one load brings all datasets of the source, instead of one load each.
-    The day of a record is the Hive partition `day` in the path and no column of the file.
+    The day of a record is the Hive partition `day` in the path, not a column of the file.
     """
 
     key: str

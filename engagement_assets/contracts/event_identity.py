@@ -9,8 +9,8 @@ from enum import StrEnum
 class EventIdentity(StrEnum):
     """What tells two events apart.
 
-    `event`: the id that the service gives, else device, time, type and path. `device_and_time`: only these two, as
-    older pipelines had it; two events of one moment are then one.
+    `event`: the id that the service gives, else device, time, type and path. `device_and_time`: only these two, as in
+    older pipelines; two events of a device at the same moment are then one.
     """
 
     EVENT = "event"

@@ -30,8 +30,8 @@ class DayWindow:
 class Calendar:
     """The UTC days that a record's own time may lie on, from `first` to `last` inclusive.
 
-    It begins with the first partition. It ends where a clock that is ahead is no longer believed, which may be after
-    the newest day that can be loaded by now: a record of such a day waits for it.
+    It begins with the first partition. It ends where a clock that runs ahead is no longer believed. This may be later
+    than the newest day that can be loaded now; a record of such a day waits for the day's load.
     """
 
     first: date
@@ -39,7 +39,7 @@ class Calendar:
 
     @classmethod
     def at(cls, now: datetime, first: date, days_ahead: int) -> "Calendar":
-        """The calendar at an instant; `days_ahead` of its UTC day are believed."""
+        """The calendar at an instant; it ends `days_ahead` days after the instant's UTC day."""
         return cls(first, now.astimezone(UTC).date() + timedelta(days=days_ahead))
 
     def __contains__(self, day: date) -> bool:
@@ -55,7 +55,7 @@ class Calendar:
         return f"{self.first} to {self.last}"
 
 
-# The reason code of a record whose time lies outside of the calendar, so that no run loads its day.
+# The reason code of a record whose time lies outside the calendar, so that no run loads its day.
 OUTSIDE_CALENDAR = "outside_calendar"
 
 # For records of which nothing else says when they were: any time that they can state is believed.
@@ -88,14 +88,14 @@ class Extraction:
     `accepted` maps a dataset key to a query giving that dataset's columns (see `contracts/datasets.py`) and `day`, one
     row per identity: duplicates within the load are already removed. For a dataset without days, `day` is absent.
     `rejected` gives `dataset, day, source_path, position, raw_text, reason_code, message` (`position` is the line or
-    the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where they say
-    something `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text
-    are pseudonyms).
+    the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where known also
+    `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text are
+    pseudonyms).
     `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
     the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
     `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
-    `placeholders` gives the same of values that a device writes for "none" and that became NULL.
-    `files_there` are all landing files that could be read, also those that were known to hold nothing of the window.
+    `placeholders` gives the same for values that a device writes for "none" and that became NULL.
+    `files_there` are all landing files that could be read, including those known to hold nothing of the window.
     `never_read` are files and folders of the source that no load reads, whatever its window.
     """
 

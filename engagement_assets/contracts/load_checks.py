@@ -48,8 +48,8 @@ VOLUME_AS_EXPECTED = CheckDefinition(
 )
 HAS_NOT_SHRUNK = CheckDefinition(
     "has_not_shrunk",
-    "No published record of a batch of landing files is missing because its file has gone. A service still knows at "
-    "least four of five records that it gave before. allow_shrink says that a loss is meant.",
+    "No published record of a batch of landing files is missing because its file has gone. A service still returns at "
+    "least four of five records that it returned before. allow_shrink says that a loss is intended.",
     Severity.HALT,
 )
 EVERY_FILE_IS_READ = CheckDefinition(
@@ -60,12 +60,12 @@ EVERY_FILE_IS_READ = CheckDefinition(
 FILES_HOLD_WHAT_WAS_LOADED = CheckDefinition(
     "files_hold_what_was_loaded",
     "Every landing file that is still there still has the events that came from it. A lost event stays, unless "
-    "allow_shrink says that the loss is meant.",
+    "allow_shrink says that the loss is intended.",
     Severity.WARN,
 )
 STRAVA_HAS_NO_DUPLICATE_IDS = CheckDefinition(
     "strava_has_no_duplicate_ids",
-    "No activity id stands twice in what was loaded. One that the lake also has on a day beside the window has moved "
+    "No activity id occurs twice in a load. One that the lake also has on a day next to the window has moved "
     "over midnight: this warns, since the tables take its newest state.",
     Severity.HALT,
 )

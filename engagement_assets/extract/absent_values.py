@@ -7,8 +7,8 @@ PHP sends `[]` for an absent object or number, spreadsheets send an empty text, 
 nothing: an optional field is then NULL, and a required one is missing.
 """
 
-# The characters that Unicode calls white space, and zero-width ones, which nobody sees. Python takes the last control
-# characters of ASCII, from the file separator on, for white space, too.
+# The characters that Unicode calls white space, and invisible zero-width ones. To Python, the last control characters
+# of ASCII, from the file separator on, are white space too.
 BLANKS = (
     "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
@@ -25,7 +25,7 @@ def is_absent(value: object, *, list_is_meant: bool = False) -> bool:
 
 
 def is_blank_sql(text: str) -> str:
-    """SQL for whether the SQL text `text` is of blanks alone, an empty one included; NULL for NULL."""
+    """SQL for whether the SQL text `text` is empty or only blanks; NULL for NULL."""
     # Trimming takes a microsecond a text. The first character is enough for most: no blank lies between these two.
     return f"""
         (case

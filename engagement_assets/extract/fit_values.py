@@ -1,7 +1,7 @@
 """What FIT files hold where a device measured nothing, in the units in which apps pass it on.
 
 Belongs here: the numbers, for every source with data of watches. Not here: which fields of a source may hold them
-(`strava/activity.py`, `runna/device_values.py`).
+(`strava/source.py`, `runna/device_values.py`).
 
 A field of a FIT file always has a value. One that was not measured holds the invalid value of its base type: all bits
 set, except the sign (FIT SDK, "FIT Protocol", table "FIT Base Types and Invalid Values"). A reader that does not know

@@ -1,10 +1,10 @@
 """Instants as sources write them, read in SQL.
 
 Belongs here: which texts are an instant, and which UTC time each one is. Not here: which fields hold one, or what
-becomes of a text that is none (the reader of each kind of file).
+becomes of a text that is not an instant (the reader of each kind of file).
 """
 
-# From the year 1000 to 2999: no offset leads out of the years of a Python date.
+# From the year 1000 to 2999: no offset can move the day out of the years of a Python date.
 _DAY_OF_AN_EVENT = r"[12]\d{3}-\d{2}-\d{2}"
 _DAY_OF_A_BOUND = r"\d{4}-\d{2}-\d{2}"
 _CLOCK = r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
@@ -18,24 +18,25 @@ _LATEST = "timestamp '9999-12-31 23:59:59.999999'"
 
 
 def instant_sql(text: str, *, or_named_utc: bool = False) -> str:
-    """SQL for the UTC instant that the SQL expression `text` writes, NULL when it writes none.
+    """SQL for the UTC instant that the SQL expression `text` writes, NULL if it is not an instant.
 
     An instant is a date and a time of day, to the minute or finer. Decimals of a second follow a point or a comma;
-    microseconds are kept. Without an offset it is UTC. One blank may stand before the offset, and `t` and `z` may be
-    small. With `or_named_utc` the zone may also be ` UTC`. No other name is an offset: DuckDB 2.0.0 takes any word in
-    its place and drops those that it does not know. A leap second (`:60`) is no instant, since it would depend on the
-    reader which second it is. A plain cast would take a bare date for midnight, drop offsets and know words like
-    `infinity`.
+    microseconds are kept. Without an offset it is UTC. A blank may stand before the offset, and `t` and `z` may be
+    lower case. With `or_named_utc` the zone may also be ` UTC`. No other name is accepted as an offset: DuckDB 2.0.0
+    takes any word there, and ignores the words that it does not know. A leap second (`:60`) is not an instant, since
+    readers disagree on which second it is. A plain cast would take a bare date for midnight, drop offsets and know
+    words like `infinity`.
     """
     return f"case {_cases(text, _DAY_OF_AN_EVENT, ' UTC' if or_named_utc else None)} end"
 
 
 def bound_sql(text: str) -> str:
-    """SQL for the UTC instant at which something begins or ends to hold, NULL when `text` writes none.
+    """SQL for the UTC instant from which or until which something holds, NULL if `text` is not one.
 
     It takes what `instant_sql` takes, and more: any year from 0001 to 9999, since open ends are written as 0001-01-01
     and 9999-12-31; a date alone, for its midnight; `-infinity` and `infinity`, as PostgreSQL writes them. These two
-    words, and what an offset leads out of these years, become the first or the last microsecond of a Python datetime.
+    words, and bounds that an offset moves out of these years, become the first or the last microsecond of a Python
+    datetime.
     """
     found = f"case {_cases(text, _DAY_OF_A_BOUND)} end"
     return f"""
@@ -50,7 +51,7 @@ def bound_sql(text: str) -> str:
 
 
 def _cases(text: str, day: str, zone_name: str | None = None) -> str:
-    """The branches of a CASE. The usual spellings come first, since the others cost several times as much."""
+    """The branches of a CASE. The usual forms come first, since the others cost several times as much."""
     zone, rare_zone = (f"{offset}|{zone_name}" if zone_name else offset for offset in (_OFFSET, _RARE_OFFSET))
     usual = f"replace(upper(left({text}, 10) || 'T' || replace(replace({text}[12:], ' ', ''), ',', '.')), 'UTC', 'Z')"
     return f"""

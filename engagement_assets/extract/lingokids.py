@@ -39,7 +39,7 @@ EVENT = RecordShape(
 USER = RecordShape(
     fields=(
         Field("user_id", "user_id", required=True),
-        # The ids themselves stay where they are: no table needs a child.
+        # Only their number is kept: no table needs the ids.
         Field("children_ids", "children_count", Kind.LIST),
         Field("country_code", "country_code"),
         Field("registration_at", "registration_at", Kind.BOUND),
@@ -69,8 +69,8 @@ LINGOKIDS_EVENTS = Dataset(
 LINGOKIDS_USERS = Dataset(
     key="raw_lingokids/users",
     description=(
-        "One row per user of the learning app, from full snapshots; per user the one with the last file name wins, "
-        "also when that file has gone."
+        "One row per user of the learning app, from full snapshots; for each user the last file name wins, "
+        "even if that file is gone."
     ),
     columns=raw_columns(USER),
     identity=("user_id",),
@@ -81,8 +81,8 @@ LINGOKIDS_USERS = Dataset(
 LINGOKIDS_ACTIVITIES = Dataset(
     key="raw_lingokids/activities",
     description=(
-        "One row per activity of the learning app, from full snapshots; per activity the one with the last file name "
-        "wins, also when that file has gone."
+        "One row per activity of the learning app, from full snapshots; for each activity the last file name "
+        "wins, even if that file is gone."
     ),
     columns=raw_columns(ACTIVITY),
     identity=("activity_id",),

@@ -3,8 +3,8 @@
 Belongs here: what a row holds and where the files lie. Not here: how rows are read (`extract/lines/`), how days are
 written (`lake/`).
 
-An event's identity is the md5 of its values as they land, instants in UTC: the same row is one event, whatever the
-files, the order of the columns and the spellings of a time. The day is made from one of these values, so an event is on
+An event's identity is the md5 of its values as they land, instants in UTC: the same row is one event, whatever its
+file, the order of its columns and the format of its times. The day comes from one of these values, so an event is on
 one day only.
 """
 
@@ -14,7 +14,7 @@ from engagement_assets.extract.lines.csv_shape import CsvColumn, CsvKind, CsvSha
 from engagement_assets.extract.lines.readers import EventLog, raw_columns
 
 EVENT = CsvShape(
-    # The order is that of the values in the md5: another one would give all events new ids.
+    # The md5 takes the values in this order: another order would give all events new ids.
     columns=(
         CsvColumn("anonymous_id", required=True),
         CsvColumn("business_zone", sent_as="business_zoned"),
@@ -45,7 +45,7 @@ EVENT_FILES = EventLog(
     dataset=MOBILE_EVENTS,
     prefix="mobile_events",
     shape=EVENT,
-    # An event has some two hundred bytes; a line a thousand times as long is no event.
+    # An event has about two hundred bytes; a line a thousand times as long is not an event.
     max_line_bytes=256 * 1024,
 )
 

@@ -14,8 +14,8 @@ _BLOCK_BYTES = hashlib.sha256().block_size
 _PSEUDONYM_CHARACTERS = 32
 
 PERSONAL_KEYS = ("child_id", "device_id", "children_ids")
-# A key, also with a dotted path before it, and its value: a list, a text or anything else. In a text that breaks off,
-# the end of the last value is missing.
+# A key, perhaps with a dotted path before it, and its value: a list, a text or anything else. If a text breaks off, the
+# end of its last value is missing.
 _PERSONAL_MEMBER = re.compile(
     rf'("(?:[^"\\]*\.)?(?:{"|".join(PERSONAL_KEYS)})"\s*:\s*)'
     r'(\[[^\]]*\]?|"(?:[^"\\]|\\.)*"?|[^\s,}\]]+)',

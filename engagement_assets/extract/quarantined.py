@@ -4,7 +4,7 @@ Belongs here: the form in which a quarantined record can be read as if it had ju
 replayed and what becomes of them (`lake/replay.py`), or what they mean (each source's module).
 
 Each record gets a file or a page of its own, so that what was read shows which record it was. Names sort like the paths
-in which the records arrived, which decides between two of one identity.
+in which the records arrived, since the path decides between two records of one identity.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What a load gives to the reader of a source.
 
-Belongs here: what every reader needs. Not here: which days are read of dated files (`landing/event_files.py`), or what
+Belongs here: what every reader needs. Not here: which days of dated files are read (`landing/event_files.py`), or what
 a source looks like (its own module).
 """
 

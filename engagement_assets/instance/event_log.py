@@ -47,9 +47,8 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
 
     def _engine_of(self, shard: str) -> Engine:
         if shard not in self._engines:
-            engine = create_engine(
-                self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
-            )
+            patience = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            engine = create_engine(self.conn_string_for_shard(shard), connect_args=patience)
             listen(engine, "connect", _wait_for_the_disk_at_checkpoints)
             self._initdb(engine)
             self._engines[shard] = engine

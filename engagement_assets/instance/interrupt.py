@@ -1,7 +1,7 @@
 """Ctrl-C: how a command ends when somebody interrupts it.
 
 Belongs here: noticing an interrupt at any moment, and ending. Not here: what must be recorded before the end (code that
-needs it registers a last act), or how a command ends by itself (`commands/exit_process.py`).
+needs it registers a last act), or how a command ends by itself (`commands/process.py`).
 
 A command may be killed at any moment, so there is nothing to shut down: a thread of its own ends it at once. As an
 exception in the main thread, an interrupt would reach dbt, Dagster and DuckDB, and each would make something else of
@@ -72,12 +72,11 @@ def _start_resource_tracker() -> None:
 
     Starting it lets SIGINT through again. And it would warn about semaphores that are left.
     """
-    given = os.environ.get("PYTHONWARNINGS")
+    before = dict(os.environ)
     os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"
     resource_tracker.ensure_running()
     del os.environ["PYTHONWARNINGS"]
-    if given is not None:
-        os.environ["PYTHONWARNINGS"] = given
+    os.environ |= before
 
 
 def _wait() -> None:

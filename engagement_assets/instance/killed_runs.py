@@ -21,9 +21,8 @@ def living_run(instance: dg.DagsterInstance, dagster_home: Path, run_id: str) ->
 
     A run that somebody interrupts is marked as cancelled. If there is no time for that, the next run does it.
     """
-    folder = _folder(dagster_home)
-    folder.mkdir(parents=True, exist_ok=True)
     path = _lock(dagster_home, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
 
     def cancel() -> None:
         _interrupted(path).touch()
@@ -71,9 +70,8 @@ def is_killed(dagster_home: Path, run_id: str) -> bool:
     """Whether this is a run from a shell whose process has died."""
     if not of_a_shell(dagster_home, run_id):
         return False
-    path = _lock(dagster_home, run_id)
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(_lock(dagster_home, run_id), timeout=0):
             return True
     except Timeout:
         return False

@@ -28,10 +28,9 @@ def prune_runs(
     as if it had never been loaded, and the check as if it had never run. Only the output of its steps is deleted.
     """
     needed = runs_needed(instance, check_keys)
-    records = instance.get_run_records(RunsFilter(statuses=FINISHED_STATUSES, updated_before=before))
-    old = [record.dagster_run.run_id for record in records]
     sizes = {}
-    for run_id in old:
+    for run in instance.get_runs(RunsFilter(statuses=FINISHED_STATUSES, updated_before=before)):
+        run_id = run.run_id
         size = _bytes_of(instance, run_id, with_events=run_id not in needed)
         if run_id not in needed or size:
             sizes[run_id] = size
@@ -54,8 +53,8 @@ def runs_needed(instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheck
             chosen = AssetRecordsFilter(asset_key=key, storage_ids=ids[start : start + EVENTS_AT_A_TIME])
             records = instance.fetch_materializations(chosen, limit=EVENTS_AT_A_TIME).records
             needed |= {record.run_id for record in records}
-        event = instance.get_latest_materialization_event(key)
-        needed |= {event.run_id} if event else set()
+        if event := instance.get_latest_materialization_event(key):
+            needed.add(event.run_id)
     evaluated = storage.get_latest_asset_check_execution_by_key(list(check_keys))
     return needed | {record.run_id for record in evaluated.values()}
 

@@ -44,7 +44,6 @@ class SupervisedRunLauncher(DefaultRunLauncher):
             if "UNAVAILABLE" in str(error):  # and not, for example, DEADLINE_EXCEEDED
                 return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server that started the run is gone")
             raise
-        alive = deserialize_value(answer, CanCancelExecutionResult).can_cancel
-        if alive:
+        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server does not know the run's process")

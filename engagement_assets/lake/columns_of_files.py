@@ -4,7 +4,7 @@ Belongs here: the mark that says so, and adding new columns to old files. Not he
 `contracts/datasets.py` and `lake/record_columns.py`).
 
 A reader of many files assumes that all have the columns of one. Comparing them in every query would open each file of
-the history. So files are made alike once, and the name of the mark says for which columns.
+the history. So all files get the same columns once, and the name of the mark says which columns these are.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class UnknownColumnsError(ValueError):
 def make_files_alike(lake: Lake) -> None:
     """Add missing columns to every file, NULL in all rows, and put a file without rows into every folder.
 
-    DuckDB cannot read a folder without a file. Once this is done, it costs one look per folder.
+    DuckDB cannot read a folder without a file. Once this is done, a call costs one lookup per folder.
 
     Raises:
         UnknownColumnsError: a file has a column, or a column's type, of a newer version.

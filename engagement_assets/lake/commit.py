@@ -45,10 +45,10 @@ class FileChange:
 
 @contextmanager
 def exclusive(lake: Lake, name: str) -> Iterator[Path]:
-    """Be the only load called `name`; yields its staging folder, which is empty and goes at the end.
+    """Be the only load called `name`; yields its staging folder, which is empty at first and is removed at the end.
 
     First finishes a commit that was killed half-way, and removes what a killed load left staged. Object stores have no
-    locks: there the caller keeps loads apart.
+    locks: there the caller must keep loads apart.
 
     Raises:
         LakeBusyError: another process has been at this load for longer than ten minutes.
@@ -88,7 +88,7 @@ def exclusive(lake: Lake, name: str) -> Iterator[Path]:
 
 
 def commit(lake: Lake, name: str, changes: Sequence[FileChange]) -> None:
-    """Make all changes visible. After a kill either none is, or the next use finishes all of them.
+    """Make all changes visible. After a kill, either none of them is visible, or the next use finishes them all.
 
     The caller is inside `exclusive(lake, name)`, and staged files lie in its folder. The journal is the point of no
     return: nothing changes before it is in place, and once it is, a reader or the next load finishes what a kill
@@ -128,7 +128,7 @@ def finish_commits(lake: Lake) -> None:
 
 @contextmanager
 def abandoned(lake: Lake, before: datetime) -> Iterator[list[Path]]:
-    """Folders that killed loads left before a moment, locked meanwhile; not those that a commit still needs."""
+    """Folders that killed loads left before `before`, locked while in use; without those that a commit still needs."""
     parents = (Path(lake.root) / ".aside", Path(lake.root) / ".pages") if lake.is_local else ()
     found = []
     with ExitStack() as locks:
@@ -174,7 +174,7 @@ def _lock(lake: Lake, name: str) -> FileLock:
 
 
 def _means_no_room(error: OSError | duckdb.IOException) -> bool:
-    """Whether a write failed for want of room; DuckDB gives the system's reason only in its text."""
+    """Whether a write failed because there was no room; DuckDB gives the system's reason only in its text."""
     reasons = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError):
         return error.errno in reasons

@@ -51,7 +51,7 @@ def write_days(
         The days that have rows, and so a file.
 
     Raises:
-        ValueError: a row's day is none of `days`.
+        ValueError: a row's day is not among `days`.
     """
     folder.mkdir(parents=True)
     # By default each thread keeps half a million rows of each day in memory.

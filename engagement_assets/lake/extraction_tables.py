@@ -1,7 +1,7 @@
 """What an extraction returns beside its rows, kept as temporary tables of the load.
 
-Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders` and `load_files_read`, that they
-name only days of the load, and reading them. Not here: what becomes of them (see `lake/load.py`).
+Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders` and `load_files_read`, the check
+that they name only days of the load, and reading them. Not here: what becomes of them (see `lake/load.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -102,8 +102,8 @@ def keep_extraction(
 def _keep_first_times(connection: duckdb.DuckDBPyConnection, dataset_key: str, quarantine: Sequence[str]) -> None:
     """Give the rejected records the times at which they first came into quarantine.
 
-    A record is recognised by its file and its text; that of a service by its text alone, since each run names its pages
-    anew. A record that an older version has quarantined has no first time: the time of its load stands for it.
+    A record is recognised by its file and its text; a service's record by its text alone, since each run names its
+    pages anew. A record that an older version quarantined has no first time; the time of its load is used instead.
     """
     record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
     connection.execute(
@@ -125,12 +125,12 @@ def _keep_first_times(connection: duckdb.DuckDBPyConnection, dataset_key: str, q
 
 
 def unknown_fields(connection: duckdb.DuckDBPyConnection) -> RecordsByName:
-    """Per dataset and day the fields that no contract names, and how many records hold each."""
+    """Per dataset and day: the fields that no contract names, and how many records hold each."""
     return _by_dataset_and_day(connection, "select dataset, day, field, records from load_unknown_fields order by all")
 
 
 def placeholders(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, int]:
-    """Per field how many of its values were what a device writes for "none", and became NULL."""
+    """Per field: how many of its values were what a device writes for "none", and became NULL."""
     rows = connection.execute(
         "select field, sum(records)::bigint from load_placeholders where dataset = $key group by all order by all",
         {"key": dataset.key},
@@ -139,7 +139,7 @@ def placeholders(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dic
 
 
 def reject_reasons(connection: duckdb.DuckDBPyConnection) -> RecordsByName:
-    """Per dataset and day why records of the load could not be used, and how many."""
+    """Per dataset and day: why records of the load could not be used, and how many."""
     return _by_dataset_and_day(
         connection, "select dataset_key, day, reason_code, count(*) from load_rejects group by all order by all"
     )

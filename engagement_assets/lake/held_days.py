@@ -39,7 +39,7 @@ def release(load: Load, datasets: Sequence[Dataset], days: Sequence[date], reaso
     held = held_records(load.connection, load.lake, load.name, days)
     missing = [day for day in days if day not in held and not load.lake.exists(load.lake.day_key(datasets[0], day))]
     if missing:
-        # `WHOLE_DATASET_DAY` is no day of a calendar.
+        # `WHOLE_DATASET_DAY` is not a real day.
         named = ", ".join(str(day) for day in missing if day != WHOLE_DATASET_DAY) or "the dataset"
         raise NeverLoadedError(
             f"{named} of {', '.join(dataset.key for dataset in datasets)} is neither held nor loaded, expected held "

@@ -38,7 +38,7 @@ def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[s
 def records_whose_files_are_gone(
     load: Load, dataset: Dataset, files_read: Collection[str]
 ) -> dict[date, tuple[int, int, str]]:
-    """Per day the published records that are not staged and whose files were not found.
+    """Per day: the published records that are not staged and whose files were not found.
 
     Returns:
         day → (records, files, the first of these files).
@@ -64,7 +64,7 @@ def records_whose_files_are_gone(
 def records_not_in_their_files(
     load: Load, dataset: Dataset, files_there: Collection[str]
 ) -> dict[date, dict[str, int]]:
-    """Per day and landing file the staged records that stay from earlier loads although their file is there.
+    """Per day and landing file: the staged records that stay from earlier loads although their file still exists.
 
     A load reads all records of its days; a file that it did not open is known to have none of them.
     """

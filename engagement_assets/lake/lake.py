@@ -32,7 +32,7 @@ from fsspec.implementations.local import LocalFileSystem
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import FILE_NAME
 
-# A dataset without daily partitions lies in one folder with this day, so that all are read alike.
+# A dataset without daily partitions lies in one folder with this day, so that all datasets are read in the same way.
 WHOLE_DATASET_DAY = date(1970, 1, 1)
 
 # DuckDB takes these for a pattern of file names, and `name=` for a column of that name.
@@ -43,7 +43,7 @@ class Lake:
     """The lake at a local folder, or at any URL that fsspec knows (`s3://bucket/prefix`)."""
 
     def __init__(self, uri: str) -> None:
-        """Know where the lake is; nothing is created or read yet.
+        """Remember where the lake is; nothing is created or read yet.
 
         Raises:
             ValueError: the location has a character that readers take for a pattern or a column.
@@ -154,8 +154,8 @@ class Lake:
     def day_of_load_records(self, today: date) -> date:
         """The day under which a load that ends now writes its records: `today`, or that of the newest records if later.
 
-        They are later where a clock was ahead and has been put right. Whoever reads what came since a day would
-        otherwise miss the load.
+        They are later if a clock ran ahead and has been corrected. Otherwise, somebody who reads everything since a day
+        would miss the load.
         """
         return max([today, *self._days_below("records/loads")])
 

@@ -83,12 +83,12 @@ class Load:
     def stage(
         self, extraction: Extraction, window: DayWindow | None, *, forget: bool = False, take_over_held: bool = False
     ) -> None:
-        """Stage the window's days, whole: an event log keeps its rows that were not read again.
+        """Stage whole days of the window; an event log keeps the rows that were not read again.
 
-        `window` is None for a dataset without days. Every day gets a file, also one without rows: read and empty is not
-        the same as not read. `forget` drops what an event log kept from files that have gone; somebody must have
-        confirmed that. `take_over_held` also keeps what only a held day of an event log has, from files that have gone
-        since.
+        `window` is None for a dataset without days. Every day gets a file, even without rows: a day that was read and
+        is empty differs from one that was not read. `forget` drops what an event log kept from files that are gone;
+        somebody must have confirmed that. `take_over_held` also keeps what only a held day of an event log has, from
+        files that are now gone.
 
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.

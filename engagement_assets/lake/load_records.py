@@ -48,7 +48,7 @@ class DayCounts:
 
 @dataclass(frozen=True)
 class PublishedDay:
-    """What the newest load that published a day has found."""
+    """What the newest load that published a day found."""
 
     loaded_at: datetime
     records_read: int

@@ -28,7 +28,7 @@ class DayLoaded:
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
     """Day → when its last load began (UTC), whether it published or held the day.
 
-    Replays and releases do not count, since they read no landing files. A load of the future does not count either: it
+    Replays and releases do not count, since they read no landing files. Nor does a load with a time in the future: it
     ran while the clock was ahead, so nothing says what has landed since.
     """
     make_files_alike(lake)

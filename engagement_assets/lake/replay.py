@@ -24,9 +24,9 @@ from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import write_records
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS, REPLAY_COLUMNS
 
-# Texts are cut after 64 KiB or more, maybe within a character.
+# Texts are cut after 64 KiB or more, perhaps within a character.
 _WHOLE_BELOW_BYTES = 64 * 1024 - 4
-# What stands in a text for bytes that are not UTF-8.
+# What replaces bytes that are not UTF-8 in a text.
 _UNREADABLE = "\ufffd"
 # Reasons of records of which the quarantine has only the beginning.
 _CUT_OFF = ("gzip_cut_off", "gzip_damaged", "line_too_long")
@@ -168,7 +168,7 @@ class Replay:
         for place, dataset in enumerate(self.datasets):
             values = {name: f"found.{name}" for name in dataset.columns} | {"source_path": "paths.source_path"}
             if "observed_on" in values:
-                # A service's answer is of the time when it was quarantined.
+                # A service's answer dates from when it was quarantined.
                 values["observed_on"] = "cast(paths.quarantined_at as date)"
             if dataset.partitioned:
                 values["day"] = "found.day"

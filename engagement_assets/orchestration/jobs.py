@@ -112,8 +112,8 @@ def asset_jobs(
     # The publishing of each area takes the audit tables along.
     without = dg.AssetSelection.checks(*freshness) | dg.AssetSelection.assets(PUBLISHED_AUDIT)
 
-    def assets_of(step: str) -> list[dg.AssetsDefinition]:
-        return [definition for definition in models if definition.op.name == step]
+    cross_source = [definition for definition in models if definition.op.name == CROSS_SOURCE_STEP]
+    audit = [definition for definition in models if definition.op.name == AUDIT]
 
     def jobs_of_loads(prefix: str, config: dict[str, Any], description: str) -> list[AssetJob]:
         """A job per load, with this config for the load, over it and everything downstream."""
@@ -136,14 +136,12 @@ def asset_jobs(
         # Nothing upstream is in this run, so no source can stop it.
         dg.define_asset_job(
             WEEKLY_ENGAGEMENT_METRICS,
-            selection=dg.AssetSelection.assets(
-                *assets_of(CROSS_SOURCE_STEP), PUBLISHED_CROSS_SOURCE, ENGAGEMENT_REPORT
-            ),
+            selection=dg.AssetSelection.assets(*cross_source, PUBLISHED_CROSS_SOURCE, ENGAGEMENT_REPORT),
             description="The weekly tables over all sources and the report, from what the sources' tables hold now.",
         ),
         dg.define_asset_job(
             LOAD_AUDIT,
-            selection=dg.AssetSelection.assets(*assets_of(AUDIT), PUBLISHED_AUDIT),
+            selection=dg.AssetSelection.assets(*audit, PUBLISHED_AUDIT),
             description="The audit tables and their published copy, after loads after which no area was published.",
         ),
         *jobs_of_loads(

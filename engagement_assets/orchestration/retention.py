@@ -41,8 +41,7 @@ def prune_all(
     settings: Settings, instance: dg.DagsterInstance, graph: "AssetGraph", *, now: datetime, dry_run: bool
 ) -> Iterator[Pruned]:
     """Prune what killed runs have left, raw days, the quarantine and runs; a limit of 0 keeps everything."""
-    now = now.astimezone(UTC)
-    lake = Lake(settings.lake_uri)
+    now, lake = now.astimezone(UTC), Lake(settings.lake_uri)
     # First, because pruning takes a load's lock, and whoever takes it clears away what a killed load has left.
     yield prune_abandoned(lake, Path(settings.published_warehouse_path), now - ABANDONED_AFTER, dry_run=dry_run)
     for dataset in RAW_DATASETS:
@@ -52,20 +51,16 @@ def prune_all(
             built = partial(built_days, instance, graph, lake, dataset)
             yield prune_raw_days(lake, dataset, before, built, dry_run=dry_run)
     if settings.quarantine_retention_days:
-        before_moment = now - timedelta(days=settings.quarantine_retention_days)
-        yield prune_quarantine(lake, before_moment, dry_run=dry_run)
+        yield prune_quarantine(lake, now - timedelta(days=settings.quarantine_retention_days), dry_run=dry_run)
     if settings.run_retention_days:
-        before_moment = now - timedelta(days=settings.run_retention_days)
-        yield prune_runs(instance, graph.asset_check_keys, before_moment, dry_run=dry_run)
+        before_run = now - timedelta(days=settings.run_retention_days)
+        yield prune_runs(instance, graph.asset_check_keys, before_run, dry_run=dry_run)
 
 
 def built_days(
     instance: dg.DagsterInstance, graph: "AssetGraph", lake: Lake, dataset: Dataset
 ) -> Callable[[date], bool]:
-    """A predicate: was a day of the dataset built into all its windowed models after its last load?
-
-    For a dataset without windowed models no day counts as built.
-    """
+    """A predicate: was a day built into all windowed models of the dataset since its last load? Without models, no."""
     key = dg.AssetKey(dataset.key.split("/"))
     downstream = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)
     models = [model for model in downstream if graph.get(model).partitions_def is not None]
@@ -80,12 +75,9 @@ def built_days(
 
     def is_built(day: date) -> bool:
         partition = day.isoformat()
-        return (
-            bool(built)
-            and day not in unreported
-            and partition in loaded
-            and all(model.get(partition, 0) > loaded[partition] for model in built)
-        )
+        if not built or day in unreported or partition not in loaded:
+            return False
+        return all(model.get(partition, 0) > loaded[partition] for model in built)
 
     return is_built
 

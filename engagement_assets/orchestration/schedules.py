@@ -1,16 +1,56 @@
 """Schedules: every day the UTC day that has ended; every hour, whether a source has stopped.
 
-Belongs here: what a tick requests. Not here: days that no tick has loaded (`orchestration/sensors/catch_up.py`), or
-when days are due (`orchestration/timetable.py`).
+Belongs here: which UTC day is due when, and what a tick requests. Not here: days that no tick has loaded
+(`orchestration/sensors/catch_up.py`).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from engagement_assets.orchestration.jobs import DAILY_ENGAGEMENT, FRESHNESS, WEEKLY_ENGAGEMENT_METRICS, SourceSet
-from engagement_assets.orchestration.timetable import Timetable
 from engagement_assets.settings import Settings
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """One tick a day, at `hour` in `time_zone`."""
+
+    hour: int
+    time_zone: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Timetable":
+        """The timetable of the settings."""
+        return cls(settings.schedule_hour, settings.schedule_time_zone)
+
+    def days_of_tick(self, tick: datetime) -> list[date]:
+        """The UTC days that have ended since the last tick.
+
+        This is one day, except in nights in which clocks change. A tick at midnight in London falls on 23:00 UTC in
+        summer, so one tick in autumn has two days and one in spring has none.
+        """
+        first = self._tick_before(tick).astimezone(UTC).date()
+        return [first + _DAY * number for number in range((tick.astimezone(UTC).date() - first).days)]
+
+    def newest_due_day(self, now: datetime) -> date:
+        """The UTC day of the last tick up to `now`."""
+        tick = self._on(self._local_date(now))
+        return (tick if tick <= now else self._tick_before(tick)).astimezone(UTC).date() - _DAY
+
+    def _tick_before(self, tick: datetime) -> datetime:
+        return self._on(self._local_date(tick) - _DAY)
+
+    def _local_date(self, instant: datetime) -> date:
+        return instant.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def _on(self, day: date) -> datetime:
+        return datetime.combine(day, time(self.hour), ZoneInfo(self.time_zone)).astimezone(UTC)
 
 
 def schedules(settings: Settings, sets: Sequence[SourceSet], *, checks_freshness: bool) -> list[dg.ScheduleDefinition]:
@@ -18,10 +58,11 @@ def schedules(settings: Settings, sets: Sequence[SourceSet], *, checks_freshness
 
     The schedule of a single source is never on from the start: `daily_engagement` loads its days already.
     """
-    from_the_start = dg.DefaultScheduleStatus.RUNNING if settings.schedules_on else dg.DefaultScheduleStatus.STOPPED
+    stopped = dg.DefaultScheduleStatus.STOPPED
+    from_the_start = dg.DefaultScheduleStatus.RUNNING if settings.schedules_on else stopped
     items = [
         _daily(DAILY_ENGAGEMENT, settings, from_the_start),
-        *(_daily(source_set.job_name, settings, dg.DefaultScheduleStatus.STOPPED) for source_set in sets),
+        *(_daily(source_set.job_name, settings, stopped) for source_set in sets),
         dg.ScheduleDefinition(
             name=f"{WEEKLY_ENGAGEMENT_METRICS}_schedule",
             job_name=WEEKLY_ENGAGEMENT_METRICS,

@@ -51,16 +51,10 @@ def _broke_off(instance: dg.DagsterInstance, run_id: str, source: str) -> bool:
 def _not_built_since(instance: dg.DagsterInstance, key: dg.AssetKey, loaded: dict[date, datetime]) -> set[date]:
     if not loaded:
         return set()
-    built = instance.fetch_materializations(
-        AssetRecordsFilter(
-            key,
-            asset_partitions=[day.isoformat() for day in loaded],
-            after_timestamp=min(loaded.values()).timestamp(),
-        ),
-        limit=_MATERIALIZATIONS_LOOKED_AT,
-    )
+    days, since = [day.isoformat() for day in loaded], min(loaded.values()).timestamp()
+    chosen = AssetRecordsFilter(key, asset_partitions=days, after_timestamp=since)
     newest: dict[str, float] = {}
-    for record in built.records:
+    for record in instance.fetch_materializations(chosen, limit=_MATERIALIZATIONS_LOOKED_AT).records:
         if record.partition_key:
             newest[record.partition_key] = max(record.timestamp, newest.get(record.partition_key, 0))
     return {day for day, at in loaded.items() if datetime.fromtimestamp(newest.get(day.isoformat(), 0), UTC) < at}

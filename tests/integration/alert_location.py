@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.alerts.sensor import alert_sensor
+from engagement_assets.alerts.alerting import alert_sensor
 from engagement_assets.contracts import check_metadata
 from engagement_assets.settings import Settings
 

@@ -14,7 +14,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting, AlertsBusyError, Round
 from engagement_assets.alerts.channels import FileChannel
-from engagement_assets.alerts.heartbeat import signs_of_life
+from engagement_assets.alerts.history import signs_of_life
 from engagement_assets.alerts.lineage import Links
 from engagement_assets.contracts import check_metadata
 from tests.integration.alert_location import (

@@ -56,7 +56,8 @@ def test_a_file_that_nobody_reads_is_reported_and_holds_all_days_where_the_setti
     check = _evaluation(warned, "every_file_is_read")
     assert (warned.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
     assert check.description == (
-        "never read, 1 in the landing zone: `mobile_events/late.CSV` (its name ends with none of .csv, .csv.gz). "
+        "the landing zone has files or folders that no load reads (1): `mobile_events/late.CSV` (its name does not end "
+        "with .csv or .csv.gz). "
         "Rename or move what is meant to be loaded"
     )
     # It is about no day: the next load settles it, whatever its days.
@@ -67,7 +68,10 @@ def test_a_file_that_nobody_reads_is_reported_and_holds_all_days_where_the_setti
     assert loads.published() == {DAY_1: 3, DAY_2: 0}
     assert loads.lake.held_days("mobile_events") == [DAY_1, DAY_2]
     (failure,) = [event.step_failure_data for event in held.all_events if event.is_step_failure]
-    assert "events.every_file_is_read: never read, 1 in the landing zone" in failure.user_failure_data.description
+    assert (
+        "events.every_file_is_read: the landing zone has files or folders that no load reads (1)"
+        in failure.user_failure_data.description
+    )
 
 
 def test_events_that_a_replaced_file_no_longer_holds_stay_and_are_reported(loads: MobileLoads) -> None:

@@ -27,7 +27,7 @@ from engagement_assets.extract.runna.documents import UnusableRecordError
 from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.records import BadValueError, text
 from engagement_assets.extract.strava import extraction as strava
-from engagement_assets.extract.strava.activity import ACTIVITY
+from engagement_assets.extract.strava.source import ACTIVITY
 from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice

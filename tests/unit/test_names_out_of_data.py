@@ -17,8 +17,8 @@ from engagement_assets.alerts.run_results import outcome_of
 from engagement_assets.assets.raw_source import LoadConfig, RawRun
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import batch_has_not_shrunk, schema_drift
+from engagement_assets.commands.range_command import print_summary
 from engagement_assets.commands.range_run import RangeRun, progress_logger
-from engagement_assets.commands.summary import print_summary
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load

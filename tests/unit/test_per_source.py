@@ -27,8 +27,8 @@ def test_a_source_may_differ() -> None:
         ("runna=1", "expected a number for all sources"),
         ("1, rana=2", "expected one of the sources lingokids, mobile, runna, strava, user_events, found 'rana'"),
         ("1, runna=often", "'runna=often': expected a number, found 'often'"),
-        ("-1", "expected a number from 0 on"),
-        ("nan", "expected a number from 0 on"),
+        ("-1", "expected a number of at least 0"),
+        ("nan", "expected a number of at least 0"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_refused(text: str, message: str) -> None:

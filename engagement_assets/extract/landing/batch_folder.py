@@ -25,13 +25,13 @@ class BatchFolder:
     def touched_days(
         self, look: Look, resume_after: str | None = None, seconds: float = LISTING_SECONDS
     ) -> tuple[TouchedDays, str | None]:
-        """The days that files touch, whatever their names end with: the load of a day reports what nobody reads.
+        """The days that files touch, whatever their names end with.
 
-        The newest folder is always listed. If the time is up before all are, this returns the name after which the next
-        call resumes.
+        The load of a day reports the files that no load reads. The newest folder is always listed. If the time is up
+        before all folders are listed, this returns the name after which the next call resumes.
 
         Raises:
-            NotADirectoryError: the landing zone is not there.
+            NotADirectoryError: the landing zone does not exist.
         """
         touched = TouchedDays(look)
         started = time.monotonic()

@@ -13,7 +13,7 @@ from engagement_assets.contracts.extraction import Calendar, DayWindow, UnreadPa
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
 from engagement_assets.extract.landing.index import FileIndex
 
-# A window in which nothing happens: of dated lines it reads only those without a day.
+# A window in which no event happens. With it, a reader of dated lines reads only the lines without a day.
 NO_DAYS = DayWindow(date(1, 1, 1), date(1, 1, 2))
 
 _DATE_IN_PATH = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
@@ -21,7 +21,7 @@ _DATE_IN_PATH = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
 
 @dataclass(frozen=True, kw_only=True)
 class WantedDays:
-    """The days that a load reads of files that may hold any day, and what is known of these files.
+    """The days that a load reads from files that may hold any day, and what is known of these files.
 
     Records of days outside of the `calendar` are quarantined. What is found out about files is added to the `index`.
     `known_undated_days` maps a file's key to the days of the calendar on which the quarantine holds lines of it.
@@ -45,7 +45,7 @@ class WantedDays:
         return [file for file in files if may_hold_a_day(file)]
 
     def home_of(self, file: LandingFile) -> date:
-        """The day on which lines of the file count that name no day of the calendar.
+        """The day on which those lines of the file count that name no day of the calendar.
 
         It is the date in the file's path, else the earliest day in the file, else the day that is known of the file,
         else the window's first day: always a day of the calendar, so that a run can load it.
@@ -75,7 +75,7 @@ def list_landing_files(
     for file in landing.files(prefix, ("",)):
         key = printable_key(file.key)
         if not file.refused and not file.key.endswith(suffixes):
-            unread.append(UnreadPath(key, f"its name ends with none of {', '.join(suffixes)}"))
+            unread.append(UnreadPath(key, f"its name does not end with {' or '.join(suffixes)}"))
         elif key != file.key:
             refused.append(replace(file, key=key, refused="the file name is not UTF-8"))
         elif file.refused:
@@ -86,7 +86,7 @@ def list_landing_files(
 
 
 def home_in_file(file: LandingFile, index: FileIndex, calendar: Calendar) -> date | None:
-    """The day of the calendar that the file or its name gives to lines without one; None where neither does."""
+    """The day of the calendar that the file or its name gives to lines without one; None if neither does."""
     in_path = date_in_path(file.key)
     if in_path and in_path in calendar:
         return in_path

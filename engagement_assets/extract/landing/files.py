@@ -22,9 +22,8 @@ class LandingFile:
 
     `key` is its path below the zone, separated by `/`; `size` is in bytes; `version` changes when the content does (the
     times of modification, which may be copied, and of arrival, or what the object store says instead). `refused` says
-    why the file must not be opened, if so.
-    `arrived_at` (UTC) is when it arrived there as it is: a file that is moved or copied may keep an older time of
-    modification. None if the object store does not say.
+    why the file must not be opened; None if it may. `arrived_at` (UTC) is when it arrived there with this content: a
+    file that is moved or copied may keep an older time of modification. None if the object store does not say.
     """
 
     key: str
@@ -53,12 +52,12 @@ class Landing:
     def files(self, prefix: str, suffixes: tuple[str, ...]) -> list[LandingFile]:
         """Files below the folder `prefix` whose names end with one of `suffixes`, in order of their keys.
 
-        Names of files and folders that begin with `.` or `_` are work in progress and are left out. A link that leads
-        out of the landing zone or nowhere, a linked folder, a pipe and a key with `..` come back with `refused` set,
-        whatever their names end with. A folder that does not exist holds no files.
+        Names of files and folders that begin with `.` or `_` are work in progress and are left out. Some are returned
+        with `refused` set, whatever their names end with: a link that leads out of the landing zone or nowhere, a
+        linked folder, a pipe, and a key with `..`. A folder that does not exist holds no files.
 
         Raises:
-            NotADirectoryError: the landing zone itself is not there.
+            NotADirectoryError: the landing zone itself does not exist.
         """
         if not self._filesystem.isdir(self._root):
             raise NotADirectoryError(

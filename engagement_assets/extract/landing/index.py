@@ -3,7 +3,7 @@
 Belongs here: remembering what was found in a file, and whether the file is still that file. Not here: finding it
 (`extract/lines/`), where the index lies (the lake).
 
-Nothing depends on the index: if it is lost or damaged, files are read again and it is complete again.
+Nothing depends on the index: if it is lost or damaged, files are read again, and it is complete again.
 """
 
 import json
@@ -26,8 +26,8 @@ _FORMAT = 2
 class FileDays:
     """What is known of one version of a file.
 
-    `days` are all days that its records name, also those that no load is for. `has_undated` says that there are records
-    that name none. `earlier_days` are those that only earlier versions of the file have named.
+    `days` are all days that its records name, including those that no load covers. `has_undated` says whether some
+    records name none. `earlier_days` are those that only earlier versions of the file have named.
     """
 
     size: int
@@ -41,7 +41,7 @@ class FileDays:
         return {day for day in self.days if day in calendar}
 
     def needs_a_home(self, calendar: Calendar) -> bool:
-        """Whether it has records that count on no day of their own: without one, or outside of the calendar."""
+        """Whether some of its records have no day to count on: they name none, or one outside the calendar."""
         return self.has_undated or any(day not in calendar for day in self.days)
 
 
@@ -116,7 +116,7 @@ class FileIndex:
         )
 
     def record(self, file: LandingFile, days: Collection[date], *, has_undated: bool) -> None:
-        """Remember what a file holds, and of its earlier versions the days."""
+        """Remember what a file holds, and the days of its earlier versions."""
         before = self.files.get(file.key)
         earlier = before.days | before.earlier_days if before else frozenset()
         self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_undated, earlier.difference(days))

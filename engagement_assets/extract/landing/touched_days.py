@@ -4,7 +4,7 @@ Belongs here: comparing arrivals with loads, for files that may hold any day. No
 day (`batch_folder.py`), when a day was loaded (the lake's business), what becomes of a touched day
 (`orchestration/sensors/landing_files.py`).
 
-A file that may hold any day is looked through once, for its days alone; the index that loads use remembers them.
+A file that may hold any day is scanned once, only for its days. The index that loads use remembers them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,9 @@ from engagement_assets.extract.landing.event_files import home_in_file
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
 
-# Half a second's reading. The run that loads a larger file looks it through.
+# Half a second's reading. A larger file is scanned by the run that loads it.
 MAX_BYTES_LOOKED_THROUGH = 64 * 1024 * 1024
-# What logs are compressed to, at the most; a file that is compressed more costs the tick some seconds more.
+# The strongest compression that logs reach; a file that is compressed more costs the tick a few more seconds.
 _COMPRESSED_TO = 30
 EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -51,7 +51,7 @@ class TouchedDays:
             self.arrivals[day] = max(arrived_at, self.arrivals.get(day, EVER))
 
     def settled(self) -> dict[date, datetime]:
-        """The days none of whose files is too fresh."""
+        """The days without a file that is too fresh."""
         return {day: arrived_at for day, arrived_at in self.arrivals.items() if day not in self.waiting}
 
 
@@ -65,8 +65,8 @@ def days_of_event_files(
     """The days that `files` touch, which may hold any day; `learn` enters what files hold into `index`.
 
     A call looks through files of `max_bytes` together, oldest first, and leaves the rest to the next one. A file that
-    is larger by itself touches the date in its name, or else the day on which it arrived: the run that loads this day
-    enters all others into the index.
+    alone exceeds this touches the date in its name, or else the day on which it arrived. The run that loads this day
+    enters the file's other days into the index.
     """
     touched = TouchedDays(look)
     settled = sorted(
@@ -96,5 +96,5 @@ def days_of_event_files(
 
 
 def _bytes_to_read(file: LandingFile) -> int:
-    """About what looking through the file takes: the index does not know the size of what is compressed."""
+    """Roughly how many bytes scanning the file reads: the index does not know the size of compressed content."""
     return file.size * (_COMPRESSED_TO if file.key.endswith(".gz") else 1)

@@ -13,9 +13,9 @@ from engagement_assets.extract.landing.files import Landing
 
 
 def unread_paths(landing: Landing, prefix: str, prefixes: Sequence[str]) -> list[UnreadPath]:
-    """What lies in the folders above `prefix`, leads to none of `prefixes`, and has a name most like this one.
+    """What lies in the folders above `prefix`, leads to none of `prefixes`, and has a name closest to `prefix`.
 
-    `prefixes` are all folders that sources read. So the load of one source alone reports each stranger.
+    `prefixes` are all folders that sources read. So only one source's load reports each stray path.
     """
     found = []
     parts = prefix.split("/")

@@ -8,8 +8,8 @@ copied once per distinct header, without the lines under other headers. Each of 
 that line numbers stay those of the source.
 
 Where one of the several ended without a line break, the next one's header stands on the line of its last row. Such a
-line is rejected. If the header in it is not the one above, nobody knows what the values of the rows below mean, and
-these are rejected as well, up to the next header.
+line is rejected. If that header differs from the one above, nobody knows what the values of the rows below mean. These
+rows are rejected as well, up to the next header.
 """
 
 import csv
@@ -26,15 +26,15 @@ from engagement_assets.extract.lines.line_files import LineFile, PreparedFiles
 
 BYTE_ORDER_MARK = "\ufeff"
 
-# No row of values holds as many names of columns.
+# No row of values holds this many column names.
 _NAMES_OF_A_HEADER = 3
-# A contract names some ten columns, and nobody reads hundreds of others. Each costs a look per row, and a rejected row
-# keeps its header.
+# A contract names about ten columns, and nobody reads hundreds of others. Each costs a lookup per row, and a rejected
+# row keeps its header.
 MAX_COLUMNS = 1_000
 MAX_HEADER_CHARACTERS = 32 * 1024
 # Exports of each minute of two months, put together, have 90,000 headers.
 MAX_HEADERS = 100_000
-# A file is copied once for each.
+# A file is copied once for each of these.
 MAX_DIFFERENT_HEADERS = 100
 _BLOCK_BYTES = 1024 * 1024
 
@@ -51,7 +51,7 @@ class Header:
     fault: tuple[str, str] | None = None
 
     def place(self, name: str) -> int | None:
-        """Where a column stands, from 1; None when it is not there."""
+        """Where a column stands, from 1; None if it is missing."""
         return self.names.index(name) + 1 if name in self.names else None
 
     def repeated(self, known: Sequence[str]) -> str | None:
@@ -60,7 +60,7 @@ class Header:
         return next((name for name in known if counts[name] > 1), None)
 
     def extras(self, known: Sequence[str]) -> list[tuple[str, int, bool]]:
-        """Of each further column a name like no other, its place and whether the header names it."""
+        """For each further column: a unique name, its place, and whether the header names it."""
         taken = set(known)
         found = []
         for place, name in enumerate(self.names, 1):
@@ -75,13 +75,13 @@ class Header:
 
 
 _IN_A_ROW = Header(
-    # No line is like it: also the one in which the header stands is to be rejected.
+    # It equals no line, so that the line with the header in it is rejected too.
     line="",
     names=(),
     fault=(
         "header_in_a_row",
-        "expected a header on a line of its own, found one behind a row, in this line or above: end each file with a "
-        "line break before you put files together",
+        "expected a header on a line of its own, found one after a row, on this line or above: end each file with a "
+        "line break before you join files",
     ),
 )
 
@@ -102,7 +102,7 @@ def cut_at_headers(prepared: PreparedFiles, shape: CsvShape) -> tuple[PreparedFi
     the last of them.
 
     Returns:
-        The parts, of which each has one header or none, and these headers by `file_id`. Parts of one file have its key.
+        The parts, each with one header or none, and these headers by `file_id`. Parts of one file have the file's key.
     """
     firsts: list[tuple[LineFile, Header | None]] = []
     others: list[tuple[LineFile, Header | None]] = []
@@ -116,7 +116,7 @@ def cut_at_headers(prepared: PreparedFiles, shape: CsvShape) -> tuple[PreparedFi
 
 
 def _parse_header(line: str, shape: CsvShape) -> Header | None:
-    """The header that a line is, None when it is none."""
+    """The header that a line is, None if it is not a header."""
     line = line.removeprefix(BYTE_ORDER_MARK)
     try:
         (names,) = csv.reader([line], delimiter=shape.delimiter)

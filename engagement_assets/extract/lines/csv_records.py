@@ -3,7 +3,7 @@
 Belongs here: from lines to typed rows. Not here: what a row must look like (`csv_shape.py`), where headers stand
 (`csv_headers.py`), what makes a line readable (`line_files.py`).
 
-A record is a line, whatever quotes stand in it: a quote that is never closed spoils its own line and no other.
+A record is a line, whatever quotes it contains: a quote that is never closed spoils only its own line.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from engagement_assets.extract.lines.line_records import LineRecords
 
 @dataclass(frozen=True)
 class CsvRecords(LineRecords):
-    """Reads parts of files, of which each has one header or none; `headers` go by `file_id`.
+    """Reads parts of files, each with one header or none; `headers` are by `file_id`.
 
-    Where the identity is no column of the shape, it is one of its own: the md5 of all columns. Then copies differ in
-    extra columns alone.
+    If the identity is not a column of the shape, it is a new column: the md5 of all columns. Copies of a record then
+    differ only in extra columns.
     """
 
     compares_lines = False
@@ -37,12 +37,12 @@ class CsvRecords(LineRecords):
 
     @property
     def content_order(self) -> str:
-        """By each column and then by the extra ones."""
+        """By each column, and then by the extra ones."""
         return ", ".join(f"records.{column} desc nulls last" for column in [*self._columns, "_extra"])
 
     @property
     def _md5(self) -> dict[str, str]:
-        """The column that is made, and its SQL; none where the identity is one of the columns."""
+        """The identity column to add, and its SQL; none if the identity is one of the shape's columns."""
         return {} if self.identity in self._columns else {self.identity: self.shape.md5}
 
     def read_lines(self, window: DayWindow | None) -> None:
@@ -141,7 +141,7 @@ class CsvRecords(LineRecords):
         )
 
     def _dated_lines(self) -> str:
-        """A query for `$paths`: the lines that are not blank and no headers, with their values.
+        """A query for `$paths`: the lines that are neither blank nor headers, with their values.
 
         `values_found` counts the values of a line, NULL when its quotes are wrong; `texts`, and with it every column,
         is NULL when they do not fit the header.

@@ -4,8 +4,8 @@ Belongs here: the columns of a row, and the expressions that split a line into v
 here: where headers stand (`csv_headers.py`), how lines are read (`csv_records.py`), which rows a source sends (the
 source's own module).
 
-A value may stand in quotes, with `""` for a quote; a quote elsewhere is a character like others. A value of nothing or
-of blanks alone is NULL (`absent_values.py`).
+A value may stand in quotes, with `""` for a quote; elsewhere a quote is an ordinary character. An empty value, or one
+of only blanks, is NULL (`absent_values.py`).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 
 
 class CsvKind(Enum):
-    """What a column holds: the type that it gets, the reason code of a text that is none, and what was expected."""
+    """What a column holds: its type, the reason code for a text that does not fit, and what was expected."""
 
     TEXT = ("VARCHAR", "", "")
     INSTANT = ("TIMESTAMP", "bad_timestamp", "a time such as 2020-01-31 23:59:59.123")
@@ -42,7 +42,7 @@ class CsvKind(Enum):
 class CsvColumn:
     """A column that the contract names, and what it holds; an instant becomes UTC.
 
-    `sent_as` is its name in the header where that is another one.
+    `sent_as` is its name in the header, if that differs.
     """
 
     column: str
@@ -62,7 +62,7 @@ class CsvColumn:
 
     @property
     def value(self) -> str:
-        """SQL for the typed value, NULL where the text is none."""
+        """SQL for the typed value, NULL if the text does not fit the type."""
         match self.kind:
             case CsvKind.TEXT:
                 return self.column
@@ -98,7 +98,7 @@ class CsvShape:
     @property
     def values(self) -> str:
         """SQL for the values of `line` as a list, NULL where its quotes are wrong."""
-        # As a code, it is no special character of a pattern.
+        # As a character code, it has no special meaning in a pattern.
         code = rf"\x{ord(self.delimiter):02x}"
         value = rf'"(?:[^"]|"")*"|(?:[^"{code}][^{code}]*)?'
         return rf"""
@@ -120,7 +120,7 @@ class CsvShape:
 
     @property
     def typed_values(self) -> str:
-        """SQL for the columns that are no texts."""
+        """SQL for the columns that are not texts."""
         typed = (column for column in self.columns if column.kind is not CsvKind.TEXT)
         return ", ".join(f"{column.value} as {column.column}" for column in typed)
 
@@ -147,9 +147,9 @@ class CsvShape:
 
     @property
     def md5(self) -> str:
-        """SQL for the md5 of all columns: a value is never taken for another one's, nor for no value.
+        """SQL for the md5 of all columns. It never mistakes a value for that of another column, or for a missing one.
 
-        A line feed separates them, which no value holds, since a record is a line.
+        A line feed separates the values: no value holds one, since a record is a line.
         """
         return f"md5(concat_ws(chr(10), {', '.join(_marked(self.columns))}))"
 

@@ -16,9 +16,9 @@ from engagement_assets.extract.lines.json_records import Kind, RecordShape, quot
 def layout_of(shape: RecordShape, sample: str) -> str | None:
     """SQL for the line that has the layout of `sample` and the values of `texts`.
 
-    None where the sample shows none: unknown fields, values of the wrong type, lists, unusual white space. Comparing a
-    line with its layout proves something only if the line holds no backslash: then no value holds a quote, and reading
-    the filled layout from left to right gives these keys with these values and nothing else.
+    None if the sample shows no layout: unknown fields, values of the wrong type, lists, unusual white space. Comparing
+    a line with its layout proves something only if the line holds no backslash: then no value holds a quote, and
+    reading the filled layout from left to right gives these keys with these values and nothing else.
     """
     try:
         record = json.loads(sample)

@@ -4,11 +4,11 @@ Belongs here: the fields of a record, and the expressions that turn a line into 
 beyond its contract. Not here: which lines are right at first sight (`json_layouts.py`), how lines are read
 (`jsonl_records.py`), which records a source sends (the source's own module).
 
-Of a line that equals a layout (`json_layouts.py`) only the values are judged. Any other line (an absent optional field,
+If a line equals a layout (`json_layouts.py`), only its values are judged. Any other line (an absent optional field,
 an extra one, an escape, a defect) is judged by looking up its types and keys, which costs several times as much. DuckDB
 casts numbers to texts and texts to numbers without a warning, so its values prove nothing about types.
 
-`absent_values.py` says what is absent: a text of blanks and, where no list is meant, an empty list say nothing.
+`absent_values.py` says what is absent: a text of blanks and, where no list is meant, an empty list.
 
 The expressions use `line` (the text), `texts`, `types`, `keys`, `found` and `repeated_key` (the properties of these
 names) and `moment` (`moment_value`).
@@ -28,7 +28,7 @@ from engagement_assets.extract.lines.rejections import first_of, outside_calenda
 MAX_NESTING = 128
 # Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
-# A contract names some twenty. Nobody reads hundreds of others, and each one takes memory several times.
+# A contract names about twenty. Nobody reads hundreds of others, and each one takes memory several times.
 MAX_MEMBERS = 1_000
 
 _JSON_STRING = r'"([^"\\]|\\.)*"'
@@ -65,7 +65,7 @@ class Field:
     """A field of a record: its dotted path, the column it becomes, what it holds.
 
     A list becomes its length, seconds become whole milliseconds, and an instant becomes UTC. So does a bound, which is
-    the time from when or until when something holds, and may be an open end. A required field is a text or an instant.
+    the time from which or until which something holds, and may be open. A required field is a text or an instant.
     """
 
     path: str
@@ -163,7 +163,7 @@ class RecordShape:
             text = f"texts[{place}]"
             match field.kind:
                 case Kind.SECONDS:
-                    # To DuckDB NaN is greater than any number, so it is out of range, too.
+                    # To DuckDB, NaN is greater than any number, so it is out of range too.
                     fits = f"try_cast({text} as double) between 0 and {MAX_SECONDS}"
                     conditions.append(f"({text} is null or coalesce({fits}, false))")
                 case Kind.FLAG:
@@ -182,7 +182,7 @@ class RecordShape:
 
     @property
     def text_rejection(self) -> str:
-        """What is wrong with a line as a text, or with the depth of its nesting."""
+        """What is wrong with the text of a line, or with the depth of its nesting."""
         return first_of(
             [
                 (
@@ -286,7 +286,7 @@ class RecordShape:
 
     @property
     def unknown_levels(self) -> str:
-        """Whether the record and then each parent has members that no contract names, from `keys`.
+        """Whether the record, and then each parent, has members that no contract names, from `keys`.
 
         The last value says whether the name of one holds a dot.
         """

@@ -27,7 +27,7 @@ PSEUDONYMISED_COLUMNS = ("child_id", "device_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """The days on which records count: `days` are handed over, a single None for a dataset without days.
+    """The days on which records count: `days` are those handed over, a single None for a dataset without days.
 
     `homes` maps the key of each file to the day of its lines that name none. `refused` are files that were not opened;
     each of them is one rejected record.
@@ -131,7 +131,7 @@ def _place(reader: LineRecords, placement: Placement) -> None:
 
 
 def _count(reader: LineRecords) -> None:
-    """Make `counts`. They count what was read from the lines themselves, not from what became of them."""
+    """Make `counts`. The records read are counted from the lines themselves, not from what became of them."""
     name = reader.name
     reader.connection.execute(
         f"""

@@ -1,13 +1,13 @@
-"""Files with one record a line, made safe to read in bulk.
+"""Files with one record per line, made safe to read in bulk.
 
 Belongs here: what a file can do to the reading of others before anyone looks at its records (bytes that are not UTF-8,
 endless lines, NUL bytes, carriage returns, compression that breaks off), and the one way to read many files as lines.
 Not here: what a line must hold (`json_records.py`, `csv_shape.py`), or which files are read (`readers.py`).
 
 DuckDB reads lines at gigabytes a second, but a single byte that is not UTF-8 fails the whole read, a NUL byte silently
-cuts a line short, and a carriage return counts as a line of its own. So every file is looked through first, which costs
-a tenth of a second for half a gigabyte. A clean file is then read where it lies. Any other is copied without its
-malformed lines. Each of these leaves a blank line behind, so that line numbers stay those of the source.
+cuts a line short, and a carriage return counts as a line of its own. So every file is scanned first, which costs a
+tenth of a second per half gigabyte. A clean file is then read where it lies. Any other is copied without its malformed
+lines. Each of these leaves a blank line behind, so that line numbers stay those of the source.
 """
 
 import codecs
@@ -26,7 +26,7 @@ MAX_RAW_TEXT = 64 * 1024
 MAX_GZIP_BYTES = 8 * 1024**3
 # Real logs shrink to a thirtieth, made-up ones to a hundredth, a repeated byte to a thousandth.
 MAX_GZIP_RATIO = 200
-# This much takes a tenth of a second to read and does no harm, however small the file is.
+# This much takes a tenth of a second to read and does no harm, however small the compressed file is.
 _ALWAYS_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 
 _CHUNK_BYTES = 256 * 1024
@@ -39,8 +39,8 @@ _GLOB_CHARACTERS = frozenset("*?[")
 class LineKind:
     """What a line is, in the words of a message, and what becomes of bytes that would spoil it.
 
-    `nul_reason` is the reason code for a NUL byte. A carriage return within a line becomes a space where it is white
-    space between values; else the line is left out.
+    `nul_reason` is the reason code for a NUL byte. A carriage return within a line becomes a space if it is white space
+    between values; otherwise the line is left out.
     """
 
     expected: str
@@ -57,8 +57,8 @@ class LineFile:
     """A file that DuckDB can read as it is.
 
     `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
-    Its records take `record_bytes`, line feeds included; CSV headers are no records. No line has more than `longest`
-    bytes. `malformed_count` lines were left out of it.
+    Its records take `record_bytes`, line feeds included; CSV headers are not records. No line has more than `longest`
+    bytes. `malformed_count` lines were left out.
     """
 
     file_id: int
@@ -109,7 +109,7 @@ class PreparedFiles:
 class GzipLimits:
     """How much of a gzip file is decompressed: `max_bytes` at most.
 
-    What grows beyond `always_bytes` may have `max_ratio` times the size of the file at most.
+    Beyond `always_bytes`, it may grow to at most `max_ratio` times the size of the file.
     """
 
     max_bytes: int = MAX_GZIP_BYTES
@@ -131,7 +131,7 @@ def prepare_files(
         workdir: an existing folder for the copies.
         max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
         kind: what the lines are.
-        gzip_limits: what a compressed file has beyond them is left out, and counts as one line.
+        gzip_limits: what a compressed file holds beyond them is left out, and counts as one line.
     """
     folder = workdir / "lines"
     folder.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ class _LineCleaner:
             self._carry = head
 
     def finish(self) -> None:
-        """Take the end of the file: what follows the last line feed is a line, too."""
+        """Take the end of the file: what follows the last line feed is a line too."""
         if self._carry:
             self._write_lines(self._carry + b"\n")
 

@@ -1,4 +1,4 @@
-"""Where lines stand in their files, for the few lines of which somebody must know it.
+"""Where lines stand in their files, for the few lines for which this is needed.
 
 Belongs here: line numbers and raw texts, found by a second look at the files. Not here: which lines these are
 (`line_records.py`), or what is wrong with them.

@@ -39,7 +39,7 @@ class LineRecords(ABC):
       are no records; `day` is still NULL where the line names none of the calendar.
     """
 
-    # Whether lines decide which of several copies of a record stays; else only rejected lines are looked up.
+    # Whether the text of the lines decides which copy of a record stays; if not, only rejected lines are looked up.
     compares_lines: ClassVar[bool]
 
     connection: duckdb.DuckDBPyConnection

@@ -1,4 +1,4 @@
-"""Readers of landing folders whose files hold a record a line.
+"""Readers of landing folders whose files hold one record per line.
 
 Belongs here: the description of such a folder, and how it is read. Not here: the datasets and what their lines hold
 (each source's module), how lines become rows (the modules beside this one).
@@ -35,7 +35,7 @@ from engagement_assets.extract.reading import Reading
 
 
 def raw_columns(shape: CsvShape | RecordShape, md5: str | None = None) -> Mapping[str, str]:
-    """The columns of a dataset whose lines have this shape; `md5` names the one that is made of all others of a row."""
+    """The columns of a dataset whose lines have this shape; `md5` names the one that is computed from all others."""
     own = {md5: "VARCHAR"} if md5 else {}
     about = {"_extra": "VARCHAR", "source_path": "VARCHAR", "extracted_at": "TIMESTAMP"}
     return MappingProxyType(own | shape.column_types | about)
@@ -45,7 +45,7 @@ def raw_columns(shape: CsvShape | RecordShape, md5: str | None = None) -> Mappin
 class LineReader:
     """Reads a dataset from the files below `prefix`, CSV or JSONL as `shape` says, plain or compressed by gzip.
 
-    The dataset's identity is a column of the shape. For CSV it may also be another one: then it is the md5 of all
+    The dataset's identity is a column of the shape. For CSV it may also be a new column: then it is the md5 of all
     columns of the shape, so that rows with the same values are one record. Lines longer than `max_line_bytes` are
     quarantined.
     """
@@ -62,7 +62,7 @@ class LineReader:
 
     @property
     def suffixes(self) -> tuple[str, str]:
-        """What the names of the files end with."""
+        """The endings of the file names."""
         suffix = ".csv" if self.is_csv else ".jsonl"
         return suffix, f"{suffix}.gz"
 
@@ -88,10 +88,10 @@ class LineReader:
 
 @dataclass(frozen=True, kw_only=True)
 class EventLog(LineReader):
-    """Lines that have a day each, in files of which any may hold any day; the shape names the `moment` of a line.
+    """Lines that have a day each; any file may hold any day. The shape names the `moment` of a line.
 
-    Of several lines with one identity on one day the one stays whose content sorts last, in whatever file it is; with
-    `last_path_wins` that in the file whose path sorts last.
+    If several lines of a day have the same identity, the line whose content sorts last stays, whatever its file. With
+    `last_path_wins` it is the line in the file whose path sorts last.
     """
 
     last_path_wins: bool = False
@@ -99,10 +99,10 @@ class EventLog(LineReader):
     def extract(self, reading: Reading, days: WantedDays) -> Extraction:
         """Read the lines of the window's days.
 
-        A line that names no day, or one outside of the calendar, counts on the day that `WantedDays.home_of` says.
+        A line that names no day, or a day outside the calendar, counts on the day that `WantedDays.home_of` gives.
 
         Raises:
-            NotADirectoryError: The landing zone is not there.
+            NotADirectoryError: The landing zone does not exist.
             RuntimeError: A file changed while it was read; run again.
         """
         readable, refused, unread = list_landing_files(reading.landing, self.prefix, self.suffixes)
@@ -128,7 +128,7 @@ class EventLog(LineReader):
         """The days that files touch; what is found out about files is added to `index`.
 
         Raises:
-            NotADirectoryError: The landing zone is not there.
+            NotADirectoryError: The landing zone does not exist.
         """
 
         def learn(files: Sequence[LandingFile]) -> None:
@@ -144,13 +144,13 @@ class EventLog(LineReader):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshots(LineReader):
-    """Full snapshots, whose lines have no day: of several lines with one identity that of the last path stays."""
+    """Full snapshots, whose lines have no day. Of several lines with one identity, the one in the last path stays."""
 
     def extract(self, reading: Reading) -> Extraction:
         """Read all snapshots.
 
         Raises:
-            NotADirectoryError: The landing zone is not there.
+            NotADirectoryError: The landing zone does not exist.
             RuntimeError: A file changed while it was read; run again.
         """
         files, refused, unread = list_landing_files(reading.landing, self.prefix, self.suffixes)

@@ -59,11 +59,7 @@ _ANYTHING = msgspec.json.Decoder(Raw)
 
 
 def read_activity(data: bytes, file: int) -> ActivityRows:
-    """Rows of one activity file; `file` is its number in them.
-
-    Raises:
-        UnusableRecordError: the file as a whole cannot be used.
-    """
+    """Rows of one activity file, with its number `file`; raises UnusableRecordError if nothing of it can be used."""
     text = data.removeprefix(_BYTE_ORDER_MARK)
     if not text or text.isspace():
         raise UnusableRecordError("empty_file", "expected a JSON document, found nothing")
@@ -83,12 +79,9 @@ def read_activity(data: bytes, file: int) -> ActivityRows:
 
 
 def read_explaining(text: bytes, file: int) -> ActivityRows:
-    """The rows that `read_typed` gives, even if some parts of the document do not fit.
+    """The rows that `read_typed` gives, even if some laps and steps do not fit: these become rejections.
 
-    The document is taken apart piece by piece; unusable laps and steps become rejections.
-
-    Raises:
-        UnusableRecordError: the file as a whole cannot be used.
+    Raises UnusableRecordError if the file as a whole cannot be used.
     """
     names = text.count(b'":')
     if names > MAX_NAMES:
@@ -123,7 +116,6 @@ class _Pieces:
     """Reads laps and steps one by one; collects rejections and unknown fields."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.rejected: list[Rejection] = []
         self.unknown_fields: list[tuple[str, str]] = []
         # The place of a rejected step that may have stood for any number of flattened steps.
@@ -147,8 +139,8 @@ class _Pieces:
         """The flattened steps, the first of which has the index `start`; a bad step leaves a hole.
 
         A step is rejected once, at the first index where it is missing, however often it would have been repeated. The
-        steps after one of unknown length have no place. They are rejected too, each at the first index that it could
-        have. `inherited` are the unknown fields of the repeat around the steps, which has no row of its own.
+        steps after one of unknown length have no place: each is rejected at the first index that it could have.
+        `inherited` are the unknown fields of the repeat around the steps, which has no row of its own.
         """
         flat: FlatSteps = []
         for number, element in enumerate(elements):

@@ -123,10 +123,7 @@ class UnusableRecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One record for the quarantine.
-
-    `position` is the lap's index, the first flattened index of the step, None for the whole file.
-    """
+    """One record for the quarantine; `position` is the lap's or the step's first flattened index, None for a file."""
 
     dataset: str
     position: int | None
@@ -140,11 +137,10 @@ Row = tuple[object, ...]
 
 @dataclass(slots=True)
 class ActivityRows:
-    """What one file gives.
+    """What one file gives: rows with the document's columns of `PART_COLUMNS` (`runna/parts.py`), in that order.
 
-    The rows have the columns of `PART_COLUMNS` in `runna/parts.py` that come from the document, in that order. Instants
-    are epoch milliseconds, dates are text. `laps_read` and `steps_read` include rejected ones. `unknown_fields` has a
-    pair of dataset and field for every record with such a field.
+    Instants are epoch milliseconds, dates are text. `laps_read` and `steps_read` include rejected ones.
+    `unknown_fields` has a pair of dataset and field for every record with such a field.
     """
 
     activity: Row

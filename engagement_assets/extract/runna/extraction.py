@@ -233,18 +233,15 @@ def _counts(found: _Found) -> str:
         with
 
         days (day, files, bytes) as (values {days}),
-
+        quarantined as (select dataset, day, count(*) as quarantined from runna_rejected group by dataset, day),
+        duplicates as ({duplicates}),
         read as (
             select '{RUNNA_ACTIVITIES.key}' as dataset, day, files as records_read from days
             union all
             select '{RUNNA_ACTIVITY_LAPS.key}', day, sum(laps_read) from runna_activities group by day
             union all
             select '{RUNNA_WORKOUT_STEPS.key}', day, sum(steps_read) from runna_activities group by day
-        ),
-
-        quarantined as (select dataset, day, count(*) as quarantined from runna_rejected group by dataset, day),
-
-        duplicates as ({duplicates})
+        )
 
         select
             datasets.dataset,

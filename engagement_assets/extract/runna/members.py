@@ -62,11 +62,7 @@ def present(members: Members) -> Members:
 
 
 def members_of(value: Raw, where: str) -> Members:
-    """The members of an object.
-
-    Raises:
-        UnusableRecordError: the value is not an object.
-    """
+    """The members of an object; raises UnusableRecordError if the value is none."""
     try:
         return _MEMBERS.decode(value)
     except msgspec.ValidationError as error:
@@ -74,21 +70,13 @@ def members_of(value: Raw, where: str) -> Members:
 
 
 def optional_members(members: Members, name: str) -> Members:
-    """The members of the object `name`, which is removed from `members`; none if it is absent.
-
-    Raises:
-        UnusableRecordError: the value is not an object.
-    """
+    """Remove the object `name` and return its members, none if it is absent; raises as `members_of` does."""
     value = members.pop(name, NULL)
     return {} if is_absent_value(value) else members_of(value, name)
 
 
 def elements_of(value: Raw, where: str) -> list[Raw] | None:
-    """The elements of a list, which may be absent.
-
-    Raises:
-        UnusableRecordError: the value is not a list.
-    """
+    """The elements of a list, None if it is absent; raises UnusableRecordError if the value is no list."""
     if is_absent_value(value, list_is_meant=True):
         return None
     try:
@@ -98,11 +86,7 @@ def elements_of(value: Raw, where: str) -> list[Raw] | None:
 
 
 def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[KnownPart, Members]:
-    """The part that the known members form, and the unknown members.
-
-    Raises:
-        UnusableRecordError: a known member does not fit, or there are too many.
-    """
+    """The part that the known members form, and the unknown ones; raises UnusableRecordError if one does not fit."""
     if len(members) > MAX_MEMBERS:
         place = where.rstrip(".") or "the document"
         message = f"{place}: expected at most {MAX_MEMBERS:,} members, found {len(members):,}"
@@ -113,22 +97,12 @@ def known_fields(kind: type[KnownPart], members: Members, where: str) -> tuple[K
 
 
 def part_of(kind: type[Part], members: Members, where: str) -> Part:
-    """The part that the present members form.
-
-    Raises:
-        UnusableRecordError: one of them does not fit.
-    """
+    """The part that the present members form; raises UnusableRecordError if one of them does not fit."""
     fitting = msgspec.json.encode(present(members))
     try:
-        part: Part = _decoder(kind).decode(fitting)
+        return msgspec.json.decode(fitting, type=kind)
     except msgspec.ValidationError as error:
         raise _refusal(error, Raw(fitting), where) from error
-    return part
-
-
-@cache
-def _decoder(kind: type[Part]) -> "msgspec.json.Decoder[Part]":
-    return msgspec.json.Decoder(kind)
 
 
 @cache

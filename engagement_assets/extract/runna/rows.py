@@ -49,10 +49,7 @@ class Workout(NamedTuple):
     are_placed: bool = True
 
     def fingerprint(self) -> str:
-        """MD5 over what the steps ask for, whatever the layout and the unknown fields of the JSON.
-
-        Steps that are followed by others of unknown number and places have another one than these steps alone.
-        """
+        """MD5 over what the steps ask for, and whether others follow, whatever the layout and the unknown fields."""
         meaning: list[object] = [(columns and columns[0], repetition) for columns, repetition in self.steps]
         if not self.are_placed:
             meaning.append("steps without a place")
@@ -60,11 +57,7 @@ class Workout(NamedTuple):
 
 
 def flatten(steps: Sequence[Step]) -> FlatSteps:
-    """The flattened steps of a workout in which every step fits.
-
-    Raises:
-        msgspec.ValidationError, UnusableRecordError: some step does not.
-    """
+    """The flattened steps of a workout; raises ValidationError or UnusableRecordError if some step does not fit."""
     flat: FlatSteps = []
     for step in steps:
         if step.type == REPEAT_STEP_TYPE:
@@ -77,11 +70,7 @@ def flatten(steps: Sequence[Step]) -> FlatSteps:
 
 
 def plain_step(step: Step, paces: Paces, nested: Sequence[object] | None, extra: str | None) -> StepColumns:
-    """The columns of a step that is not a repeat; `nested` are the steps that it should not have.
-
-    Raises:
-        UnusableRecordError: it has nested steps, or repeats.
-    """
+    """The columns of a step that is not a repeat; raises UnusableRecordError if it has `nested` steps or repeats."""
     if nested or (step.repeat_value or 0) > 1:
         raise _wrong_value(f'type: expected "{REPEAT_STEP_TYPE}" of a step that repeats others', step.type)
     paces_json = msgspec.json.format(bytes(step.paces), indent=-1).decode() if _has_paces(step) else None
@@ -95,8 +84,7 @@ def plain_step(step: Step, paces: Paces, nested: Sequence[object] | None, extra:
 def repeated(step: Step, block: FlatSteps) -> FlatSteps:
     """`block`, the flattened steps of the repeat `step`, written out as often as it says.
 
-    Raises:
-        UnusableRecordError: it does not say how often, has no steps, or makes too many.
+    Raises UnusableRecordError if it does not say how often, has no steps, or makes too many.
     """
     times = step.repeat_value
     if times is None or times % 1 or not 1 <= times <= MAX_REPETITIONS:
@@ -123,11 +111,7 @@ def _wrong_value(expected: str, found: object) -> UnusableRecordError:
 
 
 def read_typed(text: bytes, file: int) -> ActivityRows:
-    """Rows of a document that fits in every part, decoded in one go.
-
-    Raises:
-        msgspec.DecodeError, UnusableRecordError: some part does not fit.
-    """
+    """Rows of a document, decoded in one go; raises DecodeError or UnusableRecordError if some part does not fit."""
     activity = _ACTIVITY.decode(text)
     planned = activity.planned_workout_metadata
     steps = planned.steps_v2 if planned else None
@@ -144,8 +128,7 @@ def rows(
 ) -> ActivityRows:
     """Rows of an activity, of its `laps` (position, lap, unknown fields as JSON), and of the steps of its workout.
 
-    Raises:
-        UnusableRecordError: a required id is missing, or the planned date is not a date.
+    Raises UnusableRecordError if a required id is missing, or the planned date is not a date.
     """
     activity_id = _required(activity.activity_id, "activityId", "missing_activity_id")
     user_id = _required(activity.user_id, "userId", "missing_user_id")

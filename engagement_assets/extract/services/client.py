@@ -109,10 +109,9 @@ class Request:
 
 @dataclass
 class HttpApi:
-    """Requests to one service.
+    """Requests to one service; after status 429 `too_many_requests` waits or raises.
 
-    `too_many_requests` decides what to do about an answer with status 429: it waits or raises. Redirects are not
-    followed, because they would carry the token to another host.
+    Redirects are not followed, because they would carry the token to another host.
     """
 
     service: str

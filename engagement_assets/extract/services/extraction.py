@@ -43,10 +43,9 @@ _FIELDS = sql_columns("day DATE, field VARCHAR, records BIGINT")
 
 @dataclass(frozen=True)
 class ServiceReading:
-    """What a load gives to the extractor of a service.
+    """What a load gives to the extractor of a service: the requested `window`, and where and when the load works.
 
-    `connection` holds the tables that the returned queries read. `window` has the days that were requested. `workdir`
-    is an existing folder for rows. `extracted_at` is the time of the load. `progress` takes lines for the run's log.
+    `connection` holds the tables that the returned queries read; `workdir` is an existing folder for rows.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -170,15 +169,8 @@ class ApiRows:
             f"""
             create or replace temp table {name}_accepted as
             with
-
-            found as (
-                {self._accepted.query()}
-            ),
-
-            repeated as (
-                select {key} from found group by all having count(*) > 1
-            )
-
+                found as ({self._accepted.query()}),
+                repeated as (select {key} from found group by all having count(*) > 1)
             select * from found anti join repeated using ({key})
             union all
             select * from found semi join repeated using ({key})

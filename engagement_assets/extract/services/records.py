@@ -198,11 +198,7 @@ class ApiRecordShape:
         return frozenset(path.rpartition(".")[0] for path in self._known if "." in path)
 
     def read(self, record: object) -> ReadRecord:
-        """What a record becomes.
-
-        Raises:
-            BadValueError: the record cannot be used; the message names the field.
-        """
+        """What a record becomes; raises BadValueError, which names the field, if it cannot be used."""
         if not isinstance(record, dict):
             raise BadValueError("wrong_type", "an object", record)
         if is_nested_deeper(record, MAX_NESTING):

@@ -68,11 +68,7 @@ class StravaLimits:
     _refused_after_wait: bool = False
 
     def before_request(self) -> None:
-        """Wait, or stop, when nothing is left.
-
-        Raises:
-            ApiLimitReachedError: the daily limit is used up.
-        """
+        """Wait if nothing is left of the 15 minutes; raise ApiLimitReachedError if nothing is left of the day."""
         self.budget.forget_expired(self.http.clock.now())
         if self.budget.daily_left == 0:
             raise self._day_is_over()
@@ -80,11 +76,7 @@ class StravaLimits:
             self._wait("Strava's limit for 15 minutes is used up")
 
     def too_many_requests(self, answer: Answer) -> None:
-        """Wait after a refusal; a second one, in the next quarter of an hour, means that the day's limit is used up.
-
-        Raises:
-            ApiLimitReachedError: the daily limit is used up.
-        """
+        """Wait after a refusal; after a second one in the next quarter of an hour raise ApiLimitReachedError."""
         self.budget.learn(answer.headers, self.http.clock.now())
         if self.budget.daily_left == 0 or self._refused_after_wait:
             raise self._day_is_over()

@@ -1,7 +1,7 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
 Belongs here: what must not be kept of a page, which day an activity is of, which known activities are gone. Not here:
-an activity's fields (`activity.py`), requests (`strava/api.py`), how rows reach the lake (`services/extraction.py`).
+an activity's fields (`source.py`), requests (`strava/api.py`), how rows reach the lake (`services/extraction.py`).
 """
 
 import re
@@ -15,9 +15,8 @@ from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, instant
-from engagement_assets.extract.strava.activity import ACTIVITY, activity_id
 from engagement_assets.extract.strava.api import StravaApi
-from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, activity_id
 
 _MAX_DEGREES = 180
 # How the temporary tables of `ApiRows` begin.
@@ -32,9 +31,8 @@ _ROUTE_KEY = re.compile(r"polyline|^map$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class StravaOutcome:
-    """What a load of Strava found in the part of the window that was read.
+    """What a load of Strava found in the part of the window that was read, complete for starts before `complete_until`.
 
-    Every activity that began before `complete_until` and is missing is gone, unless a record's id cannot be read.
     `stopped` says why the list was not read to its end. `missing` has, by day, how many activities of the complete part
     were known, and how many of them are certainly gone: each record without an id may be one of the missing ones.
     """

@@ -91,10 +91,7 @@ EVENT = ApiRecordShape(
 def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Iterator[tuple[date, Page]]:
     """The events of each date in order; dates that an earlier try of this run has kept are not requested again.
 
-    Only a few dates are read ahead, so that memory does not grow with the window.
-
-    Raises:
-        ApiError: the service refuses or does not answer; the complete dates are kept for another try.
+    A few dates are read ahead. Raises ApiError if the service refuses or does not answer; complete dates are kept.
     """
 
     def read(wanted: date) -> tuple[date, Page]:
@@ -116,10 +113,9 @@ def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Itera
 
 @dataclass(frozen=True)
 class EventRules:
-    """What makes an event usable.
+    """What makes an event usable: the length of its device's id, and a time of its own that lies in `calendar`.
 
-    `identity` says what distinguishes two events. A device's id has at most `device_id_max_length` characters. Events
-    whose own time lies outside of `calendar` are quarantined, on the date that lists them.
+    `identity` says what distinguishes two events.
     """
 
     identity: EventIdentity
@@ -130,9 +126,7 @@ class EventRules:
         """The event, with `event_id` in place of the ids that the service gives.
 
         `insert_id` comes before `$insert_id`: no event gets a new id when the service begins to send both.
-
-        Raises:
-            BadValueError: the event cannot be used.
+        Raises BadValueError if the event cannot be used.
         """
         event = EVENT.read(record)
         columns = event.columns

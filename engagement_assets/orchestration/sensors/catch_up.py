@@ -1,13 +1,12 @@
 """Days that should be there and are not: raw data that is missing, and models that are older than their raw data.
 
 Belongs here: which days these are, and what is reported when they are given up. Not here: how runs are requested
-(`runs.py`) or when a day is due (`orchestration/timetable.py`).
+(`runs.py`) or when a day is due (`orchestration/schedules.py`).
 """
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -15,8 +14,8 @@ from engagement_assets.contracts.check_metadata import EXPECTED, FAILING_DAYS, O
 from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.lake import Lake
 from engagement_assets.orchestration.jobs import SourceSet
+from engagement_assets.orchestration.schedules import Timetable
 from engagement_assets.orchestration.sensors.runs import Plan, Tick, sensor_status
-from engagement_assets.orchestration.timetable import Timetable
 from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
 from engagement_assets.settings import Settings
 
@@ -29,41 +28,24 @@ GRACE = timedelta(hours=1)
 INTERVAL_S = 60
 
 
-@dataclass(frozen=True)
-class DaySensor:
-    """What sets one sensor of this module apart.
-
-    `wanted_days` finds the days of a source that it wants, each with the number of its newest input. `selection` names
-    the assets to build, None for all of the source's job. `check` reports the days that were given up.
-    """
-
-    name: str
-    description: str
-    wanted_days: Callable[[dg.DagsterInstance, SourceSet, datetime], Mapping[date, int]]
-    selection: Callable[[SourceSet], Sequence[dg.AssetKey] | None]
-    check: Callable[[SourceSet], dg.AssetCheckKey]
-
-
 def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDefinition:
-    """Requests days whose raw data is missing, such as those of a weekend with the machine off."""
+    """Requests days of which a raw dataset was never published, such as those of a weekend with the machine off."""
     timetable = Timetable.of(settings)
 
-    def missing(instance: dg.DagsterInstance, source_set: SourceSet, now: datetime) -> dict[date, int]:
-        newest = timetable.newest_due_day(now - GRACE)
+    def plan(tick: Tick, source_set: SourceSet) -> Plan:
+        newest = timetable.newest_due_day(tick.now - GRACE)
         due = [newest - timedelta(days=back) for back in range(settings.catch_up_days)]
-        return dict.fromkeys(days_missing(instance, source_set, [day for day in due if day >= settings.start_date]), 0)
+        due = [day for day in reversed(due) if day >= settings.start_date]
+        loaded = [_newest_materializations(tick.instance, key, due) for key in source_set.raw]
+        return tick.plan(source_set, {day: 0 for day in due if not all(day in dataset for dataset in loaded)})
 
     return _sensor(
-        DaySensor(
-            CATCH_UP,
-            f"Requests days of the last {settings.catch_up_days} whose raw data is missing: one run per source, the "
-            f"oldest days first. After {settings.catch_up_attempts} failed runs a day is left to a person.",
-            wanted_days=missing,
-            selection=lambda _: None,
-            check=lambda source_set: dg.AssetCheckKey(source_set.raw[0], IS_CAUGHT_UP),
-        ),
+        CATCH_UP,
+        f"Requests days of the last {settings.catch_up_days} whose raw data is missing: one run per source, the "
+        f"oldest days first. After {settings.catch_up_attempts} failed runs a day is left to a person.",
+        plan,
+        {source_set: dg.AssetCheckKey(source_set.raw[0], IS_CAUGHT_UP) for source_set in sets if source_set.raw},
         settings,
-        sets,
     )
 
 
@@ -71,35 +53,29 @@ def late_data_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.Sensor
     """Requests the models of days whose raw data was loaded after the models were built."""
     lake = Lake(settings.lake_uri)
 
-    def stale(instance: dg.DagsterInstance, source_set: SourceSet, now: datetime) -> dict[date, int]:
-        since = now - timedelta(days=settings.catch_up_days)
-        unreported = days_loaded_unreported(instance, lake, source_set.name, source_set.windowed, since)
+    def plan(tick: Tick, source_set: SourceSet) -> Plan:
+        since = tick.now - timedelta(days=settings.catch_up_days)
+        unreported = days_loaded_unreported(tick.instance, lake, source_set.name, source_set.windowed, since)
         wanted: dict[date, int] = {}
-        for day, number in sorted(days_stale(instance, source_set, settings.start_date, unreported).items()):
+        for day, number in sorted(days_stale(tick.instance, source_set, settings.start_date, unreported).items()):
             # The load of one day has also read the trailing days before it.
             for back in range(settings.trailing_days_of(source_set.source) + 1):
                 earlier = day - timedelta(days=back)
                 if earlier >= settings.start_date:
                     wanted[earlier] = max(wanted.get(earlier, 0), number)
-        return wanted
+        return tick.plan(source_set, wanted, source_set.models)
 
     return _sensor(
-        DaySensor(
-            LATE_DATA,
-            "Requests the models of days whose raw data was loaded after the models were built, and nothing else.",
-            wanted_days=stale,
-            selection=lambda source_set: source_set.models,
-            check=lambda source_set: dg.AssetCheckKey(source_set.windowed[0], FOLLOWS_ITS_INPUT),
-        ),
+        LATE_DATA,
+        "Requests the models of days whose raw data was loaded after the models were built, and nothing else.",
+        plan,
+        {
+            source_set: dg.AssetCheckKey(source_set.windowed[0], FOLLOWS_ITS_INPUT)
+            for source_set in sets
+            if source_set.windowed
+        },
         settings,
-        sets,
     )
-
-
-def days_missing(instance: dg.DagsterInstance, source_set: SourceSet, days: Collection[date]) -> list[date]:
-    """Those of `days` for which one of the source's raw datasets has never been published."""
-    loaded = [_newest_materializations(instance, key, days) for key in source_set.raw]
-    return [day for day in sorted(days) if not all(day in dataset for dataset in loaded)]
 
 
 def days_stale(
@@ -125,42 +101,41 @@ def _newest_materializations(
 ) -> dict[date, int]:
     """The number of each day's newest materialization; a greater number is a later one."""
     numbers = instance.event_log_storage.get_latest_storage_id_by_partition(
-        key,
-        dg.DagsterEventType.ASSET_MATERIALIZATION,
-        None if days is None else {day.isoformat() for day in days},
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, None if days is None else {day.isoformat() for day in days}
     )
     return {date.fromisoformat(day): number for day, number in numbers.items()}
 
 
-def _sensor(definition: DaySensor, settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDefinition:
+def _sensor(
+    name: str,
+    description: str,
+    plan: Callable[[Tick, SourceSet], Plan],
+    checks: Mapping[SourceSet, dg.AssetCheckKey],
+    settings: Settings,
+) -> dg.SensorDefinition:
+    """A sensor that plans for each source; the source's check reports the days that were given up."""
+
     @dg.sensor(
-        name=definition.name,
-        description=definition.description,
-        jobs=[source_set.job for source_set in sets],
+        name=name,
+        description=description,
+        jobs=[source_set.job for source_set in checks],
         minimum_interval_seconds=INTERVAL_S,
         default_status=sensor_status(settings),
     )
     def days_that_should_be_there(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        tick = Tick.of(definition.name, context, settings)
-        plans = {
-            source_set: tick.plan(
-                source_set,
-                definition.wanted_days(tick.instance, source_set, tick.now),
-                definition.selection(source_set),
-            )
-            for source_set in sets
-        }
+        tick = Tick.of(name, context, settings)
+        plans = {source_set: plan(tick, source_set) for source_set in checks}
         reported: dict[str, list[str]] = json.loads(context.cursor or "{}")
-        given_up = {source_set.name: [str(day) for day in plan.given_up] for source_set, plan in plans.items()}
-        requests = [request for plan in plans.values() for request in plan.requests]
-        remarks = [remark for plan in plans.values() for remark in plan.remarks]
+        given_up = {source_set.name: [str(day) for day in planned.given_up] for source_set, planned in plans.items()}
+        requests = [request for planned in plans.values() for request in planned.requests]
+        remarks = [remark for planned in plans.values() for remark in planned.remarks]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else dg.SkipReason("; ".join(remarks) or "every day is there"),
             cursor=json.dumps(given_up),
             asset_events=[
-                _evaluation(definition.check(source_set), plan, tick.max_attempts)
-                for source_set, plan in plans.items()
+                _evaluation(checks[source_set], planned, tick.max_attempts)
+                for source_set, planned in plans.items()
                 if reported.get(source_set.name, []) != given_up[source_set.name]
             ],
         )
@@ -172,17 +147,16 @@ def _evaluation(check: dg.AssetCheckKey, plan: Plan, attempts: int) -> dg.AssetC
     """What is reported once when days are given up, and once when they are there after all."""
     days = [str(day) for day in plan.given_up]
     runs = sorted({tried.last_run_id for tried in plan.given_up.values()})
+    sentence = (
+        f"{len(days)} days are missing or stale after {attempts} failed runs each, and are not requested again: "
+        f"{', '.join(in_ranges(plan.given_up))}; the last runs are {', '.join(runs)}"
+    )
     return dg.AssetCheckEvaluation(
         check_name=check.name,
         asset_key=check.asset_key,
         passed=not days,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=(
-            f"{len(days)} days are missing or stale after {attempts} failed runs each, and are not requested again: "
-            f"{', '.join(in_ranges(plan.given_up))}; the last runs are {', '.join(runs)}"
-            if days
-            else "No day is given up any more"
-        ),
+        description=sentence if days else "No day is given up any more",
         metadata={
             FAILING_DAYS: days,
             OBSERVED: f"{len(days)} days given up",

@@ -51,8 +51,7 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDe
     )
     def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         tick = Tick.of(LANDING_FILES, context, settings)
-        cursor: dict[str, str] = json.loads(context.cursor or "{}")
-        zone = _LandingZone(settings, tick.now, cursor)
+        zone = _LandingZone(settings, tick.now, json.loads(context.cursor or "{}"))
         requests: list[dg.RunRequest] = []
         remarks: list[str] = []
         for item in sets:
@@ -71,9 +70,8 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDe
                 remarks.append(f"{item.name}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
-            touched = {
-                day: _microseconds(at) for day, at in arrivals.items() if settings.start_date <= day <= tick.now.date()
-            }
+            days = [day for day in arrivals if settings.start_date <= day <= tick.now.date()]
+            touched = {day: _microseconds(arrivals[day]) for day in days}
             plan = tick.plan(item, touched, max_requests=MAX_REQUESTS)
             requests += plan.requests
             remarks += plan.remarks
@@ -137,9 +135,7 @@ class _LandingZone:
         return touched
 
     def _look(self, dataset: Dataset) -> Look:
+        loaded = loaded_at(self._lake, dataset.load_name, dataset)
         return Look(
-            landing=self._landing,
-            loaded_at=loaded_at(self._lake, dataset.load_name, dataset),
-            settled_before=self._settled_before,
-            calendar=self._calendar,
+            landing=self._landing, loaded_at=loaded, settled_before=self._settled_before, calendar=self._calendar
         )

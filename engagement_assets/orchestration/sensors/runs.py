@@ -130,8 +130,8 @@ class Tick:
         given_up = {day: tried[day] for day in sorted(wanted) if tried[day].failed >= self.max_attempts}
         remarks = []
         if given_up:
-            days = ", ".join(in_ranges(given_up))
-            remarks.append(f"{source_set.name} {days}: {self.max_attempts} runs failed, left to a person")
+            ranges = ", ".join(in_ranges(given_up))
+            remarks.append(f"{source_set.name} {ranges}: {self.max_attempts} runs failed, left to a person")
         left = wanted.keys() - given_up.keys()
         if left and (run_id := self.run_in_progress_on(source_set.own)):
             return Plan((), given_up, [f"{source_set.name} waits for run {run_id}", *remarks])
@@ -140,54 +140,36 @@ class Tick:
             remarks.insert(0, f"{source_set.name} pauses after a failed run")
         requests = []
         for window in blocks[:max_requests]:
-            newest_input = max(wanted[day] for day in window.days())
-            number = max(tried[day].next_number for day in window.days())
-            requests.append(
-                dg.RunRequest(
-                    run_key=f"{source_set.name} {window.start}..{window.days()[-1]} after {newest_input}, try {number}",
-                    job_name=source_set.job_name,
-                    asset_selection=selection,
-                    tags={
-                        **range_tags(window),
-                        SENSOR_TAG: self.sensor,
-                        SOURCE_TAG: source_set.name,
-                        INPUTS_TAG: str(newest_input),
-                    },
-                )
-            )
+            days = window.days()
+            newest_input = max(wanted[day] for day in days)
+            number = max(tried[day].next_number for day in days)
+            tags = {SENSOR_TAG: self.sensor, SOURCE_TAG: source_set.name, INPUTS_TAG: str(newest_input)}
+            run_key = f"{source_set.name} {window.start}..{days[-1]} after {newest_input}, try {number}"
+            tags |= range_tags(window)
+            requests.append(dg.RunRequest(run_key, tags=tags, job_name=source_set.job_name, asset_selection=selection))
         return Plan(requests, given_up, remarks)
 
     def follow(self, newest_input: int | str, run_key: str) -> dg.RunRequest | dg.SkipReason:
-        """Request the sensor's only job after its newest input; `run_key` names the input.
-
-        After a failed run it waits as long as `plan` does, and gives up as early.
-        """
-        records = self.instance.get_run_records(
-            dg.RunsFilter(statuses=FINISHED_STATUSES, tags={SENSOR_TAG: self.sensor, INPUTS_TAG: str(newest_input)}),
-            ascending=False,
-        )
-        tried = reduce(Attempts.after, reversed(records), Attempts())
+        """Request the sensor's only job after its newest input, which `run_key` names; it pauses as `plan` does."""
+        tags = {SENSOR_TAG: self.sensor, INPUTS_TAG: str(newest_input)}
+        records = self.instance.get_run_records(dg.RunsFilter(statuses=FINISHED_STATUSES, tags=tags), ascending=True)
+        tried = reduce(Attempts.after, records, Attempts())
         if tried.failed >= self.max_attempts:
             return dg.SkipReason(f"{tried.failed} runs failed, the last is {tried.last_run_id}: left to a person")
         if not tried.is_due(self.now):
             return dg.SkipReason(f"pauses after run {tried.last_run_id} failed")
-        return dg.RunRequest(
-            run_key=f"{run_key}, try {tried.next_number}",
-            tags={SENSOR_TAG: self.sensor, INPUTS_TAG: str(newest_input)},
-        )
+        return dg.RunRequest(f"{run_key}, try {tried.next_number}", tags=tags)
 
     def _attempts_on_days(self, source_set: SourceSet, wanted: Mapping[date, int]) -> dict[date, Attempts]:
         """The attempts on each of the `wanted` days since its newest input came."""
         tried = dict.fromkeys(wanted, Attempts())
-        records = self.instance.get_run_records(
-            dg.RunsFilter(statuses=FINISHED_STATUSES, tags={SENSOR_TAG: self.sensor, SOURCE_TAG: source_set.name}),
-            limit=_RUNS_LOOKED_BACK_AT,
-            ascending=False,
-        )
+        tags = {SENSOR_TAG: self.sensor, SOURCE_TAG: source_set.name}
+        finished = dg.RunsFilter(statuses=FINISHED_STATUSES, tags=tags)
+        records = self.instance.get_run_records(finished, limit=_RUNS_LOOKED_BACK_AT, ascending=False)
         for record in reversed(records):
-            tags = record.dagster_run.tags
-            for day in window_of_tags(tags).days():
-                if day in wanted and int(tags.get(INPUTS_TAG, "0")) >= wanted[day]:
+            run_tags = record.dagster_run.tags
+            for day in window_of_tags(run_tags).days():
+                if day in wanted and int(run_tags.get(INPUTS_TAG, "0")) >= wanted[day]:
                     tried[day] = tried[day].after(record)
         return tried
 

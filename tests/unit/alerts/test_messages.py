@@ -7,8 +7,7 @@ import pytest
 
 from engagement_assets.alerts.incidents import WHOLE, Change, Kind, Severity, Subject, Transition
 from engagement_assets.alerts.lineage import Lineage
-from engagement_assets.alerts.messages import duration, severity_of
-from engagement_assets.alerts.rendering import as_text
+from engagement_assets.alerts.messages import as_text, duration, severity_of
 from tests.unit.alerts.alert_outcomes import CHECK, START, lineage, message, transition
 
 

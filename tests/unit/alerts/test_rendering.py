@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import msgspec
 
 from engagement_assets.alerts.incidents import Change, Kind, Severity, Subject, Transition
-from engagement_assets.alerts.rendering import as_text
+from engagement_assets.alerts.messages import as_text
 from tests.unit.alerts.alert_outcomes import CHECK, FINDING, message, transition
 
 

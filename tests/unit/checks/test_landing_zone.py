@@ -34,8 +34,8 @@ def test_what_is_never_read_is_reported_by_name_and_about_no_day() -> None:
     assert (outcome.dataset, list(outcome.findings)) == (RUNNA_ACTIVITIES, [WHOLE_DATASET_DAY])
     assert finding.severity == Severity.WARN
     assert finding.sentence == (
-        "never read, 2 in the landing zone: `a.CSV` (no suffix); `mobile-events` (is mobile_events/ meant?). Rename or "
-        "move what is meant to be loaded"
+        "the landing zone has files or folders that no load reads (2): `a.CSV` (no suffix); `mobile-events` (is "
+        "mobile_events/ meant?). Rename or move what is meant to be loaded"
     )
     assert outcome.figures == {"never_read": 2}
 
@@ -43,7 +43,9 @@ def test_what_is_never_read_is_reported_by_name_and_about_no_day() -> None:
 def test_many_files_are_reported_by_the_first_of_their_names() -> None:
     outcome = every_file_is_read(RUNNA_ACTIVITIES, [UnreadPath(f"{number:02}", "why") for number in range(25)])
     (finding,) = outcome.findings.values()
-    assert finding.sentence.startswith("never read, 25 in the landing zone: `00` (why); `01` (why); ")
+    assert finding.sentence.startswith(
+        "the landing zone has files or folders that no load reads (25): `00` (why); `01` (why); "
+    )
     assert "`19` (why); and 5 more. Rename" in finding.sentence
     assert finding.keys == ("00", "01", "02", "03", "04")
 
@@ -70,8 +72,9 @@ def loaded(lake: Lake) -> Lake:
 def test_a_replaced_file_that_lost_events_is_reported_with_their_number(loaded: Lake) -> None:
     sentences = _missing(loaded, ("3", DAY_1, "b"), ("4", DAY_2, "a"), read=("a", "b"))
     assert sentences == {
-        DAY_1: "2 events came from landing files that are still there and no longer hold them: `a` (2). They stay. See "
-        "whether the files were replaced by something else; run this day with allow_shrink if the events are to go"
+        DAY_1: "2 events came from landing files that are still there and no longer hold them: `a` (2). They stay "
+        "in the lake. Check whether the files were replaced by something else; run this day with allow_shrink if the "
+        "events are meant to go"
     }
 
 

@@ -131,8 +131,8 @@ def test_a_day_that_lost_more_than_a_fifth_fails_alone() -> None:
     assert outcome.findings[DAY_1].observed == "201 of 1,000 activities gone"
     assert outcome.halting_days == {
         DAY_1: (
-            "201 of 1,000 activities are gone; the published day is kept. See whether the service is well and still "
-            "asked for the same account, or run this with allow_shrink if they are to go"
+            "201 of 1,000 activities are gone; the published day is kept. Check whether the service works and still "
+            "answers for the same account, or run this day with allow_shrink if they are meant to go"
         )
     }
 
@@ -305,4 +305,4 @@ def test_an_id_that_stands_twice_in_a_load_holds_its_day(lake: Lake) -> None:
 def test_an_activity_that_moved_over_midnight_warns(lake: Lake) -> None:
     outcome = _duplicates(lake, [_run(7, DAY_1)], [_run(7, DAY_2)])
     assert _severities(outcome) == {DAY_2: Severity.WARN}
-    assert "1 activities stand on a neighbouring day, too" in outcome.findings[DAY_2].sentence
+    assert "1 activities are on a neighbouring day too" in outcome.findings[DAY_2].sentence

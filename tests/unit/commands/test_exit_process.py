@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import atexit
 import sys
-from engagement_assets.commands.exit_process import exit_process
+from engagement_assets.commands.process import exit_process
 atexit.register(print, "registered")
 sys.stdout.write("buffered ")
 sys.stderr.write("an error")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands.load_settings import load_settings
+from engagement_assets.commands.process import load_settings
 
 
 @pytest.mark.parametrize(

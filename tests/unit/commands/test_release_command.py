@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from engagement_assets.commands import range_command, release
-from engagement_assets.commands.downstream import TABLES_OVER_ALL_SOURCES
+from engagement_assets.commands.range_command import TABLES_OVER_ALL_SOURCES
 from engagement_assets.commands.range_run import RangeRequest, RangeRun
 from engagement_assets.contracts.extraction import DayWindow
 

@@ -111,7 +111,7 @@ def test_the_files_of_the_demos_bad_day_come_back(tmp_path: Path) -> None:
         (tmp_path / "batch").mkdir(exist_ok=True)
         (tmp_path / "batch" / f"{name}.json").touch()
     program = """
-from engagement_assets.commands.alert_demo import files_gone
+from engagement_assets.commands.demo import files_gone
 with files_gone(Path(sys.argv[1])) as gone:
     assert gone == 2
     at_work()

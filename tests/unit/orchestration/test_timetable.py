@@ -3,12 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.day_ranges import blocks_of
-from engagement_assets.orchestration.timetable import Timetable
+from engagement_assets.orchestration.schedules import Timetable
 
 ZONES = ["UTC", "Europe/London", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati", "America/Sao_Paulo"]
 
@@ -33,6 +33,7 @@ def test_a_tick_is_about_the_utc_days_that_ended_since_the_one_before(
     assert Timetable(hour, zone).days_of_tick(tick) == days
 
 
+@settings(deadline=None)
 @given(hour=st.integers(0, 23), zone=st.sampled_from(ZONES))
 def test_the_ticks_of_a_year_are_about_each_day_once(hour: int, zone: str) -> None:
     timetable = Timetable(hour, zone)
@@ -42,6 +43,7 @@ def test_the_ticks_of_a_year_are_about_each_day_once(hour: int, zone: str) -> No
     assert len(days) >= 365
 
 
+@settings(deadline=None)
 @given(
     hour=st.integers(0, 23),
     zone=st.sampled_from(ZONES),

@@ -1,5 +1,5 @@
--- Which weeks of a source there are, and how much of each was observed. Every week between a
--- source's first one and the newest of all sources is there, also one in which nothing happened.
+-- The weeks of each source, and how much of each was observed. Every week from a source's first one
+-- to the newest of all sources has a row, even one in which nothing happened.
 with
 
 user_weeks as (
@@ -69,7 +69,7 @@ last_weeks as (
 
 ),
 
--- A source whose loads fail has the newest weeks all the same, with no day observed in them.
+-- A source whose loads fail still has the newest weeks, with no day observed in them.
 newest_week_observed as (
 
     select max(week_start_date) as last_week from days_observed

@@ -1,6 +1,6 @@
 {{ config(materialized = 'view') }}
 
--- A source without a change log is read whole: every week that there can be is named.
+-- A source without a change log is read whole: every possible week is named.
 with
 
 weeks_generated as (

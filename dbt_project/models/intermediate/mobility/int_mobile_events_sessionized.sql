@@ -11,9 +11,9 @@
 }}
 
 -- A changed day can alter only the sessions with an event on that day, or less than the gap before
--- or after it. So these are cut anew, from all events of the changed days and from their own events
--- of unchanged days. Nothing else is read. A session that is gone keeps one row without an event,
--- so that the tables built from this log learn of it. `on_schema_change`: tables of an older
+-- or after it. So these are cut again, from all events of the changed days and from their own
+-- events of unchanged days. Nothing else is read. A session that is gone keeps one row without an
+-- event, so that the tables built from this log learn of it. `on_schema_change`: tables of an older
 -- version have columns that are not in use any more.
 -- depends_on: {{ ref('int_mobile_days_changed') }}
 {% set gap = mobile_session_gap() %}

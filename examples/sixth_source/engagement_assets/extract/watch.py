@@ -1,4 +1,4 @@
-"""Watch activities, from CSV files with one row an activity.
+"""Watch activities, from CSV files with one row per activity.
 
 Belongs here: the dataset, what a row holds, and what the rest of the project needs to know of the source. Not here: how
 rows are read (`lines/`), or how days are written (`lake/`).

@@ -1,4 +1,4 @@
-"""Watch activities of the sample: one CSV file a day, with several spellings of a time.
+"""Watch activities of the sample: one CSV file per day, with times in several formats.
 
 Belongs here: rows and files. Not here: writing to disk (`sample_data.py`).
 """
@@ -14,14 +14,14 @@ ACTIVITIES_PER_DAY = 8
 USERS = 20
 COUNTRIES = ("DE", "ES", "SE")
 ACTIVITY_TYPES = ("run", "walk", "ride")
-# As devices write one and the same moment.
-SPELLINGS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S+00", "%Y-%m-%d %H:%M:%S UTC")
-# Every so many days the last row has no time.
+# Different devices write the same moment in these ways.
+TIME_FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S+00", "%Y-%m-%d %H:%M:%S UTC")
+# On one day in this many, the last row has no time.
 DAYS_PER_BROKEN_ROW = 10
 
 
 def watch_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[tuple[str, bytes]]:
-    """Keys below the landing zone and contents, with each record counted in `keeper`."""
+    """The files, as keys below the landing zone and contents; each record is counted in `keeper`."""
     for index in range(parameters.days):
         day, draw = parameters.day(index), parameters.stream("watch", str(index))
         rows = []
@@ -30,7 +30,7 @@ def watch_files(parameters: SampleParameters, keeper: LedgerKeeper) -> Iterator[
             started_at = datetime.combine(day, time(6)) + timedelta(hours=number, seconds=draw.randrange(3_600))
             is_broken = index % DAYS_PER_BROKEN_ROW == 1 and number == ACTIVITIES_PER_DAY - 1
             activity_id = f"watch-{day:%Y%m%d}-{number}"
-            when = "" if is_broken else started_at.strftime(SPELLINGS[number % len(SPELLINGS)])
+            when = "" if is_broken else started_at.strftime(TIME_FORMATS[number % len(TIME_FORMATS)])
             what = ACTIVITY_TYPES[number % len(ACTIVITY_TYPES)]
             distance_m = round(duration_s * draw.uniform(1.2, 6.0), 1)
             country = COUNTRIES[user % len(COUNTRIES)]

@@ -60,4 +60,4 @@ def test_a_file_with_another_ending_is_told(tmp_path: Path, name: str) -> None:
     landing = _zone(tmp_path, f"mobile_events/x/{name}", "mobile_events/b.csv", "mobile_events/_c.txt")
     readable, refused, unread = list_landing_files(landing, EVENT_FILES.prefix, EVENT_FILES.suffixes)
     assert ([file.key for file in readable], refused) == (["mobile_events/b.csv"], [])
-    assert unread == [UnreadPath(f"mobile_events/x/{name}", "its name ends with none of .csv, .csv.gz")]
+    assert unread == [UnreadPath(f"mobile_events/x/{name}", "its name does not end with .csv or .csv.gz")]

@@ -17,8 +17,7 @@ from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
-from engagement_assets.extract.strava.activity import ACTIVITY
-from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
 DAY_1, DAY_2, DAY_3, DAY_4 = (date(2024, 3, number) for number in (1, 2, 3, 4))
