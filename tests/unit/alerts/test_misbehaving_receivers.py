@@ -153,7 +153,7 @@ class Plugin:
         self.titles: list[str] = []
         self._outcome = outcome
 
-    def notify(self, *, title: str, **_: Any) -> AppriseResult:
+    def notify(self, _body: str, title: str, **_: Any) -> AppriseResult:
         self.titles.append(title)
         self.may_end.wait()
         if isinstance(self._outcome, Exception):
