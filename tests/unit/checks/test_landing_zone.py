@@ -31,7 +31,7 @@ def test_what_is_never_read_is_reported_by_name_and_about_no_day() -> None:
     unread = [UnreadPath("mobile-events", "is mobile_events/ meant?"), UnreadPath("a.CSV", "no suffix")]
     outcome = every_file_is_read(RUNNA_ACTIVITIES, unread)
     (finding,) = outcome.findings.values()
-    assert list(outcome.findings) == [WHOLE_DATASET_DAY]
+    assert (outcome.dataset, list(outcome.findings)) == (RUNNA_ACTIVITIES, [WHOLE_DATASET_DAY])
     assert finding.severity == Severity.WARN
     assert finding.sentence == (
         "the landing zone has files or folders that no load reads (2): `a.CSV` (no suffix); `mobile-events` (is "
@@ -57,6 +57,8 @@ def _missing(lake: Lake, *rows: tuple[str, date, str], read: tuple[str, ...], fo
         load.stage(found.extraction(load.started_at), WINDOW, forget=forget)
         outcome = files_hold_what_was_loaded(load, LINGOKIDS_EVENTS, read)
     assert outcome.figures["records_not_in_their_files"] == sum(item.rows or 0 for item in outcome.findings.values())
+    for finding in outcome.findings.values():
+        assert (finding.observed, finding.expected) == (f"{finding.rows} in no file", "0 in no file")
     return {day: finding.sentence for day, finding in outcome.findings.items()}
 
 

@@ -101,6 +101,10 @@ def test_the_limit_itself_passes(z: float, is_expected: bool) -> None:
     assert interval.contains(0.1 + z * 0.3) is is_expected
 
 
+def test_the_mean_itself_lies_no_deviation_above_it() -> None:
+    assert Interval(mean=5, deviation=0, weeks=8).z(5) == 0
+
+
 def test_seven_weeks_are_not_enough_history(lake: Lake) -> None:
     outcome = _judge(lake, _activities(_series(*[5] * 7, 40)), _weeks(0, 7))
     assert outcome.findings == {}

@@ -54,7 +54,8 @@ def test_old_days_go_once_the_tables_have_them_and_leave_a_mark(lake: Lake) -> N
     assert _files(lake) == before
     assert prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_3, lambda: _is_built, dry_run=False) == summary
     key = f"raw_lingokids/events/day={DAY_1}"
-    assert (summary.count, summary.bytes, summary.names) == (
+    assert (summary.what, summary.count, summary.bytes, summary.names) == (
+        f"days of {LINGOKIDS_EVENTS.key}",
         1,
         len(before[f"{key}/data.parquet"]),
         (f"{key}/data.parquet",),
@@ -119,7 +120,7 @@ def test_quarantined_records_go_by_the_time_when_they_were_quarantined_first(lak
     summary = prune_quarantine(lake, moment, dry_run=True)
     assert _files(lake) == before
     assert prune_quarantine(lake, moment, dry_run=False) == summary
-    assert summary.count == 2
+    assert (summary.what, summary.count) == ("quarantined records", 2)
     assert quarantined(lake, "source_path") == [(DAY_2, "events/new")]
     assert prune_quarantine(lake, moment, dry_run=False).count == 0
 
@@ -180,7 +181,7 @@ def test_leftovers_go_when_nobody_can_be_at_work_with_them(lake: Lake, tmp_path:
     before = datetime.now(UTC) - timedelta(days=1)
     with exclusive(lake, "at_work"):
         summary = prune_abandoned(lake, copy, before, dry_run=True)
-        assert (summary.count, summary.bytes) == (2, 8)
+        assert (summary.what, summary.count, summary.bytes) == ("leftovers of killed runs", 2, 8)
         assert prune_abandoned(lake, copy, before, dry_run=False) == summary
     left = sorted(path.name for path in (root / ".aside").iterdir())
     assert left == ["just_begun", "to_be_finished"]
