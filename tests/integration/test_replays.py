@@ -229,11 +229,11 @@ def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Pa
             raise OSError("killed")
 
     for step, killed, is_visible in (
-        ("commit", before_the_journal, False),
-        ("_finish_commit", after_the_journal, True),
+        ("engagement_assets.lake.load.commit", before_the_journal, False),
+        ("engagement_assets.lake.commit._finish_commit", after_the_journal, True),
     ):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Lake, step, killed)
+            patch.setattr(step, killed)
             assert not loads.run(replay=True).success
         assert loads.content() == before
         finish_commits(loads.lake)
