@@ -61,7 +61,6 @@ def event_log_load(files: EventLog, settings: Settings) -> RawSource:
         return Reread(keys, extraction, days.index.without_days(run.window, calendar))
 
     return RawSource(
-        load_name=dataset.load_name,
         datasets=[dataset],
         load=load_events,
         reread=reread,
@@ -89,7 +88,6 @@ def snapshots_load(files: Snapshots, settings: Settings) -> RawSource:
         return Reread(keys, files.extract(reading))
 
     return RawSource(
-        load_name=dataset.load_name,
         datasets=[dataset],
         load=load_snapshots,
         reread=reread,

@@ -15,20 +15,17 @@ from engagement_assets.contracts.quarantine import QuarantinedRecord, Reread
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.quarantined import write_documents
 from engagement_assets.extract.runna import extraction as runna
-from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
+from engagement_assets.extract.runna.source import RUNNA, RUNNA_ACTIVITIES
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.settings import Settings
-
-DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 
 
 def runna_loads(_settings: Settings) -> list[RawSource]:
     """The three Runna datasets as one step, partitioned by batch date."""
     return [
         RawSource(
-            load_name="runna",
-            datasets=DATASETS,
+            datasets=RUNNA.datasets,
             load=_load,
             reread=_reread,
             traits=SourceTraits(by_file=True),
@@ -42,7 +39,7 @@ def _load(run: RawRun) -> RawResults:
         extraction = _extract(run, load, run.settings.landing_uri)
         load.stage(extraction, run.window)
         outcomes = [
-            *standard_outcomes(load, DATASETS, run.settings),
+            *standard_outcomes(load, RUNNA.datasets, run.settings),
             batch_has_not_shrunk(load, RUNNA_ACTIVITIES, extraction.files_read, allow_shrink=run.allow_shrink),
             every_file_is_read(RUNNA_ACTIVITIES, [*extraction.never_read, *run.paths_beside(runna.BATCHES_PREFIX)]),
         ]

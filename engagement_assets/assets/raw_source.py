@@ -118,7 +118,6 @@ class RawSource:
     replay adds records. `resources` are the keys of the resources that `load` uses.
     """
 
-    load_name: str
     datasets: Sequence[Dataset]
     load: Callable[[RawRun], RawResults]
     reread: Callable[[RawRun, Load, Sequence[QuarantinedRecord]], Reread]
@@ -126,6 +125,11 @@ class RawSource:
     checks: Sequence[tuple[CheckDefinition, Dataset]] = ()
     outcomes_of_replay: Callable[[RawRun, Load], Sequence[CheckOutcome]] = _no_outcomes
     resources: frozenset[str] = frozenset()
+
+    @property
+    def load_name(self) -> str:
+        """The name of the load, which its datasets share."""
+        return self.datasets[0].load_name
 
     @property
     def has_days(self) -> bool:

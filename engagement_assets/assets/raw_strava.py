@@ -28,15 +28,13 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
-from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.extract.strava.source import STRAVA, STRAVA_ACTIVITIES
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.load import Load
 from engagement_assets.partitions import with_trailing_days
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
-
-DATASETS = (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS)
 
 WEEKLY_STATISTICS = tuple(
     WeeklyStatistic(check, STRAVA_ACTIVITIES, aggregate=aggregate, where="deleted_at is null", noun=noun)
@@ -51,8 +49,7 @@ def strava_loads(_settings: Settings) -> list[RawSource]:
     """The two Strava datasets as one step, partitioned by the day on which an activity began."""
     return [
         RawSource(
-            load_name="strava",
-            datasets=DATASETS,
+            datasets=STRAVA.datasets,
             load=_load,
             reread=_reread,
             checks=[(check, STRAVA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, *STRAVA_CHECKS)],
@@ -88,7 +85,7 @@ def _no_duplicates(load: Load, published: str) -> CheckOutcome:
 def _load(run: RawRun) -> RawResults:
     clients: ApiClients = run.context.resources.api_clients
     days, settings = run.window, run.settings
-    window = with_trailing_days(days, settings.strava_trailing_days, settings.start_date)
+    window = with_trailing_days(days, settings.trailing_days_of(STRAVA), settings.start_date)
     with clients.strava(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
         published = _published_around(load, window)
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
@@ -96,7 +93,7 @@ def _load(run: RawRun) -> RawResults:
         found = strava.extract(_reading(run, load, window), read_pages, published)
         load.stage(found.extraction, found.window)
         outcomes = [
-            *standard_outcomes(load, DATASETS, settings, rows_of_load),
+            *standard_outcomes(load, STRAVA.datasets, settings, rows_of_load),
             _no_duplicates(load, published),
             *(weekly_statistic_as_expected(load, statistic, days.days()) for statistic in WEEKLY_STATISTICS),
             service_has_not_shrunk(

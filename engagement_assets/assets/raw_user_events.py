@@ -17,7 +17,7 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.user_events import extraction as user_events
-from engagement_assets.extract.user_events.source import USER_EVENTS
+from engagement_assets.extract.user_events.source import USER_EVENTS, USER_EVENTS_SOURCE
 from engagement_assets.lake.known_records import records_missing
 from engagement_assets.lake.load import Load
 from engagement_assets.partitions import with_trailing_days
@@ -29,8 +29,7 @@ def user_events_loads(_settings: Settings) -> list[RawSource]:
     """The events, partitioned by the date under which the service lists them."""
     return [
         RawSource(
-            load_name="user_events",
-            datasets=[USER_EVENTS],
+            datasets=USER_EVENTS_SOURCE.datasets,
             load=_load,
             reread=_reread,
             checks=[(HAS_NOT_SHRUNK, USER_EVENTS)],
@@ -42,7 +41,7 @@ def user_events_loads(_settings: Settings) -> list[RawSource]:
 def _load(run: RawRun) -> RawResults:
     clients: ApiClients = run.context.resources.api_clients
     settings = run.settings
-    window = with_trailing_days(run.window, settings.user_events_trailing_days, settings.start_date)
+    window = with_trailing_days(run.window, settings.trailing_days_of(USER_EVENTS_SOURCE), settings.start_date)
     with clients.user_events(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
         load.stage(_extract(run, load, window, user_events.read_pages(api, pages, window)), window)

@@ -221,15 +221,15 @@ def test_a_defect_is_quarantined_alone(
 
 
 def test_a_sick_file_does_not_change_what_its_neighbours_give(tmp_path: Path) -> None:
-    sick = ("not_utf8", "nul_bytes", "carriage_returns", "byte_order_mark", "not_json")
-    root = landing_with(tmp_path, **{f"malformed_{name}": f"{name}.jsonl" for name in sick})
+    malformed = ("not_utf8", "nul_bytes", "carriage_returns", "byte_order_mark", "not_json")
+    root = landing_with(tmp_path, **{f"malformed_{name}": f"{name}.jsonl" for name in malformed})
     write_events(root, "well.jsonl", event("w1"), event("w2"))
 
     loaded = load_events(root, tmp_path / "w")
 
     assert {"w1", "w2"} <= set(loaded.column("event_id"))
     assert loaded.files_read == tuple(
-        f"lingokids/events/{name}.jsonl" for name in sorted([*(f"malformed_{s}" for s in sick), "well"])
+        f"lingokids/events/{name}.jsonl" for name in sorted([*(f"malformed_{s}" for s in malformed), "well"])
     )
 
 

@@ -26,6 +26,7 @@ class Csv:
     """An event file of the scooter app; a record is its time."""
 
     field = "created_at"
+    _load_events = staticmethod(mobile_loads.load_events)
 
     def __init__(self, tmp_path: Path) -> None:
         self._root, self._workdir = mobile_loads.landing_with(tmp_path), tmp_path / "w"
@@ -41,7 +42,7 @@ class Csv:
         index: FileIndex | None = None,
         known_undated_days: Mapping[str, Collection[date]] | None = None,
     ) -> Loaded:
-        return mobile_loads.load_events(
+        return self._load_events(
             self._root,
             self._workdir,
             window,
@@ -59,6 +60,7 @@ class Jsonl(Csv):
     """An event file of the learning app."""
 
     field = "occurred_at"
+    _load_events = staticmethod(lingokids_loads.load_events)
 
     def __init__(self, tmp_path: Path) -> None:
         self._root, self._workdir = lingokids_loads.landing_with(tmp_path), tmp_path / "w"
@@ -66,22 +68,6 @@ class Jsonl(Csv):
     def write(self, key: str, *records: str) -> None:
         lines = (BROKEN if record == BROKEN else event(f"e{place}", record) for place, record in enumerate(records))
         lingokids_loads.write_events(self._root, f"{key}.jsonl", *lines)
-
-    def load(
-        self,
-        window: DayWindow = WHOLE,
-        calendar: Calendar = CALENDAR,
-        index: FileIndex | None = None,
-        known_undated_days: Mapping[str, Collection[date]] | None = None,
-    ) -> Loaded:
-        return lingokids_loads.load_events(
-            self._root,
-            self._workdir,
-            window,
-            index=index,
-            known_undated_days=known_undated_days,
-            calendar=calendar,
-        )
 
     @property
     def line(self) -> int:

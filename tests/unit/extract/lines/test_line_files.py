@@ -34,10 +34,10 @@ def read(
     prepared = prepare_files([("key", source)], tmp_path, max_line_bytes, kind, gzip_limits or GzipLimits())
     with duckdb.connect() as connection:
         lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
-        sick = connection.execute(
+        malformed = connection.execute(
             f"select position, reason_code, raw_text from ({prepared.malformed_lines_sql()})"
         ).fetchall()
-    return prepared.files[0], [line for (line,) in lines], sick
+    return prepared.files[0], [line for (line,) in lines], malformed
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def read(
     ],
 )
 def test_a_clean_file_is_read_where_it_lies(content: bytes, lines: list[str | None], tmp_path: Path) -> None:
-    file, found, sick = read(tmp_path, content)
+    file, found, malformed = read(tmp_path, content)
 
     assert file.path == str(tmp_path / "a.jsonl")
     assert found == lines
-    assert (file.record_bytes, file.malformed_count, sick) == (len(content), 0, [])
+    assert (file.record_bytes, file.malformed_count, malformed) == (len(content), 0, [])
 
 
 @pytest.mark.parametrize(
-    ("content", "lines", "sick"),
+    ("content", "lines", "malformed"),
     [
         (b"one\r\ntwo\r\n\r\nthree", ["one", "two", None, "three"], []),
         (b"one\rtwo\nthree\n", ["one two", "three"], []),
@@ -79,7 +79,7 @@ def test_a_clean_file_is_read_where_it_lies(content: bytes, lines: list[str | No
 def test_what_cannot_be_read_is_left_out_at_its_line(
     content: bytes,
     lines: list[str | None],
-    sick: list[tuple[int, str, str]],
+    malformed: list[tuple[int, str, str]],
     chunk_bytes: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -89,12 +89,12 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
     file, found, left_out = read(tmp_path, content, max_line_bytes=20)
 
     assert found == lines
-    assert left_out == sick
-    assert file.malformed_count == len(sick)
+    assert left_out == malformed
+    assert file.malformed_count == len(malformed)
 
 
 @pytest.mark.parametrize(
-    ("content", "lines", "sick"),
+    ("content", "lines", "malformed"),
     [
         (b"one\r\ntwo\r\r\n", ["one", "two"], []),
         (b"one\rtwo\nthree\n", [None, "three"], [(1, "carriage_return", "one\rtwo")]),
@@ -102,11 +102,11 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
     ],
 )
 def test_a_row_of_values_keeps_no_byte_that_would_be_changed(
-    content: bytes, lines: list[str | None], sick: list[tuple[int, str, str]], tmp_path: Path
+    content: bytes, lines: list[str | None], malformed: list[tuple[int, str, str]], tmp_path: Path
 ) -> None:
     _, found, left_out = read(tmp_path, content, kind=CSV_LINE)
 
-    assert (found, left_out) == (lines, sick)
+    assert (found, left_out) == (lines, malformed)
 
 
 def test_a_character_on_the_border_of_two_chunks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,10 +123,10 @@ def test_an_endless_line_is_never_held_in_memory(tmp_path: Path) -> None:
     content = gzip.compress(b"one\n" + b"x" * 200_000_000 + b"\ntwo\n", compresslevel=1)
 
     limits = GzipLimits(max_ratio=2_000)
-    file, found, sick = read(tmp_path, content, "a.jsonl.gz", max_line_bytes=1_000_000, gzip_limits=limits)
+    file, found, malformed = read(tmp_path, content, "a.jsonl.gz", max_line_bytes=1_000_000, gzip_limits=limits)
 
     assert found == ["one", None, "two"]
-    assert [(position, reason, len(text)) for position, reason, text in sick] == [(2, "line_too_long", 65_536)]
+    assert [(position, reason, len(text)) for position, reason, text in malformed] == [(2, "line_too_long", 65_536)]
     assert Path(file.path).stat().st_size == len(b"one\n\ntwo\n")
 
 
@@ -146,7 +146,7 @@ THREE_LINES = b"one\ntwo\nthree\n"
 
 
 @pytest.mark.parametrize(
-    ("limits", "lines", "sick"),
+    ("limits", "lines", "malformed"),
     [
         (GzipLimits(max_bytes=14), ["one", "two", "three"], []),
         (GzipLimits(max_bytes=13), ["one", "two", None], [(3, "gzip_too_large", "three")]),
@@ -162,7 +162,7 @@ THREE_LINES = b"one\ntwo\nthree\n"
 def test_a_gzip_file_that_grows_too_much_ends_at_its_limit(
     limits: GzipLimits,
     lines: list[str | None],
-    sick: list[tuple[int, str, str]],
+    malformed: list[tuple[int, str, str]],
     chunk_bytes: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -171,7 +171,7 @@ def test_a_gzip_file_that_grows_too_much_ends_at_its_limit(
 
     file, found, left_out = read(tmp_path, gzip.compress(THREE_LINES), "a.jsonl.gz", gzip_limits=limits)
 
-    assert (found, left_out, file.malformed_count) == (lines, sick, len(sick))
+    assert (found, left_out, file.malformed_count) == (lines, malformed, len(malformed))
 
 
 def test_the_ratio_of_a_gzip_file_is_that_to_its_own_size(tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ def test_a_gzip_file_that_grows_too_much_says_what_to_do(tmp_path: Path) -> None
 
     messages = []
     for limits in (GzipLimits(max_bytes=9), GzipLimits(max_ratio=0, always_bytes=9)):
-        sick = prepare_files([("key", source)], tmp_path, gzip_limits=limits).malformed_lines
-        messages.append(json.loads(sick.read_text(encoding="utf-8"))["message"])
+        malformed = prepare_files([("key", source)], tmp_path, gzip_limits=limits).malformed_lines
+        messages.append(json.loads(malformed.read_text(encoding="utf-8"))["message"])
 
     found = "found more after 2 lines; what follows them is not read: send it uncompressed or in smaller files"
     assert messages == [
@@ -217,7 +217,7 @@ def test_an_empty_gzip_file_has_no_lines(tmp_path: Path) -> None:
 def test_lines_above_a_megabyte_are_read(tmp_path: Path) -> None:
     content = b"one\n" + b"x" * 5_000_000 + b"\ntwo\n"
 
-    _, found, sick = read(tmp_path, content, max_line_bytes=5_000_000)
+    _, found, malformed = read(tmp_path, content, max_line_bytes=5_000_000)
 
     assert [len(line or "") for line in found] == [3, 5_000_000, 3]
-    assert sick == []
+    assert malformed == []
