@@ -8,8 +8,10 @@ The meaning of the columns follows the sources' own documents, summarised in `do
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from engagement_assets.contracts.personal import OWN_IMPERSONAL, OWN_PERSONAL, PersonalKind
 
 
 def sql_columns(declared: str) -> Mapping[str, str]:
@@ -24,6 +26,8 @@ class Dataset:
     `identity` names the columns that tell two records apart; `append_only` says what a reload means: merge by
     identity (an event log forgets nothing) or replace (the source's answer is the truth).
     `loaded_together` says that one load brings all datasets of the source, instead of one load each.
+    `personal` says which columns are personal, and of which kind; `impersonal` names all others, with commas between
+    them. The columns that the project adds (`contracts/personal.py`) need not be named.
     The day of a record is the Hive partition `day` in the path, not a column of the file.
     """
 
@@ -34,8 +38,30 @@ class Dataset:
     append_only: bool
     partitioned: bool = True
     loaded_together: bool = False
-    # Columns that say who somebody is: no preview shows them. A message may name a landing file that has to be fixed.
-    personal_columns: tuple[str, ...] = ("user_id", "child_id", "device_id", "_extra", "source_path")
+    personal: Mapping[str, PersonalKind] = field(default_factory=dict)
+    impersonal: str = ""
+
+    @property
+    def kinds(self) -> Mapping[str, PersonalKind]:
+        """The personal columns, with their kinds: no preview shows them."""
+        own = {name: kind for name, kind in OWN_PERSONAL.items() if name in self.columns}
+        return {**self.personal, **own}
+
+    def refuse_undeclared_columns(self) -> None:
+        """Refuse a description that leaves open whether a column is personal.
+
+        Raises:
+            ValueError: a column is declared neither personal nor impersonal, or both, or does not exist.
+        """
+        named = [*self.personal, *(name.strip() for name in self.impersonal.split(",") if name.strip())]
+        open_ones = [name for name in self.columns if [*named, *OWN_PERSONAL, *OWN_IMPERSONAL].count(name) != 1]
+        unknown = [name for name in named if name not in self.columns]
+        if open_ones or unknown:
+            raise ValueError(
+                f"{self.key}: expected each column either in `personal`, with its kind, or in `impersonal`; found "
+                f"{', '.join(open_ones) or 'none'} in neither or both, and {', '.join(unknown) or 'none'} that are no "
+                "columns"
+            )
 
     @property
     def source(self) -> str:

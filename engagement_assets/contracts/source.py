@@ -44,3 +44,8 @@ class Source:
     trailing_days_setting: str | None = None
     readers: tuple[LandingReader, ...] = ()
     sample: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse datasets that leave open which columns are personal."""
+        for dataset in self.datasets:
+            dataset.refuse_undeclared_columns()

@@ -9,6 +9,7 @@ which the dbt models count one.
 """
 
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.json_records import Field, Kind, RecordShape
 from engagement_assets.extract.lines.readers import EventLog, Snapshots, raw_columns
@@ -64,6 +65,11 @@ LINGOKIDS_EVENTS = Dataset(
     columns=raw_columns(EVENT),
     identity=("event_id",),
     append_only=True,
+    personal={"user_id": PersonalKind.USER, "child_id": PersonalKind.CHILD, "device_id": PersonalKind.DEVICE},
+    impersonal="""
+        event_id, event_name, occurred_at, activity_id, source, duration_ms, is_completed, collection_id,
+        loading_time_ms, device_brand, device_model, os_name, os_version, app_version, app_build
+    """,
 )
 
 LINGOKIDS_USERS = Dataset(
@@ -76,6 +82,11 @@ LINGOKIDS_USERS = Dataset(
     identity=("user_id",),
     append_only=True,
     partitioned=False,
+    personal={"user_id": PersonalKind.USER},
+    impersonal="""
+        children_count, country_code, registration_at, trial_start_at, trial_end_at, subscription_start_at,
+        subscription_expire_at
+    """,
 )
 
 LINGOKIDS_ACTIVITIES = Dataset(
@@ -88,6 +99,7 @@ LINGOKIDS_ACTIVITIES = Dataset(
     identity=("activity_id",),
     append_only=True,
     partitioned=False,
+    impersonal="activity_id, activity_name, activity_type, activity_subtype",
 )
 
 EVENT_FILES = EventLog(dataset=LINGOKIDS_EVENTS, prefix="lingokids/events", shape=EVENT)

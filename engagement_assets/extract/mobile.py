@@ -9,6 +9,7 @@ one day only.
 """
 
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.csv_shape import CsvColumn, CsvKind, CsvShape
 from engagement_assets.extract.lines.readers import EventLog, raw_columns
@@ -38,7 +39,8 @@ MOBILE_EVENTS = Dataset(
     columns=raw_columns(EVENT, md5="event_id"),
     identity=("event_id",),
     append_only=True,
-    personal_columns=("anonymous_id", "device_id", "_extra", "source_path"),
+    personal={"anonymous_id": PersonalKind.USER, "device_id": PersonalKind.DEVICE},
+    impersonal="event_id, business_zone, app_version, os_name, event_name, received_at, created_at",
 )
 
 EVENT_FILES = EventLog(

@@ -147,7 +147,7 @@ class Load:
 
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first staged rows as a Markdown table, without personal columns."""
-        names = [name for name in dataset.columns if name not in dataset.personal_columns]
+        names = [name for name in dataset.columns if name not in dataset.kinds]
         first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
         query = f"select {', '.join(names)} from {self.staged_rows(dataset)} {first}"
         return markdown_table(names, self.connection.execute(query).fetchall())

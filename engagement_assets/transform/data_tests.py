@@ -31,7 +31,7 @@ TESTED_COLUMN_NAMES = ("unique_field", "value_field", "from_field")
 # What tests with names made by dbt check, `unique_<table>_<column>`.
 DBT_CHECKS = {"unique": "is unique", "not_null": "is never NULL"}
 
-PERSONAL_COLUMNS = frozenset(column for dataset in RAW_DATASETS for column in dataset.personal_columns)
+PERSONAL_COLUMNS = frozenset(column for dataset in RAW_DATASETS for column in dataset.kinds)
 
 # The test could not run: its SQL is wrong, or a table is missing.
 NO_OUTCOME = ("error", "runtime error")

@@ -4,6 +4,7 @@ Belongs here: the description. Not here: how a batch is read (`extract/runna/ext
 """
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.landing.batch_folder import BatchFolder
 
@@ -25,6 +26,12 @@ RUNNA_ACTIVITIES = Dataset(
     identity=("activity_id",),
     loaded_together=True,
     append_only=False,
+    personal={"user_id": PersonalKind.USER},
+    impersonal="""
+        activity_id, workout_id, plan_id, plan_length_weeks, record_type, created_on, week_of_plan, unit_of_measure,
+        workout_type, run_type, workout_distance, current_est_5k_time_s, planned_workout_date, lap_count,
+        step_count, steps_md5
+    """,
 )
 
 
@@ -43,6 +50,11 @@ RUNNA_ACTIVITY_LAPS = Dataset(
     identity=("activity_id", "lap_index"),
     loaded_together=True,
     append_only=False,
+    impersonal="""
+        activity_id, lap_index, started_at, distance_m, moving_time_ms, total_time_ms, average_speed_m_per_s,
+        max_speed_m_per_s, average_cadence, max_cadence, average_heart_rate, max_heart_rate, min_heart_rate,
+        elevation_gain_m, max_elevation_m, min_elevation_m, workout_template_step_index
+    """,
 )
 
 
@@ -63,6 +75,12 @@ RUNNA_WORKOUT_STEPS = Dataset(
     identity=("activity_id", "step_index"),
     loaded_together=True,
     append_only=False,
+    personal={"paces_json": PersonalKind.FREE_TEXT},
+    impersonal="""
+        activity_id, workout_id, step_index, step_type, intensity, duration_type, duration_value,
+        duration_value_type, target_type, step_order, repeat_number, pace_slow_m_per_s, pace_average_m_per_s,
+        pace_fast_m_per_s
+    """,
 )
 
 BATCHES = BatchFolder(dataset=RUNNA_ACTIVITIES, prefix="runna/activities")

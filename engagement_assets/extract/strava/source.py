@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract import fit_values
 from engagement_assets.extract.absent_values import is_absent
@@ -144,7 +145,17 @@ STRAVA_ACTIVITIES = Dataset(
     identity=("activity_id",),
     loaded_together=True,
     append_only=False,
-    personal_columns=("activity_name", "start_latitude", "start_longitude", "_extra", "source_path"),
+    personal={
+        "activity_name": PersonalKind.FREE_TEXT,
+        "start_latitude": PersonalKind.PLACE,
+        "start_longitude": PersonalKind.PLACE,
+    },
+    impersonal="""
+        activity_id, distance_m, moving_time_s, elapsed_time_s, total_elevation_gain_m, activity_type, sport_type,
+        workout_type, location_country, achievement_count, kudos_count, comment_count, athlete_count,
+        average_speed_m_per_s, max_speed_m_per_s, average_cadence, average_temperature_c, average_heart_rate,
+        max_heart_rate, suffer_score, started_at, time_zone, deleted_at
+    """,
 )
 
 
@@ -160,7 +171,7 @@ STRAVA_ACTIVITY_KUDOS = Dataset(
     identity=("activity_id", "observed_on"),
     loaded_together=True,
     append_only=True,
-    personal_columns=("source_path",),
+    impersonal="activity_id, observed_on, kudos_count",
 )
 
 STRAVA = Source(

@@ -4,6 +4,7 @@ Belongs here: the description. Not here: how the service is read (`extract/user_
 """
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 
 USER_EVENTS = Dataset(
@@ -26,17 +27,23 @@ USER_EVENTS = Dataset(
     identity=("event_id",),
     loaded_together=True,
     append_only=False,
-    personal_columns=(
-        "user_id",
-        "device_id",
-        "amp_id",
-        "city",
-        "initial_li_fat_id",
-        "initial_rtd_cid",
-        "path",
-        "_extra",
-        "source_path",
-    ),
+    personal={
+        "city": PersonalKind.PLACE,
+        "device_id": PersonalKind.DEVICE,
+        "user_id": PersonalKind.USER,
+        "amp_id": PersonalKind.USER,
+        "path": PersonalKind.FREE_TEXT,
+        "group_first_event": PersonalKind.FREE_TEXT,
+        "group_ids": PersonalKind.FREE_TEXT,
+        "initial_li_fat_id": PersonalKind.DEVICE,
+        "initial_rtd_cid": PersonalKind.DEVICE,
+        "user_corporate_id": PersonalKind.CORPORATION,
+    },
+    impersonal="""
+        event_id, event_type, event_time, country, region, language, client_event_time, client_upload_time,
+        server_received_time, server_upload_time, processed_time, data_type, is_user_properties_updated,
+        is_user_corporate_demo, user_corporate_status, user_role, user_signup_date, user_status
+    """,
 )
 
 USER_EVENTS_SOURCE = Source(

@@ -170,7 +170,7 @@ def test_names_of_unknown_fields_are_cut(lake: Lake) -> None:
 
 
 def test_a_preview_shows_no_personal_columns(lake: Lake) -> None:
-    secrets = {name: f"secret {name}" for name in LINGOKIDS_EVENTS.personal_columns if name != "user_id"}
+    secrets = {name: f"secret {name}" for name in LINGOKIDS_EVENTS.kinds if name != "user_id"}
     rows = [event(f"e{number}", DAY_1, **{**secrets, "user_id": "secret user"}) for number in range(3)]
     with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
         write(load, events(*[dict(row) for row in rows]), window(DAY_1, DAY_2))
@@ -179,7 +179,7 @@ def test_a_preview_shows_no_personal_columns(lake: Lake) -> None:
     assert "e0" in lines[2]
     assert "secret" not in "".join(lines)
     shown = {name.strip() for name in lines[0].strip("|").split("|")}
-    assert shown == set(LINGOKIDS_EVENTS.columns) - set(LINGOKIDS_EVENTS.personal_columns)
+    assert shown == set(LINGOKIDS_EVENTS.columns) - set(LINGOKIDS_EVENTS.kinds)
 
 
 def test_a_preview_of_no_rows_shows_the_columns(lake: Lake) -> None:
@@ -187,7 +187,7 @@ def test_a_preview_of_no_rows_shows_the_columns(lake: Lake) -> None:
         write(load, Found({LINGOKIDS_USERS: []}), None)
         header = load.preview(LINGOKIDS_USERS, 5).splitlines()[0]
     assert [name.strip() for name in header.strip("|").split("|")] == [
-        name for name in LINGOKIDS_USERS.columns if name not in LINGOKIDS_USERS.personal_columns
+        name for name in LINGOKIDS_USERS.columns if name not in LINGOKIDS_USERS.kinds
     ]
 
 

@@ -171,7 +171,7 @@ def test_personal_values_are_pseudonyms_or_masked_whatever_they_are_called(
 
 def test_the_personal_columns_of_every_raw_dataset_are_personal_in_the_warehouse() -> None:
     for dataset in RAW_DATASETS:
-        for column in dataset.personal_columns:
+        for column in dataset.kinds:
             assert is_personal(column)
     assert not is_personal("activity_id")
     assert not is_personal("source")

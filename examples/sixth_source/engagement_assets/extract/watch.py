@@ -5,6 +5,7 @@ rows are read (`lines/`), or how days are written (`lake/`).
 """
 
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.csv_shape import CsvColumn, CsvKind, CsvShape
 from engagement_assets.extract.lines.readers import EventLog, raw_columns
@@ -28,7 +29,8 @@ WATCH_ACTIVITIES = Dataset(
     columns=raw_columns(ACTIVITY),
     identity=("activity_id",),
     append_only=True,
-    personal_columns=("user_id", "_extra", "source_path"),
+    personal={"user_id": PersonalKind.USER},
+    impersonal="activity_id, country, activity_type, started_at, duration_s, distance_m",
 )
 
 WATCH = Source(
