@@ -31,6 +31,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import FILE_NAME
+from engagement_assets.privacy.policy import PrivacyPolicy
 
 # A dataset without daily partitions lies in one folder with this day, so that all datasets are read in the same way.
 WHOLE_DATASET_DAY = date(1970, 1, 1)
@@ -42,14 +43,15 @@ _UNREADABLE_CHARACTERS = frozenset("*?[=")
 class Lake:
     """The lake at a local folder, or at any URL that fsspec knows (`s3://bucket/prefix`)."""
 
-    def __init__(self, uri: str) -> None:
-        """Remember where the lake is; nothing is created or read yet.
+    def __init__(self, uri: str, policy: PrivacyPolicy | None = None) -> None:
+        """Remember where the lake is, and what loads into it hide; nothing is created or read yet.
 
         Raises:
             ValueError: the location has a character that readers take for a pattern or a column.
         """
         # A cached listing would hide what another process has written since.
         filesystem, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        self.policy = policy or PrivacyPolicy()
         self.filesystem: fsspec.AbstractFileSystem = filesystem
         self.root: str = root.rstrip("/")
         self.is_local = isinstance(filesystem, LocalFileSystem)

@@ -34,6 +34,7 @@ from engagement_assets.lake.load_records import (
     write_records,
 )
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
+from engagement_assets.privacy.protection import protected
 from engagement_assets.shown_text import markdown_table
 from engagement_assets.sources import RAW_DATASETS
 
@@ -94,7 +95,7 @@ class Load:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
             PrunedDayError: retention has removed a day of the window.
         """
-        self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
+        extraction = self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
         self._refuse_pruned_days()
         for dataset in self._datasets:
             keep = dataset.append_only and not forget
@@ -110,7 +111,7 @@ class Load:
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
         """
-        self._take(extraction, days)
+        extraction = self._take(extraction, days)
         for dataset in self._datasets:
             # A document that is read again replaces all that was published of it.
             kept_by = dataset if dataset.append_only else replace(dataset, identity=dataset.identity[:1])
@@ -217,9 +218,11 @@ class Load:
         write_days(self.connection, "select * from records_to_write", HELD_COLUMNS, days, folder)
         return [FileChange(self.lake.held_record_key(self.name, day), day_file(folder, day)) for day in days]
 
-    def _take(self, extraction: Extraction, days: Sequence[date]) -> None:
+    def _take(self, extraction: Extraction, days: Sequence[date]) -> Extraction:
+        """Keep what stands beside the rows; returns the extraction without what the policy hides."""
         self.days = list(days)
         self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
+        extraction = protected(self.connection, extraction, _DATASETS_BY_KEY, self.lake.policy)
         quarantines = {
             dataset.key: self._published(dataset, self.lake.quarantine_key)
             + self._held(dataset, self.lake.quarantine_key)
@@ -227,6 +230,7 @@ class Load:
         }
         keep_extraction(self.connection, extraction, self.run_id, self.now, quarantines)
         refuse_strays(self.connection, self._datasets, self.days)
+        return extraction
 
     def _refuse_pruned_days(self) -> None:
         for dataset in self._datasets:

@@ -18,7 +18,7 @@ from engagement_assets.contracts.check_metadata import (
     FAILING_ROWS_SQL,
     OBSERVED,
 )
-from engagement_assets.extract.pseudonyms import pseudonym
+from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 from engagement_assets.sources import RAW_DATASETS
 

@@ -17,8 +17,8 @@ from dbt.contracts.graph.manifest import Manifest
 from pydantic import SecretStr
 
 from engagement_assets.assets.dbt_models import dbt_model_assets
-from engagement_assets.extract.pseudonyms import pseudonym
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.settings import Settings
 from engagement_assets.transform.project import manifest as dbt_manifest
 from engagement_assets.transform.warehouse import warehouse_resource

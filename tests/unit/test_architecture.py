@@ -48,6 +48,7 @@ def _imported_modules(path: Path) -> set[str]:
 FLOORS = (
     {"contracts"},
     {"day_ranges", "retry_after", "shown_text"},
+    {"privacy"},
     {"extract"},
     {"sources"},
     {"per_source", "lake", "sandbox"},
@@ -62,7 +63,7 @@ FLOORS = (
 )
 # The old places of classes that homes of version 0.1.0 name.
 SHIMS = {"event_log", "run_launcher"}
-ROOMS_WITHOUT_DAGSTER = ("contracts", "extract", "lake", "sandbox")
+ROOMS_WITHOUT_DAGSTER = ("contracts", "privacy", "extract", "lake", "sandbox")
 
 
 def _room(module: str) -> str:

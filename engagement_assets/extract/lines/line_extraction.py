@@ -14,15 +14,11 @@ import duckdb
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.extract.landing.files import LandingFile
 from engagement_assets.extract.lines.line_records import LineRecords
-from engagement_assets.extract.pseudonyms import (
+from engagement_assets.extract.reading import Reading
+from engagement_assets.privacy.pseudonyms import (
     PERSONAL_KEYS,
-    pseudonym_parameters,
-    pseudonym_sql,
     without_personal_ids,
 )
-from engagement_assets.extract.reading import Reading
-
-PSEUDONYMISED_COLUMNS = ("child_id", "device_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +53,8 @@ def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *
         with _redaction(connection, pseudonym_key):
             connection.execute(f"update {name}_quarantine set raw_text = without_personal_ids(raw_text)")
     _count(reader)
-    personal = [column for column in PSEUDONYMISED_COLUMNS if column in dataset.columns and pseudonym_key]
-    if pseudonym_key and personal:
-        _make_pseudonyms(reader, personal, pseudonym_key)
     return Extraction(
-        accepted={dataset.key: _accepted(reader, personal, reading.extracted_at)},
+        accepted={dataset.key: _accepted(reader, reading.extracted_at)},
         rejected=(
             f"select '{dataset.key}' as dataset, * exclude (file_id, line_bytes)"
             f"{', true as has_pseudonyms' if pseudonym_key else ''} from {name}_quarantine"
@@ -180,31 +173,15 @@ def _count(reader: LineRecords) -> None:
     )
 
 
-def _make_pseudonyms(reader: LineRecords, personal: Sequence[str], pseudonym_key: str) -> None:
-    """Make `pseudonyms`: each id once, since hashing costs more than looking up."""
-    ids = " union ".join(f"select {column} as id from {reader.name}_records" for column in personal)
-    reader.connection.execute(
-        f"""
-        create or replace temp table {reader.name}_pseudonyms as
-        select id, {pseudonym_sql("id")} as pseudonym from ({ids}) where id is not null
-        """,
-        pseudonym_parameters(pseudonym_key),
-    )
-
-
-def _accepted(reader: LineRecords, personal: Sequence[str], extracted_at: datetime) -> str:
+def _accepted(reader: LineRecords, extracted_at: datetime) -> str:
     """The query for the records that stay, with the dataset's columns."""
     name, identity, dataset = reader.name, reader.identity, reader.dataset
     now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
     values = {column: f"records.{column}" for column in dataset.columns}
     values |= {"source_path": "files.source_path", "extracted_at": f"timestamp '{now}'"}
-    values |= {column: f"{column}s.pseudonym" for column in personal}
     if dataset.partitioned:
         values["day"] = "records.day"
     columns = ", ".join(f"{value} as {column}" for column, value in values.items())
-    pseudonyms = "".join(
-        f" left join {name}_pseudonyms as {column}s on records.{column} = {column}s.id" for column in personal
-    )
     return f"""
         select {columns}
         from (
@@ -217,7 +194,6 @@ def _accepted(reader: LineRecords, personal: Sequence[str], extracted_at: dateti
             select * from {name}_winners
         ) as records
         inner join {name}_files as files on records.file_id = files.file_id
-        {pseudonyms}
     """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from engagement_assets.extract.pseudonyms import pseudonym
+from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.data_tests import (
     FailedTest,

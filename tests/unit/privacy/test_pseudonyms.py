@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from engagement_assets.extract.pseudonyms import (
+from engagement_assets.privacy.pseudonyms import (
     pseudonym,
     pseudonym_parameters,
     pseudonym_sql,
