@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
@@ -20,13 +21,20 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-# Setting one of these only causes a warning. ALERT_TIME_ZONE was removed with them, but every old `.env` sets it.
-_NO_LONGER_READ = ("alert_quiet_hours", "alert_warning_digest_at")
+# Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
+_NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("alert_quiet_hours", "alert_warning_digest_at"), "warnings go out at once, like errors")
+    | {
+        "strava_place_decimals": "no place is kept, since rounding hides no home; STRAVA_PLACES=coarse keeps one "
+        "cell of about 5 km per season"
+    }
+)
 
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
@@ -74,8 +82,10 @@ class Settings(BaseSettings):
     strava_trailing_days: int = Field(
         default=30, ge=0, description="How many days before its own a daily run reads again: kudos, names, deletions."
     )
-    strava_place_decimals: int = Field(
-        default=2, ge=0, le=6, description="How many decimals of start coordinates are kept; 2 is about a kilometre."
+    strava_places: KeptPlaces = Field(
+        default=KeptPlaces.NONE,
+        description="What is kept of the places of activities: none, or coarse, which is one cell of about 5 km for "
+        "all starts of an athlete's season.",
     )
     user_events_api_url: str = Field(default="", description="The user-events service.")
     user_events_api_token: SecretStr | None = Field(default=None, description="Its api-token.")
@@ -183,10 +193,10 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _warn_of_removed_settings(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in _NO_LONGER_READ:
+        for name, instead in _NO_LONGER_READ.items():
             # A variable without a field is among the values only if `.env` sets it.
             if values.get(name) or os.environ.get(name.upper()):
-                warnings.warn(f"{name.upper()} is no longer read: warnings go out at once, like errors", stacklevel=2)
+                warnings.warn(f"{name.upper()} is no longer read: {instead}", stacklevel=2)
         return values
 
     @field_validator("schedule_time_zone")
