@@ -6,6 +6,7 @@ Each variable is listed in `.env.example`; a test compares the two.
 
 import ipaddress
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -26,6 +27,7 @@ from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 MIN_RAW_RETENTION_DAYS = 90
+DEFAULT_UMASK = 0o077
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
 _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
@@ -39,6 +41,17 @@ _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
 SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severities)]
+
+
+def _read_umask(mask: object) -> int:
+    """An octal umask that keeps files from everybody but their owner and, perhaps, a group."""
+    written = mask if isinstance(mask, str) else f"{mask:03o}"
+    if not re.fullmatch("0*[0-7]?7", written):
+        raise ValueError(
+            "expected an octal mask that takes everything from others and nothing from the owner, such as 077 or 027, "
+            f"found {written!r}"
+        )
+    return int(written, 8)
 
 
 class Settings(BaseSettings):
@@ -155,6 +168,11 @@ class Settings(BaseSettings):
     )
     run_retention_days: int = Field(
         default=90, ge=0, description="Days after which runs that are no longer needed are removed; 0 keeps them."
+    )
+    files_umask: Annotated[int, BeforeValidator(_read_umask)] = Field(
+        default=DEFAULT_UMASK,
+        description="The umask of all files that the project writes, octal: 077 for the owner alone, 027 lets a group "
+        "read them.",
     )
     extract_processes: int = Field(default=2, ge=1, description="How many processes decode activity files in parallel.")
     duckdb_memory_limit: str = Field(
