@@ -159,12 +159,21 @@ class Settings(BaseSettings):
     )
     code_git_branch: str = Field(default="main", description="Its branch.")
     raw_retention_days: NumberPerSource = Field(
-        default=PerSource(0),
+        # A year to compare with, and a month: 13 months of what children did.
+        default=PerSource(0, {"lingokids": 396}),
         description="Days after which the raw data of a day is removed; 0 keeps it. The tables cannot be rebuilt "
         "without it.",
     )
     quarantine_retention_days: int = Field(
-        default=365, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
+        default=90, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
+    )
+    alert_retention_days: int = Field(
+        default=90, ge=0, description="Days after which a message is removed from `alerts.jsonl`; 0 keeps it."
+    )
+    log_retention_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days after which logs of steps, sensors and schedules are removed; 0 keeps them.",
     )
     run_retention_days: int = Field(
         default=90, ge=0, description="Days after which runs that are no longer needed are removed; 0 keeps them."
@@ -269,6 +278,15 @@ class Settings(BaseSettings):
         The sample data has none: it is old, and no more will come.
         """
         return None if self.runs_on_sample_data else self.freshness_hours.of(source) or None
+
+    def raw_retention_days_of(self, source: str) -> int:
+        """Days after which a source's raw days are removed; 0 keeps them.
+
+        The sample data stays unless RAW_RETENTION_DAYS is set: it is old from the start, and about nobody.
+        """
+        if self.runs_on_sample_data and "raw_retention_days" not in self.model_fields_set:
+            return 0
+        return int(self.raw_retention_days.of(source))
 
     def calendar_at(self, now: datetime) -> Calendar:
         """The days on which a record's own time may lie, as of `now`."""
