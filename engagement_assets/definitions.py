@@ -19,6 +19,7 @@ from engagement_assets.assets.raw_columns import describe_raw_columns
 from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.checks.freshness import freshness_checks
 from engagement_assets.extract.services.client import Clock
+from engagement_assets.instance.private_files import keep_files_private
 from engagement_assets.orchestration.jobs import asset_jobs, source_sets
 from engagement_assets.orchestration.retention import retention_job, retention_schedule
 from engagement_assets.orchestration.schedules import schedules
@@ -119,4 +120,6 @@ def with_links_to_code(
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads. Settings are read here, not on import."""
-    return build_defs(Settings())
+    settings = Settings()
+    keep_files_private(settings)
+    return build_defs(settings)

@@ -6,11 +6,13 @@ Each variable is listed in `.env.example`; a test compares the two.
 
 import ipaddress
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
@@ -20,17 +22,36 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
 
 MIN_RAW_RETENTION_DAYS = 90
+DEFAULT_UMASK = 0o077
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-# Setting one of these only causes a warning. ALERT_TIME_ZONE was removed with them, but every old `.env` sets it.
-_NO_LONGER_READ = ("alert_quiet_hours", "alert_warning_digest_at")
+# Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
+_NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("alert_quiet_hours", "alert_warning_digest_at"), "warnings go out at once, like errors")
+    | {
+        "strava_place_decimals": "no place is kept, since rounding hides no home; STRAVA_PLACES=coarse keeps one "
+        "cell of about 5 km per season"
+    }
+)
 
 # Written as one line, not as JSON.
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
 SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severities)]
+
+
+def _read_umask(mask: object) -> int:
+    """An octal umask that keeps files from everybody but their owner and, perhaps, a group."""
+    written = mask if isinstance(mask, str) else f"{mask:03o}"
+    if not re.fullmatch("0*[0-7]?7", written):
+        raise ValueError(
+            "expected an octal mask that takes everything from others and nothing from the owner, such as 077 or 027, "
+            f"found {written!r}"
+        )
+    return int(written, 8)
 
 
 class Settings(BaseSettings):
@@ -74,8 +95,10 @@ class Settings(BaseSettings):
     strava_trailing_days: int = Field(
         default=30, ge=0, description="How many days before its own a daily run reads again: kudos, names, deletions."
     )
-    strava_place_decimals: int = Field(
-        default=2, ge=0, le=6, description="How many decimals of start coordinates are kept; 2 is about a kilometre."
+    strava_places: KeptPlaces = Field(
+        default=KeptPlaces.NONE,
+        description="What is kept of the places of activities: none, or coarse, which is one cell of about 5 km for "
+        "all starts of an athlete's season.",
     )
     user_events_api_url: str = Field(default="", description="The user-events service.")
     user_events_api_token: SecretStr | None = Field(default=None, description="Its api-token.")
@@ -136,15 +159,29 @@ class Settings(BaseSettings):
     )
     code_git_branch: str = Field(default="main", description="Its branch.")
     raw_retention_days: NumberPerSource = Field(
-        default=PerSource(0),
+        # A year to compare with, and a month: 13 months of what children did.
+        default=PerSource(0, {"lingokids": 396}),
         description="Days after which the raw data of a day is removed; 0 keeps it. The tables cannot be rebuilt "
         "without it.",
     )
     quarantine_retention_days: int = Field(
-        default=365, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
+        default=90, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
+    )
+    alert_retention_days: int = Field(
+        default=90, ge=0, description="Days after which a message is removed from `alerts.jsonl`; 0 keeps it."
+    )
+    log_retention_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days after which logs of steps, sensors and schedules are removed; 0 keeps them.",
     )
     run_retention_days: int = Field(
         default=90, ge=0, description="Days after which runs that are no longer needed are removed; 0 keeps them."
+    )
+    files_umask: Annotated[int, BeforeValidator(_read_umask)] = Field(
+        default=DEFAULT_UMASK,
+        description="The umask of all files that the project writes, octal: 077 for the owner alone, 027 lets a group "
+        "read them.",
     )
     extract_processes: int = Field(default=2, ge=1, description="How many processes decode activity files in parallel.")
     duckdb_memory_limit: str = Field(
@@ -183,10 +220,10 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _warn_of_removed_settings(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in _NO_LONGER_READ:
+        for name, instead in _NO_LONGER_READ.items():
             # A variable without a field is among the values only if `.env` sets it.
             if values.get(name) or os.environ.get(name.upper()):
-                warnings.warn(f"{name.upper()} is no longer read: warnings go out at once, like errors", stacklevel=2)
+                warnings.warn(f"{name.upper()} is no longer read: {instead}", stacklevel=2)
         return values
 
     @field_validator("schedule_time_zone")
@@ -241,6 +278,15 @@ class Settings(BaseSettings):
         The sample data has none: it is old, and no more will come.
         """
         return None if self.runs_on_sample_data else self.freshness_hours.of(source) or None
+
+    def raw_retention_days_of(self, source: str) -> int:
+        """Days after which a source's raw days are removed; 0 keeps them.
+
+        The sample data stays unless RAW_RETENTION_DAYS is set: it is old from the start, and about nobody.
+        """
+        if self.runs_on_sample_data and "raw_retention_days" not in self.model_fields_set:
+            return 0
+        return int(self.raw_retention_days.of(source))
 
     def calendar_at(self, now: datetime) -> Calendar:
         """The days on which a record's own time may lie, as of `now`."""

@@ -84,19 +84,8 @@ class Alerting:
             AlertsBusyError: another process was at work all this time.
             AlertStoreError: the store cannot be used.
         """
-        with self._alone(wait_s), alert_store(self.store_path) as store:
+        with alone(self.folder, wait_s), alert_store(self.store_path) as store:
             return self._work(store, instance, Lineage(graph, self.links), worker)
-
-    def _alone(self, wait_s: float) -> AbstractContextManager[object]:
-        """The lock of this work, held."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            return FileLock(self.folder / "alerts.lock", timeout=wait_s).acquire()
-        except Timeout as error:
-            raise AlertsBusyError(f"another process holds {error.lock_file}") from error
-        except (OSError, NotImplementedError) as error:
-            # NotImplementedError where the file system has no locks.
-            raise AlertStoreError(f"{self.folder} cannot be used: {error}. {FIX_THE_DISK}") from error
 
     def _work(self, store: AlertStore, instance: dg.DagsterInstance, lineage: Lineage, worker: str) -> Round:
         now = self.now()
@@ -138,6 +127,18 @@ class Alerting:
         if transitions:
             store.record(compose(transitions, lineage, now), [channel.name for channel in self.channels])
         return int(bool(transitions))
+
+
+def alone(folder: Path, wait_s: float) -> AbstractContextManager[object]:
+    """The lock of all work in the folder of the alerts, held; raises what `Alerting.work` does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / "alerts.lock", timeout=wait_s).acquire()
+    except Timeout as error:
+        raise AlertsBusyError(f"another process holds {error.lock_file}") from error
+    except (OSError, NotImplementedError) as error:
+        # NotImplementedError where the file system has no locks.
+        raise AlertStoreError(f"{folder} cannot be used: {error}. {FIX_THE_DISK}") from error
 
 
 def alerts_folder(settings: Settings) -> Path:

@@ -30,6 +30,7 @@ from engagement_assets.alerts.messages import Message, as_text
 from engagement_assets.retry_after import retry_after
 from engagement_assets.settings import Settings
 
+MESSAGES_FILE = "alerts.jsonl"
 # For a whole delivery. A receiver that sends one byte now and then counts as down, too.
 DEADLINE_S = 10
 KEY_HEADER = "Idempotency-Key"
@@ -79,7 +80,7 @@ class Channel(Protocol):
 
 def channels_of(settings: Settings, folder: Path) -> tuple[list[Channel], list[str]]:
     """Console, file, a channel per URL of `ALERT_URLS`; and a sentence, without the URL, for each wrong one."""
-    channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / "alerts.jsonl")]
+    channels: list[Channel] = [ConsoleChannel(), FileChannel(folder / MESSAGES_FILE)]
     troubles = []
     text = settings.alert_urls.get_secret_value().strip() if settings.alert_urls else ""
     urls = [url.strip(" ,\t\n") for url in _BETWEEN_URLS.split(text)] if text else []

@@ -28,6 +28,7 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA, STRAVA_ACTIVITIES
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.known_records import published_rows
@@ -63,12 +64,17 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
     pages = as_pages(records)
     # A published activity is not gone because it is on none of these pages.
     nothing_published = rows_of([], STRAVA_ACTIVITIES.columns)
-    outcome = strava.extract(_reading(run, load, run.window), [page for _, page in pages.values()], nothing_published)
+    found = [page for _, page in pages.values()]
+    outcome = strava.extract(_reading(run, load, run.window), found, nothing_published, _places(run, load))
     return Reread({number: page.name for number, (_, page) in pages.items()}, outcome.extraction)
 
 
 def _reading(run: RawRun, load: Load, window: DayWindow) -> ServiceReading:
     return ServiceReading(load.connection, window, load.workdir, load.started_at, run.progress)
+
+
+def _places(run: RawRun, load: Load) -> SeasonPlaces:
+    return SeasonPlaces(run.settings.strava_places, load.lake.location(load.lake.places_key(load.name)))
 
 
 def _published_around(load: Load, window: DayWindow) -> str:
@@ -88,9 +94,9 @@ def _load(run: RawRun) -> RawResults:
     window = with_trailing_days(days, settings.trailing_days_of(STRAVA), settings.start_date)
     with clients.strava(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
         published = _published_around(load, window)
-        pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
-        read_pages = strava.read_pages(api, pages, window, settings.strava_place_decimals)
-        found = strava.extract(_reading(run, load, window), read_pages, published)
+        pages, places = PageStore(load.lake.pages_folder(load.name), load.run_id), _places(run, load)
+        read_pages = strava.read_pages(api, pages, window, places)
+        found = strava.extract(_reading(run, load, window), read_pages, published, places)
         load.stage(found.extraction, found.window)
         outcomes = [
             *standard_outcomes(load, STRAVA.datasets, settings, rows_of_load),

@@ -10,23 +10,26 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from engagement_assets.instance.private_files import keep_files_private
 from engagement_assets.settings import Settings
 
 
 def load_settings(**given: Any) -> Settings:
-    """Read the settings; `given` are those that the command sets itself.
+    """Read the settings, and keep what is written from now on private; `given` are those that the command sets itself.
 
     Raises:
         SystemExit: with status 2, if a setting is wrong; standard error says which and why. A secret is never wrong.
     """
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         for wrong in error.errors():
             sentence = wrong["msg"].removeprefix("Value error, ")
             found = "" if wrong["type"] == "value_error" else f", found {wrong['input']!r}"
             print(f"error: {str(wrong['loc'][0]).upper()}: {sentence}{found}", file=sys.stderr)
         raise SystemExit(2) from None
+    keep_files_private(settings)
+    return settings
 
 
 def exit_process(status: int) -> NoReturn:

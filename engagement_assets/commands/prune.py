@@ -8,6 +8,8 @@ import sys
 
 import dagster as dg
 
+from engagement_assets.alerts.alerting import AlertsBusyError
+from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
@@ -17,7 +19,7 @@ from engagement_assets.orchestration.retention import prune_all
 
 
 def main() -> int:
-    """Run the command; 0 when it is done, 1 when a load holds a lock that it needs."""
+    """Run the command; 0 when it is done, 1 when another process holds a lock that it needs."""
     parser = argparse.ArgumentParser(description="Remove what is older than the settings allow.")
     parser.add_argument("--dry-run", action="store_true", help="report what would be removed, and remove nothing")
     arguments = parser.parse_args()
@@ -28,7 +30,7 @@ def main() -> int:
         try:
             for item in prune_all(settings, instance, graph, now=Clock().now(), dry_run=arguments.dry_run):
                 print(item.sentence(dry_run=arguments.dry_run))
-        except LakeBusyError as error:
+        except (LakeBusyError, AlertsBusyError, AlertStoreError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract.strava.source import STRAVA
 from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, sandbox_process
@@ -44,6 +45,9 @@ def with_services(settings: Settings) -> Iterator[Settings]:
             raise SystemExit(2) from None
         services = strava_settings(urls) if settings.missing_for(STRAVA) else {}
         services |= user_events_settings(urls) if settings.missing_for(USER_EVENTS_SOURCE) else {}
+        if "strava_places" not in settings.model_fields_set:
+            # Nobody lives at the sample's places, and the report gets its map.
+            services["strava_places"] = KeptPlaces.COARSE
         yield settings.model_copy(update=services)
 
 

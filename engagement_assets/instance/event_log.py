@@ -27,6 +27,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine
 from sqlalchemy.event import listen
 
+from engagement_assets.instance.private_files import refuse_others
+
 # Webserver and daemon read the logs of many runs.
 OPEN_LOGS = 16
 
@@ -112,7 +114,8 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with the event log of this module."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        """Keep everything in `base_dir`."""
+        """Keep everything in `base_dir`; what this process writes from now on is private."""
+        refuse_others()
         super().__init__(base_dir, inst_data)
         self._event_log_storage = BatchingEventLogStorage(_event_logs_directory(base_dir))
 

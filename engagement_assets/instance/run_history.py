@@ -1,6 +1,6 @@
 """Dagster's own records of runs, and which of them can be deleted.
 
-Belongs here: which runs can go, and the tag of interrupted runs. Not here: when they go (see
+Belongs here: which runs and logs can go, and the tag of interrupted runs. Not here: when they go (see
 `orchestration/retention.py`) or how events are stored (`instance/event_log.py`).
 """
 
@@ -15,6 +15,8 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from engagement_assets.lake.retention import Pruned, pruned
 
 EVENTS_AT_A_TIME = 1_000
+# Dagster's files of captured output.
+_LOG_ENDINGS = (".out", ".err", ".out.partial", ".err.partial", ".complete")
 # Marks a run that ended with an interrupted command. That is no failure, and the next run need not wait.
 INTERRUPTED_TAG = "engagement/interrupted"
 
@@ -40,6 +42,19 @@ def prune_runs(
         if run_id not in needed:
             instance.delete_run(run_id)
     return pruned("old runs, or what they printed", sizes)
+
+
+def prune_logs(instance: dg.DagsterInstance, before: datetime, *, dry_run: bool) -> Pruned:
+    """Delete what steps, sensors and schedules printed, if nothing was added since `before`; the runs stay."""
+    folder = Path(instance.storage_directory())
+    files = {path: path.stat() for path in folder.rglob("*") if path.name.endswith(_LOG_ENDINGS)}
+    old = {path: found.st_size for path, found in files.items() if found.st_mtime < before.timestamp()}
+    if not dry_run:
+        for path in old:
+            path.unlink()
+    return pruned(
+        "logs of steps and sensors", {path.relative_to(folder).as_posix(): size for path, size in old.items()}
+    )
 
 
 def runs_needed(instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]) -> set[str]:

@@ -15,6 +15,7 @@ Layout below `LAKE_URI`; one file per day and dataset, so that one rename change
     records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
     held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
     index/<name>                        which landing file holds which days
+    places/<load>.json                  the coarse cell that was chosen for each season of an athlete
     .pages/<load>/                      pages of a service that a load keeps until it is published
     .aside/, .journal/, .locks/         loads at work (see `lake/commit.py`)
 """
@@ -93,6 +94,10 @@ class Lake:
     def replays_key(self, name: str, day: date) -> str:
         """What left the quarantine by replays of the load called `name` on one day."""
         return f"records/replayed/day={day}/{name}.parquet"
+
+    def places_key(self, name: str) -> str:
+        """The cells that stand for the places of the load called `name`."""
+        return f"places/{name}.json"
 
     def pages_folder(self, name: str) -> Path:
         """Where the load called `name` keeps pages of a service until it is published; always on this machine."""

@@ -1,7 +1,8 @@
 """Retention: a job that removes, once a day, what is older than the settings allow.
 
 Belongs here: the job, its schedule, and the order in which it removes things. Not here: how the lake
-(`lake/retention.py`) and Dagster's records (`instance/run_history.py`) are pruned.
+(`lake/retention.py`), the messages (`alerts/retention.py`) and Dagster's records (`instance/run_history.py`) are
+pruned.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +15,10 @@ import dagster as dg
 from dagster import DagsterEventType
 from pydantic import Field
 
+from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.alerts.retention import prune_messages
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.instance.run_history import prune_runs
+from engagement_assets.instance.run_history import prune_logs, prune_runs
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.retention import Pruned, prune_abandoned, prune_quarantine, prune_raw_days
 from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
@@ -40,18 +43,29 @@ class RetentionConfig(dg.Config):
 def prune_all(
     settings: Settings, instance: dg.DagsterInstance, graph: "AssetGraph", *, now: datetime, dry_run: bool
 ) -> Iterator[Pruned]:
-    """Prune what killed runs have left, raw days, the quarantine and runs; a limit of 0 keeps everything."""
+    """Prune what killed runs have left, raw days, quarantine, messages, logs and runs; a limit of 0 keeps everything.
+
+    Raises:
+        LakeBusyError: a load holds a lock.
+        AlertsBusyError: a process sends alerts without end.
+        AlertStoreError: the folder of the alerts cannot be used.
+    """
     now, lake = now.astimezone(UTC), Lake(settings.lake_uri)
     # First, because pruning takes a load's lock, and whoever takes it clears away what a killed load has left.
     yield prune_abandoned(lake, Path(settings.published_warehouse_path), now - ABANDONED_AFTER, dry_run=dry_run)
     for dataset in RAW_DATASETS:
-        days = int(settings.raw_retention_days.of(dataset.source))
+        days = settings.raw_retention_days_of(dataset.source)
         if days and dataset.partitioned:
             before = now.date() - timedelta(days=days)
             built = partial(built_days, instance, graph, lake, dataset)
             yield prune_raw_days(lake, dataset, before, built, dry_run=dry_run)
     if settings.quarantine_retention_days:
         yield prune_quarantine(lake, now - timedelta(days=settings.quarantine_retention_days), dry_run=dry_run)
+    if settings.alert_retention_days:
+        before_message = now - timedelta(days=settings.alert_retention_days)
+        yield prune_messages(alerts_folder(settings), before_message, dry_run=dry_run)
+    if settings.log_retention_days:
+        yield prune_logs(instance, now - timedelta(days=settings.log_retention_days), dry_run=dry_run)
     if settings.run_retention_days:
         before_run = now - timedelta(days=settings.run_retention_days)
         yield prune_runs(instance, graph.asset_check_keys, before_run, dry_run=dry_run)
@@ -101,8 +115,8 @@ def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition
     @dg.job(
         name=RETENTION,
         description=(
-            "Removes raw days, quarantined records, runs and leftovers that are older than the settings allow. With "
-            "dry_run in the config it only reports what it would remove."
+            "Removes raw days, quarantined records, alert messages, logs, runs and leftovers that are older than the "
+            "settings allow. With dry_run in the config it only reports what it would remove."
         ),
         executor_def=dg.in_process_executor,
     )

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar, DayWindow, Extraction
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract import mobile
 from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing
@@ -34,6 +35,7 @@ from engagement_assets.extract.services.documents import answer_document
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.lake.day_files import rows_of
@@ -218,11 +220,11 @@ def test_strava() -> None:
     def example(records: list[Any] | None) -> None:
         assume(records is not None)
         assert records is not None
-        coarse = [strava.without_exact_places(record, 2) for record in records]
         with zone({}) as (_, workdir, connection):
             reading = ServiceReading(connection, PAGES, workdir, EXTRACTED_AT, quiet)
-            pages = [Page("page-1", coarse, 1), Page("page-2", [], 1)]
-            found = strava.extract(reading, pages, rows_of([], STRAVA_ACTIVITIES.columns))
+            pages = [Page("page-1", records, 1), Page("page-2", [], 1)]
+            places = SeasonPlaces(KeptPlaces.COARSE, str(workdir / "places.json"))
+            found = strava.extract(reading, pages, rows_of([], STRAVA_ACTIVITIES.columns), places)
             judge(connection, found.extraction, {STRAVA_ACTIVITIES.key: len(records)})
 
     go_on(example, "strava")

@@ -71,7 +71,7 @@ def load_sources(folder: Path, manifest: Manifest) -> Loaded:
             lingokids_events_per_day=120,
             mobile_events_per_day=100,
         )
-        settings = running.settings()
+        settings = running.settings(strava_places="coarse")
         with dg.DagsterInstance.ephemeral() as instance:
             dg.materialize(
                 [asset for source in SOURCES for asset in raw_assets(source, settings)],

@@ -76,6 +76,7 @@ def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serv
             return len(text)
 
         patch.setattr("sys.stdout.write", write, raising=False)
+        patch.setenv("STRAVA_PLACES", "coarse")
         running.run(FIRST_DAY, date(2024, 1, 20), SELECTION)
         running.apis.strava.faults.next("unavailable", times=40)
         running.run(date(2024, 1, 21), date(2024, 1, 22), SELECTION)
@@ -142,3 +143,5 @@ def test_no_exact_place_is_left_behind(left_behind: tuple[Services, list[str]]) 
     texts = [*texts_left_behind(running.folder), ("printed", "".join(printed).encode())]
     found = [(name, place) for name, text in texts for place in exact if place.encode() in text]
     assert found == []
+    cells = running.query("select distinct start_latitude, start_longitude from strava.fct__strava_activities")
+    assert len([cell for cell in cells if cell[0] is not None]) == 1

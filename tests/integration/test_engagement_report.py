@@ -28,6 +28,7 @@ from engagement_assets.report.figures import Section
 from engagement_assets.report.html import compiled
 from engagement_assets.report.pictures import pictures_of
 from engagement_assets.report.sections.mobility import mobility
+from engagement_assets.report.sections.strava import strava
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import CONFIG
 from engagement_assets.settings import Settings
@@ -264,18 +265,34 @@ def test_publish_mode_counts_no_records(loaded: Loaded, tmp_path: Path) -> None:
     assert quality.tables["checks"]["failing_rows"].isna().all()
 
 
-def test_strava_starts_lie_on_a_grid_of_a_kilometre(loaded: Loaded) -> None:
-    places = section(loaded.report, "strava").tables["places"]
-    km_per_degree = 111.19
-    assert ((places["north"] - places["latitude"]) * km_per_degree >= 1).all()
-    east_west = (places["east"] - places["longitude"]) * km_per_degree
-    assert all(km * math.cos(math.radians(north)) >= 1 for km, north in zip(east_west, places["north"], strict=True))
-    runs = query(
+def test_strava_starts_lie_in_one_cell_of_five_kilometres(loaded: Loaded) -> None:
+    ((_, place),) = section(loaded.report, "strava").tables["places"].iterrows()
+    runs, latitude, longitude = query(
         loaded.published,
-        "select count(*) from strava.fct__strava_activities "
+        "select count(*), any_value(start_latitude), any_value(start_longitude) from strava.fct__strava_activities "
         "where is_run and not is_deleted and start_latitude is not null",
-    )
-    assert (places["runs"].sum(),) == runs[0]
+    )[0]
+    assert place["runs"] == runs > 0
+    assert (place["north"] + place["latitude"]) / 2 == pytest.approx(latitude)
+    assert (place["east"] + place["longitude"]) / 2 == pytest.approx(longitude, abs=1e-4)
+    km_per_degree = 111.19
+    assert (place["north"] - place["latitude"]) * km_per_degree == pytest.approx(5.56, abs=0.01)
+    wide = (place["east"] - place["longitude"]) * km_per_degree * math.cos(math.radians(latitude))
+    assert wide == pytest.approx(5.56, abs=0.02)
+
+
+def test_where_no_place_is_kept_the_report_says_how_to_get_a_map(loaded: Loaded, tmp_path: Path) -> None:
+    without = tmp_path / "published.duckdb"
+    shutil.copyfile(loaded.published, without)
+    with duckdb.connect(str(without)) as connection:
+        connection.execute("update strava.fct__strava_activities set start_latitude = null, start_longitude = null")
+        found = strava(connection, None)
+    with duckdb.connect(str(loaded.published), read_only=True) as connection:
+        mapped = strava(connection, None)
+    names, mapped_names = ([figure.name for figure in each.figures] for each in (found, mapped))
+    assert [*names, "start_cells"] == mapped_names
+    assert "STRAVA_PLACES=coarse" in found.notes[-1]
+    assert not any("STRAVA_PLACES" in note for note in mapped.notes)
 
 
 def test_a_schema_that_is_not_published_says_so(loaded: Loaded, tmp_path: Path) -> None:

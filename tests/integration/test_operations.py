@@ -5,8 +5,10 @@ decides (`tests/unit/sensors/`) or what the tables hold. The tests go on with on
 """
 
 import json
+import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,8 +69,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         lingokids_events_per_day=20,
         mobile_events_per_day=20,
     )
+    # As a shell usually has it.
+    before = os.umask(0o022)
     with dagster_processes(deployments[0].settings, LANDING_SETTLE_S="1") as started:
         yield Running(deployments[0], started, deployments[1])
+    os.umask(before)
 
 
 @dataclass
@@ -207,3 +212,10 @@ def test_a_cancelled_run_leaves_tables_that_the_next_run_makes_whole(running: Ru
     assert dagster.ended(run_id).status == dg.DagsterRunStatus.CANCELED
     assert running.deployment.run(DAYS[0], DAYS[-1], "+group:learning").failures == ()
     running.assert_equals_undisturbed("+group:learning", ("learning",))
+
+
+def test_no_file_that_was_written_is_for_others(running: Running) -> None:
+    files = (path for path in running.deployment.root.rglob("*") if path.is_file() and path != running.dagster.log)
+    modes = Counter(path.stat().st_mode & 0o777 for path in files)
+    assert modes.total() > 100
+    assert [f"{mode:o}" for mode in modes if mode & 0o077] == []

@@ -89,7 +89,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
 
 
 def test_days_go_that_the_tables_were_built_from(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    graph = Graph(tmp_path, instance, raw_retention_days="0, lingokids=400")
+    graph = Graph(tmp_path, instance)
     for day in (DAY_1, DAY_2):
         graph.materialize(raw_events, day)
         graph.materialize(events_by_day, day)
@@ -106,6 +106,8 @@ def test_days_go_that_the_tables_were_built_from(tmp_path: Path, instance: dg.Da
     assert "| leftovers of killed runs | 1 |" in would["table"]
     assert "| days of raw_lingokids/events | 1 |" in would["table"]
     assert "| quarantined records | 1 |" in would["table"]
+    assert "| messages of alerts.jsonl | 0 |" in would["table"]
+    assert "| logs of steps and sensors | 0 |" in would["table"]
     assert len(published(graph.lake, LINGOKIDS_EVENTS, "event_id")) == 3
     assert len(quarantined(graph.lake, "source_path")) == 1
 
@@ -138,8 +140,9 @@ def test_models_of_days_that_were_removed_are_not_built_from_nothing(
     assert not graph.settings.warehouse_path.exists()
 
 
-def test_raw_days_stay_by_default_and_what_has_no_limit_stays(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    graph = Graph(tmp_path, instance, run_retention_days=0, quarantine_retention_days=0)
+def test_what_has_no_limit_stays(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    limits = ("raw", "quarantine", "alert", "log", "run")
+    graph = Graph(tmp_path, instance, **{f"{name}_retention_days": "0" for name in limits})
     run = graph.materialize(events_by_day, DAY_1)
     graph.materialize(events_by_day, DAY_1)
     told = graph.prune()

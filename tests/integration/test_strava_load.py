@@ -12,10 +12,12 @@ import pytest
 
 from engagement_assets.checks.standard import reconciles
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract.services.client import ApiLimitReachedError, ApiRefusedError, ApiUnavailableError
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.known_records import published_rows
 from engagement_assets.lake.lake import Lake
@@ -35,16 +37,21 @@ def running(tmp_path: Path) -> Iterator[Services]:
         yield found
 
 
+def places(folder: Path, kept: KeptPlaces = KeptPlaces.COARSE) -> SeasonPlaces:
+    return SeasonPlaces(kept, str(folder / "places.json"))
+
+
 def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaOutcome:
     with (
         running.strava() as api,
         open_load(lake, "strava", run_id=run, started_at=api.http.clock.now()) as at_work,
     ):
-        pages = PageStore(lake.pages_folder("strava"), run)
+        pages, seasons = PageStore(lake.pages_folder("strava"), run), places(Path(lake.root))
         reading = strava.extract(
             ServiceReading(at_work.connection, WINDOW, at_work.workdir, at_work.started_at, running.lines.append),
-            strava.read_pages(api, pages, WINDOW, 2),
+            strava.read_pages(api, pages, WINDOW, seasons),
             published_rows(at_work, STRAVA_ACTIVITIES, WINDOW),
+            seasons,
         )
         at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
@@ -63,9 +70,12 @@ def in_lake(lake: Lake) -> set[int]:
     return {row[1] for row in published(lake, STRAVA_ACTIVITIES, "activity_id", "deleted_at") if row[2] is None}
 
 
-def test_no_page_on_disk_holds_an_exact_place_or_a_route(running: Services, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kept", "cells"), [(KeptPlaces.NONE, 0), (KeptPlaces.COARSE, 1)])
+def test_no_page_on_disk_holds_an_exact_place_or_a_route(
+    running: Services, tmp_path: Path, kept: KeptPlaces, cells: int
+) -> None:
     with running.strava() as api:
-        list(strava.read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, 2))
+        list(strava.read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, places(tmp_path, kept)))
     pages = [path.read_text() for path in (tmp_path / "pages").rglob("*.json")]
     written = "".join(pages)
     documents = listed(running)
@@ -73,7 +83,9 @@ def test_no_page_on_disk_holds_an_exact_place_or_a_route(running: Services, tmp_
     assert len(exact) > 500
     assert not [value for value in exact if value in written]
     assert "polyline" not in written
-    assert sum(len(json.loads(page)) for page in pages) == len(documents)
+    records = [record for page in pages for record in json.loads(page)]
+    assert len(records) == len(documents)
+    assert len({tuple(record["start_latlng"]) for record in records if record["start_latlng"]}) == cells
 
 
 def test_a_retry_of_the_run_goes_on_where_it_stopped(running: Services, tmp_path: Path) -> None:
@@ -174,5 +186,5 @@ def test_a_refusal_that_repeats_the_access_token_is_shown_without_it(
         running.strava(strava_oauth_base_url=url, strava_api_base_url=url) as api,
         pytest.raises(ApiRefusedError, match=r"status 400: .*Bearer …") as refused,
     ):
-        list(strava.read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, 2))
+        list(strava.read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, places(tmp_path)))
     assert "an access token" not in str(refused.value)

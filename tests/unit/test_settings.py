@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from engagement_assets.contracts.kept_places import KeptPlaces
+from engagement_assets.per_source import PerSource
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
 VARIABLES = [name.upper() for name in Settings.model_fields]
@@ -71,6 +73,23 @@ def test_settings_that_are_no_longer_read_are_warned_of(
         assert Settings().alert_repeat_hours == 12
     assert [str(each.message) for each in warned] == [
         "ALERT_QUIET_HOURS is no longer read: warnings go out at once, like errors"
+    ]
+
+
+def test_what_children_did_stays_for_thirteen_months_and_the_sample_data_for_ever() -> None:
+    own = Settings(landing_uri="/somewhere/landing")
+    assert (own.raw_retention_days_of("lingokids"), own.raw_retention_days_of("strava")) == (396, 0)
+    assert Settings().raw_retention_days_of("lingokids") == 0
+    assert Settings(raw_retention_days=PerSource(0, {"lingokids": 100})).raw_retention_days_of("lingokids") == 100
+
+
+def test_rounded_places_are_no_longer_kept_and_the_old_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRAVA_PLACE_DECIMALS", "2")
+    with pytest.warns(UserWarning, match="STRAVA_PLACE_DECIMALS") as warned:
+        assert Settings().strava_places is KeptPlaces.NONE
+    assert [str(each.message) for each in warned] == [
+        "STRAVA_PLACE_DECIMALS is no longer read: no place is kept, since rounding hides no home; "
+        "STRAVA_PLACES=coarse keeps one cell of about 5 km per season"
     ]
 
 

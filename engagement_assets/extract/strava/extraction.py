@@ -1,10 +1,10 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
-Belongs here: what must not be kept of a page, which day an activity is of, which known activities are gone. Not here:
-an activity's fields (`source.py`), requests (`strava/api.py`), how rows reach the lake (`services/extraction.py`).
+Belongs here: which day an activity is of, which known activities are gone. Not here: an activity's fields
+(`source.py`), what is kept of places (`places.py`), requests (`strava/api.py`), how rows reach the lake
+(`services/extraction.py`).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,17 +16,12 @@ from engagement_assets.extract.services.extraction import ApiRows, ServiceReadin
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, instant
 from engagement_assets.extract.strava.api import StravaApi
+from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, activity_id
 
-_MAX_DEGREES = 180
 # How the temporary tables of `ApiRows` begin.
 _NAME = STRAVA_ACTIVITIES.key.replace("/", "_")
 _COLUMNS = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
-# No document of the service is nearly as deep. What lies deeper is removed, because it may hold places.
-_DEEPEST = 50
-
-_PLACE_KEY = re.compile(r"(^|_)(lat|lng|lon)s?(_|$)|lat_?l(ng|on)|latitude|longitude|coordinate", re.IGNORECASE)
-_ROUTE_KEY = re.compile(r"polyline|^map$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,10 +39,10 @@ class StravaOutcome:
     missing: Mapping[date, tuple[int, int]]
 
 
-def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, place_decimals: int) -> Iterator[Page]:
+def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, places: SeasonPlaces) -> Iterator[Page]:
     """The pages of a window, first those that an earlier try of this run has kept; the last one is empty.
 
-    Before a page is kept, coordinates are rounded and routes removed: no file and no record says where somebody lives.
+    Before a page is kept, all places are taken out, or become coarse: no file and no record says where somebody lives.
 
     Raises:
         ApiLimitReachedError: the daily limit is used up; the pages before are complete.
@@ -62,8 +57,7 @@ def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, place_decima
     after = datetime.combine(window.start, time(), UTC) - timedelta(seconds=1)
     before = datetime.combine(window.end, time(), UTC)
     for number, activities in enumerate(api.activity_pages(after, before, first_page=page), page):
-        coarse = [without_exact_places(activity, place_decimals) for activity in activities]
-        yield pages.keep(_page_name(window, number), coarse)
+        yield pages.keep(_page_name(window, number), places.clean(activities))
 
 
 @dataclass
@@ -76,7 +70,7 @@ class _Listed:
     without_id: int = 0
 
 
-def extract(reading: ServiceReading, pages: Iterable[Page], published: str) -> StravaOutcome:
+def extract(reading: ServiceReading, pages: Iterable[Page], published: str, places: SeasonPlaces) -> StravaOutcome:
     """Turn the pages of a window into activities and kudos observations.
 
     A published activity that began in the completely read part and is on no page gets `deleted_at`. It stays as it is
@@ -88,6 +82,7 @@ def extract(reading: ServiceReading, pages: Iterable[Page], published: str) -> S
         pages: Oldest activities first, an empty page last (see `read_pages`).
         published: A table expression: the activities that the lake holds of the window and of the days before and after
             it, because an activity that moved over midnight is not gone.
+        places: What is kept of places. Pages may have any, since quarantined records of older versions do.
 
     Raises:
         ApiLimitReachedError: the daily limit is used up, and no page was read before.
@@ -98,7 +93,7 @@ def extract(reading: ServiceReading, pages: Iterable[Page], published: str) -> S
     stopped = None
     try:
         for page in pages:
-            _take_page(rows, page, listed)
+            _take_page(rows, replace(page, records=places.clean(page.records)), listed)
     except ApiLimitReachedError as limit:
         if not rows.days_read:
             raise
@@ -111,7 +106,7 @@ def extract(reading: ServiceReading, pages: Iterable[Page], published: str) -> S
     reading.progress(f"{key}: {len(listed.ids):,} activities from {read.start} to {read.days()[-1]}")
     # Later pages and positions were read later.
     activities = rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
-    missing = _mark_missing(reading, published, read, complete_until, listed)
+    missing = _mark_missing(reading, places.only_cells(published), read, complete_until, listed)
     on_no_page = sum(found for _, found in missing.values())
     if listed.without_id and on_no_page:
         reading.progress(
@@ -120,32 +115,6 @@ def extract(reading: ServiceReading, pages: Iterable[Page], published: str) -> S
         )
     missing = _certainly_missing(missing, listed.without_id)
     return StravaOutcome(_with_kudos(activities), read, complete_until, stopped, missing)
-
-
-def without_exact_places(node: Any, decimals: int, *, is_place: bool = False, levels: int = _DEEPEST) -> Any:
-    """The same JSON value with coordinates rounded to `decimals` and routes removed.
-
-    `is_place` says that a key above names a place; containers nested deeper than `levels` are removed.
-    """
-    match node:
-        case dict() | list() if levels == 0:
-            return None
-        case dict():
-            places = {key: is_place or bool(_PLACE_KEY.search(key)) for key in node if not _ROUTE_KEY.search(key)}
-            return {
-                key: without_exact_places(node[key], decimals, is_place=place, levels=levels - 1)
-                for key, place in places.items()
-            }
-        case list():
-            return [without_exact_places(value, decimals, is_place=is_place, levels=levels - 1) for value in node]
-    return _rounded(node, decimals) if is_place else node
-
-
-def _rounded(value: Any, decimals: int) -> Any:
-    """A rounded coordinate; None for one that is a text or in millionths of a degree, which rounding leaves exact."""
-    if isinstance(value, str) or (isinstance(value, int | float) and abs(value) > _MAX_DEGREES):
-        return None
-    return round(value, decimals) if isinstance(value, float) else value
 
 
 def _page_name(window: DayWindow, page: int) -> str:

@@ -24,7 +24,6 @@ from engagement_assets.extract.services.records import (
     whole_number,
 )
 
-_MAX_LATITUDE, _MAX_LONGITUDE = 90, 180
 # Up to here a float holds every whole number exactly.
 _MAX_EXACT_FLOAT = 2**53
 _MAX_ID_DIGITS = 19
@@ -34,22 +33,6 @@ _BRACKET = re.compile(r"^\(.*?\)\s*")
 
 def _one_of(*invalid: float) -> Callable[[object], bool]:
     return lambda value: isinstance(value, int | float) and value in invalid
-
-
-def _is_no_place(value: object) -> bool:
-    """Whether a pair of coordinates is not a place: out of range, such as Garmin's `[180, 180]` for "none", or 0, 0.
-
-    Devices without a fix write zeros; this point lies in the open sea, 500 km from any coast. Coordinates that were
-    removed before the page was kept (see `without_exact_places`) are not a place either.
-    """
-    match value:
-        case [None, None] | [0, 0]:
-            return True
-        case [int() | float() as latitude, _] if abs(latitude) > _MAX_LATITUDE:
-            return True
-        case [_, int() | float() as longitude] if abs(longitude) > _MAX_LONGITUDE:
-            return True
-    return False
 
 
 def _coordinate(place: int) -> Callable[[object], Value]:
@@ -110,8 +93,9 @@ ACTIVITY = ApiRecordShape(
         ApiField("max_heartrate", "max_heart_rate", amount, is_placeholder=_NO_RATE),
         ApiField("suffer_score", "suffer_score", number),
         ApiField("timezone", "time_zone", _time_zone),
-        ApiField("start_latlng", "start_latitude", _coordinate(0), is_placeholder=_is_no_place),
-        ApiField("start_latlng", "start_longitude", _coordinate(1), is_placeholder=_is_no_place),
+        # Whatever the service sends: `strava/places.py` leaves the centre of a coarse cell, or nothing.
+        ApiField("start_latlng", "start_latitude", _coordinate(0)),
+        ApiField("start_latlng", "start_longitude", _coordinate(1)),
     ),
     ignored=frozenset(
         {

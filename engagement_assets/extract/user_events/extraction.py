@@ -17,6 +17,7 @@ import msgspec
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
+from engagement_assets.extract.places import without_places
 from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import (
@@ -96,7 +97,8 @@ def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Itera
 
     def read(wanted: date) -> tuple[date, Page]:
         name = f"events-{wanted}"
-        return wanted, pages.find(name) or pages.keep(name, api.events(wanted))
+        kept = pages.find(name)
+        return wanted, kept or pages.keep(name, [without_places(event) for event in api.events(wanted)])
 
     ahead: deque[Future[tuple[date, Page]]] = deque()
     with ThreadPoolExecutor(REQUESTS_AT_A_TIME) as requests:

@@ -1,4 +1,4 @@
-"""Strava: kudos, miles and hours by month, and where runs start, on a coarse grid.
+"""Strava: kudos, miles and hours by month, and the coarse cells in which runs start, if they are kept.
 
 Belongs here: figures from the schema `strava`. Not here: what a run is (the YAML of the marts).
 
@@ -9,6 +9,7 @@ import altair as alt
 import duckdb
 import pandas as pd
 
+from engagement_assets.extract.strava.places import CELL_DEGREES
 from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.suppression import Suppression
@@ -17,6 +18,12 @@ from engagement_assets.report.transforms import calculate, dataset, divide, keep
 
 TITLE = "Strava"
 INTRO = "Runs of one athlete, without those deleted at Strava."
+START_CELLS = "start_cells"
+NO_MAP = (
+    "There is no map of where runs start, because no place is kept. STRAVA_PLACES=coarse keeps one cell of about five "
+    "kilometres for all runs of half a year. Set it and load the days again: make backfill FROM=… TO=… "
+    "SELECT='+group:strava'."
+)
 
 
 def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
@@ -51,6 +58,12 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
         from strava.strava_kudos_history group by observed_on order by observed_on
         """
     ).df()
+    places = start_places(connection)
+    figures = _figures()
+    notes = ["Hollow, dashed marks are incomplete: not every day was loaded after it had ended."]
+    if places.empty:
+        figures = tuple(figure for figure in figures if figure.name != START_CELLS)
+        notes.append(NO_MAP)
     return Section(
         name="strava",
         title=TITLE,
@@ -60,40 +73,41 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
             "types": types,
             "months": months,
             "history": history.assign(kudos=history["kudos_gained"].cumsum()),
-            "places": start_places(connection),
+            "places": places,
             "complete_weeks": observed(connection, "week", "strava"),
             "complete_months": observed(connection, "month", "strava"),
         },
         filters=(Filter("workout_type_name", "Workout type", options_of(weekly["workout_type_name"], "all")),),
         dataflow=_dataflow(),
-        figures=_figures(),
-        notes=("Hollow, dashed marks are incomplete: not every day was loaded after it had ended.",),
+        figures=figures,
+        notes=tuple(notes),
     )
 
 
 def start_places(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Runs by the cell of a grid in which they start, whatever precision the warehouse keeps.
+    """Runs by the cell of about 5 km in which they start, whatever precision the warehouse keeps.
 
-    A cell is 0.01° of latitude high, which is 1.1 km, and at least as wide. Degrees of longitude shrink towards the
-    poles, so a cell spans as many hundredths of a degree as it needs.
+    The cells are those of `extract/strava/places.py`, with the same edges.
     """
     return connection.execute(
         """
         with starts as (
-            select cast(floor(round(start_latitude * 100, 6)) as bigint) as south, start_longitude
+            select floor(start_latitude / $degrees) * $degrees as south, start_longitude
             from strava.fct__strava_activities
             where is_run and not is_deleted and abs(start_latitude) <= 85 and start_longitude is not null
         ),
         sized as (
             select south, start_longitude,
-                cast(ceil(1 / cos(radians(greatest(abs(south), abs(south + 1)) / 100))) as bigint) as width
+                360 / floor(360 * cos(radians(south + $degrees / 2)) / $degrees) as width
             from starts
         )
-        select south / 100 as latitude, floor(round(start_longitude * 100, 6) / width) * width / 100 as longitude,
-            (south + 1) / 100 as north, (floor(round(start_longitude * 100, 6) / width) + 1) * width / 100 as east,
+        select round(south, 4) as latitude, round(floor((start_longitude + 180) / width) * width - 180, 4) as longitude,
+            round(south + $degrees, 4) as north,
+            round((floor((start_longitude + 180) / width) + 1) * width - 180, 4) as east,
             count(*) as runs
         from sized group by all order by all
-        """
+        """,
+        {"degrees": CELL_DEGREES},
     ).df()
 
 
@@ -116,7 +130,7 @@ def _dataflow() -> tuple[dict[str, object], ...]:
         ),
         dataset("by_month", "months", *marks_of("month")),
         dataset("kudos_known", "history", *span("observed_on", "'day'")),
-        dataset("start_cells", "places"),
+        dataset(START_CELLS, "places"),
     )
 
 
@@ -228,10 +242,10 @@ def _figures() -> tuple[Figure, ...]:
             for name, fill in (("miles", COLOURS[2]), ("hours", COLOURS[1]))
         ),
         Figure(
-            "start_cells",
+            START_CELLS,
             "Where runs start",
-            "Runs by cell of a grid at least one kilometre wide and high; no map is loaded.",
-            "start_cells",
+            "Runs by cell of about five kilometres: one for all runs of half a year. No map is loaded.",
+            START_CELLS,
             (
                 Column("latitude", "Latitude from", "number"),
                 Column("longitude", "Longitude from", "number"),

@@ -1,5 +1,6 @@
 """Pruning old runs loses no materialized day and no check result; on an instance with the project's storage."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import dagster as dg
 import pytest
 
 from engagement_assets.instance.home import prepare_dagster_home
-from engagement_assets.instance.run_history import prune_runs
+from engagement_assets.instance.run_history import prune_logs, prune_runs
 from engagement_assets.settings import Settings
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
@@ -103,3 +104,28 @@ def test_young_runs_stay(instance: dg.DagsterInstance) -> None:
     failed = _run(instance, broken)
     assert prune_runs(instance, [], datetime.now(UTC) - timedelta(days=1), dry_run=False).count == 0
     assert _runs(instance) == {failed}
+
+
+def test_old_logs_go_and_their_runs_stay(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    old, young = _run(instance, broken), _run(instance, broken)
+    storage = tmp_path / "home" / "storage"
+    tick, other = storage / "repository/sensor/1.err", storage / old / "kept.txt"
+    for path in (tick, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("printed", encoding="utf-8")
+    logs = [tick, *(storage / old / "compute_logs").iterdir()]
+    for path in (*logs, other):
+        os.utime(path, (0, 0))
+    before = datetime.now(UTC) - timedelta(days=1)
+
+    pruned = prune_logs(instance, before, dry_run=True)
+
+    assert all(path.exists() for path in logs)
+    assert prune_logs(instance, before, dry_run=False) == pruned
+    assert (pruned.count, pruned.bytes > 0) == (len(logs), True)
+    assert len(logs) >= 3
+    assert [path for path in logs if path.exists()] == []
+    assert other.exists()
+    assert list((storage / young / "compute_logs").iterdir()) != []
+    assert _runs(instance) == {old, young}
+    assert prune_logs(instance, before, dry_run=False).count == 0

@@ -1,7 +1,5 @@
 """Strava: what an activity becomes, what of it is not kept, which activities have gone."""
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,14 +7,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
 
@@ -49,7 +47,11 @@ class Reader:
         self.lines: list[str] = []
 
     def read(
-        self, *pages: Sequence[Any], published: Sequence[dict[str, Any]] = (), limit: bool = False
+        self,
+        *pages: Sequence[Any],
+        published: Sequence[dict[str, Any]] = (),
+        limit: bool = False,
+        places: KeptPlaces = KeptPlaces.NONE,
     ) -> tuple[strava.StravaOutcome, Loaded]:
         types = ", ".join(f"{name} {kind}" for name, kind in {**STRAVA_ACTIVITIES.columns, "day": "DATE"}.items())
         self.connection.execute(f"create or replace temp table lake ({types})")
@@ -66,7 +68,10 @@ class Reader:
             yield Page("page-last", [], 2)
 
         reading = strava.extract(
-            ServiceReading(self.connection, MARCH, self.workdir, NOW, self.lines.append), all_pages(), "lake"
+            ServiceReading(self.connection, MARCH, self.workdir, NOW, self.lines.append),
+            all_pages(),
+            "lake",
+            SeasonPlaces(places, str(self.workdir / "places.json")),
         )
         return reading, loaded(self.connection, reading.extraction)
 
@@ -85,17 +90,18 @@ def test_an_activity_becomes_a_row(reader: Reader) -> None:
         [
             activity(
                 2**53 + 1, "2024-03-02T23:59:59Z", moving_time=1200, sport_type="HoverboardPolo", workout_type=None,
-                timezone="(GMT+00:00) Europe/London", start_latlng=[51.51, -0.12], average_temp=-3, new={"a": 1},
+                timezone="(GMT+00:00) Europe/London", start_latlng=[51.50741, -0.12345], average_temp=-3, new={"a": 1},
                 athlete={"id": 1},
             )
-        ]
+        ],
+        places=KeptPlaces.COARSE,
     )  # fmt: skip
     (row,) = found.accepted[STRAVA_ACTIVITIES.key]
     assert {name: value for name, value in row.items() if value is not None} == {
         "activity_id": 2**53 + 1, "activity_name": "Run", "distance_m": 5000.5, "moving_time_s": 1200,
         "sport_type": "HoverboardPolo", "kudos_count": 3, "average_temperature_c": -3.0,
-        "started_at": datetime(2024, 3, 2, 23, 59, 59), "time_zone": "Europe/London", "start_latitude": 51.51,
-        "start_longitude": -0.12, "_extra": '{"new":{"a":1}}', "source_path": "page-1", "extracted_at": NAIVE_NOW,
+        "started_at": datetime(2024, 3, 2, 23, 59, 59), "time_zone": "Europe/London", "start_latitude": 51.525,
+        "start_longitude": -0.1608, "_extra": '{"new":{"a":1}}', "source_path": "page-1", "extracted_at": NAIVE_NOW,
         "day": DAY_2,
     }  # fmt: skip
     assert found.unknown_fields == [(STRAVA_ACTIVITIES.key, DAY_2, "new", 1)]
@@ -109,29 +115,12 @@ def test_an_activity_without_a_place_has_none(reader: Reader, place: object) -> 
     assert found.placeholders == []
 
 
-@pytest.mark.parametrize(
-    "place", [[180.0, 180.0], [180, 180], [0, 0], [0.0, -0.0], [90.01, 10.0], [-91, None], [51.5, 180.01], [None, None]]
-)
-def test_a_pair_that_lies_nowhere_is_no_place_and_is_counted(reader: Reader, place: list[Any]) -> None:
-    _, found = reader.read([activity(1, start_latlng=place)])
+@pytest.mark.parametrize("places", KeptPlaces)
+def test_what_is_kept_of_an_earlier_load_has_no_rounded_place(reader: Reader, places: KeptPlaces) -> None:
+    rounded = {"start_latitude": 51.51, "start_longitude": -0.12}
+    _, found = reader.read([], published=[known(1, datetime(2024, 3, 2, 7)) | rounded], places=places)
     (row,) = found.accepted[STRAVA_ACTIVITIES.key]
-    assert (row["start_latitude"], row["start_longitude"], row["distance_m"]) == (None, None, 5000.5)
-    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, "start_latlng", 1)]
-
-
-@pytest.mark.parametrize("place", [[0.0, 0.01], [51.48, 0.0], [90.0, 0.0], [-90, -180], [-16.8, 180.0]])
-def test_a_pair_at_the_edge_is_a_place(reader: Reader, place: list[float]) -> None:
-    _, found = reader.read([activity(1, start_latlng=place)])
-    (row,) = found.accepted[STRAVA_ACTIVITIES.key]
-    assert [row["start_latitude"], row["start_longitude"]] == place
-    assert found.placeholders == []
-
-
-def test_a_device_s_none_survives_the_rounding_and_is_no_place_then(reader: Reader) -> None:
-    garmin = 179.99999991618097  # 0x7FFFFFFF semicircles
-    _, found = reader.read([strava.without_exact_places(activity(1, start_latlng=[garmin, garmin]), 2)])
-    assert found.accepted[STRAVA_ACTIVITIES.key][0]["start_latitude"] is None
-    assert found.placeholders == [(STRAVA_ACTIVITIES.key, DAY_2, "start_latlng", 1)]
+    assert (row["deleted_at"], row["start_latitude"], row["start_longitude"]) == (NAIVE_NOW, None, None)
 
 
 NONE_OF_DEVICES = [
@@ -231,9 +220,6 @@ def test_the_day_is_that_of_the_start_in_utc(reader: Reader) -> None:
         (activity(1, "1989-12-31T00:00:00Z"), "outside_window", DAY_1),
         (activity(1, distance="far"), "wrong_type", DAY_2),
         (activity(1, average_heartrate=float("inf")), "not_a_number", DAY_2),
-        (activity(1, start_latlng=[51.51]), "wrong_type", DAY_2),
-        (activity(1, start_latlng=[51.51, None]), "wrong_type", DAY_2),
-        (activity(1, start_latlng="51.51,-0.12"), "wrong_type", DAY_2),
         ("no object", "wrong_type", DAY_1),
         (None, "wrong_type", DAY_1),
         ([1], "wrong_type", DAY_1),
@@ -421,66 +407,6 @@ def test_kudos_are_observed_once_a_load_for_each_activity_that_has_a_count(reade
     ]
     assert found.counted(STRAVA_ACTIVITY_KUDOS.key)[DAY_2] == (1, 0, 0)
     assert found.counted(STRAVA_ACTIVITIES.key)[DAY_2] == (2, 0, 0)
-
-
-PLACES = ["start_latlng", "end_latlng", "lat", "start_lat", "lng", "lon", "start_latitude", "longitude", "Latitude",
-          "endLongitude", "lats", "startLatLng", "coordinates", "latlon"]  # fmt: skip
-ROUTES = ["polyline", "summary_polyline", "map", "Map", "Polyline"]
-OTHERS = ["name", "distance", "flat", "platform", "location_country", "segment", "mapped", "longest", "plateau"]
-
-exact = (
-    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9) | st.sampled_from(["51.50741", "x"])
-)
-documents: st.SearchStrategy[Any] = st.recursive(
-    exact | st.none() | st.booleans(),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLACES, *ROUTES, *OTHERS]), inner, max_size=4)
-    ),
-    max_leaves=20,
-)
-
-
-def paths(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every key and every value that is no container, with the keys above it."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield (*path, key), None
-            yield from paths(value, (*path, key))
-    elif isinstance(node, list):
-        for value in node:
-            yield from paths(value, path)
-    else:
-        yield path, node
-
-
-@given(document=documents, decimals=st.integers(0, 2))
-def test_below_a_place_nothing_is_exact_and_no_route_stays(document: Any, decimals: int) -> None:
-    coarse = strava.without_exact_places(document, decimals)
-    for path, value in paths(coarse):
-        assert not set(path) & set(ROUTES)
-        if set(path) & set(PLACES):
-            assert value is None or abs(value) <= 180
-            assert value is None or value == round(value, decimals)
-    assert strava.without_exact_places(coarse, decimals) == coarse
-
-
-@given(document=documents)
-def test_what_names_no_place_stays_as_it_is(document: Any) -> None:
-    harmless = json.loads(re.sub(r'"(?:' + "|".join([*PLACES, *ROUTES]) + r')":', '"name":', json.dumps(document)))
-    assert strava.without_exact_places(harmless, 2) == harmless
-
-
-def test_a_document_of_any_depth_is_cleaned() -> None:
-    deep: Any = {"start_latlng": [51.50741, -0.12345]}
-    for _ in range(900):
-        deep = {"d": deep}
-    assert "51.50741" not in json.dumps(strava.without_exact_places(deep, 2))
-
-
-def test_the_decimals_are_a_setting() -> None:
-    document = {"start_latlng": [51.50741, -0.12345], "map": {"summary_polyline": "ki{eFv"}, "distance": 1.23456}
-    assert strava.without_exact_places(document, 2) == {"start_latlng": [51.51, -0.12], "distance": 1.23456}
-    assert strava.without_exact_places(document, 0) == {"start_latlng": [52.0, -0.0], "distance": 1.23456}
 
 
 def test_two_trailing_windows_have_pages_of_their_own() -> None:
