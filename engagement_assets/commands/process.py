@@ -17,7 +17,7 @@ def load_settings(**given: Any) -> Settings:
     """Read the settings; `given` are those that the command sets itself.
 
     Raises:
-        SystemExit: with status 2, if a setting is wrong; standard error says which and why. A secret is never wrong.
+        SystemExit: with status 2, if a setting is wrong; standard error says which and why, without secrets.
     """
     try:
         return Settings(**given)
