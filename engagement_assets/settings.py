@@ -23,8 +23,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar
 from engagement_assets.contracts.kept_places import KeptPlaces
+from engagement_assets.contracts.personal import ID_KINDS, PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
+from engagement_assets.privacy.policy import PrivacyPolicy
 
 MIN_RAW_RETENTION_DAYS = 90
 DEFAULT_UMASK = 0o077
@@ -38,7 +40,25 @@ _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
     }
 )
 
+MIN_KEY_BYTES = 32
+
+
+def _read_kinds(text: object) -> object:
+    """Read `child, device` as kinds of ids; return values other than text unchanged.
+
+    Raises:
+        ValueError: a part is no kind, or one whose values are no ids.
+    """
+    if not isinstance(text, str):
+        return text
+    kinds = [part.strip() for part in text.split(",") if part.strip()]
+    if wrong := sorted(set(kinds) - ID_KINDS):
+        raise ValueError(f"expected kinds of ids ({', '.join(sorted(ID_KINDS))}) with commas between, found {wrong}")
+    return frozenset(map(PersonalKind, kinds))
+
+
 # Written as one line, not as JSON.
+KindsOfIds = Annotated[frozenset[PersonalKind], NoDecode, BeforeValidator(_read_kinds)]
 NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
 SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severities)]
 
@@ -61,7 +81,14 @@ class Settings(BaseSettings):
     So sample data never mixes with real input.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+    # Errors name no input: it may be a secret.
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     landing_uri: str = Field(default="", description="Folder or s3:// URL of the landing zone (runna/, lingokids/, …).")
     lake_uri: str = Field(default="", description="Folder or s3:// URL of the lake.")
@@ -81,7 +108,16 @@ class Settings(BaseSettings):
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,
-        description="Key of the pseudonyms of child and device ids. Unset: ids stay, and failing rows mask them.",
+        description="The key of pseudonyms, at least 32 bytes. Unset: ids stay, and failing rows mask them. A key that "
+        "replaces another one keeps it behind a comma: new,old.",
+    )
+    pseudonymize: KindsOfIds = Field(
+        default=frozenset({PersonalKind.CHILD, PersonalKind.DEVICE}),
+        description="The kinds of ids that become pseudonyms in every source once there is a key.",
+    )
+    land_unneeded_ids: KindsOfIds = Field(
+        default=frozenset(),
+        description="The kinds of ids that are landed although no table needs them: child, device.",
     )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
@@ -226,6 +262,20 @@ class Settings(BaseSettings):
                 warnings.warn(f"{name.upper()} is no longer read: {instead}", stacklevel=2)
         return values
 
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _cannot_be_guessed(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None:
+            return None
+        links = [link.strip() for link in key.get_secret_value().split(",")]
+        shortest = min(len(link.encode()) for link in links)
+        if shortest < MIN_KEY_BYTES:
+            raise ValueError(
+                f"expected at least {MIN_KEY_BYTES} bytes, so that nobody finds the key by trying, found {shortest}; "
+                "make a key with: openssl rand -hex 32"
+            )
+        return SecretStr(",".join(links))
+
     @field_validator("schedule_time_zone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
@@ -299,6 +349,11 @@ class Settings(BaseSettings):
     def trailing_days_of(self, source: Source) -> int:
         """How many days before its own a daily run of the source reads again."""
         return int(getattr(self, source.trailing_days_setting.lower())) if source.trailing_days_setting else 0
+
+    @property
+    def privacy_policy(self) -> PrivacyPolicy:
+        """What loads hide."""
+        return PrivacyPolicy(self.pseudonym_key_text, self.pseudonymize, self.land_unneeded_ids)
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

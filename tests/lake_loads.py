@@ -168,9 +168,9 @@ def parquet_rows(folder: Path, pattern: str, *columns: str) -> list[tuple[Any, .
 
 
 def files_below(folder: Path) -> list[str]:
-    """All files below a folder by their paths in it, sorted; locks and the files without rows are left out."""
+    """All files below a folder by their paths in it, sorted; without locks, files without rows and the lake's mark."""
     paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in paths if not path.startswith(".locks/") and "/empty-" not in path)
+    return sorted(path for path in paths if not path.startswith((".locks/", "privacy/")) and "/empty-" not in path)
 
 
 def _query(types: Mapping[str, str], rows: Sequence[Row]) -> str:

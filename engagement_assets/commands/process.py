@@ -18,7 +18,7 @@ def load_settings(**given: Any) -> Settings:
     """Read the settings, and keep what is written from now on private; `given` are those that the command sets itself.
 
     Raises:
-        SystemExit: with status 2, if a setting is wrong; standard error says which and why. A secret is never wrong.
+        SystemExit: with status 2, if a setting is wrong; standard error says which and why, without secrets.
     """
     try:
         settings = Settings(**given)

@@ -28,6 +28,9 @@ class Dataset:
     `loaded_together` says that one load brings all datasets of the source, instead of one load each.
     `personal` says which columns are personal, and of which kind; `impersonal` names all others, with commas between
     them. The columns that the project adds (`contracts/personal.py`) need not be named.
+    `unneeded` are personal columns that no table reads: they are NULL unless a setting asks for their kind.
+    `made_of_ids` are impersonal columns that anybody can compute from ids of these kinds, such as an MD5: where one of
+    the kinds is hidden, they are too. `ids_ignore_case` says that ids which differ only in their case are the same.
     The day of a record is the Hive partition `day` in the path, not a column of the file.
     """
 
@@ -40,6 +43,9 @@ class Dataset:
     loaded_together: bool = False
     personal: Mapping[str, PersonalKind] = field(default_factory=dict)
     impersonal: str = ""
+    unneeded: frozenset[str] = frozenset()
+    made_of_ids: Mapping[str, frozenset[PersonalKind]] = field(default_factory=dict)
+    ids_ignore_case: bool = False
 
     @property
     def kinds(self) -> Mapping[str, PersonalKind]:

@@ -20,6 +20,20 @@ class PersonalKind(StrEnum):
     FREE_TEXT = "free_text"
 
 
+# The kinds whose values are ids, and can therefore be pseudonyms: all their columns are texts.
+ID_KINDS = frozenset(
+    {
+        PersonalKind.USER,
+        PersonalKind.CHILD,
+        PersonalKind.DEVICE,
+        PersonalKind.ATHLETE,
+        PersonalKind.CORPORATION,
+    }
+)
+# What a service's contract puts in place of an id that it does not have; no pseudonym replaces it.
+NO_ID = "EMPTY"
+
+
 # Columns that the project adds: what no contract names, and the landing file, whose name the sender chose.
 OWN_PERSONAL = {"_extra": PersonalKind.FREE_TEXT, "source_path": PersonalKind.FREE_TEXT}
 OWN_IMPERSONAL = ("extracted_at",)

@@ -70,6 +70,7 @@ LINGOKIDS_EVENTS = Dataset(
         event_id, event_name, occurred_at, activity_id, source, duration_ms, is_completed, collection_id,
         loading_time_ms, device_brand, device_model, os_name, os_version, app_version, app_build
     """,
+    unneeded=frozenset({"child_id", "device_id"}),
 )
 
 LINGOKIDS_USERS = Dataset(

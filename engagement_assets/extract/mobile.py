@@ -41,6 +41,8 @@ MOBILE_EVENTS = Dataset(
     append_only=True,
     personal={"anonymous_id": PersonalKind.USER, "device_id": PersonalKind.DEVICE},
     impersonal="event_id, business_zone, app_version, os_name, event_name, received_at, created_at",
+    made_of_ids={"event_id": frozenset({PersonalKind.USER, PersonalKind.DEVICE})},
+    ids_ignore_case=True,
 )
 
 EVENT_FILES = EventLog(

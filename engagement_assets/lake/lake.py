@@ -14,6 +14,7 @@ Layout below `LAKE_URI`; one file per day and dataset, so that one rename change
     records/replayed/day=<day of the replay>/<load>.parquet         a row per record that left the quarantine by it
     records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
     held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
+    privacy/pseudonyms.json             under which key ids are pseudonyms (see `lake/pseudonym_key.py`)
     index/<name>                        which landing file holds which days
     places/<load>.json                  the coarse cell that was chosen for each season of an athlete
     .pages/<load>/                      pages of a service that a load keeps until it is published
@@ -147,6 +148,16 @@ class Lake:
     def quarantine_keys(self, dataset: Dataset) -> list[str]:
         """The files with rejected records of a dataset."""
         return self.keys(f"records/rejected/day=*/{_dotted(dataset)}.parquet")
+
+    def all_quarantine_keys(self) -> list[str]:
+        """The files with rejected records of all datasets, also of held days."""
+        rejected = "records/rejected/day=*/*.parquet"
+        return [*self.keys(rejected), *self.keys(f"held/{rejected}")]
+
+    def holds_rows(self) -> bool:
+        """Whether something was ever loaded, and published or held."""
+        days = f"raw_*/*/day=*/{FILE_NAME}"
+        return any(self.keys(pattern) for pattern in (days, f"held/{days}"))
 
     def loads_files(self, name: str, since: date = date.min) -> list[str]:
         """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""

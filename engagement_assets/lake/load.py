@@ -33,6 +33,7 @@ from engagement_assets.lake.load_records import (
     keep_records,
     write_records,
 )
+from engagement_assets.lake.pseudonym_key import require_same_key
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
 from engagement_assets.privacy.protection import protected
 from engagement_assets.shown_text import markdown_table
@@ -198,6 +199,7 @@ class Load:
             "run_id": self.run_id,
             "seconds": time.monotonic() - self._started,
             "loaded_at": self._loaded_at,
+            "pseudonym_key_fingerprint": self.lake.policy.key_fingerprint,
         }
         rows = [{**record, **own} for record in records]
         write_records(self.connection, LOAD_COLUMNS, rows, path, self.lake.present([key]))
@@ -331,9 +333,11 @@ def open_load(
     Raises:
         LakeBusyError: another process is at this load, and did not end in time.
         UnknownColumnsError: a newer version of this project wrote the lake.
+        OtherPseudonymKeyError: the lake hides other ids than this load would, or under another key.
     """
     make_files_alike(lake)
     with exclusive(lake, name) as staging, lake.connect(memory_limit, staging / "spill") as connection:
+        require_same_key(lake)
         # Not earlier: a load that had to wait is newer than the one that it waited for.
         now = (started_at or datetime.now(UTC)).astimezone(UTC)
         load = Load(lake, name, run_id, now, connection, staging)

@@ -33,13 +33,13 @@ REPLAY_COLUMNS = _columns(
 )
 
 # One row per load, dataset and day; `partition_date` is NULL for a dataset without days, and `release_reason` is NULL
-# unless the load put a held day into the lake.
+# unless the load put a held day into the lake; `pseudonym_key_fingerprint` is NULL if it made no pseudonyms.
 LOAD_COLUMNS = _columns(
     """
     load_id VARCHAR, run_id VARCHAR, source VARCHAR, dataset VARCHAR, partition_date DATE, status VARCHAR,
     failed_checks VARCHAR, unknown_fields VARCHAR, files BIGINT, bytes BIGINT, records_read BIGINT, accepted BIGINT,
     quarantined BIGINT, duplicates BIGINT, rows_in_day BIGINT, seconds DOUBLE, loaded_at TIMESTAMP, release_reason
-    VARCHAR
+    VARCHAR, pseudonym_key_fingerprint VARCHAR
     """
 )
 

@@ -23,6 +23,7 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import write_records
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS, REPLAY_COLUMNS
+from engagement_assets.privacy.protection import protected_rows
 
 # Texts are cut after 64 KiB or more, perhaps within a character.
 _WHOLE_BELOW_BYTES = 64 * 1024 - 4
@@ -238,12 +239,14 @@ class Replay:
     def _find_losers(self) -> None:
         """Make `replay_losers`: the paths whose record is already published, from a later path."""
         dataset = self.datasets[0]
+        # Published ids may be pseudonyms.
+        found = protected_rows(self.load.connection, dataset, "from replay_found_0", self.load.lake.policy)
         published = self.load.lake.present(self.load.lake.day_key(dataset, day) for day in self.days)
         self.load.connection.execute(
             f"""
             create temp table replay_losers as
             select distinct paths.path
-            from replay_found_0 as found
+            from ({found}) as found
             inner join replay_paths as paths on found.source_path = paths.path
             inner join {rows_of(published, dataset.columns)} as old on {same_record(dataset, "found", "old")}
             where old.source_path > paths.source_path

@@ -7,11 +7,37 @@ Belongs here: the choices. Not here: how each is carried out (the modules beside
 from dataclasses import dataclass, field
 
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.privacy.pseudonyms import pseudonym
+
+# Not an id of anybody: its pseudonym tells keys apart, and tells nothing of them.
+_NOBODY = "engagement-assets: the fingerprint of a pseudonym key"
 
 
 @dataclass(frozen=True)
 class PrivacyPolicy:
-    """With a `pseudonym_key`, values of the kinds `pseudonymized` become keyed hashes in every source."""
+    """With a `pseudonym_key`, values of the kinds `pseudonymized` become keyed hashes in every source.
+
+    `landed_unneeded` are the kinds of ids that are landed although no table needs them.
+    """
 
     pseudonym_key: str | None = field(default=None, repr=False)
     pseudonymized: frozenset[PersonalKind] = frozenset({PersonalKind.CHILD, PersonalKind.DEVICE})
+    landed_unneeded: frozenset[PersonalKind] = frozenset()
+
+    @property
+    def key_fingerprint(self) -> str | None:
+        """What stands for the key in records; None without a key."""
+        return pseudonym(self.pseudonym_key, _NOBODY) if self.pseudonym_key else None
+
+    def links_after(self, fingerprint: str | None) -> str | None:
+        """The part of the key that was added to the key with this fingerprint; None if it does not continue that key.
+
+        Without a fingerprint, this is the whole key: nothing has been hidden yet.
+        """
+        if not self.pseudonym_key or fingerprint is None:
+            return self.pseudonym_key
+        newest_first = self.pseudonym_key.split(",")
+        for added in range(1, len(newest_first)):
+            if PrivacyPolicy(",".join(newest_first[added:])).key_fingerprint == fingerprint:
+                return ",".join(newest_first[:added])
+        return None

@@ -14,6 +14,8 @@ from typing import Any
 
 import duckdb
 
+from engagement_assets.contracts.personal import NO_ID
+
 _BLOCK_BYTES = hashlib.sha256().block_size
 _PSEUDONYM_CHARACTERS = 32
 
@@ -28,47 +30,23 @@ _PERSONAL_MEMBER = re.compile(
 
 
 def pseudonym(key: str, value: str) -> str:
-    """HMAC-SHA256 of `value` under `key`, as 32 hexadecimal characters (128 bits)."""
-    digest = hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
-    return digest[:_PSEUDONYM_CHARACTERS]
+    """HMAC-SHA256 of `value` under `key`, as 32 hexadecimal characters (128 bits).
+
+    A key that has replaced another one holds it too: `new,old`. The pseudonym is then that of the old pseudonym under
+    the new key, so that old pseudonyms can be rewritten without the ids (docs/decisions/0016-changing-the-key.md).
+    """
+    for link in reversed(key.split(",")):
+        value = hmac.new(link.encode(), value.encode(), hashlib.sha256).hexdigest()[:_PSEUDONYM_CHARACTERS]
+    return value
 
 
-def pseudonym_sql(value: str) -> str:
-    """SQL for the pseudonym of the SQL text `value`, with the bound `pseudonym_parameters`."""
-    return _pseudonym_sql(value, "$pseudonym_inner::blob", "$pseudonym_outer::blob")
-
-
-def _pseudonym_sql(value: str, inner_key: str, outer_key: str) -> str:
-    """HMAC written out, since DuckDB has only SHA-256: hash(outer || hash(inner || value))."""
-    inner = f"unhex(sha256({inner_key} || encode({value})))"
-    return f"left(sha256({outer_key} || {inner}), {_PSEUDONYM_CHARACTERS})"
-
-
-def pseudonym_parameters(key: str) -> dict[str, bytes]:
-    """The parameters that `pseudonym_sql` needs; as secret as the key itself."""
-    block = key.encode()
-    if len(block) > _BLOCK_BYTES:
-        block = hashlib.sha256(block).digest()
-    block = block.ljust(_BLOCK_BYTES, b"\0")
-    return {
-        "pseudonym_inner": bytes(byte ^ 0x36 for byte in block),
-        "pseudonym_outer": bytes(byte ^ 0x5C for byte in block),
-    }
-
-
-def keep_key(connection: duckdb.DuckDBPyConnection, key: str) -> None:
-    """Keep the key on the connection for `with_pseudonyms`, so that it stands in no SQL text, log or error."""
-    connection.execute(
-        "create or replace temp table pseudonym_key as select $pseudonym_inner::blob as inner_key, "
-        "$pseudonym_outer::blob as outer_key",
-        pseudonym_parameters(key),
-    )
-
-
-def with_pseudonyms(rows: str, columns: Sequence[str]) -> str:
-    """The query `rows` with pseudonyms in `columns`; its connection must have taken the key by `keep_key`."""
+def with_pseudonyms(
+    connection: duckdb.DuckDBPyConnection, key: str, rows: str, columns: Sequence[str], *, ignore_case: bool = False
+) -> str:
+    """The query `rows` with pseudonyms in `columns`; good until the connection is given another key."""
     if not columns:
         return rows
+    hashed = _keep_key(connection, key, "lower(id)" if ignore_case else "id")
     # Each id once: to hash costs ten times as much as to look up.
     ids = " union ".join(f"select {column} as id from found" for column in columns)
     joins = "".join(f" left join made as {column}s on found.{column} = {column}s.id" for column in columns)
@@ -81,7 +59,7 @@ def with_pseudonyms(rows: str, columns: Sequence[str]) -> str:
         ),
 
         made as (
-            select id, {_pseudonym_sql("id", "inner_key", "outer_key")} as pseudonym
+            select id, case when id = '{NO_ID}' then id else {hashed} end as pseudonym
             from ({ids}), pseudonym_key
             where id is not null
         )
@@ -89,6 +67,28 @@ def with_pseudonyms(rows: str, columns: Sequence[str]) -> str:
         select found.* replace ({replaced})
         from found {joins}
     """
+
+
+def _keep_key(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> str:
+    """Keep the key in the table `pseudonym_key`, so that it stands in no SQL text, log or error.
+
+    Returns:
+        SQL for the pseudonym of the SQL text `value`, for queries of this table. DuckDB has only SHA-256, so HMAC is
+        written out: hash(outer || hash(inner || value)).
+    """
+    parts: dict[str, bytes] = {}
+    for number, link in enumerate(reversed(key.split(","))):
+        block = link.encode()
+        if len(block) > _BLOCK_BYTES:
+            block = hashlib.sha256(block).digest()
+        block = block.ljust(_BLOCK_BYTES, b"\0")
+        parts[f"inner_{number}"] = bytes(byte ^ 0x36 for byte in block)
+        parts[f"outer_{number}"] = bytes(byte ^ 0x5C for byte in block)
+        inner = f"unhex(sha256(inner_{number} || encode({value})))"
+        value = f"left(sha256(outer_{number} || {inner}), {_PSEUDONYM_CHARACTERS})"
+    selected = ", ".join(f"${name}::blob as {name}" for name in parts)
+    connection.execute(f"create or replace temp table pseudonym_key as select {selected}", parts)
+    return value
 
 
 def without_personal_ids(key: str, raw_text: str) -> str:

@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from engagement_assets.contracts.kept_places import KeptPlaces
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.per_source import PerSource
+from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
+KEY = "0123456789abcdef0123456789abcdef"
 VARIABLES = [name.upper() for name in Settings.model_fields]
 
 
@@ -94,11 +97,45 @@ def test_rounded_places_are_no_longer_kept_and_the_old_setting_says_so(monkeypat
 
 
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PSEUDONYM_KEY", "a-very-secret-key")
+    monkeypatch.setenv("PSEUDONYM_KEY", KEY)
     settings = Settings()
-    assert "a-very-secret-key" not in repr(settings)
-    assert settings.pseudonym_key is not None
-    assert settings.pseudonym_key.get_secret_value() == "a-very-secret-key"
+    assert KEY not in repr(settings)
+    assert KEY not in repr(settings.privacy_policy)
+    assert settings.privacy_policy == PrivacyPolicy(KEY)
+
+
+@pytest.mark.parametrize(
+    ("key", "length"),
+    [("k" * 31, 31), (f"{KEY},{'k' * 31}", 31), (f"{KEY},", 0), ("é" * 15, 30), (f" {'k' * 31} ", 31)],
+)
+def test_a_key_that_could_be_guessed_is_refused_and_not_shown(key: str, length: int) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(pseudonym_key=SecretStr(key))
+    text = str(refused.value)
+    assert f"expected at least 32 bytes, so that nobody finds the key by trying, found {length}; make" in text
+    assert "openssl rand -hex 32" in text
+    assert "kkk" not in text
+    assert KEY not in text
+
+
+@pytest.mark.parametrize(("key", "read"), [("é" * 16, "é" * 16), (f"{KEY}n , {KEY}", f"{KEY}n,{KEY}")])
+def test_a_key_of_32_bytes_may_stand_before_older_ones(key: str, read: str) -> None:
+    assert Settings(pseudonym_key=SecretStr(key)).pseudonym_key_text == read
+
+
+def test_kinds_of_ids_stand_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PSEUDONYMIZE", "device, user")
+    monkeypatch.setenv("LAND_UNNEEDED_IDS", "child")
+    policy = Settings().privacy_policy
+    assert policy.pseudonymized == {PersonalKind.DEVICE, PersonalKind.USER}
+    assert policy.landed_unneeded == {PersonalKind.CHILD}
+
+
+@pytest.mark.parametrize("kinds", ["place", "child,phone", "child;device"])
+def test_what_is_no_kind_of_id_is_refused(kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PSEUDONYMIZE", kinds)
+    with pytest.raises(ValidationError, match=r"expected kinds of ids \(athlete, child, corporation, device, user\)"):
+        Settings()
 
 
 URLS = ("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")

@@ -19,6 +19,7 @@ select
     seconds,
     loaded_at,
     release_reason,
+    pseudonym_key_fingerprint,
     day as loaded_on
 
 from {{ source('records', 'loads') }}

@@ -17,6 +17,7 @@ import msgspec
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
+from engagement_assets.contracts.personal import NO_ID
 from engagement_assets.extract.places import without_places
 from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
@@ -38,7 +39,6 @@ from engagement_assets.extract.user_events.source import USER_EVENTS
 REQUESTS_AT_A_TIME = 4
 
 _DAYS_PER_PROGRESS_LINE = 10
-_NO_INITIAL_ID = "EMPTY"
 
 
 def _place(value: object) -> str | None:
@@ -77,8 +77,8 @@ EVENT = ApiRecordShape(
         ApiField("data.group_first_event", "group_first_event", json_object, absent="{}"),
         ApiField("data.group_ids", "group_ids", json_object, absent="{}"),
         ApiField("data.user_properties_updated", "is_user_properties_updated", flag),
-        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=_NO_INITIAL_ID),
-        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=_NO_INITIAL_ID),
+        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=NO_ID),
+        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=NO_ID),
         ApiField("user_properties.user_corporate_id", "user_corporate_id", text),
         ApiField("user_properties.user_corporate_is_demo", "is_user_corporate_demo", flag),
         ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower_case),

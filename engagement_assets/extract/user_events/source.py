@@ -44,6 +44,7 @@ USER_EVENTS = Dataset(
         server_received_time, server_upload_time, processed_time, data_type, is_user_properties_updated,
         is_user_corporate_demo, user_corporate_status, user_role, user_signup_date, user_status
     """,
+    made_of_ids={"event_id": frozenset({PersonalKind.DEVICE})},
 )
 
 USER_EVENTS_SOURCE = Source(

@@ -40,7 +40,7 @@ def _files(lake: Lake, pattern: str) -> list[Path]:
 @pytest.fixture
 def of_an_older_version(lake: Lake) -> Lake:
     """A published day, a held one and the records of their load, all without columns that were added since."""
-    found = events(event("a", DAY_1, app_build="7", child_id="c"), event("b", DAY_2, app_build="7"))
+    found = events(event("a", DAY_1, app_build="7", os_name="ios"), event("b", DAY_2, app_build="7"))
     publish(lake, found, window(DAY_1, DAY_2), 1, held={DAY_2: ["reconciles"]})
     for path in _root(lake).rglob("empty-*.parquet"):
         _write_anew(path.rename(path.with_name("empty.parquet")), "select 1 as anything where false")
@@ -80,7 +80,7 @@ def test_what_is_as_it_should_be_is_not_written_again(lake: Lake) -> None:
 def test_columns_that_were_added_since_are_null_in_old_rows(of_an_older_version: Lake) -> None:
     lake = of_an_older_version
     make_files_alike(lake)
-    assert published(lake, LINGOKIDS_EVENTS, "event_id", "child_id", "app_build") == [(DAY_1, "a", "c", None)]
+    assert published(lake, LINGOKIDS_EVENTS, "event_id", "os_name", "app_build") == [(DAY_1, "a", "ios", None)]
     assert records(lake, "partition_date", "accepted", "rows_in_day") == [(DAY_1, 1, None), (DAY_2, 1, None)]
     for path in [*_files(lake, "raw_lingokids/events/*/*"), *_files(lake, "held/raw_lingokids/*/*/*.parquet")]:
         assert list(_columns(path).items()) == list(LINGOKIDS_EVENTS.columns.items())

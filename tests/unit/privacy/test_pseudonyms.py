@@ -5,8 +5,7 @@ import pytest
 
 from engagement_assets.privacy.pseudonyms import (
     pseudonym,
-    pseudonym_parameters,
-    pseudonym_sql,
+    with_pseudonyms,
     without_personal_ids,
 )
 
@@ -18,15 +17,18 @@ def test_a_pseudonym_is_the_same_everywhere() -> None:
     assert pseudonym("Jefe", "what do ya want for nothing?") == "5bdcc146bf60754e6a042426089575c7"
 
 
-@pytest.mark.parametrize("key", ["k", "é", "k" * 64, "k" * 65, "k" * 200])
+def test_a_key_that_replaced_another_hashes_the_old_pseudonym() -> None:
+    assert pseudonym("new,old", "kid-1") == pseudonym("new", pseudonym("old", "kid-1"))
+
+
+@pytest.mark.parametrize("key", ["k", "é", "k" * 64, "k" * 65, "k" * 200, "new,older,oldest"])
 @pytest.mark.parametrize("value", ["", "kid-1", "漢字", "x" * 300])
 def test_sql_gives_the_same_pseudonym_as_python(key: str, value: str) -> None:
-    parameters = {"value": value, **pseudonym_parameters(key)}
-
     with duckdb.connect() as connection:
-        (found,) = connection.execute(f"select {pseudonym_sql('$value')}", parameters).fetchall()[0]
+        connection.execute("create table ids as select $value as child_id, null as device_id", {"value": value})
+        found = connection.execute(with_pseudonyms(connection, key, "from ids", ["child_id", "device_id"])).fetchall()
 
-    assert found == pseudonym(key, value)
+    assert found == [(pseudonym(key, value), None)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""Under which key the ids of a lake are pseudonyms: one for all loads, so that equal ids stay equal.
+
+Belongs here: the lake's mark, and refusing a load under another key or none. Not here: how a pseudonym is made
+(`privacy/pseudonyms.py`), or how a lake gets another key (`lake/rekey.py`).
+
+The first load writes the mark, `privacy/pseudonyms.json`. Lakes of older versions have none.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.lake.commit import FileChange, commit, exclusive
+from engagement_assets.lake.day_files import rows_of
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
+from engagement_assets.privacy.policy import PrivacyPolicy
+
+MARK = "privacy/pseudonyms.json"
+_LOAD = "pseudonym_key"
+_SHOWN_CHARACTERS = 8
+
+
+class OtherPseudonymKeyError(ValueError):
+    """A load would hide other ids than the lake does, or under another key."""
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Which kinds of ids are pseudonyms, and the fingerprint of their key: None if ids are as they were sent."""
+
+    key_fingerprint: str | None
+    kinds: frozenset[PersonalKind]
+
+    @classmethod
+    def under(cls, policy: PrivacyPolicy) -> "Pseudonyms":
+        """Those that a load makes."""
+        fingerprint = policy.key_fingerprint
+        return cls(fingerprint, policy.pseudonymized if fingerprint else frozenset())
+
+    def __str__(self) -> str:
+        """As messages name them."""
+        if self.key_fingerprint is None:
+            return "ids as they were sent"
+        kinds = ", ".join(sorted(self.kinds))
+        return f"pseudonyms for {kinds} under the key with the fingerprint {self.key_fingerprint[:_SHOWN_CHARACTERS]}"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the ids of a lake are, and what they `become` while `make rekey` is at work or was interrupted."""
+
+    now: Pseudonyms
+    becomes: Pseudonyms | None = None
+
+
+def require_same_key(lake: Lake) -> None:
+    """Refuse a load that would mix ids in clear and pseudonyms, or pseudonyms of two keys; the first load decides.
+
+    The caller holds the lock of its load.
+
+    Raises:
+        OtherPseudonymKeyError: the lake has other pseudonyms than the load would make.
+    """
+    wanted = Pseudonyms.under(lake.policy)
+    mark = read_mark(lake) or _mark_of_the_first_load(lake, wanted)
+    if mark.becomes is not None:
+        raise OtherPseudonymKeyError(
+            f"{lake.uri} holds {mark.now} in some files and {mark.becomes} in others, expected one of them: `make "
+            "rekey` is at work or was interrupted. Let it end, or run it again with the same settings"
+        )
+    if mark.now != wanted:
+        raise OtherPseudonymKeyError(
+            f"{lake.uri} holds {mark.now}, and this load would bring {wanted}; expected the same. "
+            f"{what_to_do(mark.now, wanted, lake.policy)}"
+        )
+
+
+def read_mark(lake: Lake) -> Mark | None:
+    """The lake's mark, if it has one."""
+    try:
+        document = json.loads(lake.filesystem.cat_file(f"{lake.root}/{MARK}"))
+    except FileNotFoundError:
+        return None
+    becomes = document["becomes"]
+    return Mark(_pseudonyms(document["now"]), becomes and _pseudonyms(becomes))
+
+
+def write_mark(lake: Lake, mark: Mark) -> None:
+    """Replace the lake's mark."""
+    with exclusive(lake, _LOAD) as staging:
+        _write(lake, mark, staging)
+
+
+def _mark_of_the_first_load(lake: Lake, wanted: Pseudonyms) -> Mark:
+    with exclusive(lake, _LOAD) as staging:
+        # Again, since another process may have written it while it held the lock.
+        if mark := read_mark(lake):
+            return mark
+        if lake.holds_rows():
+            _refuse_what_an_older_version_hid(lake, wanted, staging)
+        _write(lake, Mark(wanted), staging)
+    return Mark(wanted)
+
+
+def _refuse_what_an_older_version_hid(lake: Lake, wanted: Pseudonyms, staging: Path) -> None:
+    if wanted.key_fingerprint is not None:
+        raise OtherPseudonymKeyError(
+            f"{lake.uri} holds what an earlier version loaded: ids in clear, or hidden in one source alone; expected "
+            f"{wanted}. Run `make rekey` once, which rewrites these days"
+        )
+    rejected = [lake.location(key) for key in lake.all_quarantine_keys()]
+    with lake.connect("1GB", staging / "spill") as connection:
+        hidden = f"select 1 from {rows_of(rejected, QUARANTINE_COLUMNS)} where has_pseudonyms limit 1"
+        if connection.execute(hidden).fetchone():
+            raise OtherPseudonymKeyError(
+                f"{lake.uri} holds pseudonyms that an earlier version made under a PSEUDONYM_KEY, and this load would "
+                f"bring {wanted}; expected a key. Set PSEUDONYM_KEY and run `make rekey` once"
+            )
+
+
+def _write(lake: Lake, mark: Mark, staging: Path) -> None:
+    staged = staging / "mark.json"
+    document = {"now": _document(mark.now), "becomes": mark.becomes and _document(mark.becomes)}
+    staged.write_text(json.dumps(document), encoding="utf-8")
+    commit(lake, _LOAD, [FileChange(MARK, staged)])
+
+
+def what_to_do(found: Pseudonyms, wanted: Pseudonyms, policy: PrivacyPolicy) -> str:
+    """How somebody gets from the pseudonyms that were found to those that are wanted."""
+    start_anew = "to do without, set LAKE_URI to a new folder and load it"
+    if wanted.key_fingerprint is None:
+        return f"Restore PSEUDONYM_KEY. Nobody can turn pseudonyms back into ids: {start_anew}"
+    if not found.kinds <= wanted.kinds:
+        return (
+            f"Restore PSEUDONYMIZE={','.join(sorted(found.kinds))}. Nobody can turn pseudonyms back into ids: "
+            f"{start_anew}"
+        )
+    if found.key_fingerprint != wanted.key_fingerprint and policy.links_after(found.key_fingerprint) is None:
+        return (
+            "Restore PSEUDONYM_KEY; or, to change the key, keep the old one behind the new one "
+            "(PSEUDONYM_KEY=new,old) and run `make rekey`"
+        )
+    return "Run `make rekey`, which rewrites the lake; or restore PSEUDONYM_KEY and PSEUDONYMIZE as they were"
+
+
+def _document(pseudonyms: Pseudonyms) -> Mapping[str, Any]:
+    return {"key_fingerprint": pseudonyms.key_fingerprint, "kinds": sorted(pseudonyms.kinds)}
+
+
+def _pseudonyms(document: Mapping[str, Any]) -> Pseudonyms:
+    return Pseudonyms(document["key_fingerprint"], frozenset(map(PersonalKind, document["kinds"])))
