@@ -22,6 +22,7 @@ from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar
 from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
+from engagement_assets.privacy.policy import PrivacyPolicy
 
 MIN_RAW_RETENTION_DAYS = 90
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +62,13 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(
         default=None,
         description="Key of the pseudonyms of child and device ids. Unset: ids stay, and failing rows mask them.",
+    )
+    erasure_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the hashes that stand for erased persons. Once set, it must never change.",
+    )
+    erasures_path: Path = Field(
+        default=Path(), description="Where a copy of the tombstones lies, apart from the lake and its backups."
     )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
@@ -225,6 +233,7 @@ class Settings(BaseSettings):
             ("strava_token_path", "strava_token.json"),
             ("report_dir", "report"),
             ("dagster_home", "dagster_home"),
+            ("erasures_path", "erasures"),
         ):
             if getattr(self, field) == Path():
                 setattr(self, field, data / name)
@@ -253,6 +262,15 @@ class Settings(BaseSettings):
     def trailing_days_of(self, source: Source) -> int:
         """How many days before its own a daily run of the source reads again."""
         return int(getattr(self, source.trailing_days_setting.lower())) if source.trailing_days_setting else 0
+
+    @cached_property
+    def privacy_policy(self) -> PrivacyPolicy:
+        """What the lake hides and leaves out of people."""
+        return PrivacyPolicy(
+            self.pseudonym_key_text,
+            erasure_key=self.erasure_key.get_secret_value() if self.erasure_key else None,
+            erasures=self.erasures_path,
+        )
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

@@ -24,7 +24,6 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.replay import SourceTraits
 from engagement_assets.partitions import window_of
-from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
 from engagement_assets.sources import LANDING_PREFIXES
@@ -73,7 +72,7 @@ class RawRun:
     @property
     def lake(self) -> Lake:
         """Where loads go, and what they hide."""
-        return Lake(self.settings.lake_uri, PrivacyPolicy(self.settings.pseudonym_key_text))
+        return Lake(self.settings.lake_uri, self.settings.privacy_policy)
 
     @property
     def index_uri(self) -> str:
