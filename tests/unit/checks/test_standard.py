@@ -84,7 +84,8 @@ def test_a_day_with_records_that_are_nowhere_does_not_reconcile() -> None:
     # What is not accounted for is no row that anybody could look at.
     assert (found.observed, found.expected, found.rows) == (1_170, 1_200, None)
     assert _sentences(outcome) == {
-        DAY_1: "1,200 records read, but 1,000 accepted + 150 quarantined + 20 duplicates + 0 erased; 30 unaccounted for",
+        DAY_1: "1,200 records read, but 1,000 accepted + 150 quarantined + 20 duplicates + 0 erased; "
+        "30 unaccounted for",
         DAY_3: "2 records read, but 3 accepted + 0 quarantined + 0 duplicates + 0 erased; -1 unaccounted for",
     }
 
