@@ -119,6 +119,13 @@ class Settings(BaseSettings):
         default=frozenset(),
         description="The kinds of ids that are landed although no table needs them: child, device.",
     )
+    erasure_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the hashes that stand for erased persons. Once set, it must never change.",
+    )
+    erasures_path: Path = Field(
+        default=Path(), description="Where a copy of the tombstones lies, apart from the lake and its backups."
+    )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")
@@ -312,6 +319,7 @@ class Settings(BaseSettings):
             ("strava_token_path", "strava_token.json"),
             ("report_dir", "report"),
             ("dagster_home", "dagster_home"),
+            ("erasures_path", "erasures"),
         ):
             if getattr(self, field) == Path():
                 setattr(self, field, data / name)
@@ -350,10 +358,16 @@ class Settings(BaseSettings):
         """How many days before its own a daily run of the source reads again."""
         return int(getattr(self, source.trailing_days_setting.lower())) if source.trailing_days_setting else 0
 
-    @property
+    @cached_property
     def privacy_policy(self) -> PrivacyPolicy:
-        """What loads hide."""
-        return PrivacyPolicy(self.pseudonym_key_text, self.pseudonymize, self.land_unneeded_ids)
+        """What the lake hides and leaves out of people."""
+        return PrivacyPolicy(
+            self.pseudonym_key_text,
+            self.pseudonymize,
+            self.land_unneeded_ids,
+            erasure_key=self.erasure_key.get_secret_value() if self.erasure_key else None,
+            erasures=self.erasures_path,
+        )
 
     @cached_property
     def pseudonym_key_text(self) -> str | None:

@@ -42,6 +42,7 @@ class Reject:
     source_path: str
     position: int | None = None
     reason_code: str = "not_json"
+    raw_text: str = "{"
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,7 @@ class Found:
                     "day": "DATE",
                     "position": "BIGINT",
                 },
-                [
-                    {**vars(reject), "dataset": reject.dataset.key, "raw_text": "{", "message": "?"}
-                    for reject in self.rejects
-                ],
+                [{**vars(reject), "dataset": reject.dataset.key, "message": "?"} for reject in self.rejects],
             ),
             counts=_query(
                 {

@@ -23,7 +23,13 @@ from engagement_assets.lake.extraction_tables import placeholders, reject_reason
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, read_history
-from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
+from engagement_assets.lake.record_columns import (
+    ERASURE_COLUMNS,
+    HELD_COLUMNS,
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    REPLAY_COLUMNS,
+)
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import LONGEST_NAME, shown
 from engagement_assets.sources import AUDIT, RAW_DATASETS, source_named
@@ -83,6 +89,7 @@ def record_specs() -> list[dg.AssetSpec]:
             ("replayed", REPLAY_COLUMNS, "One row per record that left the quarantine, written by each replay."),
             ("rejected", QUARANTINE_COLUMNS, "One row per record that could not be used, written by each load."),
             ("held", HELD_COLUMNS, "One row per dataset and day that failed a halting check, written by each load."),
+            ("erasures", ERASURE_COLUMNS, "One row per person that was to be erased, without the id."),
         )
     ]
 
@@ -260,7 +267,7 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
     """Totals of the run, the table of its days, a preview without personal columns."""
     totals = {
         name: sum(getattr(day, name) for day in days)
-        for name in ("files", "bytes", "records_read", "accepted", "quarantined", "duplicates")
+        for name in ("files", "bytes", "records_read", "accepted", "quarantined", "duplicates", "erased")
     }
     nulled = placeholders(load.connection, dataset)
     return {
@@ -286,17 +293,19 @@ def _day_metadata(day: DayCounts) -> dict[str, Any]:
         "accepted": day.accepted,
         "quarantined": day.quarantined,
         "duplicates": day.duplicates,
+        "erased": day.erased,
     }
 
 
 def _summary_line(dataset: Dataset, days: Sequence[DayCounts], held: Mapping[date, object]) -> str:
-    read, accepted, quarantined, duplicates = (
-        sum(getattr(day, name) for day in days) for name in ("records_read", "accepted", "quarantined", "duplicates")
+    read, accepted, quarantined, duplicates, erased = (
+        sum(getattr(day, name) for day in days)
+        for name in ("records_read", "accepted", "quarantined", "duplicates", "erased")
     )
     span = "" if days[0].day == WHOLE_DATASET_DAY else f" {days[0].day} to {days[-1].day}"
     line = (
         f"{dataset.key}{span}: {read:,} read, {accepted:,} accepted, {quarantined:,} quarantined, "
-        f"{duplicates:,} duplicates"
+        f"{duplicates:,} duplicates{f', {erased:,} of erased persons' if erased else ''}"
     )
     if not held:
         return line

@@ -157,7 +157,7 @@ def check_spec(check: CheckDefinition, dataset: Dataset) -> dg.AssetCheckSpec:
 def _same_counts(day: DayCounts, published: PublishedDay) -> bool:
     return all(
         getattr(day, name) == getattr(published, name)
-        for name in ("records_read", "accepted", "quarantined", "duplicates")
+        for name in ("records_read", "accepted", "quarantined", "duplicates", "erased")
     )
 
 

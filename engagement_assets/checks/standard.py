@@ -88,19 +88,19 @@ def batch_has_not_shrunk(
 
 
 def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> CheckOutcome:
-    """Records read = accepted + quarantined + duplicates, day by day."""
+    """Records read = accepted + quarantined + duplicates + erased, day by day."""
     findings = {
         day.day: Finding(
             f"{day.records_read:,} records read, but {day.accepted:,} accepted + {day.quarantined:,} quarantined + "
-            f"{day.duplicates:,} duplicates; {day.unaccounted:,} unaccounted for",
+            f"{day.duplicates:,} duplicates + {day.erased:,} erased; {day.unaccounted:,} unaccounted for",
             RECONCILES.severity,
-            observed=day.accepted + day.quarantined + day.duplicates,
+            observed=day.records_read - day.unaccounted,
             expected=day.records_read,
         )
         for day in counts
         if day.unaccounted != 0
     }
-    names = ("records_read", "accepted", "quarantined", "duplicates")
+    names = ("records_read", "accepted", "quarantined", "duplicates", "erased")
     figures = {name: sum(getattr(day, name) for day in counts) for name in names}
     return CheckOutcome(RECONCILES, dataset, findings, figures)
 

@@ -121,15 +121,16 @@ def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
         """
         select
             source || '/' || dataset as dataset,
-            sum(records_read)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicates)::bigint
+            sum(records_read)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicates)::bigint,
+            coalesce(sum(erased), 0)::bigint
         from audit.ingestion_loads where run_id = $run_id group by all order by all
         """,
         {"run_id": run_id},
     ).fetchall()
     if rows:
-        print(f"\n{'Source':<28}{'read':>12}{'accepted':>12}{'quarantined':>13}{'duplicates':>12}")
-    for dataset, read, accepted, quarantined, duplicates in rows:
-        print(f"{dataset:<28}{read:>12,}{accepted:>12,}{quarantined:>13,}{duplicates:>12,}")
+        print(f"\n{'Source':<28}{'read':>12}{'accepted':>12}{'quarantined':>13}{'duplicates':>12}{'erased':>10}")
+    for dataset, read, accepted, quarantined, duplicates, erased in rows:
+        print(f"{dataset:<28}{read:>12,}{accepted:>12,}{quarantined:>13,}{duplicates:>12,}{erased:>10,}")
 
 
 def _print_tables(connection: duckdb.DuckDBPyConnection) -> None:

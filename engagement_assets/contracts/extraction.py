@@ -92,9 +92,13 @@ class Extraction:
     `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text are
     pseudonyms).
     `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
-    the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`.
+    the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`. Once
+    records of erased persons are left out, `erased` counts them, and is part of the sum.
     `unknown_fields` gives `dataset, day, field, records`: fields that no contract names (schema drift).
     `placeholders` gives the same for values that a device writes for "none" and that became NULL.
+    `copies` maps the key of a dataset in which two persons' records may have one identity to a query for the rows that
+    lost to an accepted one, with its columns and their `place`, the best one first. It is run only if a person was
+    erased, so it must stay valid as long as `accepted`.
     `files_there` are all landing files that could be read, including those known to hold nothing of the window.
     `never_read` are files and folders of the source that no load reads, whatever its window.
     """
@@ -107,3 +111,4 @@ class Extraction:
     files_there: tuple[str, ...] = field(default=())
     placeholders: str = NO_PLACEHOLDERS
     never_read: tuple[UnreadPath, ...] = field(default=())
+    copies: Mapping[str, str] = field(default_factory=dict)

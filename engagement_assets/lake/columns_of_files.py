@@ -18,7 +18,13 @@ import duckdb
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import sql_text, write_empty_file
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
+from engagement_assets.lake.record_columns import (
+    ERASURE_COLUMNS,
+    HELD_COLUMNS,
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    REPLAY_COLUMNS,
+)
 from engagement_assets.sources import RAW_DATASETS
 
 _LOAD = "columns_of_files"
@@ -29,6 +35,7 @@ _COLUMNS_OF_FOLDERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "records/replayed": REPLAY_COLUMNS,
         "records/loads": LOAD_COLUMNS,
         "records/held": HELD_COLUMNS,
+        "records/erasures": ERASURE_COLUMNS,
     }
 )
 

@@ -68,8 +68,12 @@ def keep_extraction(
     connection.execute(
         f"""
         create temp table load_counts as
-        select dataset as dataset_key, {_DAY}, files, bytes, records_read, duplicates
-        from ({extraction.counts})
+        select dataset as dataset_key, {_DAY}, files, bytes, records_read, duplicates, coalesce(erased, 0) as erased
+        from (
+            select null::bigint as erased where false
+            union all by name
+            select * from ({extraction.counts})
+        )
         """
     )
     for table, query in (

@@ -13,6 +13,7 @@ Layout below `LAKE_URI`; one file per day and dataset, so that one rename change
     records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
     records/replayed/day=<day of the replay>/<load>.parquet         a row per record that left the quarantine by it
     records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
+    records/erasures/day=<day of the request>/<request>.parquet     a row per person that was to be erased: tombstones
     held/<raw_source or records>/…      days that failed a blocking check, with their quarantine
     privacy/pseudonyms.json             under which key ids are pseudonyms (see `lake/pseudonym_key.py`)
     index/<name>                        which landing file holds which days

@@ -21,6 +21,7 @@ from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import day_file, rows_of, write_days, write_empty_file
+from engagement_assets.lake.erasure import apply_missing
 from engagement_assets.lake.event_log_days import leave_out_older_versions, not_read_now, rows_with_known_ones
 from engagement_assets.lake.extraction_tables import keep_extraction, refuse_strays, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
@@ -35,6 +36,7 @@ from engagement_assets.lake.load_records import (
 )
 from engagement_assets.lake.pseudonym_key import require_same_key
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
+from engagement_assets.lake.tombstones import erased_persons
 from engagement_assets.privacy.protection import protected
 from engagement_assets.shown_text import markdown_table
 from engagement_assets.sources import RAW_DATASETS
@@ -127,7 +129,8 @@ class Load:
             for row in self.connection.execute(
                 f"""
                 select days.day, coalesce(files, 0), coalesce(bytes, 0), coalesce(records_read, 0),
-                    coalesce(accepted, 0), coalesce(quarantined, 0), coalesce(duplicates, 0), coalesce(staged_rows, 0)
+                    coalesce(accepted, 0), coalesce(quarantined, 0), coalesce(duplicates, 0), coalesce(staged_rows, 0),
+                    coalesce(erased, 0)
                 from (select unnest($days::date[]) as day) as days
                 left join (select * from load_counts where dataset_key = $key) as found on days.day = found.day
                 left join (
@@ -224,7 +227,8 @@ class Load:
         """Keep what stands beside the rows; returns the extraction without what the policy hides."""
         self.days = list(days)
         self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
-        extraction = protected(self.connection, extraction, _DATASETS_BY_KEY, self.lake.policy)
+        erased = erased_persons(self.connection, self.lake)
+        extraction = protected(self.connection, extraction, _DATASETS_BY_KEY, self.lake.policy, erased)
         quarantines = {
             dataset.key: self._published(dataset, self.lake.quarantine_key)
             + self._held(dataset, self.lake.quarantine_key)
@@ -334,8 +338,10 @@ def open_load(
         LakeBusyError: another process is at this load, and did not end in time.
         UnknownColumnsError: a newer version of this project wrote the lake.
         OtherPseudonymKeyError: the lake hides other ids than this load would, or under another key.
+        ErasureKeyError: persons were erased, and nothing says by which key they are recognised.
     """
     make_files_alike(lake)
+    apply_missing(lake)
     with exclusive(lake, name) as staging, lake.connect(memory_limit, staging / "spill") as connection:
         require_same_key(lake)
         # Not earlier: a load that had to wait is newer than the one that it waited for.

@@ -19,6 +19,8 @@ from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS
 from engagement_assets.sources import RAW_DATASETS
 
 Record = Mapping[str, Any]
+# The status of what an erasure records of a day that it has rewritten.
+ERASED = "erased"
 _FIELD_SEPARATOR = ", "
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
@@ -39,11 +41,12 @@ class DayCounts:
     quarantined: int
     duplicates: int
     staged_rows: int
+    erased: int = 0
 
     @property
     def unaccounted(self) -> int:
         """Records that were read and then lost: must be 0."""
-        return self.records_read - self.accepted - self.quarantined - self.duplicates
+        return self.records_read - self.accepted - self.quarantined - self.duplicates - self.erased
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class PublishedDay:
     duplicates: int
     rows_in_day: int
     release_reason: str | None
+    erased: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def day_records(
             "quarantined": of_day.quarantined,
             "duplicates": of_day.duplicates,
             "rows_in_day": of_day.staged_rows,
+            "erased": of_day.erased,
         }
         for of_day in counts
     ]
@@ -172,12 +177,14 @@ def held_records(
 
 
 def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, since: date) -> LoadHistory:
-    """What loads called `name` have published of the days from `since` on.
+    """What loads called `name` have published of the days from `since` on, and what erasures have left of it.
 
     No day is loaded before it begins, so older records need not be opened.
     """
     loads = rows_of(lake.loads_files(name, since), LOAD_COLUMNS)
-    published = f"(select * from {loads} where status = 'published')"
+    published = (
+        f"(select * replace (coalesce(erased, 0) as erased) from {loads} where status in ('published', '{ERASED}'))"
+    )
     measures = [name for name in PublishedDay.__dataclass_fields__ if name != "loaded_at"]
     rows = connection.execute(
         f"""

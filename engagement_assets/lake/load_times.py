@@ -28,8 +28,8 @@ class DayLoaded:
 def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, datetime]:
     """Day → when its last load began (UTC), whether it published or held the day.
 
-    Replays and releases do not count, since they read no landing files. Nor does a load with a time in the future: it
-    ran while the clock was ahead, so nothing says what has landed since.
+    Replays, releases and erasures do not count, since they read no landing files. Nor does a load with a time in the
+    future: it ran while the clock was ahead, so nothing says what has landed since.
     """
     make_files_alike(lake)
     with tempfile.TemporaryDirectory() as folder, lake.connect("1GB", Path(folder)) as connection:
@@ -39,7 +39,7 @@ def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, dateti
             where
                 dataset = $dataset
                 and partition_date is not null
-                and status <> 'replayed'
+                and status not in ('replayed', 'erased')
                 and release_reason is null
                 and loaded_at <= $now
             group by partition_date

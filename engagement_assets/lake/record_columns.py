@@ -39,7 +39,7 @@ LOAD_COLUMNS = _columns(
     load_id VARCHAR, run_id VARCHAR, source VARCHAR, dataset VARCHAR, partition_date DATE, status VARCHAR,
     failed_checks VARCHAR, unknown_fields VARCHAR, files BIGINT, bytes BIGINT, records_read BIGINT, accepted BIGINT,
     quarantined BIGINT, duplicates BIGINT, rows_in_day BIGINT, seconds DOUBLE, loaded_at TIMESTAMP, release_reason
-    VARCHAR, pseudonym_key_fingerprint VARCHAR
+    VARCHAR, pseudonym_key_fingerprint VARCHAR, erased BIGINT
     """
 )
 
@@ -48,6 +48,16 @@ HELD_COLUMNS = _columns(
     """
     load_id VARCHAR, run_id VARCHAR, source VARCHAR, dataset VARCHAR, failed_checks VARCHAR, reason VARCHAR,
     unknown_fields VARCHAR, files BIGINT, bytes BIGINT, records_read BIGINT, accepted BIGINT, quarantined BIGINT,
-    duplicates BIGINT, rows_in_day BIGINT, held_at TIMESTAMP, held_since TIMESTAMP
+    duplicates BIGINT, rows_in_day BIGINT, held_at TIMESTAMP, held_since TIMESTAMP, erased BIGINT
+    """
+)
+
+# A tombstone: one row per person of a request to erase. `person_hash` stands for the id, which nothing keeps;
+# `pseudonyms` are those that the lake may hold of it, `key_check` tells whether ERASURE_KEY is still the same. All
+# other columns are the same in all rows of a request.
+ERASURE_COLUMNS = _columns(
+    """
+    request BIGINT, source VARCHAR, kind VARCHAR, person_hash VARCHAR, pseudonyms VARCHAR, key_check VARCHAR,
+    was_found BOOLEAN, requested_at TIMESTAMP, state VARCHAR, records_erased BIGINT, finished_at TIMESTAMP
     """
 )

@@ -5,6 +5,7 @@ Belongs here: the choices. Not here: how each is carried out (the modules beside
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.privacy.pseudonyms import pseudonym
@@ -17,12 +18,15 @@ _NOBODY = "engagement-assets: the fingerprint of a pseudonym key"
 class PrivacyPolicy:
     """With a `pseudonym_key`, values of the kinds `pseudonymized` become keyed hashes in every source.
 
-    `landed_unneeded` are the kinds of ids that are landed although no table needs them.
+    `landed_unneeded` are the kinds of ids that are landed although no table needs them. `erasure_key` is that of the
+    tombstones; the folder `erasures` keeps a copy of them, out of reach of whoever puts back an old lake.
     """
 
     pseudonym_key: str | None = field(default=None, repr=False)
     pseudonymized: frozenset[PersonalKind] = frozenset({PersonalKind.CHILD, PersonalKind.DEVICE})
     landed_unneeded: frozenset[PersonalKind] = frozenset()
+    erasure_key: str | None = field(default=None, repr=False)
+    erasures: Path | None = None
 
     @property
     def key_fingerprint(self) -> str | None:

@@ -12,8 +12,10 @@ import duckdb
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.privacy.erasure import without_erased
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.pseudonyms import with_pseudonyms
+from engagement_assets.privacy.tombstones import ErasedPersons
 
 
 def protected(
@@ -21,8 +23,14 @@ def protected(
     extraction: Extraction,
     datasets: Mapping[str, Dataset],
     policy: PrivacyPolicy,
+    erased: ErasedPersons | None = None,
 ) -> Extraction:
-    """The extraction as it may be kept; `datasets` are its datasets by key, `connection` is that of the load."""
+    """The extraction as it may be kept; `datasets` are its datasets by key, `connection` is that of the load.
+
+    Records of `erased` persons go first, while their ids are those that the source sent.
+    """
+    if erased is not None:
+        extraction = without_erased(connection, extraction, datasets, erased)
     accepted = {
         key: protected_rows(connection, datasets[key], rows, policy) for key, rows in extraction.accepted.items()
     }

@@ -101,7 +101,7 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert KEY not in repr(settings)
     assert KEY not in repr(settings.privacy_policy)
-    assert settings.privacy_policy == PrivacyPolicy(KEY)
+    assert settings.privacy_policy == PrivacyPolicy(KEY, erasures=settings.erasures_path)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ select
     accepted,
     quarantined,
     duplicates,
+    erased,
     rows_in_day,
     held_at,
     held_since,

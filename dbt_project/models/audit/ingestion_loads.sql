@@ -15,6 +15,7 @@ select
     accepted,
     quarantined,
     duplicates,
+    erased,
     rows_in_day,
     seconds,
     loaded_at,

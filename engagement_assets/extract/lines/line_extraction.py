@@ -69,6 +69,9 @@ def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *
             group by day, field
         """,
         files_read=tuple(dict.fromkeys(_keys(reader, placement))),
+        copies={
+            dataset.key: _rows(reader, reading.extracted_at, f"select * from {reader.name}_copies", ", records.place")
+        },
     )
 
 
@@ -175,16 +178,11 @@ def _count(reader: LineRecords) -> None:
 
 def _accepted(reader: LineRecords, extracted_at: datetime) -> str:
     """The query for the records that stay, with the dataset's columns."""
-    name, identity, dataset = reader.name, reader.identity, reader.dataset
-    now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
-    values = {column: f"records.{column}" for column in dataset.columns}
-    values |= {"source_path": "files.source_path", "extracted_at": f"timestamp '{now}'"}
-    if dataset.partitioned:
-        values["day"] = "records.day"
-    columns = ", ".join(f"{value} as {column}" for column, value in values.items())
-    return f"""
-        select {columns}
-        from (
+    name, identity = reader.name, reader.identity
+    return _rows(
+        reader,
+        extracted_at,
+        f"""
             select records.*
             from {name}_records as records
             anti join {name}_repeated as repeated
@@ -192,8 +190,23 @@ def _accepted(reader: LineRecords, extracted_at: datetime) -> str:
                 and records.day is not distinct from repeated.day
             union all
             select * from {name}_winners
-        ) as records
-        inner join {name}_files as files on records.file_id = files.file_id
+        """,
+    )
+
+
+def _rows(reader: LineRecords, extracted_at: datetime, records: str, more: str = "") -> str:
+    """The query for these records with the dataset's columns, and with the columns `more`."""
+    dataset = reader.dataset
+    now = extracted_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    values = {column: f"records.{column}" for column in dataset.columns}
+    values |= {"source_path": "files.source_path", "extracted_at": f"timestamp '{now}'"}
+    if dataset.partitioned:
+        values["day"] = "records.day"
+    columns = ", ".join(f"{value} as {column}" for column, value in values.items())
+    return f"""
+        select {columns}{more}
+        from ({records}) as records
+        inner join {reader.name}_files as files on records.file_id = files.file_id
     """
 
 

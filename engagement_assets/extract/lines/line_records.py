@@ -35,6 +35,7 @@ class LineRecords(ABC):
     - `<name>_records`: `file_id, line_hash, day, columns, _extra`, a view of what is not rejected.
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
+    - `<name>_copies`: a view like the records, of the others of these, with their `place`, from 2.
     - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, header, reason_code, message`, all lines that
       are no records; `day` is still NULL where the line names none of the calendar.
     """
@@ -97,7 +98,7 @@ class LineRecords(ABC):
         """SQL that orders copies of a record by what they hold: their columns, or `line` if they are compared by it."""
 
     def find_winners_and_rejected(self, *, last_path_wins: bool) -> None:
-        """Make `repeated`, `winners` and `rejected`.
+        """Make `repeated`, `winners`, `copies` and `rejected`.
 
         Of several records with one identity the one stays whose content sorts last, and of equal ones that of the last
         path; with `last_path_wins` the path decides first.
@@ -130,20 +131,19 @@ class LineRecords(ABC):
         lines = f"""
             inner join (select distinct file_id, line_hash, line from {name}_found) as found
                 on records.file_id = found.file_id and records.line_hash = found.line_hash"""
-        run(
-            f"""
-            create or replace temp table {name}_winners as
-            select records.*
+        ranked = f"""
+            select
+                records.*,
+                row_number() over (
+                    partition by records.day, records.{self.identity}
+                    order by {", ".join(reversed(order) if last_path_wins else order)}
+                ) as place
             from {name}_records as records
             {repeats}
             inner join {name}_files as files on records.file_id = files.file_id
-            {lines if self.compares_lines else ""}
-            qualify row_number() over (
-                partition by records.day, records.{self.identity}
-                order by {", ".join(reversed(order) if last_path_wins else order)}
-            ) = 1
-            """
-        )
+            {lines if self.compares_lines else ""}"""
+        run(f"create or replace temp table {name}_winners as select * exclude (place) from ({ranked}) where place = 1")
+        run(f"create or replace temp view {name}_copies as select * from ({ranked}) where place > 1")
         run(
             f"""
             create or replace temp table {name}_rejected as

@@ -187,6 +187,17 @@ def _create_views(connection: duckdb.DuckDBPyConnection, workdir: Path, readers:
         qualify row_number() over (partition by day, activity_id order by source_path desc) = 1
         """
     )
+    connection.execute(
+        """
+        create or replace temp view runna_losers as
+        select file, activity_id, workout_id, source_path, place
+        from (
+            select *, row_number() over (partition by day, activity_id order by source_path desc) as place
+            from runna_activities
+        )
+        where place > 1
+        """
+    )
 
 
 def _typed(name: str, kind: str) -> str:
@@ -202,13 +213,18 @@ def _typed(name: str, kind: str) -> str:
 
 def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
     now = f"timestamp '{extracted_at.astimezone(UTC).replace(tzinfo=None)}' as extracted_at"
-    accepted = {}
+    accepted, copies = {}, {}
     for dataset, part in DATASET_PARTS:
         columns = ", ".join(now if name == "extracted_at" else name for name in dataset.columns)
-        join = "semi join" if dataset is RUNNA_ACTIVITIES else "join"
+        # Laps and steps have the ids and the path from their activity.
+        is_activity = dataset is RUNNA_ACTIVITIES
+        join = "semi join" if is_activity else "join"
+        losers = "(select file, place from runna_losers)" if is_activity else "runna_losers"
         accepted[dataset.key] = f"select {columns}, day from runna_{part} {join} runna_winners using (file)"
+        copies[dataset.key] = f"select {columns}, day, place from runna_{part} join {losers} using (file)"
     return Extraction(
         accepted=accepted,
+        copies=copies,
         rejected="select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected",
         counts=_counts(found),
         unknown_fields=(

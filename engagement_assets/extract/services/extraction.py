@@ -169,14 +169,21 @@ class ApiRows:
         connection, name = self.reading.connection, self.name
         connection.execute(
             f"""
+            create or replace temp table {name}_repeated as
+            select {key} from ({self._accepted.query()}) group by all having count(*) > 1
+            """
+        )
+        ranked = f"""
+            select *, row_number() over (partition by {key} order by {winner_order}, found) as place
+            from ({self._accepted.query()}) as found
+            semi join {name}_repeated as repeated using ({key})
+        """
+        connection.execute(
+            f"""
             create or replace temp table {name}_accepted as
-            with
-                found as ({self._accepted.query()}),
-                repeated as (select {key} from found group by all having count(*) > 1)
-            select * from found anti join repeated using ({key})
+            select * from ({self._accepted.query()}) as found anti join {name}_repeated as repeated using ({key})
             union all
-            select * from found semi join repeated using ({key})
-            qualify row_number() over (partition by {key} order by {winner_order}, found) = 1
+            select * exclude (place) from ({ranked}) where place = 1
             """
         )
         connection.execute(f"create or replace temp table {name}_rejected as {self._rejected.query()}")
@@ -184,9 +191,10 @@ class ApiRows:
         duplicates = {day: self._usable[day] - accepted.get(day, 0) for day in days}
         counted = self._pages, self._bytes, self._read, self._quarantined, duplicates
         counts = [dict(zip(_COUNTS, (day, *(count[day] for count in counted)), strict=True)) for day in days]
-        key = self.dataset.key
+        key, columns = self.dataset.key, ", ".join([*self.dataset.columns, "day"])
         return Extraction(
-            accepted={key: f"select {', '.join([*self.dataset.columns, 'day'])} from {name}_accepted"},
+            accepted={key: f"select {columns} from {name}_accepted"},
+            copies={key: f"select {columns}, place from ({ranked}) where place > 1"},
             rejected=f"select '{key}' as dataset, * from {name}_rejected",
             counts=self._make("counts", _COUNTS, counts),
             unknown_fields=self._make("unknown", _FIELDS, _by_field(self._unknown)),

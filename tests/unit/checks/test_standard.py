@@ -1,6 +1,7 @@
 """The checks of one load of a load, each passing and failing."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,14 @@ def test_days_reconcile_when_every_record_is_somewhere() -> None:
         RECONCILES,
         RUNNA_ACTIVITIES,
         {},
-        {"records_read": 6, "accepted": 3, "quarantined": 2, "duplicates": 1},
+        {"records_read": 6, "accepted": 3, "quarantined": 2, "duplicates": 1, "erased": 0},
     )
+
+
+def test_records_of_erased_persons_are_accounted_for() -> None:
+    erased = replace(_counts(DAY_1, 6, 3, 1, 1), erased=1)
+    assert reconciles(RUNNA_ACTIVITIES, [erased]).findings == {}
+    assert set(reconciles(RUNNA_ACTIVITIES, [replace(erased, erased=2)]).findings) == {DAY_1}
 
 
 def test_a_day_with_records_that_are_nowhere_does_not_reconcile() -> None:
@@ -77,8 +84,9 @@ def test_a_day_with_records_that_are_nowhere_does_not_reconcile() -> None:
     # What is not accounted for is no row that anybody could look at.
     assert (found.observed, found.expected, found.rows) == (1_170, 1_200, None)
     assert _sentences(outcome) == {
-        DAY_1: "1,200 records read, but 1,000 accepted + 150 quarantined + 20 duplicates; 30 unaccounted for",
-        DAY_3: "2 records read, but 3 accepted + 0 quarantined + 0 duplicates; -1 unaccounted for",
+        DAY_1: "1,200 records read, but 1,000 accepted + 150 quarantined + 20 duplicates + 0 erased; "
+        "30 unaccounted for",
+        DAY_3: "2 records read, but 3 accepted + 0 quarantined + 0 duplicates + 0 erased; -1 unaccounted for",
     }
 
 

@@ -8,7 +8,13 @@ import pytest
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.lake.columns_of_files import UnknownColumnsError, make_files_alike
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
+from engagement_assets.lake.record_columns import (
+    ERASURE_COLUMNS,
+    HELD_COLUMNS,
+    LOAD_COLUMNS,
+    QUARANTINE_COLUMNS,
+    REPLAY_COLUMNS,
+)
 from engagement_assets.sources import RAW_DATASETS
 from tests.lake_loads import DAY_1, DAY_2, DAY_3, Found, event, events, files_below, publish, published, records, window
 
@@ -55,7 +61,7 @@ def test_a_folder_without_files_can_be_read_and_has_no_rows(lake: Lake) -> None:
     make_files_alike(lake)
     expected = {item.key: item.columns for item in RAW_DATASETS}
     expected |= {"records/rejected": QUARANTINE_COLUMNS, "records/replayed": REPLAY_COLUMNS}
-    expected |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS}
+    expected |= {"records/loads": LOAD_COLUMNS, "records/held": HELD_COLUMNS, "records/erasures": ERASURE_COLUMNS}
     with duckdb.connect() as connection:
         for folder, columns in expected.items():
             pattern = lake.location(f"{folder}/*/*.parquet")
@@ -67,14 +73,14 @@ def test_a_folder_without_files_can_be_read_and_has_no_rows(lake: Lake) -> None:
 
 def test_what_is_as_it_should_be_is_not_written_again(lake: Lake) -> None:
     publish(lake, events(event("a", DAY_1)), window(DAY_1), 1)
-    assert len(list(_root(lake).rglob("empty-*.parquet"))) == len(RAW_DATASETS) + 4
+    assert len(list(_root(lake).rglob("empty-*.parquet"))) == len(RAW_DATASETS) + 5
     files = [_root(lake) / path for path in files_below(_root(lake))]
     before = {path: path.stat().st_mtime_ns for path in files}
     for path in _root(lake).rglob("empty-*.parquet"):
         path.unlink()
     make_files_alike(lake)
     assert {path: path.stat().st_mtime_ns for path in files} == before
-    assert len(list(_root(lake).rglob("empty-*.parquet"))) == len(RAW_DATASETS) + 4
+    assert len(list(_root(lake).rglob("empty-*.parquet"))) == len(RAW_DATASETS) + 5
 
 
 def test_columns_that_were_added_since_are_null_in_old_rows(of_an_older_version: Lake) -> None:

@@ -82,7 +82,7 @@ def test_each_source_has_a_job_of_its_own_raw_data_models_and_published_copy(def
         "audit/ingestion_loads",
     } <= jobs["daily_lingokids"]
     shared = [left & right for first, left in jobs.items() for second, right in jobs.items() if first < second]
-    audit = {"held_days", "ingestion_loads", "rejected_records", "replayed_records"}
+    audit = {"erasures", "held_days", "ingestion_loads", "rejected_records", "replayed_records"}
     assert set().union(*shared) == {f"audit/{table}" for table in audit}
     cross_source = defs.resolve_job_def("weekly_engagement_metrics").asset_layer.selected_asset_keys
     assert set().union(*jobs.values()).isdisjoint(key.to_user_string() for key in cross_source)

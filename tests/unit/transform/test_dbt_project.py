@@ -17,7 +17,7 @@ from engagement_assets.transform.data_tests import check_description, grain
 from engagement_assets.transform.project import manifest
 
 # What has no one column or set of columns that tells its rows apart.
-WITHOUT_A_GRAIN = {"held_days", "ingestion_loads", "rejected_records", "replayed_records"}
+WITHOUT_A_GRAIN = {"erasures", "held_days", "ingestion_loads", "rejected_records", "replayed_records"}
 
 # Which table a test over several tables is a check of: the one that is wrong when it fails.
 SINGULAR_TESTS = {

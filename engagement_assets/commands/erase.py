@@ -1,0 +1,192 @@
+"""`make erase SOURCE=… KIND=… < ids`: erases persons from the lake, the tables and every copy, and proves it.
+
+Belongs here: the command and the order of its steps. Not here: the lake (`lake/erasure.py`), the warehouse
+(`transform/erased_rows.py`), or how files are searched (`privacy/sweep.py`).
+
+The ids come on standard input, one a line: arguments, the environment and run config are seen by others, and are kept.
+Each step can be repeated. An erasure that was killed is finished by the next one, which needs the same ids again for
+the copies and the proof.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.commands.range_command import and_downstream
+from engagement_assets.commands.range_run import RangeRequest, run_range
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.extract.landing.files import Landing
+from engagement_assets.lake.commit import LakeBusyError
+from engagement_assets.lake.erasure import apply_missing, days_of, erase, finish, unfinished
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.tombstones import ErasureKeyError, Request, persons_of
+from engagement_assets.per_source import SOURCES
+from engagement_assets.privacy.pseudonyms import pseudonym
+from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
+from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
+from engagement_assets.settings import Settings
+from engagement_assets.sources import LANDING_PREFIXES, RAW_DATASETS
+from engagement_assets.transform.build import is_held_lock
+from engagement_assets.transform.erased_rows import delete_erased_rows, publish_anew, write_warehouse_anew
+
+_SQLITE = b"SQLite format 3\0"
+
+
+def main() -> int:
+    """Run the command; 0 when nothing holds the persons any more, 1 when something does or a step failed, 2 for usage."""
+    parser = argparse.ArgumentParser(description="Erase persons, whose ids come on standard input, one a line.")
+    parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source that sends the ids")
+    parser.add_argument("--kind", required=True, choices=[str(kind) for kind in ERASABLE_KINDS], help="what they are")
+    parser.add_argument("--verify", action="store_true", help="only look for the ids, and change nothing")
+    given = parser.parse_args()
+    ids = sorted({line.strip() for line in sys.stdin if line.strip()})
+    settings = load_settings()
+    kind = PersonalKind(given.kind)
+    try:
+        _refuse(given.source, kind, ids)
+        if given.verify:
+            return _prove(settings, ids)
+        return _erase(settings, given.source, kind, ids)
+    except (ErasureKeyError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except LakeBusyError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except duckdb.IOException as error:
+        if not is_held_lock(error):
+            raise
+        print(
+            "error: another process has the warehouse open. The lake is clean and no load brings the persons back; wait "
+            "for that run, then run this again with the same ids for tables and copies",
+            file=sys.stderr,
+        )
+    return 1
+
+
+def _refuse(source: str, kind: PersonalKind, ids: Sequence[str]) -> None:
+    kinds = {
+        found
+        for dataset in RAW_DATASETS
+        if dataset.source == source
+        for found in columns_of(dataset, ERASABLE_KINDS).values()
+    } or {PersonalKind.ATHLETE}
+    if kind not in kinds:
+        raise ValueError(f"{source} knows nobody as {kind}, expected one of {', '.join(sorted(kinds))}")
+    if not ids:
+        raise ValueError("no id on standard input, expected one a line")
+
+
+def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[str]) -> int:
+    lake = Lake(settings.lake_uri, settings.privacy_policy)
+    apply_missing(lake)
+    request = erase(lake, source, kind, ids, datetime.now(UTC))
+    found = sum(person.was_found for person in request.persons)
+    print(
+        f"Request {request.number}: {len(request.persons)} persons with their children, {found} found, "
+        f"{len(request.persons) - found} not there; all have a tombstone. {request.records_erased:,} records left the lake"
+    )
+    waiting = unfinished(lake)
+    for each in waiting:
+        if not _rebuild(settings, lake, each):
+            print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
+            return 1
+    for each in waiting:
+        if settings.warehouse_path.exists() and (erased := persons_of(lake, [each])):
+            delete_erased_rows(settings.warehouse_path, each.source, erased)
+    if settings.warehouse_path.exists():
+        write_warehouse_anew(settings.warehouse_path)
+        publish_anew(settings.warehouse_path, settings.published_warehouse_path, lake)
+    search = _search(settings, ids)
+    for path in _records_of_runs(settings):
+        if search.is_in(path):
+            (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
+    status = _prove(settings, ids)
+    if status == 0:
+        for each in waiting:
+            finish(lake, each, datetime.now(UTC))
+        if settings.published_warehouse_path.exists():
+            publish_anew(settings.warehouse_path, settings.published_warehouse_path, lake)
+    return status
+
+
+def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:
+    """Build the days that a request has rewritten, and everything downstream."""
+    days = days_of(lake, request)
+    if not days or not settings.warehouse_path.exists():
+        return True
+    datasets = [dataset for dataset in RAW_DATASETS if dataset.key in days]
+    selection = f'({and_downstream(settings, datasets)}) and not key:"raw_*"'
+    return all(run_range(settings, RangeRequest(window, selection)).success for window in _windows(settings, days))
+
+
+def _windows(settings: Settings, days: dict[str, list[date]]) -> Iterator[DayWindow]:
+    """One window over the days that can be built: from the first to the last that is still in the lake."""
+    there = [
+        day
+        for dataset in RAW_DATASETS
+        if dataset.key in days
+        for day in days[dataset.key]
+        if day != WHOLE_DATASET_DAY and settings.start_date <= day <= datetime.now(UTC).date()
+    ]
+    first, last = (min(there), max(there)) if there else (settings.start_date, settings.start_date)
+    yield DayWindow(first, last + timedelta(days=1))
+
+
+def _search(settings: Settings, ids: Sequence[str]) -> Search:
+    key = settings.pseudonym_key_text
+    return Search.of(ids, [pseudonym(key, value) for value in ids] if key else [])
+
+
+def _prove(settings: Settings, ids: Sequence[str]) -> int:
+    """Look for the ids in everything that the deployment has; landing files are listed for their owner."""
+    search = _search(settings, ids)
+    found = [path for path in _own_files(settings) if search.is_in(path)]
+    landing = Landing(settings.landing_uri)
+    if landing.is_local:
+        root = Path(settings.landing_uri)
+        for prefix in LANDING_PREFIXES:
+            for path in sorted(path for path in (root / prefix).rglob("*") if path.is_file()):
+                if search.is_in(path):
+                    print(f"landing file still holds them, for its owner: {path}")
+    for path in found:
+        print(f"FOUND in {path}", file=sys.stderr)
+    print(f"{'FAILED' if found else 'Nothing left'}: {len(found)} files of this deployment hold an id")
+    return 1 if found else 0
+
+
+def _own_files(settings: Settings) -> Iterator[Path]:
+    """All files of the deployment but tombstones, which hold hashes and pseudonyms of the persons by their purpose."""
+    lake = Lake(settings.lake_uri)
+    folders = [settings.dagster_home, settings.report_dir, alerts_folder(settings)]
+    if lake.is_local:
+        folders.append(Path(lake.root))
+    files = {path for folder in folders for path in folder.rglob("*")}
+    for file in (settings.warehouse_path, settings.published_warehouse_path, settings.strava_token_path):
+        files |= set(file.parent.glob(f"*{file.name}*"))
+    for path in sorted(files):
+        if path.is_file() and "records/erasures" not in path.as_posix():
+            yield path
+
+
+def _records_of_runs(settings: Settings) -> Iterator[Path]:
+    """The files in which Dagster and the alerts keep what runs said."""
+    for folder in sorted({settings.dagster_home, alerts_folder(settings)}):
+        yield from sorted(
+            path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+        )
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+if __name__ == "__main__":
+    exit_process(main())

@@ -1,0 +1,144 @@
+"""Looking for ids in files, whatever these are: the proof that an erasure has left nothing.
+
+Belongs here: the forms in which an id may be written, and looking into a file by its content. Not here: which files a
+deployment has, or what follows from a hit (`commands/erase.py`).
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+
+_CHUNK = 8 * 1024 * 1024
+_UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+_SQLITE, _GZIP, _PARQUET, _DUCKDB = b"SQLite format 3\0", b"\x1f\x8b", b"PAR1", b"DUCK"
+
+
+def forms_of(person: str) -> set[str]:
+    """How an id may be written: as it is, hashed, in base64 or a URL, in JSON, a UUID also without dashes."""
+    plain = {person}
+    if _UUID.fullmatch(person):
+        digits = person.replace("-", "")
+        plain |= {digits, "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))}
+    cases = {form for value in plain for form in (value, value.lower(), value.upper())}
+    forms = set(cases)
+    for value in cases:
+        data = value.encode()
+        forms |= {hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in ("md5", "sha1", "sha256")}
+        forms |= {base64.b64encode(data).decode().rstrip("="), quote(value, safe=""), json.dumps(value)[1:-1]}
+    return forms
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for persons by all forms of their ids, without case, and not within longer words."""
+
+    pattern: str
+    longest: int
+
+    @classmethod
+    def of(cls, persons: Iterable[str], pseudonyms: Iterable[str] = ()) -> "Search":
+        """The search for these ids and pseudonyms; there must be some."""
+        forms = {*pseudonyms, *(form for person in persons for form in forms_of(person))}
+        listed = "|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form)))
+        return cls(f"({listed})", max(map(len, forms)))
+
+    @property
+    def in_bytes(self) -> re.Pattern[bytes]:
+        """The pattern for bytes."""
+        return re.compile(rf"(?<![0-9A-Za-z]){self.pattern}(?![0-9A-Za-z])".encode(), re.IGNORECASE)
+
+    def is_in(self, path: Path) -> bool:
+        """Whether a file holds one of the ids: in its bytes, and in what Parquet, DuckDB, SQLite and gzip hide."""
+        with path.open("rb") as file:
+            head = file.read(16)
+        return self._is_in_bytes(path, gzipped=False) or (
+            (head.startswith(_GZIP) and self._is_in_bytes(path, gzipped=True))
+            or (head.startswith(_PARQUET) and self._is_in_parquet(path))
+            or (head.startswith(_SQLITE) and any(True for _ in self.in_sqlite(path)))
+            or (head[8:12] == _DUCKDB and self._is_in_duckdb(path))
+        )
+
+    def _is_in_parquet(self, path: Path) -> bool:
+        # A file that is not whole has no content beside its bytes.
+        with duckdb.connect() as connection, suppress(duckdb.Error):
+            return self._is_in_rows(connection, "read_parquet($path, hive_partitioning = false)", {"path": str(path)})
+        return False
+
+    def _is_in_duckdb(self, path: Path) -> bool:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            tables = connection.execute(
+                "select format('{}.{}', schema_name, table_name) from duckdb_tables() where not internal"
+            ).fetchall()
+            return any(self._is_in_rows(connection, table) for (table,) in tables)
+
+    def _is_in_bytes(self, path: Path, *, gzipped: bool) -> bool:
+        pattern, before = self.in_bytes, b""
+        # A compressed file that is broken holds no more than what can be read of it.
+        with gzip.open(path) if gzipped else path.open("rb") as file, suppress(EOFError, gzip.BadGzipFile):
+            while chunk := file.read(_CHUNK):
+                if pattern.search(before + chunk):
+                    return True
+                before = (before + chunk)[-self.longest - 2 :]
+        return False
+
+    def _is_in_rows(
+        self, connection: duckdb.DuckDBPyConnection, table: str, parameters: Mapping[str, Any] | None = None
+    ) -> bool:
+        columns = connection.execute(f"describe select * from {table}", parameters).fetchall()
+        text = ", ".join(f'cast("{name}" as varchar)' for name, *_ in columns)
+        found = connection.execute(
+            f"select 1 from {table} where regexp_matches(concat_ws(chr(31), {text}), $pattern) limit 1",
+            {**(parameters or {}), "pattern": rf"(?i)(^|[^0-9A-Za-z]){self.pattern}([^0-9A-Za-z]|$)"},
+        ).fetchone()
+        return found is not None
+
+    def in_sqlite(self, path: Path) -> Iterator[tuple[str, str, Any]]:
+        """The values of an SQLite file with an id: table, column, value."""
+        pattern = self.in_bytes
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as connection:
+            for (table,) in connection.execute("select name from sqlite_master where type = 'table'").fetchall():
+                cursor = connection.execute(f'select * from "{table}"')
+                names = [column[0] for column in cursor.description]
+                for row in cursor:
+                    for name, value in zip(names, row, strict=True):
+                        data = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+                        if pattern.search(data):
+                            yield table, name, value
+
+    def blanked(self, data: bytes) -> bytes:
+        """The same bytes with zeros for each id: as long as before, so that lengths in front of texts stay true."""
+        return self.in_bytes.sub(lambda match: b"0" * len(match[0]), data)
+
+
+def blank_sqlite(path: Path, search: Search) -> None:
+    """Replace the ids in all values of an SQLite file, and write the file anew, since free pages hold old values."""
+    found = list(search.in_sqlite(path))
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        for table, column, value in found:
+            new = search.blanked(value if isinstance(value, bytes) else str(value).encode())
+            connection.execute(
+                f'update "{table}" set "{column}" = ? where "{column}" = ?',
+                (new if isinstance(value, bytes) else new.decode(), value),
+            )
+        connection.commit()
+        connection.execute("vacuum")
+        connection.execute("pragma wal_checkpoint(truncate)")
+
+
+def blank_file(path: Path, search: Search) -> None:
+    """Replace the ids in a text file, which nobody else may be writing."""
+    draft = path.with_name(f".{path.name}.blanked")
+    draft.write_bytes(search.blanked(path.read_bytes()))
+    draft.chmod(path.stat().st_mode & 0o777)
+    draft.replace(path)

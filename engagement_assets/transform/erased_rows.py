@@ -1,0 +1,135 @@
+"""Erased persons in the warehouse: rows that models keep of what is gone, and old pages of the files.
+
+Belongs here: deleting such rows by key, writing the warehouse and the published copy anew. Not here: who was erased
+(`privacy/tombstones.py`), or the lake (`lake/erasure.py`).
+
+Change logs keep the keys of what has left the lake, so that everything built from it learns of it. Once that is built,
+nobody needs the keys of an erased person any more.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import Lake
+from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, takes_all
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, source_named
+from engagement_assets.transform.publish import Publisher, publish_schemas
+
+
+def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> int:
+    """Delete the rows of a source's tables that name an erased person; returns how many."""
+    deleted = 0
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for table, columns, condition in _tables(connection, source, erased):
+            for column, kind in columns.items():
+                rows = connection.execute(
+                    f"select distinct {column} from {table} where {condition} and {column} is not null"
+                ).fetchall()
+                found = list(erased.among(source, kind, (str(value) for (value,) in rows)))
+                if found:
+                    result = connection.execute(
+                        f"delete from {table} where {condition} and list_contains($found, {column})", {"found": found}
+                    ).fetchone()
+                    deleted += result[0] if result else 0
+        if takes_all(erased.kinds(source)):
+            deleted += _delete_all(connection, source)
+    return deleted
+
+
+def _tables(
+    connection: duckdb.DuckDBPyConnection, source: str, erased: ErasedPersons
+) -> list[tuple[str, dict[str, PersonalKind], str]]:
+    """The tables that may name somebody of the source: names, columns with ids, and which rows are the source's."""
+    kinds = erased.kinds(source)
+    datasets = [item for item in RAW_DATASETS if item.source == source]
+    ids = {name: kind for item in datasets for name, kind in columns_of(item, kinds).items()}
+    rows = connection.execute(
+        """
+        select columns.schema_name, columns.table_name, list(columns.column_name)
+        from duckdb_columns() as columns
+        inner join duckdb_tables() as tables
+            on columns.schema_name = tables.schema_name and columns.table_name = tables.table_name
+        where columns.data_type = 'VARCHAR' and tables.database_name = current_database()
+            and columns.database_name = current_database()
+        group by all order by all
+        """
+    ).fetchall()
+    area = source_named(source).area
+    found = []
+    for schema, table, columns in rows:
+        is_of_all = schema == CROSS_SOURCE_AREA or table.startswith("int_engagement_")
+        if not (schema == area or table.startswith(f"int_{source}_") or is_of_all):
+            continue
+        # A source may rename its ids in its tables; over all sources everybody is a user.
+        named = {name: kind for name, kind in ids.items() if name in columns}
+        if is_of_all and "user_id" in columns and PersonalKind.USER in kinds:
+            named["user_id"] = PersonalKind.USER
+        if named and (not is_of_all or "source" in columns):
+            found.append((f"{schema}.{table}", named, f"source = {sql_text(source)}" if is_of_all else "true"))
+    return found
+
+
+def _delete_all(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """Empty the tables that keep what is gone of a source whose only person was erased."""
+    tables = connection.execute(
+        "select table_name from duckdb_tables() "
+        "where schema_name = 'intermediate' and starts_with(table_name, $prefix)",
+        {"prefix": f"int_{source}_"},
+    ).fetchall()
+    deleted = 0
+    for (table,) in tables:
+        result = connection.execute(f"delete from intermediate.{table}").fetchone()
+        deleted += result[0] if result else 0
+    return deleted
+
+
+def write_warehouse_anew(warehouse: Path) -> None:
+    """Copy the warehouse into a new file, which takes its place: free pages of the old one hold deleted rows.
+
+    The lock of the old file is held meanwhile, so nothing is written into what is about to go.
+    """
+    draft = warehouse.with_name(f".{warehouse.name}.compact")
+    _remove(draft)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        version = connection.execute(
+            "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+        ).fetchone()
+        (name,) = connection.execute("select current_database()").fetchone() or ("",)
+        storage = f" (storage_version {sql_text(_version(str(version[0])))})" if version and version[0] else ""
+        connection.execute(f"attach {sql_text(str(draft))} as compact{storage}")
+        connection.execute(f'copy from database "{name}" to compact')
+        connection.execute("checkpoint compact")
+        connection.execute("detach compact")
+        connection.execute("checkpoint")
+        draft.replace(warehouse)
+    warehouse.with_name(f"{warehouse.name}.wal").unlink(missing_ok=True)
+
+
+def _version(text: str) -> str:
+    """`v1.0.0+` as DuckDB reads it again."""
+    return text.split("+", maxsplit=1)[0].split(" ", maxsplit=1)[0]
+
+
+def publish_anew(warehouse: Path, published: Path, lake: Lake) -> None:
+    """Write the published copy from nothing, with the areas that it has; its old pages hold deleted rows."""
+    if not published.exists():
+        return
+    with duckdb.connect(str(published), read_only=True) as connection:
+        rows = connection.execute("select distinct schema_name from duckdb_tables()").fetchall()
+    areas = tuple(area for area in AREAS if (area,) in rows)
+    draft = published.with_name(f".{published.name}.anew")
+    _remove(draft)
+    publish_schemas(warehouse, draft, areas, lake, Publisher())
+    _remove(published.with_name(f".{published.name}.draft"))
+    published.with_name(f"{published.name}.wal").unlink(missing_ok=True)
+    draft.replace(published)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
