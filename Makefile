@@ -88,8 +88,9 @@ format: install ## Format Python and SQL
 bench: install ## Every benchmark, with its ratio to a floor measured in the same run
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
 
-dictionary: install ## Write docs/data_dictionary.md anew
+dictionary: install ## Write docs/data_dictionary.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
+	@$(BIN)/python -m engagement_assets.commands.kept_data
 
 lock: install ## Resolve requirements.lock anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \

@@ -1,6 +1,7 @@
-"""`make dictionary`: writes `docs/data_dictionary.md` from the descriptions in the dbt project.
+"""`make dictionary`: writes `docs/data_dictionary.md` from the descriptions in the dbt project and of the datasets.
 
-Belongs here: rendering. Not here: the descriptions (YAML in `dbt_project/`); a test fails when the file is stale.
+Belongs here: rendering. Not here: the descriptions (YAML in `dbt_project/`, the sources in `extract/`); a test fails
+when the file is stale.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from engagement_assets.commands.process import exit_process
 from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.project import manifest
 
 DICTIONARY_PATH = PROJECT_ROOT / "docs" / "data_dictionary.md"
@@ -19,6 +21,11 @@ HEADER = """# Data dictionary
 Generated from the dbt project by `make dictionary`; a test fails when it is stale. The tables that people query, by
 schema. Instants are UTC, weeks begin on Monday, units stand in the column's name.
 """
+RAW_DATA = """## Raw data
+
+The Parquet files of the lake, and which of their columns say or help to find out who somebody is.
+[privacy.md](privacy.md) says how long they are kept.
+"""
 
 
 def render(content: Mapping[str, Any]) -> str:
@@ -27,10 +34,19 @@ def render(content: Mapping[str, Any]) -> str:
     models = sorted(
         (node for node in nodes if node["schema"] not in INTERNAL_SCHEMAS), key=itemgetter("schema", "name")
     )
-    parts = [HEADER]
+    parts = [HEADER, _raw_data()]
     for schema, described in groupby(models, key=itemgetter("schema")):
         parts += [f"## {schema}\n", *map(_table, described)]
     return "\n".join(parts)
+
+
+def _raw_data() -> str:
+    rows = [
+        f"| `{dataset.key}` | {_one_line(dataset.description)} "
+        f"| {', '.join(f'`{name}`' for name in dataset.columns if name in dataset.personal_columns)} |"
+        for dataset in RAW_DATASETS
+    ]
+    return "\n".join([RAW_DATA, "| dataset | meaning | personal columns |", "|---|---|---|", *rows]) + "\n"
 
 
 def _table(node: Mapping[str, Any]) -> str:

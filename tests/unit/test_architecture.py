@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engagement_assets.commands import kept_data
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
 from engagement_assets.settings import PROJECT_ROOT
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
@@ -179,6 +180,13 @@ def test_the_data_dictionary_is_up_to_date(dbt_manifest: dict[str, Any]) -> None
     assert DICTIONARY_PATH.read_text(encoding="utf-8") == render(dbt_manifest), (
         "docs/data_dictionary.md is stale; run `make dictionary`"
     )
+
+
+def test_the_table_of_what_is_kept_is_up_to_date() -> None:
+    text = kept_data.PRIVACY_PATH.read_text(encoding="utf-8")
+    assert text == kept_data.with_table(text), "docs/privacy.md is stale; run `make dictionary`"
+    assert "| raw days of `lingokids` | lake |" in text
+    assert "396 days (`RAW_RETENTION_DAYS`)" in text
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -42,8 +42,10 @@ def as_sent(value: Raw | bytes) -> str:
 
 
 def shown(value: Raw | bytes) -> str:
-    """A value as messages show it."""
+    """A value as messages show it; not what is in an object or a list, since it may be a place or an id."""
     text = as_sent(value)
+    if text.startswith(("{", "[")):
+        return "an object" if text.startswith("{") else "a list"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 

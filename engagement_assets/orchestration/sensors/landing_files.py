@@ -10,7 +10,7 @@ again by the rules of `catch_up`, which does not miss a day that was loaded once
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -70,7 +70,11 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDe
                 remarks.append(f"{item.name}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
-            days = [day for day in arrivals if settings.start_date <= day <= tick.now.date()]
+            days = {day for day in arrivals if settings.start_date <= day <= tick.now.date()}
+            if removed := zone.removed(source, days):
+                # A load refuses them, and with them the other days of its run.
+                days -= removed
+                remarks.append(f"{item.name}: {len(removed)} touched days were removed by RAW_RETENTION_DAYS")
             touched = {day: _microseconds(arrivals[day]) for day in days}
             plan = tick.plan(item, touched, max_requests=MAX_REQUESTS)
             requests += plan.requests
@@ -118,6 +122,10 @@ class _LandingZone:
             for day, arrived_at in touched.settled().items():
                 arrivals[day] = max(arrived_at, arrivals.get(day, arrived_at))
         return arrivals
+
+    def removed(self, source: Source, days: Collection[date]) -> set[date]:
+        """Those of the days that retention has removed from a dataset."""
+        return {day for dataset in source.datasets for day in self._lake.pruned_days(dataset, days)}
 
     def _batches(self, source: str, folder: BatchFolder) -> TouchedDays:
         touched, resume_after = folder.touched_days(self._look(folder.dataset), self.cursor.pop(source, None))

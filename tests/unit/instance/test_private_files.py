@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -64,7 +65,8 @@ def test_a_command_writes_private_files(tmp_path: Path) -> None:
 def test_a_code_server_writes_private_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # no .env of the person who runs the tests
     monkeypatch.setattr(definitions, "build_defs", lambda _settings: dg.Definitions())
-    definitions.defs.load_fn()
+    made: Any = definitions.defs
+    made.load_fn()
     assert _modes(tmp_path) == (0o700, 0o600)
 
 

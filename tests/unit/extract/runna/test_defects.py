@@ -60,7 +60,7 @@ def document() -> dict[str, Any]:
         (
             "list.json",
             "not_an_object",
-            'expected a JSON object, found [{"activityId": "activity-1", "userId": "user-1"}]',
+            "expected a JSON object, found a list",
         ),
         (
             "activity_id_absent.json",

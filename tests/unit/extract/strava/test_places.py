@@ -158,11 +158,11 @@ def test_rows_of_the_lake_keep_no_place_but_a_chosen_cell(uri: str) -> None:
     lake = f"(values (1, {HOME_CELL[0]}::double, {HOME_CELL[1]}::double), (2, 51.51, -0.12), (3, null, null))"
     columns = "t (activity_id, start_latitude, start_longitude)"
     query = "select * from {} order by all".format
-    assert duckdb.sql(query(places.only_cells(f"{lake} as {columns}"))).fetchall() == [
+    assert duckdb.execute(query(places.only_cells(f"{lake} as {columns}"))).fetchall() == [
         (1, *HOME_CELL), (2, None, None), (3, None, None),
     ]  # fmt: skip
     nothing = SeasonPlaces(KeptPlaces.NONE, uri)
-    assert {row[1:] for row in duckdb.sql(query(nothing.only_cells(f"{lake} as {columns}"))).fetchall()} == {
+    assert {row[1:] for row in duckdb.execute(query(nothing.only_cells(f"{lake} as {columns}"))).fetchall()} == {
         (None, None)
     }
 

@@ -94,6 +94,23 @@ def test_a_run_over_one_day_of_a_file_leaves_the_others_to_be_requested(deployme
     assert deployment.sense("landing_files").skip_reason == dg.SkipReason("no day is touched")
 
 
+def test_days_that_retention_removed_are_left_out_and_told(deployment: Graph, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    _events(tmp_path, "all.jsonl", day(5), day(4), day(3))
+    mark = Path(lake.location(lake.pruned_key(lingokids.LINGOKIDS_EVENTS, day(4))))
+    mark.parent.mkdir(parents=True)
+    mark.write_text("{}")
+    assert _requested(deployment.sense("landing_files")) == [
+        ("daily_lingokids", day(5), day(5)),
+        ("daily_lingokids", day(3), day(3)),
+    ]
+    (tmp_path / "landing/lingokids/events/all.jsonl").unlink()
+    _events(tmp_path, "old.jsonl", day(4))
+    assert deployment.sense("landing_files").skip_reason == dg.SkipReason(
+        "lingokids: 1 touched days were removed by RAW_RETENTION_DAYS"
+    )
+
+
 def test_files_wait_while_a_run_of_their_source_is_under_way(deployment: Graph, tmp_path: Path) -> None:
     _batch(tmp_path, day(2))
     _events(tmp_path, "a.jsonl", day(2))
