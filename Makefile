@@ -70,8 +70,10 @@ sql-faults: install ## Ten faults put into dbt's models, one at a time: the test
 soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 
-fuzz: install ## FUZZ_MINUTES=60 of broken records for all readers, and 500 drawn landing zones for the counts
+fuzz: install ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
 	COUNTS_EXAMPLES=500 $(BIN)/python -m pytest tests/unit/extract/test_counts_property.py
+	TRAINING_SEQUENCES=10 LEARNING_SEQUENCES=10 STRAVA_EXAMPLES=10 PRODUCT_SEQUENCES=10 MOBILITY_SEQUENCES=10 \
+		ENGAGEMENT_SEQUENCES=10 $(BIN)/python -m pytest tests/integration -k 'any_sequence or any_order_of_arrivals'
 	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/python -m pytest -s tests/fuzz
 
 lint: install ## ruff, mypy, sqlfluff

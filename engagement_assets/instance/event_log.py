@@ -13,6 +13,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, Self
@@ -64,6 +65,11 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         super().dispose()
         while self._engines:
             self._engines.popitem()[1].dispose()
+
+    @cached_property
+    def supports_asset_checks(self) -> bool:
+        """Whether the index has a table for checks; Dagster opens the file to look for it at each check."""
+        return self.has_table("asset_check_executions")
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event."""

@@ -110,7 +110,7 @@ def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
     """Bars that span their periods; hollow and dashed if a period is incomplete."""
     drawn: alt.Chart = chart.mark_bar(orient="vertical", stroke="var(--paper)").encode(
         x=period_axis(),
-        x2="until:T",
+        x2=alt.X2("until:T"),
         fillOpacity=alt.FillOpacityValue(0.25, condition={"test": COMPLETE, "value": 1}),
         **outline("var(--ink)"),
         **encodings,

@@ -8,7 +8,7 @@ A dbt command takes about ten seconds to start, a call in process one (docs/deci
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -27,10 +27,11 @@ from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
-from engagement_assets.transform.project import invoke_dbt
+from engagement_assets.transform.project import invoke_dbt, parsed_manifest, tagged
 from engagement_assets.transform.warehouse import reading
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
+SELECTED = "selected_by_dagster"
 FAILED = ("error", "fail", "runtime error")
 
 
@@ -82,8 +83,8 @@ class DbtBuild:
                 allow_retries=False,
             )
 
-    def _selection(self, context: dg.AssetExecutionContext) -> list[str]:
-        """Dbt selectors of the models and tests that Dagster selected, and of nothing else.
+    def _selection(self, context: dg.AssetExecutionContext) -> set[str]:
+        """The models and tests that Dagster selected, and nothing else, by their ids.
 
         A test that also reads a table which has never been built, and is not built now, is left out.
         """
@@ -107,7 +108,7 @@ class DbtBuild:
                 context.log.info(f"{node['name']} is left out: {nodes[missing[0]]['name']} has never been built")
             else:
                 selected.add(unique_id)
-        return ["fqn:" + ".".join(node["fqn"]) for unique_id, node in nodes.items() if unique_id in selected]
+        return selected
 
     def _relations_built_before(self) -> set[str]:
         """The models and seeds that the warehouse holds, by their ids."""
@@ -121,7 +122,7 @@ class DbtBuild:
         }
 
     def _invoke(
-        self, context: dg.AssetExecutionContext, selection: Sequence[str], window: DayWindow | None
+        self, context: dg.AssetExecutionContext, selection: Collection[str], window: DayWindow | None
     ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
@@ -134,9 +135,9 @@ class DbtBuild:
             message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
             if message.is_result_event:
                 results.append(message)
-                # A passing test is no news; Dagster shows it among the checks.
-                log = context.log.debug if _status(message) == "pass" else context.log.info
-                log(_progress_line(message))
+                # A passing test is no news; Dagster shows it, and how long it took, among the checks.
+                if _status(message) != "pass":
+                    context.log.info(_progress_line(message))
 
         variables: dict[str, Any] = {"lake_uri": self.lake.uri}
         if window is not None:
@@ -149,9 +150,12 @@ class DbtBuild:
             "--indirect-selection", "empty",
             "--exclude-resource-type", "unit_test",
             "--vars", json.dumps(variables),
-            "--select", *selection,
+            "--select", f"tag:{SELECTED}",
         ]  # fmt: skip
-        with tempfile.TemporaryDirectory(prefix="dbt-") as target:
+        with (
+            tempfile.TemporaryDirectory(prefix="dbt-") as target,
+            tagged(parsed_manifest(self.warehouse_path.stem), selection, SELECTED),
+        ):
             outcome = invoke_dbt(arguments, self.warehouse_path, self.lake.uri, Path(target), [keep_results])
         if outcome.exception is not None:
             if is_held_lock(outcome.exception):

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -26,9 +26,6 @@ from engagement_assets.transform.data_tests import readable_sql
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 TARGET_DIR = DBT_PROJECT_DIR / "target"
 SOURCE_FOLDERS = ("models", "macros", "seeds", "tests")
-
-# Concurrent runs parse into the same folder. One instance, so that one caller can take it twice.
-_PARSE_LOCK = FileLock(TARGET_DIR / "parse.lock")
 
 
 class DbtProjectError(RuntimeError):
@@ -145,8 +142,14 @@ def _manifest_file() -> Path:
 @contextmanager
 def _parsing_alone() -> Iterator[None]:
     TARGET_DIR.mkdir(exist_ok=True)
-    with _PARSE_LOCK:
+    with _parse_lock(os.getpid()):
         yield
+
+
+@cache
+def _parse_lock(_process: int) -> FileLock:
+    """Concurrent runs parse into the same folder. One lock for a process, so that one caller can take it twice."""
+    return FileLock(TARGET_DIR / "parse.lock")
 
 
 def invoke_dbt(
@@ -170,6 +173,19 @@ def invoke_dbt(
         finally:
             cleanup_connections()
             DuckDBConnectionManager.close_all_connections()
+
+
+@contextmanager
+def tagged(manifest_of_dbt: Any, unique_ids: Collection[str], tag: str) -> Iterator[None]:
+    """Give nodes a tag for one invocation: dbt compares each selector with each node, and one is enough for a tag."""
+    nodes = [manifest_of_dbt.nodes[unique_id] for unique_id in unique_ids]
+    for node in nodes:
+        node.tags.append(tag)
+    try:
+        yield
+    finally:
+        for node in nodes:
+            node.tags.remove(tag)
 
 
 @contextmanager

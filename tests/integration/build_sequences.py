@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 draws = st.binary(min_size=8, max_size=8).map(random.Random)
 
 
-def sequences(variable: str, default: int = 3) -> settings:
+def sequences(variable: str, default: int = 1) -> settings:
     """The same few sequences in every run; as many new ones as the environment variable says, for a longer look."""
     return settings(
         max_examples=int(os.environ.get(variable, default)),

@@ -47,7 +47,7 @@ class Deployment:
         window = DayWindow(first, last + timedelta(days=1))
         return run_range(self.settings, RangeRequest(window, selection, allow_shrink=allow_shrink))
 
-    def start(self, first: date, last: date) -> subprocess.Popen[bytes]:
+    def start(self, first: date, last: date, selection: str) -> subprocess.Popen[bytes]:
         """The same as a process of its own, to be killed; its lines of progress come as they are written."""
         environment = {
             **os.environ,
@@ -60,7 +60,7 @@ class Deployment:
         }
         command = [sys.executable, "-m", "engagement_assets.commands.backfill"]
         return subprocess.Popen(
-            [*command, "--from", first.isoformat(), "--to", last.isoformat(), "--select", FILE_AREAS],
+            [*command, "--from", first.isoformat(), "--to", last.isoformat(), "--select", selection],
             cwd=PROJECT_ROOT,
             env=environment,
             stdout=subprocess.PIPE,

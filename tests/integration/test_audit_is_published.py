@@ -36,15 +36,21 @@ def _release(deployment: Deployment, selection: str) -> RangeRun:
     return run_range(deployment.settings, RangeRequest(window, selection, release_reason="meant to go"))
 
 
-@pytest.mark.parametrize("selection", ["+group:training", RAW_ALONE])
-def test_a_held_day_of_a_source_that_is_run_alone_is_shown_at_once_and_gone_when_released(
-    tmp_path: Path, selection: str
-) -> None:
-    deployment = Deployment(tmp_path)
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a deployment whose days are loaded and built; nothing may be written into it."""
+    deployment = Deployment(tmp_path_factory.mktemp("loaded"))
     _landing(deployment)
     assert deployment.run(FIRST, LAST, "+group:training").failures == ()
     assert _shown(deployment) == (set(), set())
+    return deployment.root
 
+
+@pytest.mark.parametrize("selection", ["+group:training", RAW_ALONE])
+def test_a_held_day_of_a_source_that_is_run_alone_is_shown_at_once_and_gone_when_released(
+    loaded: Path, tmp_path: Path, selection: str
+) -> None:
+    deployment = Deployment(shutil.copytree(loaded, tmp_path / "deployment"))
     shutil.rmtree(deployment.landing / "runna" / "activities" / str(LAST))
     assert [failure.partition(":")[0] for failure in deployment.run(LAST, LAST, selection).failures] == ["raw_runna"]
     assert _shown(deployment) == ({LAST}, set())

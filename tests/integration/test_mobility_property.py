@@ -22,7 +22,7 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 pytestmark = pytest.mark.integration
 
 # How many sequences of builds are tried, and how many users' timelines each carries.
-SEQUENCES = int(os.environ.get("MOBILITY_SEQUENCES", "3"))
+SEQUENCES = int(os.environ.get("MOBILITY_SEQUENCES", "1"))
 USERS = int(os.environ.get("MOBILITY_USERS", "250"))
 STEPS = 7
 

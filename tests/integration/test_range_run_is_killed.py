@@ -17,6 +17,8 @@ from tests.integration.deployment import Deployment, differences
 pytestmark = pytest.mark.integration
 
 FIRST, LAST, DAYS = date(2024, 1, 1), date(2024, 1, 8), 8
+# One area goes through all that a run does: loading, building and publishing.
+SELECTION = "+group:learning"
 # Each kill costs most of a run; `KILLS=20` is the longer profile.
 KILLS = int(os.environ.get("KILLS", "3"))
 
@@ -41,7 +43,7 @@ def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) ->
     write_sample_landing(landing, start=FIRST, days=DAYS, runna_activities_per_day=8, lingokids_events_per_day=60)
     undisturbed = Deployment(tmp_path / "undisturbed", landing=landing)
     started = time.monotonic()
-    process = undisturbed.start(FIRST, LAST)
+    process = undisturbed.start(FIRST, LAST, SELECTION)
     assert process.stdout is not None
     with process.stdout:
         lines = len(process.stdout.readlines())
@@ -56,9 +58,9 @@ def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) ->
     for number in range(KILLS):
         # Spread over the whole run, so that loading, building and publishing are all hit, however fast the machine is.
         line = int(lines * (number + draw.random()) / KILLS)
-        killed += _kill_after(disturbed.start(FIRST, LAST), line, seconds_a_line * draw.random())
+        killed += _kill_after(disturbed.start(FIRST, LAST, SELECTION), line, seconds_a_line * draw.random())
     assert killed >= KILLS - 1
-    run = disturbed.run(FIRST, LAST)
+    run = disturbed.run(FIRST, LAST, SELECTION)
 
     assert run.failures == ()
     assert differences(disturbed.tables(), expected) == {}

@@ -21,7 +21,7 @@ from tests.integration.warehouse_builder import Row, WarehouseBuilder
 pytestmark = pytest.mark.integration
 
 # How many random histories are tried, and how many builds each has before it comes to rest.
-EXAMPLES = int(os.environ.get("STRAVA_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("STRAVA_EXAMPLES", "1"))
 BUILDS = int(os.environ.get("STRAVA_BUILDS", "1"))
 
 STRAVA = "+path:models/marts/strava"

@@ -236,7 +236,7 @@ def _figures() -> tuple[Figure, ...]:
                     scale=alt.Scale(zero=False, nice=False, padding=0),
                     axis=alt.Axis(title="minutes", tickMinStep=1, grid=False),
                 ),
-                x2="until_minutes:Q",
+                x2=alt.X2("until_minutes:Q"),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
                 tooltip=[tip("minutes", "minutes from", "d"), tip("sessions", "sessions", ",")],
             ),

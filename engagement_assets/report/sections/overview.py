@@ -281,7 +281,7 @@ def _triangle() -> AnyChart:
 def _days_observed(tooltip: list[alt.Tooltip]) -> AnyChart:
     base = rows().encode(x=period_axis(), y=alt.Y("source_name:N", axis=alt.Axis(title=None, grid=False)))
     cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
-        x2="until:T",
+        x2=alt.X2("until:T"),
         fillOpacity=alt.FillOpacity("days_observed:Q", scale=alt.Scale(domain=[0, 7], range=[0, 0.75]), legend=None),
         **outline("var(--muted)"),
         tooltip=tooltip,

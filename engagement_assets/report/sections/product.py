@@ -133,7 +133,7 @@ def _figures() -> tuple[Figure, ...]:
                     scale=alt.Scale(zero=False, nice=False, padding=0),
                     axis=alt.Axis(title="average events a day", grid=False),
                 ),
-                x2="events_to:Q",
+                x2=alt.X2("events_to:Q"),
                 y=alt.Y("user_weeks:Q", axis=alt.Axis(title="users x weeks", tickCount=5)),
                 tooltip=[tip("events_from", "from", ".1f"), tip("user_weeks", "users x weeks", ",")],
             ),

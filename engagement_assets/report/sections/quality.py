@@ -223,7 +223,7 @@ def _figures() -> tuple[Figure, ...]:
                     scale=alt.Scale(type="utc"),
                     axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6),
                 ),
-                x2="until:T",
+                x2=alt.X2("until:T"),
                 y=alt.Y("records:Q", axis=alt.Axis(title="records", tickCount=5)),
                 color=colour("part", RECORDS),
                 tooltip=[tip("day", "day"), tip("part", "records"), tip("records", "count", ",")],
@@ -292,5 +292,5 @@ def _freshness() -> AnyChart:
     bars = base.mark_bar(fill=COLOURS[1], height={"band": 0.7}).encode(
         tooltip=[tip("name", "dataset"), tip("newest_day", "newest day"), tip("days_behind", "days behind", "d")]
     )
-    texts = base.mark_text(align="left", dx=4).encode(text="newest_day:N")
+    texts = base.mark_text(align="left", dx=4).encode(text=alt.Text("newest_day:N"))
     return alt.layer(bars, texts).properties(height=alt.Step(26))

@@ -259,13 +259,13 @@ def _figures() -> tuple[Figure, ...]:
                     scale=alt.Scale(zero=False, nice=False),
                     axis=alt.Axis(title="longitude", format=".2f", tickCount=5),
                 ),
-                x2="east:Q",
+                x2=alt.X2("east:Q"),
                 y=alt.Y(
                     "latitude:Q",
                     scale=alt.Scale(zero=False, nice=False),
                     axis=alt.Axis(title="latitude", format=".2f", tickCount=5),
                 ),
-                y2="north:Q",
+                y2=alt.Y2("north:Q"),
                 fillOpacity=alt.FillOpacity("runs:Q", scale=alt.Scale(domainMin=0, range=[0.1, 0.9]), legend=None),
                 tooltip=[
                     tip("latitude", "latitude from", ".2f"),

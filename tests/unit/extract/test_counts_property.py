@@ -30,7 +30,7 @@ DAYS = [FIRST + timedelta(days=number) for number in range(4)]
 CALENDAR = Calendar(FIRST, DAYS[-1])
 # `make fuzz` draws 500.
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("COUNTS_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("COUNTS_EXAMPLES", "15")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
