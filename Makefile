@@ -5,7 +5,7 @@ SELECT ?= *
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 
-.PHONY: help install demo dev report backfill release replay prune erase sweep test coverage mutants sql-faults soak fuzz lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ replay: install ## Read quarantined records again: SOURCE=runna FROM=… TO=… 
 
 prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tells
 	@$(BIN)/python -m engagement_assets.commands.prune $(if $(DRY_RUN),--dry-run)
+
+rekey: install ## Rewrite the ids of the lake as PSEUDONYM_KEY, PSEUDONYMIZE and LAND_UNNEEDED_IDS say
+	@$(BIN)/python -m engagement_assets.commands.rekey
 
 erase: install ## Erase persons: SOURCE=runna KIND=user < ids, one id a line
 	@test -n "$(SOURCE)" -a -n "$(KIND)" || { echo "usage: make erase SOURCE=lingokids KIND=user < ids"; exit 2; }

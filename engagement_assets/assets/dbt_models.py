@@ -19,6 +19,7 @@ from dagster_duckdb import DuckDBResource
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
@@ -27,6 +28,7 @@ from engagement_assets.sources import AREAS, AUDIT, CROSS_SOURCE_AREA, SOURCES
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.column_lineage import ColumnParents
 from engagement_assets.transform.data_tests import check_description
+from engagement_assets.transform.personal_columns import kind_of
 from engagement_assets.transform.project import DBT_PROJECT_DIR
 
 WAREHOUSE_POOL = "warehouse"
@@ -38,6 +40,11 @@ CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA}_{MARTS}"
 def asset_tags(area: str, layer: str) -> dict[str, str]:
     """Tags to search for in the UI: the area, and the layer (raw, staging, intermediate, marts, …)."""
     return {"domain": area, "layer": layer}
+
+
+def personal_tag(kind: PersonalKind | None) -> dict[str, str]:
+    """The tag of a personal column."""
+    return {"personal": kind.value} if kind else {}
 
 
 def dbt_model_assets(
@@ -179,7 +186,8 @@ def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.T
     for name, column in props["columns"].items():
         made_of = [f"`{dep.asset_key.path[-1]}.{dep.column_name}`" for dep in parents.get(name, ())]
         origin = f"\n\nFrom {', '.join(made_of)}." if made_of else ""
-        columns.append(dg.TableColumn(name, column["data_type"] or "?", column["description"].strip() + origin))
+        text, tags = column["description"].strip() + origin, personal_tag(kind_of(props, name))
+        columns.append(dg.TableColumn(name, column["data_type"] or "?", text, tags=tags))
     return dg.TableSchema(columns)
 
 

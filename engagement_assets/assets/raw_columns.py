@@ -34,6 +34,7 @@ def describe_raw_columns(
                 column.description
                 or texts.get((spec.key.to_user_string(), column.name))
                 or DESCRIPTIONS.get(column.name),
+                tags=column.tags,
             )
             for column in schema.columns
         ]

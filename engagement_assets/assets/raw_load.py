@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.assets.dbt_models import asset_tags
+from engagement_assets.assets.dbt_models import asset_tags, personal_tag
 from engagement_assets.assets.raw_source import RawResults, RawRun
 from engagement_assets.checks.outcome import CheckOutcome, by_day, check_spec
 from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
@@ -18,6 +18,7 @@ from engagement_assets.checks.volume import WEEKS_OF_HISTORY, rows_in_day, volum
 from engagement_assets.contracts import check_metadata
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import EVERY_FILE_IS_READ, STANDARD_CHECKS, CheckDefinition
+from engagement_assets.contracts.personal import OWN_PERSONAL, PersonalKind
 from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.extraction_tables import placeholders, reject_reasons, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
@@ -28,6 +29,7 @@ from engagement_assets.lake.record_columns import (
     HELD_COLUMNS,
     LOAD_COLUMNS,
     QUARANTINE_COLUMNS,
+    QUARANTINE_PERSONAL,
     REPLAY_COLUMNS,
 )
 from engagement_assets.settings import Settings
@@ -82,7 +84,9 @@ def record_specs() -> list[dg.AssetSpec]:
             owners=OWNERS,
             kinds={"parquet"},
             tags=asset_tags(AUDIT, "raw"),
-            metadata={"dagster/column_schema": dg.TableSchema(_table_columns(columns))},
+            metadata={
+                "dagster/column_schema": dg.TableSchema(_table_columns(columns, OWN_PERSONAL | QUARANTINE_PERSONAL))
+            },
         )
         for name, columns, description in (
             ("loads", LOAD_COLUMNS, "One row per load, dataset and day, written by each load."),
@@ -95,8 +99,8 @@ def record_specs() -> list[dg.AssetSpec]:
 
 
 def column_schema(dataset: Dataset) -> dg.TableSchema:
-    """Columns and types of a dataset, with the partition day, which is part of the path."""
-    columns = _table_columns(dataset.columns)
+    """Columns, types and kinds of personal data of a dataset, with the partition day, which is part of the path."""
+    columns = _table_columns(dataset.columns, dataset.kinds)
     day = dg.TableColumn("day", "date", "The partition, from the path.")
     return dg.TableSchema([*columns, day] if dataset.partitioned else columns)
 
@@ -179,9 +183,9 @@ def not_judged(
     ]
 
 
-def _table_columns(columns: Mapping[str, str]) -> list[dg.TableColumn]:
+def _table_columns(columns: Mapping[str, str], kinds: Mapping[str, PersonalKind]) -> list[dg.TableColumn]:
     """Types in lower case, as in the tables downstream."""
-    return [dg.TableColumn(name, kind.lower()) for name, kind in columns.items()]
+    return [dg.TableColumn(name, type_.lower(), tags=personal_tag(kinds.get(name))) for name, type_ in columns.items()]
 
 
 def publish_or_hold(

@@ -12,6 +12,7 @@ from typing import Any
 from engagement_assets.commands.process import exit_process
 from engagement_assets.settings import PROJECT_ROOT
 from engagement_assets.sources import RAW_DATASETS
+from engagement_assets.transform.personal_columns import kind_of
 from engagement_assets.transform.project import manifest
 
 DICTIONARY_PATH = PROJECT_ROOT / "docs" / "data_dictionary.md"
@@ -19,7 +20,8 @@ INTERNAL_SCHEMAS = ("staging", "intermediate")
 HEADER = """# Data dictionary
 
 Generated from the dbt project by `make dictionary`; a test fails when it is stale. The tables that people query, by
-schema. Instants are UTC, weeks begin on Monday, units stand in the column's name.
+schema. Instants are UTC, weeks begin on Monday, units stand in the column's name. Columns of personal data name its
+kind (see [privacy.md](privacy.md)).
 """
 RAW_DATA = """## Raw data
 
@@ -52,10 +54,11 @@ def _raw_data() -> str:
 def _table(node: Mapping[str, Any]) -> str:
     heading = f"### {node['schema']}.{node['name']}\n\n{_one_line(node['description'])}\n"
     rows = [
-        f"| `{column['name']}` | {column['data_type']} | {_one_line(column['description'])} |"
+        f"| `{column['name']}` | {column['data_type']} | {kind_of(node, column['name']) or ''} | "
+        f"{_one_line(column['description'])} |"
         for column in node["columns"].values()
     ]
-    return "\n".join([heading, "| column | type | meaning |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join([heading, "| column | type | personal | meaning |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _one_line(text: str) -> str:

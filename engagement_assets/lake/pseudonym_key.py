@@ -51,9 +51,12 @@ class Pseudonyms:
 
 @dataclass(frozen=True)
 class Mark:
-    """What the ids of a lake are, and what they `become` while `make rekey` is at work or was interrupted."""
+    """What the ids of a lake are, and what they `become` while `make rekey` is at work or was interrupted.
 
-    now: Pseudonyms
+    `now` is None while a lake of an older version gets its first mark: nothing says what that version has hidden.
+    """
+
+    now: Pseudonyms | None
     becomes: Pseudonyms | None = None
 
 
@@ -69,13 +72,15 @@ def require_same_key(lake: Lake) -> None:
     mark = read_mark(lake) or _mark_of_the_first_load(lake, wanted)
     if mark.becomes is not None:
         raise OtherPseudonymKeyError(
-            f"{lake.uri} holds {mark.now} in some files and {mark.becomes} in others, expected one of them: `make "
-            "rekey` is at work or was interrupted. Let it end, or run it again with the same settings"
+            f"{lake.uri} holds {mark.becomes} in some files alone, expected them in all: `make rekey` is at work or "
+            "was interrupted. Let it end, or run it again with the same settings"
         )
-    if mark.now != wanted:
+    if mark.now and mark.now != wanted:
+        what_to_do = refusal_of(mark.now, lake.policy) or (
+            "Run `make rekey`, which rewrites the lake; or restore PSEUDONYM_KEY and PSEUDONYMIZE as they were"
+        )
         raise OtherPseudonymKeyError(
-            f"{lake.uri} holds {mark.now}, and this load would bring {wanted}; expected the same. "
-            f"{what_to_do(mark.now, wanted, lake.policy)}"
+            f"{lake.uri} holds {mark.now}, and this load would bring {wanted}; expected the same. {what_to_do}"
         )
 
 
@@ -85,8 +90,7 @@ def read_mark(lake: Lake) -> Mark | None:
         document = json.loads(lake.filesystem.cat_file(f"{lake.root}/{MARK}"))
     except FileNotFoundError:
         return None
-    becomes = document["becomes"]
-    return Mark(_pseudonyms(document["now"]), becomes and _pseudonyms(becomes))
+    return Mark(*(_pseudonyms(document[name]) if document[name] else None for name in ("now", "becomes")))
 
 
 def write_mark(lake: Lake, mark: Mark) -> None:
@@ -124,31 +128,28 @@ def _refuse_what_an_older_version_hid(lake: Lake, wanted: Pseudonyms, staging: P
 
 def _write(lake: Lake, mark: Mark, staging: Path) -> None:
     staged = staging / "mark.json"
-    document = {"now": _document(mark.now), "becomes": mark.becomes and _document(mark.becomes)}
+    document = {
+        name: found and {"key_fingerprint": found.key_fingerprint, "kinds": sorted(found.kinds)}
+        for name, found in (("now", mark.now), ("becomes", mark.becomes))
+    }
     staged.write_text(json.dumps(document), encoding="utf-8")
     commit(lake, _LOAD, [FileChange(MARK, staged)])
 
 
-def what_to_do(found: Pseudonyms, wanted: Pseudonyms, policy: PrivacyPolicy) -> str:
-    """How somebody gets from the pseudonyms that were found to those that are wanted."""
-    start_anew = "to do without, set LAKE_URI to a new folder and load it"
-    if wanted.key_fingerprint is None:
-        return f"Restore PSEUDONYM_KEY. Nobody can turn pseudonyms back into ids: {start_anew}"
+def refusal_of(found: Pseudonyms, policy: PrivacyPolicy) -> str | None:
+    """Why the pseudonyms that were found cannot become those of the policy, and what to do; None if they can."""
+    start_anew = "Nobody can turn pseudonyms back into ids: to do without, set LAKE_URI to a new folder and load it"
+    wanted = Pseudonyms.under(policy)
+    if wanted.key_fingerprint is None and found.key_fingerprint is not None:
+        return f"Restore PSEUDONYM_KEY. {start_anew}"
     if not found.kinds <= wanted.kinds:
-        return (
-            f"Restore PSEUDONYMIZE={','.join(sorted(found.kinds))}. Nobody can turn pseudonyms back into ids: "
-            f"{start_anew}"
-        )
+        return f"Restore PSEUDONYMIZE={','.join(sorted(found.kinds))}. {start_anew}"
     if found.key_fingerprint != wanted.key_fingerprint and policy.links_after(found.key_fingerprint) is None:
         return (
             "Restore PSEUDONYM_KEY; or, to change the key, keep the old one behind the new one "
             "(PSEUDONYM_KEY=new,old) and run `make rekey`"
         )
-    return "Run `make rekey`, which rewrites the lake; or restore PSEUDONYM_KEY and PSEUDONYMIZE as they were"
-
-
-def _document(pseudonyms: Pseudonyms) -> Mapping[str, Any]:
-    return {"key_fingerprint": pseudonyms.key_fingerprint, "kinds": sorted(pseudonyms.kinds)}
+    return None
 
 
 def _pseudonyms(document: Mapping[str, Any]) -> Pseudonyms:

@@ -7,6 +7,8 @@ who writes and reads them (see `lake/load_records.py`, `lake/replay.py`).
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from engagement_assets.contracts.personal import PersonalKind
+
 
 def _columns(text: str) -> Mapping[str, str]:
     """Name → type, of `name TYPE, name TYPE`."""
@@ -22,6 +24,9 @@ QUARANTINE_COLUMNS = _columns(
     first_quarantined_at TIMESTAMP
     """
 )
+
+# What the quarantine has of a record's content; its `source_path` is personal in every table.
+QUARANTINE_PERSONAL = MappingProxyType(dict.fromkeys(("raw_text", "header", "message"), PersonalKind.FREE_TEXT))
 
 # What became of a record that left the quarantine by a replay, which is itself a load.
 REPLAY_COLUMNS = _columns(

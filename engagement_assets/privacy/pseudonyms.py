@@ -48,7 +48,7 @@ def with_pseudonyms(
         return rows
     hashed = _keep_key(connection, key, "lower(id)" if ignore_case else "id")
     # Each id once: to hash costs ten times as much as to look up.
-    ids = " union ".join(f"select {column} as id from found" for column in columns)
+    ids = " union ".join(f"select distinct {column} as id from found" for column in columns)
     joins = "".join(f" left join made as {column}s on found.{column} = {column}s.id" for column in columns)
     replaced = ", ".join(f"{column}s.pseudonym as {column}" for column in columns)
     return f"""

@@ -20,7 +20,7 @@ from engagement_assets.contracts.check_metadata import (
 )
 from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
-from engagement_assets.sources import RAW_DATASETS
+from engagement_assets.transform.personal_columns import kind_of
 
 MAX_KEYS = 5
 PSEUDONYM_CHARACTERS = 12
@@ -30,8 +30,6 @@ MASKED = "(personal)"
 TESTED_COLUMN_NAMES = ("unique_field", "value_field", "from_field")
 # What tests with names made by dbt check, `unique_<table>_<column>`.
 DBT_CHECKS = {"unique": "is unique", "not_null": "is never NULL"}
-
-PERSONAL_COLUMNS = frozenset(column for dataset in RAW_DATASETS for column in dataset.kinds)
 
 # The test could not run: its SQL is wrong, or a table is missing.
 NO_OUTCOME = ("error", "runtime error")
@@ -111,13 +109,15 @@ def failing_keys(
         duckdb.Error: the rows cannot be read.
     """
     rows = connection.sql(test.sql)
-    names = _shown_columns(test.node, rows.columns, manifest, table)
+    models = (item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
+    model = next(models)
+    names = _shown_columns(test.node, rows.columns, manifest, model)
     shown = rows.select(*(duckdb.ColumnExpression(name) for name in names)).distinct().order("all").limit(MAX_KEYS)
     tested = test.node.get("column_name")
     titles = [tested if tested and name in TESTED_COLUMN_NAMES else name for name in names]
     return [
         {
-            title: _plain(value, pseudonym_key, personal=is_personal(title))
+            title: _plain(value, pseudonym_key, personal=kind_of(model, title) is not None)
             for title, value in zip(titles, row, strict=True)
         }
         for row in shown.fetchall()
@@ -136,16 +136,9 @@ def grain(manifest: Mapping[str, Any], unique_id: str) -> tuple[str, ...]:
     return ()
 
 
-def is_personal(column: str) -> bool:
-    """Whether a column says who somebody is: one of the raw datasets' personal columns, also as `previous_user_id`."""
-    return any(column == name or column.endswith(f"_{name}") for name in PERSONAL_COLUMNS)
-
-
 def _shown_columns(
-    node: Mapping[str, Any], names: Sequence[str], manifest: Mapping[str, Any], table: str
+    node: Mapping[str, Any], names: Sequence[str], manifest: Mapping[str, Any], model: Mapping[str, Any]
 ) -> Sequence[str]:
-    models = (item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
-    model = next(models)
     wanted = {*grain(manifest, model["unique_id"]), node.get("column_name")}
     return [name for name in names if name in wanted or name not in model["columns"]] or names
 

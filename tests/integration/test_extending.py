@@ -117,7 +117,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _run(copy: Path, *arguments: str) -> str:
     # No setting of the test's own process, such as its DAGSTER_HOME.
     environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
-    environment |= {"PYTHONPATH": str(copy), "LANDING_URI": str(copy / "landing")}
+    environment |= {"PYTHONPATH": str(copy), "LANDING_URI": str(copy / "landing"), "LAND_UNNEEDED_IDS": "child"}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
     )

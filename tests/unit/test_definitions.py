@@ -160,6 +160,25 @@ def test_raw_columns_mean_what_staging_says(specs: dict[str, dg.AssetSpec]) -> N
     assert renamed == f"{text('raw_runna/activities', 'created_on')}\n\nFrom `activities.created_on`."
 
 
+@pytest.mark.parametrize(
+    ("asset", "column", "tags"),
+    [
+        ("raw_mobile/events", "device_id", {"personal": "device"}),
+        ("raw_mobile/events", "event_name", {}),
+        ("raw_lingokids/events", "child_id", {"personal": "child"}),
+        ("records/rejected", "raw_text", {"personal": "free_text"}),
+        ("staging/stg_mobile__events", "anonymous_id", {"personal": "user"}),
+        ("mobility/fct__mobile_sessions", "device_id", {"personal": "device"}),
+        ("mobility/fct__mobile_sessions", "session_id", {}),
+    ],
+)
+def test_a_personal_column_has_a_tag(
+    specs: dict[str, dg.AssetSpec], asset: str, column: str, tags: dict[str, str]
+) -> None:
+    schema = specs[asset].metadata["dagster/column_schema"]
+    assert [item.tags for item in schema.columns if item.name == column] == [tags]
+
+
 def test_every_column_of_a_model_is_traced_to_its_parents(specs: dict[str, dg.AssetSpec]) -> None:
     for name, spec in specs.items():
         if spec.tags["layer"] not in {"staging", "intermediate", "marts", "audit"}:

@@ -31,6 +31,14 @@ def test_sql_gives_the_same_pseudonym_as_python(key: str, value: str) -> None:
     assert found == [(pseudonym(key, value), None)]
 
 
+def test_rows_that_share_an_id_stay_as_many() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table ids as select unnest(['a', 'a', null]) as child_id")
+        found = connection.execute(with_pseudonyms(connection, "key", "from ids", ["child_id"])).fetchall()
+
+    assert sorted(found, key=str) == [(pseudonym("key", "a"),), (pseudonym("key", "a"),), (None,)]
+
+
 @pytest.mark.parametrize(
     ("raw_text", "expected"),
     [

@@ -8,13 +8,11 @@ import duckdb
 import pytest
 
 from engagement_assets.privacy.pseudonyms import pseudonym
-from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.data_tests import (
     FailedTest,
     check,
     check_description,
     failing_keys,
-    is_personal,
     readable_sql,
 )
 
@@ -23,6 +21,7 @@ MODEL: Mapping[str, Any] = {
     "unique_id": "model.runs",
     "name": "runs",
     "schema": "training",
+    "fqn": ["engagement", "marts", "training", "runs"],
     "columns": {"run_id": {}, "user_id": {}, "distance_m": {}, "note": {}},
 }
 
@@ -161,20 +160,12 @@ def test_personal_values_are_pseudonyms_or_masked_whatever_they_are_called(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     test = node("unique_runs_user_id", "unique", "user_id")
-    sql = "select user_id as unique_field, user_id as previous_user_id, null as device_id from training.runs"
+    sql = "select user_id as unique_field, user_id as previous_user_id, null as paces_json from training.runs"
     alias = pseudonym("a key", "ana")[:12]
-    assert keys(connection, test, sql, "a key") == [{"user_id": alias, "previous_user_id": alias, "device_id": None}]
+    assert keys(connection, test, sql, "a key") == [{"user_id": alias, "previous_user_id": alias, "paces_json": None}]
     assert keys(connection, test, sql) == [
-        {"user_id": "(personal)", "previous_user_id": "(personal)", "device_id": None}
+        {"user_id": "(personal)", "previous_user_id": "(personal)", "paces_json": None}
     ]
-
-
-def test_the_personal_columns_of_every_raw_dataset_are_personal_in_the_warehouse() -> None:
-    for dataset in RAW_DATASETS:
-        for column in dataset.kinds:
-            assert is_personal(column)
-    assert not is_personal("activity_id")
-    assert not is_personal("source")
 
 
 def test_values_are_those_of_json(connection: duckdb.DuckDBPyConnection) -> None:

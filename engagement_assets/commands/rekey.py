@@ -1,0 +1,60 @@
+"""`make rekey`: rewrites the lake's ids as the settings say, and names the commands that make the tables follow.
+
+Belongs here: the command's output. Not here: the rewriting (see `lake/rekey.py`). Keys come from the settings, never
+from arguments, which other users of a machine can see.
+"""
+
+import sys
+from collections.abc import Sequence
+from datetime import date
+
+from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.lake.commit import LakeBusyError, LakeFullError
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.pseudonym_key import OtherPseudonymKeyError, Pseudonyms
+from engagement_assets.lake.rekey import RewrittenLoad, rekey
+from engagement_assets.privacy.policy import PrivacyPolicy
+from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
+
+
+def main() -> int:
+    """Run the command; 0 when the lake is as the settings say, 1 when it cannot be, or a load is at work."""
+    settings = load_settings()
+    lake = Lake(settings.lake_uri, settings.privacy_policy)
+    rewritten = []
+    try:
+        for done in rekey(lake, settings.duckdb_memory_limit):
+            print(f"{done.load_name}: {done.files:,} files rewritten")
+            rewritten.append(done)
+    except (OtherPseudonymKeyError, LakeBusyError, LakeFullError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{lake.uri} holds {Pseudonyms.under(lake.policy)}")
+    if rewritten:
+        print("The warehouse still holds the ids of before. Build its tables again, from the lake:")
+        print("\n".join(f"  {line}" for line in backfills(rewritten, lake.policy, settings.start_date)))
+    return 0
+
+
+def backfills(rewritten: Sequence[RewrittenLoad], policy: PrivacyPolicy, start_date: date) -> list[str]:
+    """The commands that build the tables of rewritten loads, and those over all sources if ids of users changed."""
+    commands, spans = [], []
+    for source in SOURCES:
+        names = {dataset.load_name for dataset in source.datasets}
+        if not (loads := [done for done in rewritten if done.load_name in names]):
+            continue
+        days = [day for done in loads for day in (done.first, done.last) if day != WHOLE_DATASET_DAY] or [start_date]
+        commands.append(_backfill(min(days), max(days), source.area))
+        spans += days
+    if PersonalKind.USER in policy.pseudonymized and policy.pseudonym_key:
+        commands.append(_backfill(min(spans), max(spans), CROSS_SOURCE_AREA))
+    return commands
+
+
+def _backfill(first: date, last: date, area: str) -> str:
+    return f"make backfill FROM={first} TO={last} SELECT='group:{area} or key:\"published/{area}\"'"
+
+
+if __name__ == "__main__":
+    exit_process(main())
