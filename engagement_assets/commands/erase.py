@@ -93,6 +93,9 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
         f"Request {request.number}: {len(request.persons):,} persons with their children; of {found:,} the lake had "
         f"something, of {len(request.persons) - found:,} nothing; {request.records_erased:,} records left it"
     )
+    if kind is PersonalKind.ATHLETE:
+        for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
+            path.unlink()
     waiting = unfinished(lake)
     if not all(_rebuild(settings, lake, each) for each in waiting):
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
