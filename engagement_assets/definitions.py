@@ -20,6 +20,7 @@ from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.checks.freshness import freshness_checks
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.private_files import keep_files_private
+from engagement_assets.orchestration.erasure import erasure_job
 from engagement_assets.orchestration.jobs import asset_jobs, source_sets
 from engagement_assets.orchestration.retention import retention_job, retention_schedule
 from engagement_assets.orchestration.schedules import schedules
@@ -63,7 +64,12 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             settings,
         ),
         asset_checks=freshness,
-        jobs=[*(source_set.job for source_set in sets), *asset_jobs(loads, models, freshness), retention],
+        jobs=[
+            *(source_set.job for source_set in sets),
+            *asset_jobs(loads, models, freshness),
+            retention,
+            erasure_job(),
+        ],
         schedules=[
             *schedules(settings, sets, checks_freshness=bool(freshness)),
             retention_schedule(settings, retention),

@@ -319,10 +319,11 @@ class Settings(BaseSettings):
             ("strava_token_path", "strava_token.json"),
             ("report_dir", "report"),
             ("dagster_home", "dagster_home"),
-            ("erasures_path", "erasures"),
         ):
             if getattr(self, field) == Path():
                 setattr(self, field, data / name)
+        if self.erasures_path == Path():
+            self.erasures_path = self.dagster_home.with_name("erasures")
         return self
 
     @property

@@ -45,7 +45,7 @@ def render(content: Mapping[str, Any]) -> str:
 def _raw_data() -> str:
     rows = [
         f"| `{dataset.key}` | {_one_line(dataset.description)} "
-        f"| {', '.join(f'`{name}`' for name in dataset.columns if name in dataset.personal_columns)} |"
+        f"| {', '.join(f'`{name}` ({dataset.kinds[name]})' for name in dataset.columns if name in dataset.kinds)} |"
         for dataset in RAW_DATASETS
     ]
     return "\n".join([RAW_DATA, "| dataset | meaning | personal columns |", "|---|---|---|", *rows]) + "\n"

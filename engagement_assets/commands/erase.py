@@ -32,15 +32,16 @@ from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
-from engagement_assets.sources import LANDING_PREFIXES, RAW_DATASETS
+from engagement_assets.sources import AUDIT, LANDING_PREFIXES, RAW_DATASETS
 from engagement_assets.transform.build import is_held_lock
 from engagement_assets.transform.erased_rows import delete_erased_rows, publish_anew, write_warehouse_anew
+from engagement_assets.transform.publish import publish_schemas
 
 _SQLITE = b"SQLite format 3\0"
 
 
 def main() -> int:
-    """Run the command; 0 when nothing holds the persons any more, 1 when something does or a step failed, 2 for usage."""
+    """Run the command; 0 when nothing holds the persons any more, 1 when something does, 2 when it was refused."""
     parser = argparse.ArgumentParser(description="Erase persons, whose ids come on standard input, one a line.")
     parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source that sends the ids")
     parser.add_argument("--kind", required=True, choices=[str(kind) for kind in ERASABLE_KINDS], help="what they are")
@@ -63,8 +64,8 @@ def main() -> int:
         if not is_held_lock(error):
             raise
         print(
-            "error: another process has the warehouse open. The lake is clean and no load brings the persons back; wait "
-            "for that run, then run this again with the same ids for tables and copies",
+            "error: another process has the warehouse open. The lake is clean and no load brings them back. Wait "
+            "for that process, then run this again with the same ids",
             file=sys.stderr,
         )
     return 1
@@ -89,31 +90,41 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
     request = erase(lake, source, kind, ids, datetime.now(UTC))
     found = sum(person.was_found for person in request.persons)
     print(
-        f"Request {request.number}: {len(request.persons)} persons with their children, {found} found, "
-        f"{len(request.persons) - found} not there; all have a tombstone. {request.records_erased:,} records left the lake"
+        f"Request {request.number}: {len(request.persons):,} persons with their children; of {found:,} the lake had "
+        f"something, of {len(request.persons) - found:,} nothing; {request.records_erased:,} records left it"
     )
+    if kind is PersonalKind.ATHLETE:
+        for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
+            path.unlink()
     waiting = unfinished(lake)
-    for each in waiting:
-        if not _rebuild(settings, lake, each):
-            print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
-            return 1
-    for each in waiting:
-        if settings.warehouse_path.exists() and (erased := persons_of(lake, [each])):
-            delete_erased_rows(settings.warehouse_path, each.source, erased)
-    if settings.warehouse_path.exists():
-        write_warehouse_anew(settings.warehouse_path)
-        publish_anew(settings.warehouse_path, settings.published_warehouse_path, lake)
+    if not all(_rebuild(settings, lake, each) for each in waiting):
+        print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
+        return 1
+    _clear_tables(settings, lake, waiting)
     search = _search(settings, ids)
     for path in _records_of_runs(settings):
         if search.is_in(path):
             (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
-    status = _prove(settings, ids)
-    if status == 0:
-        for each in waiting:
-            finish(lake, each, datetime.now(UTC))
-        if settings.published_warehouse_path.exists():
-            publish_anew(settings.warehouse_path, settings.published_warehouse_path, lake)
-    return status
+    if status := _prove(settings, ids):
+        return status
+    for each in waiting:
+        finish(lake, each, datetime.now(UTC))
+    if settings.published_warehouse_path.exists():
+        # `audit.erasures` says that it is done.
+        publish_schemas(settings.warehouse_path, settings.published_warehouse_path, (AUDIT,), lake)
+    return 0
+
+
+def _clear_tables(settings: Settings, lake: Lake, waiting: Sequence[Request]) -> None:
+    """Delete what models keep of the persons, and write the warehouse and the published copy anew."""
+    warehouse = settings.warehouse_path
+    if not warehouse.exists():
+        return
+    for request in waiting:
+        if erased := persons_of(lake, [request]):
+            delete_erased_rows(warehouse, request.source, erased)
+    write_warehouse_anew(warehouse)
+    publish_anew(warehouse, settings.published_warehouse_path, lake)
 
 
 def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:

@@ -154,4 +154,7 @@ class StravaTokens:
             return ApiRefusedError(
                 "Strava does not know the application (status 401): check STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET"
             )
-        return ApiRefusedError(f"Strava does not take the refresh token (status {answer.status}): {_AUTHORISE}")
+        return ApiRefusedError(
+            f"Strava does not take the refresh token (status {answer.status}): {_AUTHORISE}. If the athlete has "
+            "withdrawn the authorisation, erase the athlete instead: make erase SOURCE=strava KIND=athlete"
+        )

@@ -54,7 +54,7 @@ def test_there_is_one_for_all_one_per_source_a_weekly_and_an_hourly_one(reposito
 def test_every_job_has_a_trigger_except_those_that_people_start(repository: dg.RepositoryDefinition) -> None:
     asked_for = {item.job_name for item in repository.schedule_defs}
     asked_for |= {target.job_name for item in repository.sensor_defs for target in item.targets}
-    jobs = {name for name in repository.job_names if not name.startswith(("release_", "replay_", "__"))}
+    jobs = {name for name in repository.job_names if not name.startswith(("release_", "replay_", "erasure", "__"))}
     assert {"daily_engagement", "daily_mobile", "freshness", "retention", "weekly_engagement_metrics"} <= jobs
     assert jobs - asked_for == set()
 

@@ -1,0 +1,94 @@
+"""An id is found in whatever file and form it lies, and only where it lies."""
+
+import base64
+import gzip
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
+
+PERSON = "96444f16-dd08-41de-9f40-84bed17eb89b"
+SEARCH = Search.of([PERSON], ["0123456789abcdef0123456789abcdef"])
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(f'{{"user": "{text}"}}', encoding="utf-8")
+
+
+def _gzip(path: Path, text: str) -> None:
+    path.write_bytes(gzip.compress(f"a,{text},b".encode()))
+
+
+def _parquet(path: Path, text: str) -> None:
+    # Many values in a dictionary that is compressed.
+    duckdb.execute(
+        f"copy (select case when i = 7 then '{text}' else repeat(i::varchar, 9) end as x from range(999) as r (i)) "
+        f"to '{path}' (format parquet, compression zstd)"
+    )
+
+
+def _nested_parquet(path: Path, text: str) -> None:
+    duckdb.execute(f"copy (select [{{'id': '{text}'}}] as x) to '{path}' (format parquet, compression zstd)")
+
+
+def _duckdb(path: Path, text: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema learning")
+        connection.execute(f"create table learning.x as select '{text}' as id from range(5000)")
+
+
+def _sqlite(path: Path, text: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table x (body blob, name text)")
+        connection.execute("insert into x values (?, ?)", (f"{'z' * 9000}{{{text}}}".encode(), "other"))
+        connection.commit()
+
+
+WRITERS = [_text, _gzip, _parquet, _nested_parquet, _duckdb, _sqlite]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_an_id_is_found_in_every_kind_of_file(tmp_path: Path, write: Callable[[Path, str], None]) -> None:
+    write(tmp_path / "with", PERSON)
+    write(tmp_path / "without", PERSON.replace("9", "8"))
+    assert SEARCH.is_in(tmp_path / "with")
+    assert not SEARCH.is_in(tmp_path / "without")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        PERSON.upper(),
+        PERSON.replace("-", ""),
+        hashlib.md5(PERSON.encode(), usedforsecurity=False).hexdigest(),
+        hashlib.sha256(PERSON.upper().encode()).hexdigest(),
+        base64.b64encode(PERSON.encode()).decode(),
+        "0123456789abcdef0123456789abcdef",
+    ],
+)
+def test_an_id_is_found_in_every_form(tmp_path: Path, form: str) -> None:
+    _text(tmp_path / "file", form)
+    assert SEARCH.is_in(tmp_path / "file")
+
+
+@pytest.mark.parametrize(("text", "is_found"), [("u1", True), ("/u1?", True), ("u12", False), ("au1", False)])
+def test_a_short_id_is_no_part_of_a_word(tmp_path: Path, text: str, is_found: bool) -> None:
+    _text(tmp_path / "file", text)
+    assert Search.of(["u1"]).is_in(tmp_path / "file") == is_found
+
+
+def test_blanked_files_hold_the_id_no_more_and_all_else_as_before(tmp_path: Path) -> None:
+    _text(tmp_path / "text", PERSON)
+    _sqlite(tmp_path / "sqlite", PERSON)
+    blank_file(tmp_path / "text", SEARCH)
+    blank_sqlite(tmp_path / "sqlite", SEARCH)
+    assert (tmp_path / "text").read_text(encoding="utf-8") == f'{{"user": "{"0" * 36}"}}'
+    assert not SEARCH.is_in(tmp_path / "sqlite")
+    with closing(sqlite3.connect(tmp_path / "sqlite")) as connection:
+        assert connection.execute("select length(body), name from x").fetchall() == [(9000 + 38, "other")]
