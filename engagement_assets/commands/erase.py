@@ -11,7 +11,7 @@ the copies and the proof.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -34,7 +34,12 @@ from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AUDIT, LANDING_PREFIXES, RAW_DATASETS
 from engagement_assets.transform.build import is_held_lock
-from engagement_assets.transform.erased_rows import delete_erased_rows, publish_anew, write_warehouse_anew
+from engagement_assets.transform.erased_rows import (
+    delete_erased_rows,
+    forget_on_days,
+    publish_anew,
+    write_warehouse_anew,
+)
 from engagement_assets.transform.publish import publish_schemas
 
 _SQLITE = b"SQLite format 3\0"
@@ -128,26 +133,23 @@ def _clear_tables(settings: Settings, lake: Lake, waiting: Sequence[Request]) ->
 
 
 def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:
-    """Build the days that a request has rewritten, and everything downstream."""
-    days = days_of(lake, request)
-    if not days or not settings.warehouse_path.exists():
+    """Build the days that a request has rewritten, and everything downstream.
+
+    Days that retention has removed from the lake cannot be built: there the first models lose the rows by key.
+    """
+    datasets = [dataset for dataset in RAW_DATASETS if dataset.source == request.source]
+    pruned = {day for dataset in datasets if dataset.partitioned for day in lake.all_pruned_days(dataset)}
+    days = {day for found in days_of(lake, request).values() for day in found}
+    if not (days or pruned) or not settings.warehouse_path.exists():
         return True
-    datasets = [dataset for dataset in RAW_DATASETS if dataset.key in days]
+    if pruned and (erased := persons_of(lake, [request])):
+        forget_on_days(settings.warehouse_path, request.source, erased, pruned)
     selection = f'({and_downstream(settings, datasets)}) and not key:"raw_*"'
-    return all(run_range(settings, RangeRequest(window, selection)).success for window in _windows(settings, days))
-
-
-def _windows(settings: Settings, days: dict[str, list[date]]) -> Iterator[DayWindow]:
-    """One window over the days that can be built: from the first to the last that is still in the lake."""
-    there = [
-        day
-        for dataset in RAW_DATASETS
-        if dataset.key in days
-        for day in days[dataset.key]
-        if day != WHOLE_DATASET_DAY and settings.start_date <= day <= datetime.now(UTC).date()
-    ]
-    first, last = (min(there), max(there)) if there else (settings.start_date, settings.start_date)
-    yield DayWindow(first, last + timedelta(days=1))
+    built = {day for day in days - {WHOLE_DATASET_DAY} if settings.start_date <= day <= datetime.now(UTC).date()} or {
+        day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]
+    }
+    first, last = (min(built), max(built)) if built else (settings.start_date, settings.start_date)
+    return run_range(settings, RangeRequest(DayWindow(first, last + timedelta(days=1)), selection)).success
 
 
 def _search(settings: Settings, ids: Sequence[str]) -> Search:

@@ -138,6 +138,10 @@ class Lake:
         """Those of `days` that retention has removed."""
         return [day for day in days if self.exists(self.pruned_key(dataset, day))]
 
+    def all_pruned_days(self, dataset: Dataset) -> list[date]:
+        """The days of a dataset that retention has removed, oldest first."""
+        return sorted(self._days_with(f"{dataset.key}/day=*/pruned.json"))
+
     def held_days(self, name: str) -> list[date]:
         """The days of the load called `name` that are held, oldest first."""
         return sorted(self._days_with(f"records/held/day=*/{name}.parquet"))

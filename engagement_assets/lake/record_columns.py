@@ -26,7 +26,7 @@ QUARANTINE_COLUMNS = _columns(
 )
 
 # What the quarantine has of a record's content; its `source_path` is personal in every table.
-QUARANTINE_PERSONAL = MappingProxyType(dict.fromkeys(("raw_text", "header", "message"), PersonalKind.FREE_TEXT))
+QUARANTINE_PERSONAL = dict.fromkeys(("raw_text", "header", "message"), PersonalKind.FREE_TEXT)
 
 # What became of a record that left the quarantine by a replay, which is itself a load.
 REPLAY_COLUMNS = _columns(

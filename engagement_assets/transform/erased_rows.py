@@ -7,6 +7,8 @@ Change logs keep the keys of what has left the lake, so that everything built fr
 nobody needs the keys of an erased person any more.
 """
 
+from collections.abc import Collection
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -18,6 +20,72 @@ from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, take
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, source_named
 from engagement_assets.transform.publish import Publisher, publish_schemas
 
+# The column of the day in the first models, which keep the lake's rows in the warehouse.
+_DAYS = ("event_date", "batch_date")
+
+
+def forget_on_days(warehouse: Path, source: str, erased: ErasedPersons, days: Collection[date]) -> None:
+    """Take erased persons out of the first models on days that cannot be built again.
+
+    Retention has removed these days from the lake. The models' change numbers tell everything downstream.
+    """
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.begin()
+        for table, columns, _ in _tables(connection, source, erased):
+            names = {name for (name, *_) in connection.execute(f"describe {table}").fetchall()}
+            day = next((name for name in _DAYS if name in names), None)
+            if not table.startswith("intermediate.") or day is None or "change_number" not in names:
+                continue
+            found = [
+                value
+                for column, kind in columns.items()
+                for value in _found(connection, f"{table} where true", column, (source, kind), erased)
+            ]
+            is_erased = " or ".join(f"coalesce(list_contains($found, {column}), false)" for column in columns)
+            given = {"found": found, "days": list(days)}
+            hit = connection.execute(
+                f"select distinct {day} from {table} where list_contains($days, {day}) and ({is_erased})", given
+            ).fetchall()
+            if not hit:
+                continue
+            number = _next_change_number(connection)
+            given["days"] = [found_day for (found_day,) in hit]
+            rows = f"list_contains($days, {day}) and ({is_erased})"
+            if "is_in_lake" in names:
+                change = f"is_in_lake = false, change_number = {number}"
+                connection.execute(f"update {table} set {change} where {rows}", given)
+            elif "position" in names:
+                change = f"position = null, event_id = null, change_number = {number}"
+                connection.execute(f"update {table} set {change} where {rows}", given)
+            else:
+                connection.execute(f"delete from {table} where {rows}", given)
+                connection.execute(
+                    f"update {table} set change_number = {number} where list_contains($days, {day})",
+                    {"days": given["days"]},
+                )
+        connection.commit()
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    column: str,
+    place: tuple[str, PersonalKind],
+    erased: ErasedPersons,
+) -> list[str]:
+    """The ids of erased persons in a column of `rows`, a table with a condition."""
+    values = connection.execute(f"select distinct {column} from {rows} and {column} is not null").fetchall()
+    return list(erased.among(*place, (str(value) for (value,) in values)))
+
+
+def _next_change_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """A number that no build has seen, as `create_change_ledger` in the dbt project gives."""
+    newest = "consumer = 'newest invocation'"
+    connection.execute(f"update intermediate.consumed_changes set change_number = change_number + 1 where {newest}")
+    row = connection.execute(f"select max(change_number) from intermediate.consumed_changes where {newest}").fetchone()
+    return int(row[0]) if row else 0
+
 
 def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> int:
     """Delete the rows of a source's tables that name an erased person; returns how many."""
@@ -26,11 +94,7 @@ def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> i
         connection.execute("set TimeZone = 'UTC'")
         for table, columns, condition in _tables(connection, source, erased):
             for column, kind in columns.items():
-                rows = connection.execute(
-                    f"select distinct {column} from {table} where {condition} and {column} is not null"
-                ).fetchall()
-                found = list(erased.among(source, kind, (str(value) for (value,) in rows)))
-                if found:
+                if found := _found(connection, f"{table} where {condition}", column, (source, kind), erased):
                     result = connection.execute(
                         f"delete from {table} where {condition} and list_contains($found, {column})", {"found": found}
                     ).fetchone()

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +22,8 @@ from engagement_assets.lake.erasure import apply_missing, days_of, erase
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.tombstones import APPLIED, persons_of
 from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.transform.erased_rows import delete_erased_rows, write_warehouse_anew
-from tests.integration.killed_processes import killed_before_step
+from engagement_assets.transform.erased_rows import delete_erased_rows, forget_on_days, write_warehouse_anew
+from tests.integration.killed_processes import all_at_once, killed_before_step
 from tests.integration.warehouse_builder import WarehouseBuilder
 from tests.lake_loads import (
     Found,
@@ -143,6 +144,45 @@ def test_every_table_is_that_of_a_clean_build_without_the_person(
         assert _tables(warehouse) == _tables(clean)
 
 
+def test_days_that_retention_has_removed_lose_the_person_too(tmp_path: Path, manifest: Manifest) -> None:
+    found = [Event(number, user, "k", day, is_late=False) for number, (user, day) in enumerate(
+        [("anna", 0), ("ben", 0), ("anna", 1), ("anna", 2), ("ben", 3), ("carl", 3)]
+    )]  # fmt: skip
+    lake = _lake(tmp_path)
+    _load(lake, 1, found)
+    warehouse = WarehouseBuilder(tmp_path / "erased", manifest, lake_folder=Path(lake.uri))
+    warehouse.build(DAYS[0], DAYS[-1] + timedelta(days=1), LEARNING)
+    for day in DAYS[:2]:
+        path = Path(lake.location(lake.day_key(LINGOKIDS_EVENTS, day)))
+        path.replace(tmp_path / f"{day}.parquet")
+        path.with_name("pruned.json").write_text("{}", encoding="utf-8")
+    request = erase(lake, "lingokids", PersonalKind.USER, ["anna"], load_time(50))
+    assert days_of(lake, request)[LINGOKIDS_EVENTS.key] == [DAYS[2]]
+    erased = persons_of(lake, [request])
+    assert erased
+    forget_on_days(warehouse.warehouse_path, "lingokids", erased, DAYS[:2])
+    warehouse.build(DAYS[2], DAYS[3], LEARNING)
+    delete_erased_rows(warehouse.warehouse_path, "lingokids", erased)
+
+    # The clean build still has the days.
+    for day in DAYS[:2]:
+        path = Path(lake.location(lake.day_key(LINGOKIDS_EVENTS, day)))
+        (tmp_path / f"{day}.parquet").replace(path)
+    (tmp_path / "erasures" / "erasure-0000001.parquet").unlink()
+    erase(_lake(tmp_path), "lingokids", PersonalKind.USER, ["anna"], load_time(51))
+    clean = WarehouseBuilder(tmp_path / "clean", manifest, lake_folder=Path(lake.uri))
+    clean.build(DAYS[0], DAYS[-1] + timedelta(days=1), LEARNING)
+    assert _tables(warehouse) == _tables(clean)
+
+
+def test_two_erasures_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    _before(tmp_path)
+    assert all_at_once(partial(_erase, tmp_path, "anna"), partial(_erase, tmp_path, "ben")) == [0, 0]
+    state = _state(tmp_path)
+    assert state["tombstones"] == [(1, APPLIED), (2, APPLIED)]
+    assert (state["events"], state["users"], state["rejected"]) == ([], [], [])
+
+
 def _before(folder: Path) -> None:
     lake = _lake(folder)
     rows = [event(f"{user}-{day}", day, user_id=user) for user in ("anna", "ben") for day in DAYS[:2]]
@@ -152,8 +192,8 @@ def _before(folder: Path) -> None:
     publish(lake, users, None, 1, name="lingokids_users")
 
 
-def _erase(folder: Path) -> None:
-    erase(_lake(folder), "lingokids", PersonalKind.USER, ["anna"], load_time(9))
+def _erase(folder: Path, person: str = "anna") -> None:
+    erase(_lake(folder), "lingokids", PersonalKind.USER, [person], load_time(9))
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -178,7 +218,7 @@ def test_an_erasure_that_is_killed_before_any_of_its_steps_goes_on_where_it_was(
     assert [row[1] for row in expected["rejected"]] == ['"ben"']
 
     kills = 0
-    for step in count(12, 4):
+    for step in count(14, 9):
         folder = tmp_path / f"killed before step {step}"
         shutil.copytree(before, folder)
         was_killed = killed_before_step(step, _erase, folder)

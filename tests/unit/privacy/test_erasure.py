@@ -140,7 +140,9 @@ class Handed:
             self.rejected = rows(f"select dataset, day, raw_text, reason_code from ({found.rejected})")
             counts = f"select null::bigint as erased where false union all by name select * from ({found.counts})"
             names = "dataset, records_read, quarantined, duplicates, coalesce(erased, 0)"
-            self.counts = {row[0]: row[1:] for row in rows(f"select {names} from ({counts})")}
+            self.counts: dict[str, tuple[int, ...]] = {
+                row[0]: row[1:] for row in rows(f"select {names} from ({counts})")
+            }
 
 
 @pytest.fixture(scope="module")
