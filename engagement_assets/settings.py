@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         default=None,
         description="Key of the pseudonyms of child and device ids. Unset: ids stay, and failing rows mask them.",
     )
+    quarantine_raw_text: bool = Field(
+        default=False,
+        description="Keep the raw texts of rejected records in the lake, with all personal values; the warehouse and "
+        "the published copy never have them.",
+    )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")

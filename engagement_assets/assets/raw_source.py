@@ -73,7 +73,8 @@ class RawRun:
     @property
     def lake(self) -> Lake:
         """Where loads go, and what they hide."""
-        return Lake(self.settings.lake_uri, PrivacyPolicy(self.settings.pseudonym_key_text))
+        policy = PrivacyPolicy(self.settings.pseudonym_key_text, keeps_raw_text=self.settings.quarantine_raw_text)
+        return Lake(self.settings.lake_uri, policy)
 
     @property
     def index_uri(self) -> str:

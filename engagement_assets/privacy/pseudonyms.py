@@ -1,30 +1,17 @@
 """Keyed pseudonyms for personal ids.
 
 Belongs here: the one function that turns a personal id into a pseudonym, in Python and as SQL for DuckDB, and how such
-ids are replaced in raw JSON text and in rows. Not here: which columns hold them (the datasets, see
-`contracts/personal.py`).
+ids are replaced in rows. Not here: which columns hold them (the datasets, see `contracts/personal.py`).
 """
 
 import hashlib
 import hmac
-import json
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 
 _BLOCK_BYTES = hashlib.sha256().block_size
 _PSEUDONYM_CHARACTERS = 32
-
-PERSONAL_KEYS = ("child_id", "device_id", "children_ids")
-# A key, perhaps with a dotted path before it, and its value: a list, a text or anything else. If a text breaks off, the
-# end of its last value is missing.
-_PERSONAL_MEMBER = re.compile(
-    rf'("(?:[^"\\]*\.)?(?:{"|".join(PERSONAL_KEYS)})"\s*:\s*)'
-    r'(\[[^\]]*\]?|"(?:[^"\\]|\\.)*"?|[^\s,}\]]+)',
-    re.DOTALL,
-)
 
 
 def pseudonym(key: str, value: str) -> str:
@@ -65,6 +52,11 @@ def keep_key(connection: duckdb.DuckDBPyConnection, key: str) -> None:
     )
 
 
+def kept_pseudonym_sql(value: str) -> str:
+    """SQL for the pseudonym of the SQL text `value`; the connection must have taken the key by `keep_key`."""
+    return _pseudonym_sql(value, "(select inner_key from pseudonym_key)", "(select outer_key from pseudonym_key)")
+
+
 def with_pseudonyms(rows: str, columns: Sequence[str]) -> str:
     """The query `rows` with pseudonyms in `columns`; its connection must have taken the key by `keep_key`."""
     if not columns:
@@ -89,25 +81,3 @@ def with_pseudonyms(rows: str, columns: Sequence[str]) -> str:
         select found.* replace ({replaced})
         from found {joins}
     """
-
-
-def without_personal_ids(key: str, raw_text: str) -> str:
-    """JSON text, whole or broken, with pseudonyms in place of the ids of children and devices.
-
-    An id that breaks off in the middle becomes `[redacted]`.
-    """
-
-    def replace(match: re.Match[str]) -> str:
-        return match[1] + json.dumps(_replaced(key, match[2]))
-
-    return _PERSONAL_MEMBER.sub(replace, raw_text)
-
-
-def _replaced(key: str, member: str) -> Any:
-    try:
-        value = json.loads(member)
-    except ValueError:
-        return "[redacted]"
-    if isinstance(value, list):
-        return [pseudonym(key, str(item)) for item in value]
-    return None if value is None else pseudonym(key, str(value))

@@ -209,7 +209,10 @@ def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
         accepted[dataset.key] = f"select {columns}, day from runna_{part} {join} runna_winners using (file)"
     return Extraction(
         accepted=accepted,
-        rejected="select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected",
+        rejected=(
+            "select dataset, day, source_path, position, raw_text, record_hash, reason_code, message "
+            "from runna_rejected"
+        ),
         counts=_counts(found),
         unknown_fields=(
             "select dataset, day, field, cast(sum(records) as bigint) as records "

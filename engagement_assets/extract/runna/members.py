@@ -14,12 +14,13 @@ from msgspec import Raw
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.lines.json_records import MAX_MEMBERS
 from engagement_assets.extract.runna.documents import KnownFields, UnusableRecordError
+from engagement_assets.privacy.shapes import described
 
 MAX_RAW_TEXT_BYTES = 64 * 1024
 
 # A number that JSON lacks, wrapped into an object: the document becomes JSON, and no field accepts the value.
 _WRAPPED = re.compile(r'\{"(-?Infinity|NaN)":null\}')
-_SHOWN_CHARACTERS = 80
+_NOT_A_NUMBER = ("NaN", "Infinity", "-Infinity")
 
 _MEMBERS, _ELEMENTS = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(list[Raw])
 NULL = Raw(b"null")
@@ -41,9 +42,14 @@ def as_sent(value: Raw | bytes) -> str:
 
 
 def shown(value: Raw | bytes) -> str:
-    """A value as messages show it."""
+    """A value as messages show it: itself if it says nothing of a person, else what it is."""
     text = as_sent(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    if text in _NOT_A_NUMBER:
+        return text
+    try:
+        return described(msgspec.json.decode(value))
+    except (msgspec.DecodeError, RecursionError):
+        return f"a text of {len(text)} characters"
 
 
 def is_absent_value(value: Raw, *, list_is_meant: bool = False) -> bool:
@@ -117,7 +123,7 @@ def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> Unusable
     for name in path.split(".") if path else ():
         value = _MEMBERS.decode(value)[name]
     found = shown(value)
-    if found in ("NaN", "Infinity", "-Infinity") or complaint == "Number out of range":
+    if found in _NOT_A_NUMBER or complaint == "Number out of range":
         reason_code = "not_a_number"
     elif complaint.endswith(">= 0.0"):
         reason_code = "negative_value"
