@@ -73,7 +73,7 @@ class UnreadPath:
 # A sender that puts data into names of fields sends any number of them, and each load's record keeps them all. Longer
 # names are cut.
 MAX_FIELD_NAMES = 1_000
-MAX_NAME = 200
+MAX_NAME = 64
 OTHER_FIELDS = "… and others"
 
 NO_PLACEHOLDERS = (

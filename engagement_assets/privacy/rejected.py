@@ -11,7 +11,7 @@ could try one id after the other until the hash fits. 128 bits make no two recor
 from collections.abc import Mapping
 
 import duckdb
-from duckdb.func import FunctionNullHandling
+import pyarrow as pa
 
 from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.privacy.policy import PrivacyPolicy
@@ -19,7 +19,9 @@ from engagement_assets.privacy.pseudonyms import kept_pseudonym_sql, pseudonym
 from engagement_assets.privacy.redaction import Redactor
 
 _HASH_CHARACTERS = 32
-_FUNCTION = "redacted_record"
+# A text may have 64 KiB.
+_RECORDS_AT_A_TIME = 500
+_SHOWN = pa.schema([("number", pa.int64()), ("record", pa.string()), ("header", pa.string()), ("message", pa.string())])
 
 
 def record_hash(digest: str, policy: PrivacyPolicy) -> str:
@@ -46,39 +48,47 @@ def redacted(
     redactors = {
         key: Redactor(dataset, sent_fields.get(key, SentFields()), policy) for key, dataset in datasets.items()
     }
-
-    def redact(key: str, text: str | None, header: str | None, message: str) -> list[str | None]:
-        redactor = redactors[key]
-        return [redactor.record(text, header), redactor.header(header), redactor.message(message)]
-
-    text = "case when header is not null then header || chr(10) || raw_text else raw_text end"
-    connection.create_function(
-        _FUNCTION,
-        redact,
-        ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR"],
-        "VARCHAR[]",
-        null_handling=FunctionNullHandling.SPECIAL,
-    )
-    try:
-        connection.execute(
-            f"""
-            create or replace temp table redacted_rejects as
-            select
-                dataset, day, source_path, position, kept[1] as record,
-                {text if policy.keeps_raw_text else "cast(null as varchar)"} as raw_text, kept[2] as header,
-                {policy.pseudonym_key is not None} as has_pseudonyms,
-                {record_hash_sql("record_hash", policy)} as record_hash,
-                reason_code, kept[3] as message
-            from (
-                select *, {_FUNCTION}(dataset, raw_text, header, message) as kept
-                from (
-                    select null::varchar as header, null::varchar as record_hash where false
-                    union all by name
-                    select * from ({rejected})
-                )
-            )
-            """
+    connection.execute(
+        f"""
+        create or replace temp table rejects_as_sent as
+        select *, row_number() over () as number
+        from (
+            select null::varchar as header, null::varchar as record_hash where false
+            union all by name
+            select * from ({rejected})
         )
-    finally:
-        connection.remove_function(_FUNCTION)
+        """
+    )
+    connection.execute(
+        "create or replace temp table rejects_shown (number bigint, record varchar, header varchar, message varchar)"
+    )
+    ((count,),) = connection.execute("select count(*) from rejects_as_sent").fetchall()
+    for first in range(0, count, _RECORDS_AT_A_TIME):
+        rows = connection.execute(
+            "select number, dataset, raw_text, header, message from rejects_as_sent where number > $first "
+            "order by number limit $records",
+            {"first": first, "records": _RECORDS_AT_A_TIME},
+        ).fetchall()
+        shown = [
+            (number, redactor.record(text, header), redactor.header(header), redactor.message(message))
+            for number, key, text, header, message in rows
+            if (redactor := redactors[key])
+        ]
+        connection.register("shown_rows", pa.table(list(zip(*shown, strict=True)), _SHOWN))
+        connection.execute("insert into rejects_shown select * from shown_rows")
+        connection.unregister("shown_rows")
+    text = "case when sent.header is not null then sent.header || chr(10) || raw_text else raw_text end"
+    connection.execute(
+        f"""
+        create or replace temp table redacted_rejects as
+        select
+            dataset, day, source_path, position, shown.record,
+            {text if policy.keeps_raw_text else "cast(null as varchar)"} as raw_text, shown.header,
+            {policy.pseudonym_key is not None} as has_pseudonyms,
+            {record_hash_sql("record_hash", policy)} as record_hash, reason_code, shown.message
+        from rejects_as_sent as sent
+        inner join rejects_shown as shown using (number)
+        """
+    )
+    connection.execute("drop table rejects_as_sent")
     return "select * from redacted_rejects"

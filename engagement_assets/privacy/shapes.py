@@ -11,7 +11,8 @@ identifier.
 import math
 import re
 
-MAX_NAME = 64
+from engagement_assets.contracts.extraction import MAX_NAME
+
 _MAX_DIGITS = 20
 _LARGEST = 10**20
 
@@ -60,14 +61,13 @@ def said_sql(text: str) -> str:
 
 
 def described(value: object) -> str:
-    """A value in a message: itself if it is a number or an instant, else what it is; `...` stands for more of it."""
+    """A value in a message: itself if it is a number, else what it is; `...` stands for more than was counted."""
     if value is None:
         return "nothing"
     if value is ...:
         return "more"
     if isinstance(value, str):
-        is_instant = _IS_NUMBER_OR_INSTANT.fullmatch(value)
-        return f'"{value}"' if is_instant else f"a text of {len(value):,} characters"
+        return f"a text of {len(value):,} characters"
     if isinstance(value, bool | list | dict):
         return {bool: "true or false", list: "a list", dict: "an object"}[type(value)]
     return str(value)[:64]
@@ -76,7 +76,7 @@ def described(value: object) -> str:
 def shown_name(name: str) -> str:
     """A name that no contract has: itself, cut, if it is an identifier, else its length."""
     if _IS_NAME.fullmatch(name) and not _HAS_DIGITS.search(name):
-        return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
+        return name[:MAX_NAME]
     return f"({len(name)} characters)"
 
 
@@ -85,7 +85,7 @@ def shown_name_sql(name: str) -> str:
     return (
         f"case when not regexp_full_match({name}, '{_NAME}') or regexp_matches({name}, '{_DIGITS}') "
         f"then '(' || length({name}) || ' characters)' "
-        f"when length({name}) <= {MAX_NAME} then {name} else left({name}, {MAX_NAME}) || '…' end"
+        f"else left({name}, {MAX_NAME}) end"
     )
 
 
@@ -108,7 +108,7 @@ def shape_of(value: object) -> dict[str, object]:
 def shapes_sql(members: str) -> str:
     """SQL for the shapes of the members of the JSON object `members`, as a JSON object with their shown names.
 
-    Of members that are shown under one name the first stays.
+    Of members that are shown under one name the first stays; what is no JSON object has none.
     """
     types = " ".join(f"when '{name}' then '{shown}'" for name, shown in _TYPES.items())
     length = """case json_type(member.value)
@@ -121,9 +121,9 @@ def shapes_sql(members: str) -> str:
             '{{"type":"', case coalesce(json_type(member.value), 'NULL') {types} else 'number' end, '"',
             ',"length":' || {length}, '}}')
         }})"""
-    # A list of one list: so the entries are worked out once.
-    return f"""list_transform([{entries}], lambda entries: concat('{{', list_aggregate(list_transform(
+    # A list of one list: so the entries are worked out once. An error would quote the text.
+    return f"""coalesce(list_transform([try({entries})], lambda entries: concat('{{', list_aggregate(list_transform(
         list_filter(entries, lambda entry, place:
             place = 1 or not list_contains(list_transform(entries[:place - 1], lambda other: other.name), entry.name)),
         lambda entry: concat(entry.name, ':', entry.shape)
-    ), 'string_agg', ','), '}}'))[1]"""
+    ), 'string_agg', ','), '}}'))[1], '{{}}')"""

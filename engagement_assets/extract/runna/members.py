@@ -14,7 +14,7 @@ from msgspec import Raw
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.lines.json_records import MAX_MEMBERS
 from engagement_assets.extract.runna.documents import KnownFields, UnusableRecordError
-from engagement_assets.privacy.shapes import described
+from engagement_assets.privacy.shapes import described, is_said
 
 MAX_RAW_TEXT_BYTES = 64 * 1024
 
@@ -44,7 +44,7 @@ def as_sent(value: Raw | bytes) -> str:
 def shown(value: Raw | bytes) -> str:
     """A value as messages show it: itself if it says nothing of a person, else what it is."""
     text = as_sent(value)
-    if text in _NOT_A_NUMBER:
+    if text in _NOT_A_NUMBER or is_said(text, text_is_meant=False):
         return text
     try:
         return described(msgspec.json.decode(value))
