@@ -50,7 +50,7 @@ class Source:
     required_settings: tuple[str, ...] = ()
     trailing_days_setting: str | None = None
     readers: tuple[LandingReader, ...] = ()
-    sent: Mapping[str, SentFields] = field(default_factory=dict)
+    sent: Mapping[str, SentFields] = field(default_factory=dict, hash=False)
     sample: str | None = None
 
     def __post_init__(self) -> None:

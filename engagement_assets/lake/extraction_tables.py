@@ -109,7 +109,12 @@ def keep_first_times(
             select
                 *, coalesce(first_quarantined_at, quarantined_at) as first_time,
                 case when contains(source_path, '/') then source_path end as file,
-                coalesce(record_hash, {record_hash_sql("sha256(raw_text)", policy)}) as known_hash
+                case
+                    when record is null then {record_hash_sql("sha256(raw_text)", policy)}
+                    -- It was kept without a key, and there may be one by now.
+                    when not has_pseudonyms then {record_hash_sql("record_hash", policy)}
+                    else record_hash
+                end as known_hash
             from {rows_of(quarantine, QUARANTINE_COLUMNS)}
         """
         for names, condition, is_same in (

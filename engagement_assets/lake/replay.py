@@ -26,8 +26,7 @@ from engagement_assets.lake.event_log_days import same_record
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
-from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.privacy.rejected import record_hash
+from engagement_assets.privacy.rejected import is_hash_of
 
 # Texts are cut after 64 KiB or more, perhaps within a character.
 _WHOLE_BELOW_BYTES = 64 * 1024 - 4
@@ -112,7 +111,7 @@ class Replay:
             """
         ).fetchall()
         return [
-            QuarantinedRecord(*known, is_text=partial(_has_hash, kept, lake.policy) if kept else None)
+            QuarantinedRecord(*known, is_text=partial(is_hash_of, kept, policy=lake.policy) if kept else None)
             for *known, kept in rows
         ]
 
@@ -300,8 +299,3 @@ class Replay:
             )
             group by dataset, day
         """
-
-
-def _has_hash(kept: str, policy: PrivacyPolicy, digest: str) -> bool:
-    """Whether the quarantine keeps this hash of what has that SHA-256."""
-    return record_hash(digest, policy) == kept

@@ -25,13 +25,20 @@ _SHOWN = pa.schema([("number", pa.int64()), ("record", pa.string()), ("header", 
 
 
 def record_hash(digest: str, policy: PrivacyPolicy) -> str:
-    """What is kept of a record's `digest`, its SHA-256 in hexadecimal."""
-    return pseudonym(policy.pseudonym_key, digest) if policy.pseudonym_key else digest[:_HASH_CHARACTERS]
+    """What is kept of a record's `digest`, its SHA-256 in hexadecimal or the beginning of that."""
+    beginning = digest[:_HASH_CHARACTERS]
+    return pseudonym(policy.pseudonym_key, beginning) if policy.pseudonym_key else beginning
+
+
+def is_hash_of(kept: str, digest: str, policy: PrivacyPolicy) -> bool:
+    """Whether this was kept of the digest, perhaps at a time without a key."""
+    return kept in (record_hash(digest, policy), digest[:_HASH_CHARACTERS])
 
 
 def record_hash_sql(digest: str, policy: PrivacyPolicy) -> str:
     """The same as SQL; with a key, the connection must have taken it by `keep_key`."""
-    return kept_pseudonym_sql(digest) if policy.pseudonym_key else f"left({digest}, {_HASH_CHARACTERS})"
+    beginning = f"left({digest}, {_HASH_CHARACTERS})"
+    return kept_pseudonym_sql(beginning) if policy.pseudonym_key else beginning
 
 
 def redacted(

@@ -1,15 +1,25 @@
 {{ config(materialized = 'view') }}
 
+-- Earlier versions kept raw texts, raw headers, and messages that quote them: these stay in the lake.
 select
     source,
     dataset,
     source_path,
     position,
-    raw_text,
-    header,
-    has_pseudonyms,
+    record as raw_text,
+    case when record is not null then header end as header,
+    case when record is not null then has_pseudonyms end as has_pseudonyms,
+    case
+        when raw_text is not null then 'raw_text'
+        when record_hash is null then 'nothing'
+        when contains(source_path, '/') then 'landing_file'
+        else 'nothing'
+    end as rebuilt_from,
     reason_code,
-    message,
+    case
+        when record is not null then message
+        else 'the message is in the lake alone: an earlier version wrote it, and it may quote personal data'
+    end as message,
     run_id,
     quarantined_at,
     first_quarantined_at,

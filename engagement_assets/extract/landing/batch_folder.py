@@ -5,7 +5,7 @@ Belongs here: which days such folders touch. Not here: what a file holds (the so
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 
@@ -25,7 +25,7 @@ class BatchFolder:
 
     dataset: Dataset
     prefix: str
-    sent: Mapping[str, SentFields]
+    sent: Mapping[str, SentFields] = field(hash=False)
 
     def touched_days(
         self, look: Look, resume_after: str | None = None, seconds: float = LISTING_SECONDS
