@@ -105,6 +105,8 @@ def keep_first_times(
     file and position. It may have no first time either; the time of its load is used instead.
     """
     for dataset_key, quarantine in quarantines.items():
+        if not quarantine:
+            continue
         known = f"""
             select
                 *, coalesce(first_quarantined_at, quarantined_at) as first_time,

@@ -11,7 +11,6 @@ could try one id after the other until the hash fits. 128 bits make no two recor
 from collections.abc import Mapping
 
 import duckdb
-import pyarrow as pa
 
 from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.privacy.policy import PrivacyPolicy
@@ -21,7 +20,6 @@ from engagement_assets.privacy.redaction import Redactor
 _HASH_CHARACTERS = 32
 # A text may have 64 KiB.
 _RECORDS_AT_A_TIME = 500
-_SHOWN = pa.schema([("number", pa.int64()), ("record", pa.string()), ("header", pa.string()), ("message", pa.string())])
 
 
 def record_hash(digest: str, policy: PrivacyPolicy) -> str:
@@ -77,13 +75,20 @@ def redacted(
             {"first": first, "records": _RECORDS_AT_A_TIME},
         ).fetchall()
         shown = [
-            (number, redactor.record(text, header), redactor.header(header), redactor.message(message))
+            (
+                number,
+                redactors[key].record(text, header),
+                redactors[key].header(header),
+                redactors[key].message(message),
+            )
             for number, key, text, header, message in rows
-            if (redactor := redactors[key])
         ]
-        connection.register("shown_rows", pa.table(list(zip(*shown, strict=True)), _SHOWN))
-        connection.execute("insert into rejects_shown select * from shown_rows")
-        connection.unregister("shown_rows")
+        names = ("numbers", "records", "headers", "messages")
+        connection.execute(
+            "insert into rejects_shown select unnest($numbers::bigint[]), unnest($records::varchar[]), "
+            "unnest($headers::varchar[]), unnest($messages::varchar[])",
+            dict(zip(names, map(list, zip(*shown, strict=True)), strict=True)),
+        )
     text = "case when sent.header is not null then sent.header || chr(10) || raw_text else raw_text end"
     connection.execute(
         f"""

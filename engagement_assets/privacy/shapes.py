@@ -23,11 +23,14 @@ _CODE = r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,63}"
 _INTERNET_ADDRESS = r"[0-9]{1,3}([.][0-9]{1,3}){3}"
 # A run of digits is a number of something or somebody.
 _NAME = r"[A-Za-z_$][A-Za-z0-9_$.-]*"
+# What stands for other names, and for values: loads meet it again in rows that they keep.
+_SHOWN = r"[(][0-9]+ characters[)]"
+_SHAPE = r'[{]"type":"(string|array|object|number|boolean|null)"(,"length":[0-9]+)?[}]'
 _DIGITS = "[0-9]{5}"
 
 _IS_NUMBER_OR_INSTANT = re.compile(f"({_NUMBER})|({_INSTANT})")
 _IS_CODE, _IS_INTERNET_ADDRESS = re.compile(_CODE), re.compile(_INTERNET_ADDRESS)
-_IS_NAME, _HAS_DIGITS = re.compile(_NAME), re.compile(_DIGITS)
+_IS_NAME, _HAS_DIGITS, _IS_SHOWN = re.compile(_NAME), re.compile(_DIGITS), re.compile(_SHOWN)
 
 # DuckDB's names of JSON types, where they differ from `shape_of`.
 _TYPES = {"VARCHAR": "string", "BOOLEAN": "boolean", "ARRAY": "array", "OBJECT": "object", "NULL": "null"}
@@ -77,13 +80,14 @@ def shown_name(name: str) -> str:
     """A name that no contract has: itself, cut, if it is an identifier, else its length."""
     if _IS_NAME.fullmatch(name) and not _HAS_DIGITS.search(name):
         return name[:MAX_NAME]
-    return f"({len(name)} characters)"
+    return name if _IS_SHOWN.fullmatch(name) else f"({len(name)} characters)"
 
 
 def shown_name_sql(name: str) -> str:
     """The same as SQL."""
     return (
-        f"case when not regexp_full_match({name}, '{_NAME}') or regexp_matches({name}, '{_DIGITS}') "
+        f"case when regexp_full_match({name}, '{_SHOWN}') then {name} "
+        f"when not regexp_full_match({name}, '{_NAME}') or regexp_matches({name}, '{_DIGITS}') "
         f"then '(' || length({name}) || ' characters)' "
         f"else left({name}, {MAX_NAME}) end"
     )
@@ -108,7 +112,7 @@ def shape_of(value: object) -> dict[str, object]:
 def shapes_sql(members: str) -> str:
     """SQL for the shapes of the members of the JSON object `members`, as a JSON object with their shown names.
 
-    Of members that are shown under one name the first stays; what is no JSON object has none.
+    Of members that are shown under one name the first stays; what is no JSON object has none. Shapes stay as they are.
     """
     types = " ".join(f"when '{name}' then '{shown}'" for name, shown in _TYPES.items())
     length = """case json_type(member.value)
@@ -117,9 +121,10 @@ def shapes_sql(members: str) -> str:
         when 'OBJECT' then len(json_keys(member.value)) end"""
     entries = f"""list_transform(map_entries(cast(cast({members} as json) as map(varchar, json))), lambda member: {{
         'name': cast(to_json({shown_name_sql("member.key")}) as varchar),
-        'shape': concat(
+        'shape': case when regexp_full_match(cast(member.value as varchar), '{_SHAPE}')
+            then cast(member.value as varchar) else concat(
             '{{"type":"', case coalesce(json_type(member.value), 'NULL') {types} else 'number' end, '"',
-            ',"length":' || {length}, '}}')
+            ',"length":' || {length}, '}}') end
         }})"""
     # A list of one list: so the entries are worked out once. An error would quote the text.
     return f"""coalesce(list_transform([try({entries})], lambda entries: concat('{{', list_aggregate(list_transform(

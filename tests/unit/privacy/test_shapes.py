@@ -96,6 +96,7 @@ def test_a_value_is_described_without_its_content() -> None:
         ("", "(0 characters)"),
         ("x\n", "(2 characters)"),
         ("naïve", "(5 characters)"),
+        ("(5 characters)", "(5 characters)"),
     ],
 )
 def test_a_name_is_shown_if_it_is_an_identifier(name: str, shown: str) -> None:
@@ -121,6 +122,9 @@ def test_unknown_fields_keep_their_shapes() -> None:
         "(15 characters)": {"type": "string", "length": 3},
         "context.device.ip": {"type": "string", "length": 8},
     }
+    # A row that a load keeps of the lake has them already.
+    assert json.loads(_sql(shapes_sql("text"), json.dumps(found, separators=(",", ":")))) == found
+    assert _sql(shapes_sql("text"), "no object") == "{}"
     assert {name: shape_of(members[name]) for name in found if name in members} == {
         name: shape for name, shape in found.items() if name in members
     }
