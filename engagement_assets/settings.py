@@ -126,6 +126,11 @@ class Settings(BaseSettings):
     erasures_path: Path = Field(
         default=Path(), description="Where a copy of the tombstones lies, apart from the lake and its backups."
     )
+    quarantine_raw_text: bool = Field(
+        default=False,
+        description="Keep the raw texts of rejected records in the lake, with all personal values; the warehouse and "
+        "the published copy never have them.",
+    )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")
@@ -368,6 +373,7 @@ class Settings(BaseSettings):
             self.land_unneeded_ids,
             erasure_key=self.erasure_key.get_secret_value() if self.erasure_key else None,
             erasures=self.erasures_path,
+            keeps_raw_text=self.quarantine_raw_text,
         )
 
     @cached_property

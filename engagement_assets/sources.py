@@ -4,7 +4,9 @@ Belongs here: the list, and what follows from it alone. Not here: what a source 
 is read (`extract/`).
 """
 
-from engagement_assets.contracts.datasets import Dataset
+from collections.abc import Mapping
+
+from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lingokids import LINGOKIDS
 from engagement_assets.extract.mobile import MOBILE
@@ -19,6 +21,9 @@ AUDIT = "audit"
 
 SOURCES: tuple[Source, ...] = (RUNNA, LINGOKIDS, STRAVA, USER_EVENTS_SOURCE, MOBILE)
 RAW_DATASETS: tuple[Dataset, ...] = tuple(dataset for source in SOURCES for dataset in source.datasets)
+SENT_FIELDS: Mapping[str, SentFields] = {
+    key: fields for source in SOURCES for key, fields in source.sent_fields.items()
+}
 LANDING_PREFIXES: tuple[str, ...] = tuple(reader.prefix for source in SOURCES for reader in source.readers)
 AREAS: tuple[str, ...] = (*(source.area for source in SOURCES), CROSS_SOURCE_AREA)
 

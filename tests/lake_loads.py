@@ -3,6 +3,7 @@
 Belongs here: extractions without a source, and reading the lake's files. Not here: what a test expects.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -67,11 +68,22 @@ class Found:
             accepted=accepted,
             rejected=_query(
                 {
-                    **dict.fromkeys(("dataset", "source_path", "raw_text", "reason_code", "message"), "VARCHAR"),
+                    **dict.fromkeys(
+                        ("dataset", "source_path", "raw_text", "record_hash", "reason_code", "message"), "VARCHAR"
+                    ),
                     "day": "DATE",
                     "position": "BIGINT",
                 },
-                [{**vars(reject), "dataset": reject.dataset.key, "message": "?"} for reject in self.rejects],
+                [
+                    {
+                        **vars(reject),
+                        "dataset": reject.dataset.key,
+                        "raw_text": "{",
+                        "record_hash": hashlib.sha256(b"{").hexdigest(),
+                        "message": "?",
+                    }
+                    for reject in self.rejects
+                ],
             ),
             counts=_query(
                 {

@@ -28,15 +28,15 @@ OWN_LOADS: dict[str, Callable[[Settings], list[RawSource]]] = {
 def raw_assets(source: Source, settings: Settings) -> list[dg.AssetsDefinition]:
     """One step per load of the source."""
     loads = OWN_LOADS.get(source.name)
-    return [raw_asset(load, settings) for load in (loads(settings) if loads else _loads_of_lines(source, settings))]
+    return [raw_asset(load, settings) for load in (loads(settings) if loads else _loads_of_lines(source))]
 
 
-def _loads_of_lines(source: Source, settings: Settings) -> list[RawSource]:
+def _loads_of_lines(source: Source) -> list[RawSource]:
     loads = []
     for reader in source.readers:
         match reader:
             case EventLog():
-                loads.append(event_log_load(reader, settings))
+                loads.append(event_log_load(reader))
             case Snapshots():
-                loads.append(snapshots_load(reader, settings))
+                loads.append(snapshots_load(reader))
     return loads

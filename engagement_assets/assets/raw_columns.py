@@ -12,7 +12,7 @@ from engagement_assets.transform.column_lineage import ColumnParents
 
 # For columns that no staging model has.
 DESCRIPTIONS = {
-    "_extra": "Fields of the record that no contract names, as JSON. NULL if there are none.",
+    "_extra": "Fields of the record that no contract names, by name: type and length, as JSON. NULL if there are none.",
     "source_path": "The file or page that the record was read from.",
     "extracted_at": "When the load that read the record began (UTC).",
     "workout_id": "The workout that the activity performs.",

@@ -21,10 +21,9 @@ from engagement_assets.extract.reading import Reading
 from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import SourceTraits
-from engagement_assets.settings import Settings
 
 
-def event_log_load(files: EventLog, settings: Settings) -> RawSource:
+def event_log_load(files: EventLog) -> RawSource:
     """A dataset that is partitioned by the day of its records."""
     dataset = files.dataset
 
@@ -38,7 +37,7 @@ def event_log_load(files: EventLog, settings: Settings) -> RawSource:
                 index=index,
                 known_undated_days=quarantined_days(load, dataset, calendar),
             )
-            extraction = files.extract(_reading(run, load, files), days)
+            extraction = files.extract(_reading(run, load), days)
             load.stage(extraction, run.window, forget=run.allow_shrink, take_over_held=True)
             outcomes = [
                 *standard_outcomes(load, [dataset], run.settings),
@@ -55,7 +54,7 @@ def event_log_load(files: EventLog, settings: Settings) -> RawSource:
             window=run.window,
             calendar=calendar,
             index=FileIndex(),
-            known_undated_days={keys[record.number]: {record.day} for record in records},
+            known_undated_days={keys[record.number]: {record.day} for record in records if record.number in keys},
         )
         extraction = files.extract(reading, days)
         return Reread(keys, extraction, days.index.without_days(run.window, calendar))
@@ -64,18 +63,18 @@ def event_log_load(files: EventLog, settings: Settings) -> RawSource:
         datasets=[dataset],
         load=load_events,
         reread=reread,
-        traits=_traits(files, settings),
+        traits=SourceTraits(needs_header=files.is_csv),
         checks=[(check, dataset) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
     )
 
 
-def snapshots_load(files: Snapshots, settings: Settings) -> RawSource:
+def snapshots_load(files: Snapshots) -> RawSource:
     """A dataset of full snapshots, whose records have no day."""
     dataset = files.dataset
 
     def load_snapshots(run: RawRun) -> RawResults:
         with run.open_load() as load:
-            extraction = files.extract(_reading(run, load, files))
+            extraction = files.extract(_reading(run, load))
             load.stage(extraction, None, forget=run.allow_shrink, take_over_held=True)
             outcomes = [
                 *standard_outcomes(load, [dataset], run.settings),
@@ -91,26 +90,18 @@ def snapshots_load(files: Snapshots, settings: Settings) -> RawSource:
         datasets=[dataset],
         load=load_snapshots,
         reread=reread,
-        traits=_traits(files, settings),
+        traits=SourceTraits(needs_header=files.is_csv),
         checks=[(EVERY_FILE_IS_READ, dataset)],
     )
 
 
-def _traits(files: LineReader, settings: Settings) -> SourceTraits:
-    return SourceTraits(
-        needs_header=files.is_csv, has_pseudonyms=not files.is_csv and settings.pseudonym_key is not None
-    )
-
-
-def _reading(run: RawRun, load: Load, files: LineReader) -> Reading:
+def _reading(run: RawRun, load: Load) -> Reading:
     return Reading(
         connection=load.connection,
         landing=Landing(run.settings.landing_uri),
         workdir=load.workdir,
         extracted_at=load.started_at,
         progress=run.progress,
-        # Ids can be replaced in JSON texts alone.
-        pseudonym_key=None if files.is_csv else run.settings.pseudonym_key_text,
     )
 
 
@@ -118,7 +109,7 @@ def _reading_of_records(
     run: RawRun, load: Load, files: LineReader, records: Sequence[QuarantinedRecord]
 ) -> tuple[dict[int, str], Reading]:
     """How quarantined records are read again, and the key of each record's file, by the record's number."""
-    folder = load.workdir / "records"
-    keys = write_lines(records, folder, files.prefix, files.suffixes[0])
-    # If there is a key, the texts already hold pseudonyms.
-    return keys, replace(_reading(run, load, files), landing=Landing(str(folder)), pseudonym_key=None)
+    reading, folder = _reading(run, load), load.workdir / "records"
+    rebuilt = files.rebuilt(records, reading.landing, load.workdir / "files")
+    keys = write_lines(rebuilt, folder, files.prefix, files.suffixes[0])
+    return keys, replace(reading, landing=Landing(str(folder)))

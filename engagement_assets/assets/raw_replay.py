@@ -17,10 +17,12 @@ from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import reconciles, rejected_share, schema_drift
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import Severity
+from engagement_assets.lake.commit import commit
 from engagement_assets.lake.extraction_tables import reject_reasons, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.replay import Choice, Replay
+from engagement_assets.lake.replay_trace import NOT_REBUILT, figures_of, trace_of
 from engagement_assets.settings import Settings
 
 
@@ -43,19 +45,23 @@ def replay_quarantine(run: RawRun) -> RawResults:
         load.workdir.joinpath("records").mkdir()
         reread = source.reread(run, load, replay.records())
         changed = replay.take(reread)
-        figures = replay.figures()
+        figures = figures_of(load, datasets)
         outcomes: list[CheckOutcome] = []
         results: list[dg.AssetCheckResult] = []
         if changed:
-            load.stage_additions(replay.extraction(reread, changed), changed)
+            load.stage_additions(replay.extraction(changed), changed)
             outcomes = [
                 outcome.with_severity(settings.check_severities.of(outcome.dataset.source, outcome.check.name))
                 for outcome in (*_outcomes(load, datasets, settings), *source.outcomes_of_replay(run, load))
             ]
             results = [outcome.result(load, held={}) for outcome in outcomes]
         halting = any(outcome.halting_days for outcome in outcomes)
-        if changed and not halting:
-            load.publish_additions(replay.trace())
+        is_published = bool(changed) and not halting
+        trace = trace_of(load, with_left=is_published)
+        if is_published:
+            load.publish_additions(trace)
+        elif trace:
+            commit(load.lake, load.name, [trace])
     outcome = "a check halts" if halting else "replayed" if changed else "no record can be used now"
     for dataset in datasets:
         counts = figures[dataset.key]
@@ -64,6 +70,12 @@ def replay_quarantine(run: RawRun) -> RawResults:
             f"{counts['put_through']:,} were put through, {counts['left_quarantine']:,} can be used now, "
             f"{counts['became_accepted']:,} of them as new rows"
         )
+        if not_rebuilt := counts[NOT_REBUILT]:
+            run.progress(
+                f"{dataset.key}: {not_rebuilt:,} records cannot be rebuilt, see audit.replayed_records: their landing "
+                "file has gone or is not the same, it cannot be read there, or a service sent them. Load their days "
+                "again"
+            )
         own = [result for result in results if result.asset_key == dg.AssetKey(dataset.key.split("/"))]
         if halting:
             yield from own

@@ -19,6 +19,17 @@ def sql_columns(declared: str) -> Mapping[str, str]:
     return MappingProxyType(dict(map(str.split, declared.split(","))))
 
 
+@dataclass(frozen=True)
+class SentFields:
+    """How a dataset's records are sent: the fields of the contract by their names in a record, and their columns.
+
+    A name is dotted where the field lies in an object. With a `delimiter` records are CSV rows, else JSON documents.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """One raw dataset: `key` is `raw_<source>/<dataset>`, `columns` maps a column's name to its DuckDB type.

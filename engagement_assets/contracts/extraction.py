@@ -73,7 +73,7 @@ class UnreadPath:
 # A sender that puts data into names of fields sends any number of them, and each load's record keeps them all. Longer
 # names are cut.
 MAX_FIELD_NAMES = 1_000
-MAX_NAME = 200
+MAX_NAME = 64
 OTHER_FIELDS = "… and others"
 
 NO_PLACEHOLDERS = (
@@ -89,8 +89,8 @@ class Extraction:
     row per identity: duplicates within the load are already removed. For a dataset without days, `day` is absent.
     `rejected` gives `dataset, day, source_path, position, raw_text, reason_code, message` (`position` is the line or
     the index in the document, from 1 for lines and from 0 for indices, NULL for a whole file), and where known also
-    `header` (the line that names the values of a CSV row) and `has_pseudonyms` (personal ids in the raw text are
-    pseudonyms).
+    `header` (the line that names the values of a CSV row) and `record_hash` (the SHA-256 of the record's bytes, or what
+    `part_digest` makes of that of its document). Messages quote no value but numbers and instants.
     `counts` gives `dataset, day, files, bytes, records_read, quarantined, duplicates`, one row per dataset and day of
     the window (zeros where nothing was found), so that `records_read = accepted + quarantined + duplicates`. Once
     records of erased persons are left out, `erased` counts them, and is part of the sum.

@@ -7,13 +7,14 @@ Each record gets a file or a page of its own, so that what was read shows which 
 in which the records arrived, since the path decides between two records of one identity.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from engagement_assets.contracts.quarantine import QuarantinedRecord
+from engagement_assets.contracts.quarantine import QuarantinedRecord, part_digest
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.services.pages import Page
 
@@ -41,8 +42,8 @@ def write_documents(
 ) -> dict[int, str]:
     """Write the files that records are from, below `folder`, a landing zone with a folder per day.
 
-    A file is copied from the landing zone if it is still there; else it is written from the record's text. A part of a
-    document cannot be read without the rest: its record must come without a text.
+    A file is copied from the landing zone if it is still there, and is the one that was read; else it is written from
+    the record's text. A part of a document cannot be read without the rest: its record must come without a text.
 
     Returns:
         The record's number → its file's key; records without a file are left out.
@@ -58,17 +59,29 @@ def write_documents(
                 files = landing.files(f"{prefix}/{record.day}", (suffix,))
                 found[record.day] = {file.key: file for file in files if not file.refused}
             file = found[record.day].get(record.source_path)
-            if file is None and record.raw_text is None:
+            source = None if file is None else landing.local_path(file, folder / "from")
+            if source is not None and not _is_file_of(record, source):
+                source = None
+            if source is None and record.raw_text is None:
                 continue
             target = folder / key
             target.parent.mkdir(exist_ok=True)
-            if file is not None:
-                shutil.copyfile(landing.local_path(file, folder / "from"), target)
+            if source is not None:
+                shutil.copyfile(source, target)
             elif record.raw_text is not None:
                 target.write_text(record.raw_text, encoding="utf-8", newline="")
             written[record.source_path] = key
         keys[record.number] = key
     return keys
+
+
+def _is_file_of(record: QuarantinedRecord, path: Path) -> bool:
+    """Whether a file is the one that a record was rejected in; records of older versions do not say."""
+    if record.is_text is None:
+        return True
+    with path.open("rb") as content:
+        document = hashlib.file_digest(content, "sha256").hexdigest()
+    return record.is_text(part_digest(document, record.dataset, record.position))
 
 
 def as_pages(records: Iterable[QuarantinedRecord]) -> dict[int, tuple[date, Page]]:

@@ -20,8 +20,7 @@ class Reading:
 
     `connection` holds the tables that the queries of the extraction read, until it is closed or the same dataset is
     read again. `workdir` is an existing folder for copies of files that cannot be read where they lie. `extracted_at`
-    is the time of the load. `progress` takes lines that say what is being done. With a `pseudonym_key`, ids of children
-    and devices become pseudonyms.
+    is the time of the load. `progress` takes lines that say what is being done.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -29,4 +28,3 @@ class Reading:
     workdir: Path
     extracted_at: datetime
     progress: Callable[[str], None]
-    pseudonym_key: str | None = None

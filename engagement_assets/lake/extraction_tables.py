@@ -14,6 +14,8 @@ from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME, OT
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
+from engagement_assets.privacy.policy import PrivacyPolicy
+from engagement_assets.privacy.rejected import record_hash_sql
 
 # A dataset without days comes without a day.
 _DAY = f"coalesce(day, date '{WHOLE_DATASET_DAY}') as day"
@@ -27,11 +29,8 @@ def keep_extraction(
     extraction: Extraction,
     run_id: str,
     now: str,
-    quarantines: Mapping[str, Sequence[str]],
 ) -> None:
-    """Make the tables; `now` is the time of the load as an SQL literal.
-
-    `quarantines` are the quarantine files of the load's days, per dataset key.
+    """Make the tables of a protected extraction; `now` is the time of the load as an SQL literal.
 
     Each dataset and day keeps the names of the `MAX_FIELD_NAMES` fields with the most records, cut to `MAX_NAME`; the
     others are counted together as `OTHER_FIELDS`.
@@ -48,17 +47,15 @@ def keep_extraction(
             position,
             raw_text,
             header,
-            coalesce(has_pseudonyms, false) as has_pseudonyms,
+            has_pseudonyms,
+            record,
+            record_hash,
             reason_code,
             message,
             {sql_text(run_id)} as run_id,
             {now} as quarantined_at,
             {now} as first_quarantined_at
-        from (
-            select null::varchar as header, null::boolean as has_pseudonyms where false
-            union all by name
-            select * from ({extraction.rejected})
-        )
+        from ({extraction.rejected})
         """
     )
     connection.execute(
@@ -99,33 +96,56 @@ def keep_extraction(
             group by all
             """
         )
-    for key, files in quarantines.items():
-        _keep_first_times(connection, key, files)
 
 
-def _keep_first_times(connection: duckdb.DuckDBPyConnection, dataset_key: str, quarantine: Sequence[str]) -> None:
+def keep_first_times(
+    connection: duckdb.DuckDBPyConnection, quarantines: Mapping[str, Sequence[str]], policy: PrivacyPolicy
+) -> None:
     """Give the rejected records the times at which they first came into quarantine.
 
-    A record is recognised by its file and its text; a service's record by its text alone, since each run names its
-    pages anew. A record that an older version quarantined has no first time; the time of its load is used instead.
+    `quarantines` are the quarantine files of the load's days, per dataset key, and `policy` is what protects the load.
+    A record is recognised by its file and its hash; a service's record by its hash alone, since each run names its
+    pages anew. A record that an older version quarantined has no hash, and is recognised by that of its text, or by its
+    file and position. It may have no first time either; the time of its load is used instead.
     """
-    record = "day, case when contains(source_path, '/') then source_path end as file, raw_text"
-    connection.execute(
-        f"""
-        update load_rejects
-        set first_quarantined_at = known.first_time
-        from (
-            select {record}, min(coalesce(first_quarantined_at, quarantined_at)) as first_time
+    for dataset_key, quarantine in quarantines.items():
+        if not quarantine:
+            continue
+        known = f"""
+            select
+                *, coalesce(first_quarantined_at, quarantined_at) as first_time,
+                case when contains(source_path, '/') then source_path end as file,
+                case
+                    when record is null then {record_hash_sql(connection, "sha256(raw_text)", policy)}
+                    -- It was kept without a key, and there may be one by now.
+                    when not has_pseudonyms then {record_hash_sql(connection, "record_hash", policy)}
+                    else record_hash
+                end as known_hash
             from {rows_of(quarantine, QUARANTINE_COLUMNS)}
-            group by all
-        ) as known
-        where
-            dataset_key = '{dataset_key}'
-            and load_rejects.day = known.day
-            and (known.file is null or load_rejects.source_path = known.file)
-            and load_rejects.raw_text is not distinct from known.raw_text
         """
-    )
+        for names, condition, is_same in (
+            (
+                "day, file, known_hash",
+                "known_hash is not null",
+                "new.record_hash = known.known_hash and (known.file is null or new.source_path = known.file)",
+            ),
+            (
+                "day, file, position",
+                "file is not null and (known_hash is null or record is null)",
+                "new.source_path = known.file and new.position is not distinct from known.position "
+                "and new.first_quarantined_at = new.quarantined_at",
+            ),
+        ):
+            connection.execute(
+                f"""
+                update load_rejects as new
+                set first_quarantined_at = known.first_time
+                from (
+                    select {names}, min(first_time) as first_time from ({known}) where {condition} group by all
+                ) as known
+                where new.dataset_key = '{dataset_key}' and new.day = known.day and {is_same}
+                """
+            )
 
 
 def unknown_fields(connection: duckdb.DuckDBPyConnection) -> RecordsByName:

@@ -23,7 +23,7 @@ from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import day_file, rows_of, write_days, write_empty_file
 from engagement_assets.lake.erasure import apply_missing
 from engagement_assets.lake.event_log_days import leave_out_older_versions, not_read_now, rows_with_known_ones
-from engagement_assets.lake.extraction_tables import keep_extraction, refuse_strays, unknown_fields
+from engagement_assets.lake.extraction_tables import keep_extraction, keep_first_times, refuse_strays, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load_records import (
     DayCounts,
@@ -37,9 +37,11 @@ from engagement_assets.lake.load_records import (
 from engagement_assets.lake.pseudonym_key import require_same_key
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
 from engagement_assets.lake.tombstones import erased_persons
+from engagement_assets.privacy.erasure import without_erased
+from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.protection import protected
 from engagement_assets.shown_text import markdown_table
-from engagement_assets.sources import RAW_DATASETS
+from engagement_assets.sources import RAW_DATASETS, SENT_FIELDS
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
@@ -98,7 +100,8 @@ class Load:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
             PrunedDayError: retention has removed a day of the window.
         """
-        extraction = self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
+        extraction = self.protected(extraction)
+        self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
         self._refuse_pruned_days()
         for dataset in self._datasets:
             keep = dataset.append_only and not forget
@@ -109,17 +112,24 @@ class Load:
     def stage_additions(self, extraction: Extraction, days: Sequence[date]) -> None:
         """Stage days that keep their published rows, with the rows that the extraction adds.
 
-        A new row replaces a published one of the same record. The quarantine is that of the extraction.
+        A new row replaces a published one of the same record. The quarantine is that of the `protected` extraction.
 
         Raises:
             ValueError: the extraction holds records of a day or a dataset that it does not load.
         """
-        extraction = self._take(extraction, days)
+        self._take(extraction, days)
         for dataset in self._datasets:
             # A document that is read again replaces all that was published of it.
             kept_by = dataset if dataset.append_only else replace(dataset, identity=dataset.identity[:1])
             self._write_accepted(kept_by, extraction.accepted[dataset.key], keep=True, take_over_held=False)
             self._write_rejected(dataset, keep=False, take_over_held=False)
+
+    def protected(self, extraction: Extraction, policy: PrivacyPolicy | None = None) -> Extraction:
+        """The extraction without what must not be kept, by the lake's policy or another one."""
+        # First, while ids are those that the source sent.
+        if erased := erased_persons(self.connection, self.lake):
+            extraction = without_erased(self.connection, extraction, _DATASETS_BY_KEY, erased)
+        return protected(self.connection, extraction, _DATASETS_BY_KEY, SENT_FIELDS, policy or self.lake.policy)
 
     def counts(self) -> list[DayCounts]:
         """The counts per dataset and day; accepted and quarantined are counted in the staged files."""
@@ -186,12 +196,12 @@ class Load:
         changes += self._records_of_held_days(held, records)
         commit(self.lake, self.name, [*changes, self.record_of_load(records)])
 
-    def publish_additions(self, trace: FileChange) -> None:
+    def publish_additions(self, trace: FileChange | None) -> None:
         """Make visible what `stage_additions` wrote, with `trace`, in one commit; held days stay held."""
         changes = [FileChange(key, staged) for day in self.days for key, staged in self._files_of(day).items()]
         records = day_records(self.counts(), unknown_fields(self.connection), held={})
         replayed = [{**record, "status": "replayed"} for record in records]
-        commit(self.lake, self.name, [*changes, trace, self.record_of_load(replayed)])
+        commit(self.lake, self.name, [*changes, *([trace] if trace else []), self.record_of_load(replayed)])
 
     def record_of_load(self, records: Sequence[Record]) -> FileChange:
         """The records of this load, added to what the same day's loads of this name recorded."""
@@ -223,20 +233,18 @@ class Load:
         write_days(self.connection, "select * from records_to_write", HELD_COLUMNS, days, folder)
         return [FileChange(self.lake.held_record_key(self.name, day), day_file(folder, day)) for day in days]
 
-    def _take(self, extraction: Extraction, days: Sequence[date]) -> Extraction:
-        """Keep what stands beside the rows; returns the extraction without what the policy hides."""
+    def _take(self, extraction: Extraction, days: Sequence[date]) -> None:
+        """Keep what stands beside the rows."""
         self.days = list(days)
         self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
-        erased = erased_persons(self.connection, self.lake)
-        extraction = protected(self.connection, extraction, _DATASETS_BY_KEY, self.lake.policy, erased)
         quarantines = {
             dataset.key: self._published(dataset, self.lake.quarantine_key)
             + self._held(dataset, self.lake.quarantine_key)
             for dataset in self._datasets
         }
-        keep_extraction(self.connection, extraction, self.run_id, self.now, quarantines)
+        keep_extraction(self.connection, extraction, self.run_id, self.now)
+        keep_first_times(self.connection, quarantines, self.lake.policy)
         refuse_strays(self.connection, self._datasets, self.days)
-        return extraction
 
     def _refuse_pruned_days(self) -> None:
         for dataset in self._datasets:

@@ -15,13 +15,16 @@ def _columns(text: str) -> Mapping[str, str]:
     return MappingProxyType(dict(column.split() for column in text.split(",")))
 
 
-# A rejected record in the quarantine; `day` is the partition on which it counts. `header` is the line that names the
-# values of a CSV row; `has_pseudonyms` says that personal ids in the raw text are pseudonyms.
+# A rejected record in the quarantine; `day` is the partition on which it counts. `record` is what may be shown of it,
+# as JSON, and `header` the names of a CSV row. `raw_text` is the text itself, if it is kept; that of a CSV row begins
+# with its header. `record_hash` recognises the record. Versions before 0.3.0 wrote no `record` and no hash, but the raw
+# text and the raw header; there `has_pseudonyms` says that personal ids in that text are pseudonyms, else those in
+# `record`.
 QUARANTINE_COLUMNS = _columns(
     """
     source VARCHAR, dataset VARCHAR, source_path VARCHAR, position BIGINT, raw_text VARCHAR, header VARCHAR,
-    has_pseudonyms BOOLEAN, reason_code VARCHAR, message VARCHAR, run_id VARCHAR, quarantined_at TIMESTAMP,
-    first_quarantined_at TIMESTAMP
+    has_pseudonyms BOOLEAN, record VARCHAR, record_hash VARCHAR, reason_code VARCHAR, message VARCHAR, run_id VARCHAR,
+    quarantined_at TIMESTAMP, first_quarantined_at TIMESTAMP
     """
 )
 

@@ -8,6 +8,7 @@ after the last one what they are; a rewritten file names its pseudonyms in its m
 can go on, and no load runs in between.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import FILE_NAME, sql_text
@@ -29,9 +31,12 @@ from engagement_assets.lake.pseudonym_key import (
     refusal_of,
     write_mark,
 )
-from engagement_assets.privacy.protection import columns_not_landed, columns_of_kinds
-from engagement_assets.privacy.pseudonyms import PERSONAL_KEYS, with_pseudonyms, without_personal_ids
-from engagement_assets.sources import RAW_DATASETS
+from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
+from engagement_assets.privacy.policy import PrivacyPolicy, columns_of_kinds
+from engagement_assets.privacy.pseudonyms import pseudonym, with_pseudonyms
+from engagement_assets.privacy.redaction import Redactor, with_other_pseudonyms
+from engagement_assets.privacy.shapes import shapes_sql
+from engagement_assets.sources import RAW_DATASETS, SENT_FIELDS
 
 _LOAD = "rekey"
 _METADATA = "pseudonyms"
@@ -106,8 +111,6 @@ class _Rewriting:
         )
         landed = sorted(self._policy.landed_unneeded)
         self._target = json.dumps([self._after.key_fingerprint, sorted(self._after.kinds), landed])
-        if key := self._added_links:
-            connection.create_function("rehidden", lambda text: without_personal_ids(key, text), ["VARCHAR"], "VARCHAR")
 
     def changes(self, dataset: Dataset) -> Iterator[FileChange]:
         """The files of a dataset that are not as they should be, rewritten; its quarantine too, and what is held."""
@@ -116,20 +119,59 @@ class _Rewriting:
             if (rows := self._rows(dataset, key)) and not self._is_rewritten(key):
                 yield self._change(key, self._with_pseudonyms(dataset, rows))
         for key in self._lake.all_quarantine_keys():
-            if self._added_links and key.endswith(f"/{dataset.key.replace('/', '.')}.parquet"):
-                text = "case when has_pseudonyms then rehidden(raw_text) else raw_text end as raw_text"
-                if not self._is_rewritten(key):
-                    yield self._change(key, f"select * replace ({text}) from {self._file(key)}")
+            is_of_dataset = key.endswith(f"/{dataset.key.replace('/', '.')}.parquet")
+            if is_of_dataset and (self._added_links or self._passes(dataset)) and not self._is_rewritten(key):
+                yield self._change(key, self._quarantine(dataset, key))
+
+    def _quarantine(self, dataset: Dataset, key: str) -> str:
+        """The query for a file of the quarantine with other pseudonyms.
+
+        Texts that hold pseudonyms go, and so do those that the policy does not keep.
+        """
+        rows = self._connection.execute(
+            f"select file_row_number, record, raw_text, header, has_pseudonyms, record_hash from "
+            f"read_parquet({sql_text(self._lake.location(key))}, file_row_number = true, hive_partitioning = false)"
+        ).fetchall()
+        # Of a text without a kept record, its ids are what the lake's are.
+        redactor = Redactor(dataset, SENT_FIELDS[dataset.key], PrivacyPolicy(landed_unneeded=frozenset(PersonalKind)))
+        passes = self._passes(dataset)
+        rewritten = []
+        for number, known, text, header, has_pseudonyms, known_hash in rows:
+            record, digest = known, known_hash
+            if record is None:
+                record = redactor.record(text, header)
+                digest = None if text is None or has_pseudonyms else hashlib.sha256(text.encode()).hexdigest()[:32]
+            record = with_other_pseudonyms(record, dataset, redactor.sent, passes)
+            is_raw = known is not None or not has_pseudonyms
+            links = self._policy.pseudonym_key if known is None else self._added_links
+            digest = pseudonym(links, digest) if links and digest else digest
+            rewritten.append((number, record, text if is_raw and self._policy.keeps_raw_text else None, digest))
+        columns = ("file_row_number", "record", "raw_text", "record_hash")
+        types = ("BIGINT", "VARCHAR", "VARCHAR", "VARCHAR")
+        unnested = ", ".join(f"unnest(${name}::{kind}[]) as {name}" for name, kind in zip(columns, types, strict=True))
+        values = [[row[place] for row in rewritten] for place in range(len(columns))]
+        self._connection.execute(
+            f"create or replace temp table rekeyed_rejects as select {unnested}",
+            dict(zip(columns, values, strict=True)),
+        )
+        own = {name: f"old.{name}" for name in QUARANTINE_COLUMNS} | {name: f"new.{name}" for name in columns[1:]}
+        own["has_pseudonyms"] = "true"
+        selected = ", ".join(f"{value} as {name}" for name, value in own.items())
+        return (
+            f"select {selected} from read_parquet({sql_text(self._lake.location(key))}, file_row_number = true, "
+            "hive_partitioning = false) as old inner join rekeyed_rejects as new using (file_row_number)"
+        )
 
     def _rows(self, dataset: Dataset, key: str) -> str | None:
         """The query for a file's rows without what nobody needs; None if nothing of the file is to change."""
         replaced: dict[str, str] = {}
         # Nothing says what an older version has hidden in columns that no table needs.
-        dropped = sorted(dataset.unneeded) if self._is_unknown else columns_not_landed(dataset, self._policy)
+        dropped = sorted(dataset.unneeded) if self._is_unknown else self._policy.not_landed(dataset)
         if self._has(key, " or ".join(f"{name} is not null" for name in dropped)):
             replaced |= dict.fromkeys(dropped, "cast(null as varchar)")
-        if self._added_links and self._has(key, f"regexp_matches(_extra, '{'|'.join(PERSONAL_KEYS)}')"):
-            replaced["_extra"] = "rehidden(_extra)"
+        # Older versions have kept values.
+        if self._is_unknown and "_extra" in dataset.columns and self._has(key, "_extra is not null"):
+            replaced["_extra"] = f"case when _extra is not null then {shapes_sql('_extra')} end"
         if not replaced and not any(columns for _, columns in self._passes(dataset)):
             return None
         values = (f"{replaced.get(name, name)} as {name}" for name in dataset.columns)

@@ -125,7 +125,7 @@ class Rewrite:
                 "hive_partitioning = true, hive_types = {'day': date})"
             )
             rows = self.connection.execute(
-                f"select file_row_number, raw_text, {of_document}, {own} from {file}"
+                f"select file_row_number, concat_ws(' ', raw_text, record), {of_document}, {own} from {file}"
             ).fetchall()
             gone = {
                 number: is_own

@@ -155,8 +155,9 @@ def asset_jobs(
             "replay_",
             {"replay": True},
             "Reads the quarantined records of the partition, or of the partition range, again, after a fix. Records "
-            "that can be used now are added to the days and listed in audit.replayed_records; the others stay in "
-            "quarantine. replay_dataset and replay_reason_code in the config limit what is read.",
+            "that can be used now are added to the days and listed in audit.replayed_records, as are those that cannot "
+            "be rebuilt from their landing files. The others stay in quarantine. replay_dataset and replay_reason_code "
+            "in the config limit what is read.",
         ),
     ]
     if freshness:

@@ -4,56 +4,53 @@ Belongs here: the steps, in their order. Not here: how a step works (the modules
 (`lake/load.py`).
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import replace
 
 import duckdb
 
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.contracts.extraction import Extraction
-from engagement_assets.contracts.personal import PersonalKind
-from engagement_assets.privacy.erasure import without_erased
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.pseudonyms import with_pseudonyms
-from engagement_assets.privacy.tombstones import ErasedPersons
+from engagement_assets.privacy.rejected import redacted
+from engagement_assets.privacy.shapes import shapes_sql, shown_name_sql
 
 
 def protected(
     connection: duckdb.DuckDBPyConnection,
     extraction: Extraction,
     datasets: Mapping[str, Dataset],
+    sent_fields: Mapping[str, SentFields],
     policy: PrivacyPolicy,
-    erased: ErasedPersons | None = None,
 ) -> Extraction:
-    """The extraction as it may be kept; `datasets` are its datasets by key, `connection` is that of the load.
+    """The extraction as it may be kept.
 
-    Records of `erased` persons go first, while their ids are those that the source sent.
+    `datasets` are its datasets by key, `sent_fields` say how their records are sent, `connection` is that of the load.
     """
-    if erased is not None:
-        extraction = without_erased(connection, extraction, datasets, erased)
-    accepted = {
-        key: protected_rows(connection, datasets[key], rows, policy) for key, rows in extraction.accepted.items()
-    }
-    return replace(extraction, accepted=accepted)
+    return replace(
+        extraction,
+        accepted={
+            key: _protected_rows(connection, datasets[key], rows, policy) for key, rows in extraction.accepted.items()
+        },
+        rejected=redacted(connection, extraction.rejected, datasets, sent_fields, policy),
+        unknown_fields=f"""
+            select dataset, day, {shown_name_sql("field")} as field, cast(sum(records) as bigint) as records
+            from ({extraction.unknown_fields})
+            group by all
+        """,
+    )
 
 
-def protected_rows(connection: duckdb.DuckDBPyConnection, dataset: Dataset, rows: str, policy: PrivacyPolicy) -> str:
-    """The query `rows` of a dataset without what nobody needs, and with pseudonyms."""
-    if dropped := columns_not_landed(dataset, policy):
-        nulls = ", ".join(f"cast(null as varchar) as {name}" for name in dropped)
-        rows = f"select * replace ({nulls}) from ({rows})"
+def _protected_rows(connection: duckdb.DuckDBPyConnection, dataset: Dataset, rows: str, policy: PrivacyPolicy) -> str:
+    """The query `rows` of a dataset without what nobody needs, with pseudonyms, and with shapes of unknown fields."""
+    replaced = dict.fromkeys(policy.not_landed(dataset), "cast(null as varchar)")
+    if "_extra" in dataset.columns:
+        replaced["_extra"] = f"case when _extra is not null then {shapes_sql('_extra')} end"
+    if replaced:
+        columns = ", ".join(f"{value} as {name}" for name, value in replaced.items())
+        rows = f"select * replace ({columns}) from ({rows})"
     if not policy.pseudonym_key:
         return rows
-    hidden = [name for name in columns_of_kinds(dataset, policy.pseudonymized) if name not in dropped]
+    hidden = [name for name in policy.hidden(dataset) if name not in replaced]
     return with_pseudonyms(connection, policy.pseudonym_key, rows, hidden, ignore_case=dataset.ids_ignore_case)
-
-
-def columns_not_landed(dataset: Dataset, policy: PrivacyPolicy) -> list[str]:
-    """The columns that are NULL in whatever a load brings."""
-    return sorted(name for name in dataset.unneeded if dataset.kinds[name] not in policy.landed_unneeded)
-
-
-def columns_of_kinds(dataset: Dataset, kinds: Set[PersonalKind]) -> list[str]:
-    """The columns that are pseudonyms if these kinds are: those of the kinds, and those made of them."""
-    made_of = {name for name, parts in dataset.made_of_ids.items() if parts & kinds}
-    return sorted({name for name, kind in dataset.kinds.items() if kind in kinds} | made_of)

@@ -1,16 +1,12 @@
 """Keyed pseudonyms for personal ids.
 
 Belongs here: the one function that turns a personal id into a pseudonym, in Python and as SQL for DuckDB, and how such
-ids are replaced in raw JSON text and in rows. Not here: which columns hold them (the datasets, see
-`contracts/personal.py`).
+ids are replaced in rows. Not here: which columns hold them (the datasets, see `contracts/personal.py`).
 """
 
 import hashlib
 import hmac
-import json
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 
@@ -18,15 +14,6 @@ from engagement_assets.contracts.personal import NO_ID
 
 _BLOCK_BYTES = hashlib.sha256().block_size
 _PSEUDONYM_CHARACTERS = 32
-
-PERSONAL_KEYS = ("child_id", "device_id", "children_ids")
-# A key, perhaps with a dotted path before it, and its value: a list, a text or anything else. If a text breaks off, the
-# end of its last value is missing.
-_PERSONAL_MEMBER = re.compile(
-    rf'("(?:[^"\\]*\.)?(?:{"|".join(PERSONAL_KEYS)})"\s*:\s*)'
-    r'(\[[^\]]*\]?|"(?:[^"\\]|\\.)*"?|[^\s,}\]]+)',
-    re.DOTALL,
-)
 
 
 def pseudonym(key: str, value: str) -> str:
@@ -40,13 +27,18 @@ def pseudonym(key: str, value: str) -> str:
     return value
 
 
+def pseudonym_of_id(key: str, value: str, *, ignore_case: bool = False) -> str:
+    """The pseudonym of an id as `with_pseudonyms` makes it; what stands for no id stays."""
+    return value if value == NO_ID else pseudonym(key, value.lower() if ignore_case else value)
+
+
 def with_pseudonyms(
     connection: duckdb.DuckDBPyConnection, key: str, rows: str, columns: Sequence[str], *, ignore_case: bool = False
 ) -> str:
     """The query `rows` with pseudonyms in `columns`; good until the connection is given another key."""
     if not columns:
         return rows
-    hashed = _keep_key(connection, key, "lower(id)" if ignore_case else "id")
+    hashed = keep_key(connection, key, "lower(id)" if ignore_case else "id")
     # Each id once: to hash costs ten times as much as to look up.
     ids = " union ".join(f"select distinct {column} as id from found" for column in columns)
     joins = "".join(f" left join made as {column}s on found.{column} = {column}s.id" for column in columns)
@@ -69,7 +61,7 @@ def with_pseudonyms(
     """
 
 
-def _keep_key(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> str:
+def keep_key(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> str:
     """Keep the key in the table `pseudonym_key`, so that it stands in no SQL text, log or error.
 
     Returns:
@@ -89,25 +81,3 @@ def _keep_key(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> st
     selected = ", ".join(f"${name}::blob as {name}" for name in parts)
     connection.execute(f"create or replace temp table pseudonym_key as select {selected}", parts)
     return value
-
-
-def without_personal_ids(key: str, raw_text: str) -> str:
-    """JSON text, whole or broken, with pseudonyms in place of the ids of children and devices.
-
-    An id that breaks off in the middle becomes `[redacted]`.
-    """
-
-    def replace(match: re.Match[str]) -> str:
-        return match[1] + json.dumps(_replaced(key, match[2]))
-
-    return _PERSONAL_MEMBER.sub(replace, raw_text)
-
-
-def _replaced(key: str, member: str) -> Any:
-    try:
-        value = json.loads(member)
-    except ValueError:
-        return "[redacted]"
-    if isinstance(value, list):
-        return [pseudonym(key, str(item)) for item in value]
-    return None if value is None else pseudonym(key, str(value))

@@ -45,7 +45,7 @@ def test_what_was_outside_comes_in_by_a_replay_under_an_earlier_start_date(
 ) -> None:
     landing = tmp_path / "landing"
     file = write(landing)
-    loads = RawLoads(tmp_path, landing, source)
+    loads = RawLoads(tmp_path, landing, source, quarantine_raw_text=file_has_gone)
     assert loads.run().success
     assert quarantined(loads.lake, "dataset", "reason_code") == [(date(2024, 1, 2), "events", "outside_calendar")]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from engagement_assets.assets.raw_assets import raw_assets
@@ -129,15 +130,11 @@ def test_after_a_fix_the_tables_are_those_of_a_clean_load(
     assert mended.run(DAY_1, DAY_3, "+group:learning").failures == ()
     ((strict,),) = mended.query("select count(*) from audit.rejected_records")
     fix.undo()
-    # The quarantine has what it takes: the files may go.
-    kept = tmp_path / "kept"
-    shutil.copytree(landing, kept)
-    shutil.rmtree(landing / "lingokids" / "events")
 
     replayed = run_range(mended.settings, RangeRequest(window(DAY_1, DAY_3), "+group:learning", replay=Choice()))
 
     assert replayed.failures == ()
-    clean = Deployment(tmp_path / "clean", landing=kept)
+    clean = Deployment(tmp_path / "clean", landing=landing)
     assert clean.run(DAY_1, DAY_3, "+group:learning").failures == ()
     assert differences(mended.tables(), clean.tables()) == {}
     columns = "source, dataset, partition_date, source_path, position, raw_text, reason_code, message"
@@ -167,14 +164,16 @@ def _let_events_be_unnamed(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(vars(EVENT), "columns", columns)
 
 
+@pytest.mark.parametrize("files_are_gone", [True, False], ids=["from their kept texts", "from their files"])
 def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch, files_are_gone: bool
 ) -> None:
     _mobile_landing(landing)
-    loads = RawLoads(tmp_path / "mended", landing, MOBILE)
+    loads = RawLoads(tmp_path / "mended", landing, MOBILE, quarantine_raw_text=files_are_gone)
     assert loads.run().success
     first_times = quarantined(loads.lake, "source_path", "position", "first_quarantined_at")
-    shutil.rmtree(landing / "mobile_events")
+    if files_are_gone:
+        shutil.rmtree(landing / "mobile_events")
     _let_events_be_unnamed(fix)
 
     assert loads.run(replay=True, replay_reason_code="missing_event_name").success
@@ -184,7 +183,7 @@ def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
     assert clean.run().success
     assert loads.rows(MOBILE_EVENTS) == clean.rows(MOBILE_EVENTS)
     assert len(loads.rows(MOBILE_EVENTS)[MOBILE_EVENTS.key]) == 4
-    places = ("source_path", "position", "raw_text", "header", "reason_code", "message")
+    places = ("source_path", "position", "record", "record_hash", "header", "reason_code", "message")
     assert quarantined(loads.lake, *places) == quarantined(clean.lake, *places)
     since = quarantined(loads.lake, "source_path", "position", "first_quarantined_at")
     assert len(since) == 2
@@ -323,6 +322,48 @@ def test_a_replay_under_another_key_is_refused(tmp_path: Path, landing: Path, fi
     assert keyed.content() == before
 
 
+def test_pseudonyms_that_an_older_version_kept_in_texts_stay(tmp_path: Path, landing: Path) -> None:
+    write_events(landing, "2024-01-01.jsonl", event("e1", "2024-01-01 10:00:00"), "{")
+    loads = RawLoads(tmp_path, landing, LINGOKIDS, pseudonym_key="k" * 32)
+    assert loads.run(DAY_1, DAY_1).success
+    (path,) = Path(loads.lake.uri).glob(f"records/rejected/day={DAY_1}/*.parquet")
+    text = json.dumps(event("e2", "2024-01-01 11:00:00", child_id="a pseudonym"))
+    duckdb.execute(
+        f"copy (select * replace ($text as raw_text, null as record, null as record_hash, true as has_pseudonyms) "
+        f"from read_parquet('{path}', hive_partitioning = false)) to '{path}' (format parquet)",
+        {"text": text},
+    )
+    without_key = RawLoads(tmp_path, landing, LINGOKIDS)
+    assert without_key.run(DAY_1, DAY_1, replay=True).success
+    assert without_key.trace("became") == [("cannot_be_rebuilt",)]
+    assert loads.run(DAY_1, DAY_1, replay=True).success
+    assert [found[5] for found in loads.rows(LINGOKIDS_EVENTS)[LINGOKIDS_EVENTS.key]][1] == "a pseudonym"
+
+
+@pytest.mark.parametrize("change", ["gone", "other line"])
+def test_a_record_whose_file_does_not_hold_it_says_that_it_cannot_be_rebuilt(
+    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch, change: str
+) -> None:
+    write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00", event_name=""))
+    loads = RawLoads(tmp_path, landing, MOBILE)
+    assert loads.run(DAY_1, DAY_1).success
+    _let_events_be_unnamed(fix)
+    file = landing / "mobile_events" / "2024-01-01.csv"
+    if change == "other line":
+        file.write_text(f"{HEADER}\n\n{row('u2', '2024-01-01 10:00:00', event_name='')}\n", encoding="utf-8")
+    else:
+        file.unlink()
+    for _ in range(2):
+        replayed = loads.run(DAY_1, DAY_1, replay=True)
+        assert replayed.success
+        (found,) = replayed.asset_materializations_for_node("raw_mobile_events")
+        assert found.metadata["cannot_be_rebuilt"].value == 1
+        assert loads.trace("became", "source_path", "position") == [
+            ("cannot_be_rebuilt", "mobile_events/2024-01-01.csv", 2)
+        ]
+    assert quarantined(loads.lake, "position") == [(DAY_1, 2)]
+
+
 def test_an_old_snapshot_does_not_replace_a_newer_one(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
     users = landing / "lingokids" / "users"
     users.mkdir(parents=True)
@@ -359,7 +400,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
 
     fix.setattr(runna_rows, "MAX_STEPS", 4)
     fix.setattr(runna_parts, "read_activity", refuse)
-    loads = RawLoads(tmp_path / "mended", landing, RUNNA)
+    loads = RawLoads(tmp_path / "mended", landing, RUNNA, quarantine_raw_text=True)
     assert loads.run(DAY_1, DAY_1).success
     fix.undo()
     parts = {
@@ -383,8 +424,9 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
         assert [item for item in found[key] if kept in item or "runna/activities/2024-01-01/whole.json" in item] == [
             item for item in rows if kept in item or "runna/activities/2024-01-01/whole.json" in item
         ]
-    left = {path for _, path, *_ in loads.trace("dataset", "source_path")}
+    left = {path for path, became in loads.trace("source_path", "became") if became == "accepted"}
     assert left == {kept, "runna/activities/2024-01-01/whole.json"}
+    assert (gone, "cannot_be_rebuilt") in loads.trace("source_path", "became")
     assert gone in {path for _, path in quarantined(loads.lake, "source_path")}
 
 
@@ -401,7 +443,8 @@ def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: 
         assert clean.load(FIRST_DAY, last).success
         fix.setattr(strava, "ACTIVITY", replace(ACTIVITY, fields=fields))
         lenient = PerSource(1.0)
-        assert mended.load(FIRST_DAY, last, user_events_device_id_max_length=35, rejected_share_halt=lenient).success
+        options: dict[str, Any] = {"user_events_device_id_max_length": 35, "rejected_share_halt": lenient}
+        assert mended.load(FIRST_DAY, last, quarantine_raw_text=True, **options).success
         fix.undo()
         asked = len(mended.apis.strava.requests), len(mended.apis.user_events.requests)
         assert mended.load(FIRST_DAY, last, config={"replay": True}).success

@@ -4,11 +4,12 @@ Belongs here: which days such folders touch. Not here: what a file holds (the so
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.extract.landing.event_files import date_in_path
 from engagement_assets.extract.landing.touched_days import EVER, Look, TouchedDays
 
@@ -17,10 +18,14 @@ LISTING_SECONDS = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class BatchFolder:
-    """A landing folder `prefix` that has a folder for each batch date. Files are listed and not opened."""
+    """A landing folder `prefix` that has a folder for each batch date. Files are listed and not opened.
+
+    `sent` says, by key of the dataset, how documents and their parts are sent.
+    """
 
     dataset: Dataset
     prefix: str
+    sent: Mapping[str, SentFields] = field(hash=False)
 
     def touched_days(
         self, look: Look, resume_after: str | None = None, seconds: float = LISTING_SECONDS

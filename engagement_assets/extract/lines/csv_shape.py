@@ -16,6 +16,7 @@ from engagement_assets.contracts.extraction import Calendar
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.instants import instant_sql
 from engagement_assets.extract.lines.rejections import first_of, outside_calendar
+from engagement_assets.privacy.shapes import said_sql
 
 EXTRA = """
     list_filter(
@@ -161,7 +162,7 @@ def _missing(place: int, column: CsvColumn) -> tuple[str, str, str]:
 
 def _unreadable(column: CsvColumn) -> tuple[str, str, str]:
     _, reason_code, expected = column.kind.value
-    message = f"'{column.name}: expected {expected}, found ' || left({column.text}, 64)"
+    message = f"'{column.name}: expected {expected}, found ' || {said_sql(column.text)}"
     return f"{column.column} is null and {column.text} is not null", reason_code, message
 
 

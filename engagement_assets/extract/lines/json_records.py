@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from engagement_assets.contracts.extraction import MAX_NAME, Calendar
+from engagement_assets.contracts.extraction import Calendar
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines.rejections import first_of, outside_calendar
+from engagement_assets.privacy.shapes import said_sql, shown_name_sql
 
 # DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
@@ -241,7 +242,7 @@ class RecordShape:
             (
                 "repeated_key is not null",
                 "duplicate_key",
-                f"left(repeated_key, {MAX_NAME}) || ': expected once, found more than once'",
+                f"{shown_name_sql('repeated_key')} || ': expected once, found more than once'",
             ),
         ]
         for place, path in enumerate(self.parents, len(self.fields) + 1):
@@ -272,7 +273,7 @@ class RecordShape:
                         (f"{number} > {MAX_SECONDS}", "out_of_range", found),
                     ]
                 case Kind.INSTANT | Kind.BOUND:
-                    found = f"{expected} || left({text}, 64)"
+                    found = f"{expected} || {said_sql(text)}"
                     unreadable = f"{text} is not null and {self._value(field, text)} is null"
                     rules.append((unreadable, "bad_timestamp", found))
         return first_of(rules)

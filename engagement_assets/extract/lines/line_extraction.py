@@ -1,24 +1,17 @@
 """From the tables of a reading line by line to the extraction that is handed over.
 
-Belongs here: the day on which each record counts, the counts, and pseudonyms for what is personal. Not here: how lines
-become tables (`line_records.py`), which files are read (`readers.py`).
+Belongs here: the day on which each record counts, and the counts. Not here: how lines become
+tables (`line_records.py`), which files are read (`readers.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-
-import duckdb
 
 from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.extract.landing.files import LandingFile
 from engagement_assets.extract.lines.line_records import LineRecords
 from engagement_assets.extract.reading import Reading
-from engagement_assets.privacy.pseudonyms import (
-    PERSONAL_KEYS,
-    without_personal_ids,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,29 +29,14 @@ class Placement:
 
 def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *, last_path_wins: bool) -> Extraction:
     """Judge what `reader` has read, and hand it over day by day; see `LineRecords` for which of several copies wins."""
-    dataset, pseudonym_key = reader.dataset, reading.pseudonym_key
-    connection, name = reader.connection, reader.name
+    dataset, name = reader.dataset, reader.name
     reader.judge_irregular_lines()
-    if pseudonym_key:
-        with _redaction(connection, pseudonym_key):
-            connection.execute(
-                f"""
-                update {name}_irregular set _extra = without_personal_ids(_extra)
-                where regexp_matches(_extra, '{"|".join(PERSONAL_KEYS)}')
-                """
-            )
     reader.find_winners_and_rejected(last_path_wins=last_path_wins)
     _place(reader, placement)
-    if pseudonym_key:
-        with _redaction(connection, pseudonym_key):
-            connection.execute(f"update {name}_quarantine set raw_text = without_personal_ids(raw_text)")
     _count(reader)
     return Extraction(
         accepted={dataset.key: _accepted(reader, reading.extracted_at)},
-        rejected=(
-            f"select '{dataset.key}' as dataset, * exclude (file_id, line_bytes)"
-            f"{', true as has_pseudonyms' if pseudonym_key else ''} from {name}_quarantine"
-        ),
+        rejected=f"select '{dataset.key}' as dataset, * exclude (file_id, line_bytes) from {name}_quarantine",
         counts=f"select * from {name}_counts",
         unknown_fields=f"""
             select '{dataset.key}' as dataset, day, field, count(*) as records
@@ -208,17 +186,3 @@ def _rows(reader: LineRecords, extracted_at: datetime, records: str, more: str =
         from ({records}) as records
         inner join {reader.name}_files as files on records.file_id = files.file_id
     """
-
-
-@contextmanager
-def _redaction(connection: duckdb.DuckDBPyConnection, pseudonym_key: str) -> Iterator[None]:
-    """Lends the connection the function `without_personal_ids`, which knows the key by itself."""
-
-    def redacted(text: str) -> str:
-        return without_personal_ids(pseudonym_key, text)
-
-    connection.create_function("without_personal_ids", redacted, ["VARCHAR"], "VARCHAR")
-    try:
-        yield
-    finally:
-        connection.remove_function("without_personal_ids")

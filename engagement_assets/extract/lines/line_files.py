@@ -12,6 +12,7 @@ lines. Each of these leaves a blank line behind, so that line numbers stay those
 
 import codecs
 import gzip
+import hashlib
 import json
 import os
 import zlib
@@ -96,12 +97,16 @@ class PreparedFiles:
         )
 
     def malformed_lines_sql(self) -> str:
-        """A query giving `file_id, position, raw_text, reason_code, message, line_bytes` of the lines left out."""
+        """A query for the lines left out.
+
+        It gives `file_id, position, raw_text, record_hash, reason_code, message, line_bytes`; the hash of a line of
+        which not all is known is NULL.
+        """
         path = str(self.malformed_lines).replace("'", "''")
         return (
             f"select * from read_json('{path}', format = 'newline_delimited', columns = {{file_id: 'BIGINT', "
-            "position: 'BIGINT', raw_text: 'VARCHAR', reason_code: 'VARCHAR', message: 'VARCHAR', "
-            "line_bytes: 'BIGINT'})"
+            "position: 'BIGINT', raw_text: 'VARCHAR', record_hash: 'VARCHAR', reason_code: 'VARCHAR', "
+            "message: 'VARCHAR', line_bytes: 'BIGINT'})"
         )
 
 
@@ -193,6 +198,7 @@ class _MalformedLines:
             "file_id": self._file_id,
             "position": position,
             "raw_text": head[:MAX_RAW_TEXT].decode("utf-8", errors="replace"),
+            "record_hash": hashlib.sha256(head).hexdigest() if len(head) == line_bytes else None,
             "reason_code": reason_code,
             "message": message,
             "line_bytes": line_bytes,

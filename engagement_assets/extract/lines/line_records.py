@@ -36,8 +36,8 @@ class LineRecords(ABC):
     - `<name>_repeated`: `day, identity, copies` of what occurs more than once on a day.
     - `<name>_winners`: like the records, the one of each repeated identity that stays.
     - `<name>_copies`: a view like the records, of the others of these, with their `place`, from 2.
-    - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, header, reason_code, message`, all lines that
-      are no records; `day` is still NULL where the line names none of the calendar.
+    - `<name>_rejected`: `file_id, day, line_bytes, position, raw_text, record_hash, header, reason_code, message`, all
+      lines that are no records; `day` is still NULL where the line names none of the calendar.
     """
 
     # Whether the text of the lines decides which copy of a record stays; if not, only rejected lines are looked up.
@@ -149,7 +149,8 @@ class LineRecords(ABC):
             create or replace temp table {name}_rejected as
             select
                 irregular.file_id, irregular.day, irregular.line_bytes, found.position,
-                left(irregular.line, {MAX_RAW_TEXT}) as raw_text, irregular.header,
+                left(irregular.line, {MAX_RAW_TEXT}) as raw_text, sha256(irregular.line) as record_hash,
+                irregular.header,
                 irregular.rejection.reason_code as reason_code, irregular.rejection.message as message
             from (
                 select distinct on (file_id, line) * from {name}_irregular where rejection is not null
@@ -159,7 +160,7 @@ class LineRecords(ABC):
                 and irregular.line_hash = found.line_hash
                 and irregular.line = found.line
             union all by name
-            select file_id, line_bytes, position, raw_text, reason_code, message
+            select file_id, line_bytes, position, raw_text, record_hash, reason_code, message
             from ({self.prepared.malformed_lines_sql()})
             """
         )

@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, Extraction
+from engagement_assets.contracts.quarantine import QuarantinedRecord
 from engagement_assets.extract.landing.event_files import NO_DAYS, WantedDays, learn_days, list_landing_files
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
@@ -29,8 +30,9 @@ from engagement_assets.extract.lines.csv_shape import CsvShape
 from engagement_assets.extract.lines.json_records import RecordShape
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
 from engagement_assets.extract.lines.line_extraction import Placement, extraction_of
-from engagement_assets.extract.lines.line_files import CSV_LINE, JSON_LINE, MAX_LINE_BYTES, prepare_files
+from engagement_assets.extract.lines.line_files import CSV_LINE, JSON_LINE, MAX_LINE_BYTES, PreparedFiles, prepare_files
 from engagement_assets.extract.lines.line_records import LineRecords
+from engagement_assets.extract.lines.rebuilt_records import by_place, rebuilt
 from engagement_assets.extract.reading import Reading
 
 
@@ -56,6 +58,16 @@ class LineReader:
     max_line_bytes: int = MAX_LINE_BYTES
 
     @property
+    def sent(self) -> Mapping[str, SentFields]:
+        """How records are sent, by the dataset's key."""
+        match self.shape:
+            case CsvShape(columns=columns, delimiter=delimiter):
+                fields = SentFields({column.name: column.column for column in columns}, delimiter)
+            case RecordShape(fields=known):
+                fields = SentFields({field.path: field.column for field in known})
+        return {self.dataset.key: fields}
+
+    @property
     def is_csv(self) -> bool:
         """Whether lines are CSV rows, which mean nothing without their header; else they are JSON."""
         return isinstance(self.shape, CsvShape)
@@ -66,6 +78,33 @@ class LineReader:
         suffix = ".csv" if self.is_csv else ".jsonl"
         return suffix, f"{suffix}.gz"
 
+    def rebuilt(
+        self,
+        records: Sequence[QuarantinedRecord],
+        landing: Landing,
+        workdir: Path,
+    ) -> list[QuarantinedRecord]:
+        """Those of the quarantined records that have a text, or whose line the landing zone still holds.
+
+        `workdir` is a folder for copies of files.
+        """
+        found = [record for record in records if record.raw_text is not None]
+        places = by_place(records)
+        if places:
+            readable, *_ = list_landing_files(landing, self.prefix, self.suffixes)
+            prepared = self._prepared(landing, [file for file in readable if file.key in places], workdir)
+            headers = None
+            if isinstance(self.shape, CsvShape):
+                prepared, headers = cut_at_headers(prepared, self.shape)
+            found += rebuilt(prepared.files, headers, places)
+        return sorted(found, key=lambda record: record.number)
+
+    def _prepared(self, landing: Landing, files: Sequence[LandingFile], workdir: Path) -> PreparedFiles:
+        folder = workdir / self.dataset.load_name
+        folder.mkdir(parents=True, exist_ok=True)
+        sources = ((file.key, landing.local_path(file, folder)) for file in files)
+        return prepare_files(sources, folder, self.max_line_bytes, CSV_LINE if self.is_csv else JSON_LINE)
+
     def _records(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -74,10 +113,7 @@ class LineReader:
         workdir: Path,
         calendar: Calendar,
     ) -> LineRecords:
-        folder = workdir / self.dataset.load_name
-        folder.mkdir(exist_ok=True)
-        sources = ((file.key, landing.local_path(file, folder)) for file in files)
-        prepared = prepare_files(sources, folder, self.max_line_bytes, CSV_LINE if self.is_csv else JSON_LINE)
+        prepared = self._prepared(landing, files, workdir)
         match self.shape:
             case CsvShape() as shape:
                 parts, headers = cut_at_headers(prepared, shape)

@@ -27,6 +27,7 @@ from engagement_assets.extract.runna.members import (
     Members,
     as_json,
     as_sent,
+    clipped,
     elements_of,
     known_fields,
     members_of,
@@ -76,6 +77,15 @@ def read_activity(data: bytes, file: int) -> ActivityRows:
             return read_explaining(text, file)
     except RecursionError as error:
         raise UnusableRecordError("nesting_too_deep", "expected a document of a few levels, found hundreds") from error
+
+
+def raw_text_of(data: bytes) -> str:
+    """The text of a rejected file for the quarantine: without its waypoints, which no table needs, and cut."""
+    try:
+        members = _MEMBERS.decode(data.removeprefix(_BYTE_ORDER_MARK))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return clipped(data)
+    return clipped(msgspec.json.encode({name: value for name, value in members.items() if name != "waypoints"}))
 
 
 def read_explaining(text: bytes, file: int) -> ActivityRows:

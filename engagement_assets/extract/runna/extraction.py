@@ -225,7 +225,10 @@ def _extraction(found: _Found, extracted_at: datetime) -> Extraction:
     return Extraction(
         accepted=accepted,
         copies=copies,
-        rejected="select dataset, day, source_path, position, raw_text, reason_code, message from runna_rejected",
+        rejected=(
+            "select dataset, day, source_path, position, raw_text, record_hash, reason_code, message "
+            "from runna_rejected"
+        ),
         counts=_counts(found),
         unknown_fields=(
             "select dataset, day, field, cast(sum(records) as bigint) as records "

@@ -15,12 +15,13 @@ from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.lines.json_records import MAX_MEMBERS
 from engagement_assets.extract.places import extra_without_places
 from engagement_assets.extract.runna.documents import KnownFields, UnusableRecordError
+from engagement_assets.privacy.shapes import described, is_said
 
 MAX_RAW_TEXT_BYTES = 64 * 1024
 
 # A number that JSON lacks, wrapped into an object: the document becomes JSON, and no field accepts the value.
 _WRAPPED = re.compile(r'\{"(-?Infinity|NaN)":null\}')
-_SHOWN_CHARACTERS = 80
+_NOT_A_NUMBER = ("NaN", "Infinity", "-Infinity")
 
 _MEMBERS, _ELEMENTS = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(list[Raw])
 NULL = Raw(b"null")
@@ -42,11 +43,14 @@ def as_sent(value: Raw | bytes) -> str:
 
 
 def shown(value: Raw | bytes) -> str:
-    """A value as messages show it; not what is in an object or a list, since it may be a place or an id."""
+    """A value as messages show it: itself if it says nothing of a person, else what it is."""
     text = as_sent(value)
-    if text.startswith(("{", "[")):
-        return "an object" if text.startswith("{") else "a list"
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    if text in _NOT_A_NUMBER or is_said(text, text_is_meant=False):
+        return text
+    try:
+        return described(msgspec.json.decode(value))
+    except (msgspec.DecodeError, RecursionError):
+        return f"a text of {len(text)} characters"
 
 
 def is_absent_value(value: Raw, *, list_is_meant: bool = False) -> bool:
@@ -120,7 +124,7 @@ def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> Unusable
     for name in path.split(".") if path else ():
         value = _MEMBERS.decode(value)[name]
     found = shown(value)
-    if found in ("NaN", "Infinity", "-Infinity") or complaint == "Number out of range":
+    if found in _NOT_A_NUMBER or complaint == "Number out of range":
         reason_code = "not_a_number"
     elif complaint.endswith(">= 0.0"):
         reason_code = "negative_value"

@@ -4,6 +4,7 @@ Belongs here: batches of files, the parts and their columns. Not here: what a fi
 process reads it (`processes.py`), what happens to the parts (`runna/extraction.py`).
 """
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
-from engagement_assets.extract.runna.activity_files import read_activity
-from engagement_assets.extract.runna.documents import ActivityRows, Rejection, Row, UnusableRecordError
-from engagement_assets.extract.runna.members import MAX_RAW_TEXT_BYTES, clipped
+from engagement_assets.contracts.quarantine import part_digest
+from engagement_assets.extract.runna.activity_files import raw_text_of, read_activity
+from engagement_assets.extract.runna.documents import Rejection, Row, UnusableRecordError
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 
 # The columns of so many files take about 10 MB, more if many files are rejected with their text.
@@ -49,7 +50,7 @@ PART_COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         ),
         "rejected": sql_columns(
             "dataset VARCHAR, position BIGINT, raw_text VARCHAR, reason_code VARCHAR, message VARCHAR, "
-            "source_path VARCHAR"
+            "source_path VARCHAR, record_hash VARCHAR"
         ),
         "unknown_fields": sql_columns("dataset VARCHAR, field VARCHAR, records BIGINT"),
     }
@@ -97,17 +98,21 @@ class PartWriter:
         rows: dict[str, list[Row]] = {part: [] for part in PART_COLUMNS}
         unknown_fields: Counter[tuple[str, str]] = Counter()
         for file in batch.files:
+            content: bytes | None = None
             try:
                 self._file += 1
-                found = _read_file(file, self._file, self._max_file_bytes)
+                content = _content_of(file, self._max_file_bytes)
+                found = read_activity(content, self._file)
             except UnusableRecordError as error:
-                whole_file = Rejection(RUNNA_ACTIVITIES.key, None, _beginning(file), error.reason_code, str(error))
-                rows["rejected"].append((*astuple(whole_file), file.key))
+                text = None if content is None else raw_text_of(content)
+                whole_file = Rejection(RUNNA_ACTIVITIES.key, None, text, error.reason_code, str(error))
+                rows["rejected"] += _rejected([whole_file], file.key, content)
                 continue
             rows["activities"].append((*found.activity, file.key, found.laps_read, found.steps_read))
             rows["laps"] += found.laps
             rows["steps"] += found.steps
-            rows["rejected"] += [(*astuple(rejection), file.key) for rejection in found.rejected]
+            if found.rejected:
+                rows["rejected"] += _rejected(found.rejected, file.key, content)
             unknown_fields.update(found.unknown_fields)
         rows["unknown_fields"] = [(*field, records) for field, records in unknown_fields.items()]
         for part, part_rows in rows.items():
@@ -151,7 +156,7 @@ def too_large(size: int, limit: int) -> UnusableRecordError:
     return UnusableRecordError("file_too_large", f"expected at most {limit:,} bytes, found {size:,}; it was not read")
 
 
-def _read_file(file: FileToRead, number: int, max_bytes: int) -> ActivityRows:
+def _content_of(file: FileToRead, max_bytes: int) -> bytes:
     if file.refused:
         raise UnusableRecordError(*file.refused)
     try:
@@ -160,22 +165,19 @@ def _read_file(file: FileToRead, number: int, max_bytes: int) -> ActivityRows:
             size = os.fstat(content.fileno()).st_size
             if size > max_bytes:
                 raise too_large(size, max_bytes)
-            data = content.readall()
+            return content.readall()
     except (FileNotFoundError, PermissionError) as error:
         message = f"the file is listed but cannot be opened: {error.strerror}"
         raise UnusableRecordError("unreadable_file", message) from error
-    return read_activity(data, number)
 
 
-def _beginning(file: FileToRead) -> str | None:
-    """The beginning of a rejected file, if it can be opened."""
-    if file.refused:
-        return None
-    try:
-        with Path(file.path).open("rb") as content:
-            return clipped(content.read(MAX_RAW_TEXT_BYTES))
-    except (FileNotFoundError, PermissionError):
-        return None
+def _rejected(rejections: Sequence[Rejection], key: str, content: bytes | None) -> list[Row]:
+    """The rows of the rejected part, of one file; `content` is None if it was not read."""
+    digest = None if content is None else hashlib.sha256(content).hexdigest()
+    return [
+        (*astuple(item), key, None if digest is None else part_digest(digest, item.dataset, item.position))
+        for item in rejections
+    ]
 
 
 def _columns_of(rows: list[Row], day: date, schema: pa.Schema) -> pa.RecordBatch:

@@ -24,6 +24,7 @@ from engagement_assets.extract.runna.documents import (
     Step,
     UnusableRecordError,
 )
+from engagement_assets.privacy.shapes import described
 
 REPEAT_STEP_TYPE = "WorkoutRepeatStep"
 MAX_REPETITIONS = 1_000
@@ -107,7 +108,7 @@ def _has_paces(step: Step) -> bool:
 
 
 def _wrong_value(expected: str, found: object) -> UnusableRecordError:
-    return UnusableRecordError("wrong_value", f"{expected}, found {msgspec.json.encode(found).decode()}")
+    return UnusableRecordError("wrong_value", f"{expected}, found {described(found)}")
 
 
 def read_typed(text: bytes, file: int) -> ActivityRows:

@@ -3,7 +3,7 @@
 Belongs here: the description. Not here: how a batch is read (`extract/runna/extraction.py`).
 """
 
-from engagement_assets.contracts.datasets import Dataset, sql_columns
+from engagement_assets.contracts.datasets import Dataset, SentFields, sql_columns
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.landing.batch_folder import BatchFolder
@@ -83,7 +83,62 @@ RUNNA_WORKOUT_STEPS = Dataset(
     """,
 )
 
-BATCHES = BatchFolder(dataset=RUNNA_ACTIVITIES, prefix="runna/activities")
+BATCHES = BatchFolder(
+    dataset=RUNNA_ACTIVITIES,
+    prefix="runna/activities",
+    sent={
+        RUNNA_ACTIVITIES.key: SentFields(
+            {
+                "activityId": "activity_id",
+                "userId": "user_id",
+                "workoutId": "workout_id",
+                "recordType": "record_type",
+                "createdOn": "created_on",
+                "weekOfPlan": "week_of_plan",
+                "unitOfMeasure": "unit_of_measure",
+                "planDetails.id": "plan_id",
+                "planDetails.planLength": "plan_length_weeks",
+                "plannedWorkoutMetadata.workoutType": "workout_type",
+                "plannedWorkoutMetadata.runType": "run_type",
+                "plannedWorkoutMetadata.distance": "workout_distance",
+                "plannedWorkoutMetadata.currentEst5kTimeInSecs": "current_est_5k_time_s",
+                "plannedWorkoutMetadata.plannedWorkoutDate": "planned_workout_date",
+            }
+        ),
+        RUNNA_ACTIVITY_LAPS.key: SentFields(
+            {
+                "startTimestamp": "started_at",
+                "distance": "distance_m",
+                "movingTime": "moving_time_ms",
+                "totalTime": "total_time_ms",
+                "averageSpeed": "average_speed_m_per_s",
+                "maxSpeed": "max_speed_m_per_s",
+                "averageCadence": "average_cadence",
+                "maxCadence": "max_cadence",
+                "averageHeartRate": "average_heart_rate",
+                "maxHeartRate": "max_heart_rate",
+                "minHeartRate": "min_heart_rate",
+                "elevationGain": "elevation_gain_m",
+                "maxElevation": "max_elevation_m",
+                "minElevation": "min_elevation_m",
+                "wktStepIndex": "workout_template_step_index",
+            }
+        ),
+        RUNNA_WORKOUT_STEPS.key: SentFields(
+            {
+                "type": "step_type",
+                "intensity": "intensity",
+                "durationType": "duration_type",
+                "durationValue": "duration_value",
+                "durationValueType": "duration_value_type",
+                "targetType": "target_type",
+                "stepOrder": "step_order",
+                "repeatValue": "repeat_number",
+                "paces": "paces_json",
+            }
+        ),
+    },
+)
 
 RUNNA = Source(
     name="runna",

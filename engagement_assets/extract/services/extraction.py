@@ -4,6 +4,7 @@ Belongs here: writing rows to disk in portions, so that memory does not grow; wh
 wins; the counts. Not here: what a record means and which days count (the source's own module).
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us"),
 }
 _REJECTED = sql_columns(
-    "day DATE, source_path VARCHAR, position BIGINT, raw_text VARCHAR, reason_code VARCHAR, message VARCHAR"
+    "day DATE, source_path VARCHAR, position BIGINT, raw_text VARCHAR, record_hash VARCHAR, reason_code VARCHAR, "
+    "message VARCHAR"
 )
 _COUNTS = sql_columns(
     "day DATE, files BIGINT, bytes BIGINT, records_read BIGINT, quarantined BIGINT, duplicates BIGINT"
@@ -139,8 +141,9 @@ class ApiRows:
         """Take a record that cannot be used."""
         self._read[day] += 1
         self._quarantined[day] += 1
-        raw_text = msgspec.json.encode(record).decode()[:MAX_RAW_TEXT]
-        values = (day, page, position, raw_text, error.reason_code, str(error))
+        encoded = msgspec.json.encode(record)
+        digest = hashlib.sha256(encoded).hexdigest()
+        values = (day, page, position, encoded.decode()[:MAX_RAW_TEXT], digest, error.reason_code, str(error))
         self._rejected.rows.append(dict(zip(_REJECTED, values, strict=True)))
         self._write_many()
 

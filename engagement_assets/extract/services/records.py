@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engagement_assets.contracts.extraction import MAX_NAME
+from engagement_assets.contracts.datasets import SentFields
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.lines.json_records import MAX_MEMBERS, MAX_NESTING
 from engagement_assets.extract.services.documents import is_nested_deeper
+from engagement_assets.privacy.shapes import described, shown_name
 
 Value = str | int | float | bool | datetime | date | None
 
@@ -45,19 +46,6 @@ class BadValueError(ValueError):
         """Put the message together."""
         self.reason_code = reason_code
         super().__init__(f"expected {expected}, found {described(found)}")
-
-
-def described(value: object) -> str:
-    """A value in a message: short, and without the content of texts; `...` stands for more than was counted."""
-    if value is None:
-        return "nothing"
-    if value is ...:
-        return "more"
-    if isinstance(value, str):
-        return f"a text of {len(value):,} characters"
-    if isinstance(value, bool | list | dict):
-        return {bool: "true or false", list: "a list", dict: "an object"}[type(value)]
-    return str(value)[:64]
 
 
 def text(value: object) -> str:
@@ -189,6 +177,11 @@ class ApiRecordShape:
     fields: Sequence[ApiField]
     ignored: frozenset[str] = frozenset()
 
+    @property
+    def sent(self) -> SentFields:
+        """How records are sent; what is `ignored` is not of the contract."""
+        return SentFields({field.path: field.column for field in self.fields})
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return self.ignored.union(field.path for field in self.fields)
@@ -238,8 +231,9 @@ class ApiRecordShape:
                 elif not is_absent(value):
                     raise BadValueError("wrong_type", f"{inner} as an object", value)
             elif inner in members:
-                shown = inner[:MAX_NAME]
-                raise BadValueError("repeated_field", f"{shown} once, nested or with a dot in its name", value)
+                raise BadValueError(
+                    "repeated_field", f"{shown_name(inner)} once, nested or with a dot in its name", ...
+                )
             else:
                 members[inner] = value
         return number

@@ -165,4 +165,5 @@ STRAVA = Source(
     datasets=(STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS),
     required_settings=("STRAVA_CLIENT_ID", "STRAVA_CLIENT_SECRET", "STRAVA_REFRESH_TOKEN"),
     trailing_days_setting="STRAVA_TRAILING_DAYS",
+    sent={STRAVA_ACTIVITIES.key: ACTIVITY.sent},
 )

@@ -17,76 +17,16 @@ import msgspec
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import OUTSIDE_CALENDAR, Calendar, DayWindow, Extraction
-from engagement_assets.contracts.personal import NO_ID
 from engagement_assets.extract.places import without_places
 from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
 from engagement_assets.extract.services.pages import Page, PageStore
-from engagement_assets.extract.services.records import (
-    ApiField,
-    ApiRecordShape,
-    BadValueError,
-    ReadRecord,
-    Value,
-    day,
-    flag,
-    instant,
-    json_object,
-    text,
-)
+from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
 from engagement_assets.extract.user_events.api import UserEventsApi
-from engagement_assets.extract.user_events.source import USER_EVENTS
+from engagement_assets.extract.user_events.source import EVENT, USER_EVENTS
 
 REQUESTS_AT_A_TIME = 4
 
 _DAYS_PER_PROGRESS_LINE = 10
-
-
-def _place(value: object) -> str | None:
-    """A place; the service writes the text `null` if it found none."""
-    found = text(value)
-    return None if found.strip().lower() == "null" else found
-
-
-def _lower_case(value: object) -> str:
-    return text(value).strip().lower()
-
-
-EVENT = ApiRecordShape(
-    fields=(
-        ApiField("date", "date", day, required=True),
-        ApiField("event_type", "event_type", text, required=True),
-        ApiField("event_time", "event_time", instant, required=True),
-        ApiField("device_id", "device_id", text, required=True),
-        ApiField("user_id", "user_id", text, required=True),
-        ApiField("insert_id", "insert_id", text),
-        # Its name in Amplitude's exports.
-        ApiField("$insert_id", "exported_insert_id", text),
-        ApiField("uuid", "uuid", text),
-        ApiField("country", "country", _place),
-        ApiField("city", "city", _place),
-        ApiField("region", "region", text),
-        ApiField("language", "language", text),
-        ApiField("amp_id", "amp_id", text),
-        ApiField("client_event_time", "client_event_time", instant),
-        ApiField("client_upload_time", "client_upload_time", instant),
-        ApiField("server_received_time", "server_received_time", instant),
-        ApiField("server_upload_time", "server_upload_time", instant),
-        ApiField("processed_time", "processed_time", instant),
-        ApiField("data_type", "data_type", text),
-        ApiField("data.path", "path", text),
-        ApiField("data.group_first_event", "group_first_event", json_object, absent="{}"),
-        ApiField("data.group_ids", "group_ids", json_object, absent="{}"),
-        ApiField("data.user_properties_updated", "is_user_properties_updated", flag),
-        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=NO_ID),
-        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=NO_ID),
-        ApiField("user_properties.user_corporate_id", "user_corporate_id", text),
-        ApiField("user_properties.user_corporate_is_demo", "is_user_corporate_demo", flag),
-        ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower_case),
-        ApiField("user_properties.user_role", "user_role", text),
-        ApiField("user_properties.user_signup_date", "user_signup_date", day),
-        ApiField("user_properties.user_status", "user_status", text),
-    )
-)
 
 
 def read_pages(api: UserEventsApi, pages: PageStore, window: DayWindow) -> Iterator[tuple[date, Page]]:

@@ -1,11 +1,69 @@
-"""The source of user events: its dataset, and what the rest of the project needs to know of it.
+"""The source of user events: its dataset, and the fields of an event.
 
-Belongs here: the description. Not here: how the service is read (`extract/user_events/extraction.py`).
+Belongs here: the description, and one event as the service sends it. Not here: how the service is read
+(`extract/user_events/extraction.py`).
 """
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
-from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.contracts.personal import NO_ID, PersonalKind
 from engagement_assets.contracts.source import Source
+from engagement_assets.extract.services.records import (
+    ApiField,
+    ApiRecordShape,
+    day,
+    flag,
+    instant,
+    json_object,
+    text,
+)
+
+
+def _place(value: object) -> str | None:
+    """A place; the service writes the text `null` if it found none."""
+    found = text(value)
+    return None if found.strip().lower() == "null" else found
+
+
+def _lower_case(value: object) -> str:
+    return text(value).strip().lower()
+
+
+EVENT = ApiRecordShape(
+    fields=(
+        ApiField("date", "date", day, required=True),
+        ApiField("event_type", "event_type", text, required=True),
+        ApiField("event_time", "event_time", instant, required=True),
+        ApiField("device_id", "device_id", text, required=True),
+        ApiField("user_id", "user_id", text, required=True),
+        ApiField("insert_id", "insert_id", text),
+        # Its name in Amplitude's exports.
+        ApiField("$insert_id", "exported_insert_id", text),
+        ApiField("uuid", "uuid", text),
+        ApiField("country", "country", _place),
+        ApiField("city", "city", _place),
+        ApiField("region", "region", text),
+        ApiField("language", "language", text),
+        ApiField("amp_id", "amp_id", text),
+        ApiField("client_event_time", "client_event_time", instant),
+        ApiField("client_upload_time", "client_upload_time", instant),
+        ApiField("server_received_time", "server_received_time", instant),
+        ApiField("server_upload_time", "server_upload_time", instant),
+        ApiField("processed_time", "processed_time", instant),
+        ApiField("data_type", "data_type", text),
+        ApiField("data.path", "path", text),
+        ApiField("data.group_first_event", "group_first_event", json_object, absent="{}"),
+        ApiField("data.group_ids", "group_ids", json_object, absent="{}"),
+        ApiField("data.user_properties_updated", "is_user_properties_updated", flag),
+        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=NO_ID),
+        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=NO_ID),
+        ApiField("user_properties.user_corporate_id", "user_corporate_id", text),
+        ApiField("user_properties.user_corporate_is_demo", "is_user_corporate_demo", flag),
+        ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower_case),
+        ApiField("user_properties.user_role", "user_role", text),
+        ApiField("user_properties.user_signup_date", "user_signup_date", day),
+        ApiField("user_properties.user_status", "user_status", text),
+    )
+)
 
 USER_EVENTS = Dataset(
     key="raw_user_events/events",
@@ -54,4 +112,5 @@ USER_EVENTS_SOURCE = Source(
     datasets=(USER_EVENTS,),
     required_settings=("USER_EVENTS_API_URL", "USER_EVENTS_API_TOKEN"),
     trailing_days_setting="USER_EVENTS_TRAILING_DAYS",
+    sent={USER_EVENTS.key: EVENT.sent},
 )

@@ -194,7 +194,7 @@ def _figures() -> tuple[Figure, ...]:
         Figure(
             "quarantine",
             "Quarantine by reason",
-            "Records that could not be used; their text is in audit.rejected_records.",
+            "Records that could not be used; audit.rejected_records says of each what was wrong.",
             "reasons",
             (Column("source", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
             rows()

@@ -95,7 +95,6 @@ def load_events(
     window: DayWindow = JANUARY,
     *,
     index: FileIndex | None = None,
-    pseudonym_key: str | None = None,
     known_undated_days: Mapping[str, Collection[date]] | None = None,
     calendar: Calendar = ALL_DAYS,
     max_line_bytes: int = MAX_LINE_BYTES,
@@ -113,15 +112,13 @@ def load_events(
             known_undated_days=known_undated_days or {},
         )
         files = replace(EVENT_FILES, max_line_bytes=max_line_bytes)
-        extraction = files.extract(reading(connection, root, workdir, pseudonym_key), days)
+        extraction = files.extract(reading(connection, root, workdir), days)
         loaded = fetch(connection, extraction, LINGOKIDS_EVENTS)
     assert list(loaded.counts) == window.days()
     return loaded
 
 
-def reading(
-    connection: duckdb.DuckDBPyConnection, root: Path | str, workdir: Path, pseudonym_key: str | None = None
-) -> Reading:
+def reading(connection: duckdb.DuckDBPyConnection, root: Path | str, workdir: Path) -> Reading:
     """A reading of the landing zone `root` that nobody watches."""
     return Reading(
         connection=connection,
@@ -129,7 +126,6 @@ def reading(
         workdir=workdir,
         extracted_at=EXTRACTED_AT,
         progress=lambda _: None,
-        pseudonym_key=pseudonym_key,
     )
 
 

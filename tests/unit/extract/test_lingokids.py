@@ -3,7 +3,6 @@
 import json
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import fsspec
@@ -13,7 +12,6 @@ from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
 from engagement_assets.extract.lines.readers import Snapshots
 from engagement_assets.extract.lingokids import ACTIVITY_FILES, USER_FILES
-from engagement_assets.privacy.pseudonyms import pseudonym
 from tests.unit.extract.lingokids_loads import (
     DAY,
     FIXTURES,
@@ -27,11 +25,11 @@ from tests.unit.extract.lingokids_loads import (
 )
 
 
-def load_snapshots(files: Snapshots, root: Path, pseudonym_key: str | None = None) -> Loaded:
+def load_snapshots(files: Snapshots, root: Path) -> Loaded:
     workdir = root.parent / "workdir"
     workdir.mkdir()
     with duckdb.connect() as connection:
-        extraction = files.extract(reading(connection, root, workdir, pseudonym_key))
+        extraction = files.extract(reading(connection, root, workdir))
         return fetch(connection, extraction, files.dataset)
 
 
@@ -176,6 +174,7 @@ def test_a_link_out_of_the_landing_zone_is_refused(tmp_path: Path) -> None:
             "source_path": "lingokids/events/2021-01-05.jsonl",
             "position": None,
             "raw_text": None,
+            "record_hash": None,
             "header": None,
             "reason_code": "refused_path",
             "message": "the link leads out of the landing zone",
@@ -220,29 +219,6 @@ def test_members_of_places_keep_their_names_alone(tmp_path: Path) -> None:
     assert loaded.column("_extra") == ['{"geo":null}', '{"at":{"lat":null,"accuracy":5}}', '{"level":1.5}']
 
 
-def test_with_a_key_no_id_of_a_child_or_device_comes_into_quarantine(tmp_path: Path) -> None:
-    root = landing_with(tmp_path)
-    personal: dict[str, Any] = {"child_id": "kid-1", "context": {"device": {"device_id": "phone-1"}}}
-    write_events(
-        root,
-        "a.jsonl",
-        event("e1", **personal),
-        event("e2", child_id="kid-1", data={"activity_id": "a", "child_id": "kid-1"}),
-        event("e3", **personal, user_id=None),
-        json.dumps(event("e4", **personal))[:-4],
-        event("e5", user_id=None, children_ids=["kid-1", "kid-2"]),
-    )
-
-    loaded = load_events(root, tmp_path / "w", pseudonym_key="secret")
-
-    kid, phone = pseudonym("secret", "kid-1"), pseudonym("secret", "phone-1")
-    assert loaded.accepted[1]["_extra"] == f'{{"data.child_id":"{kid}"}}'
-    assert "kid-" not in str(loaded.rejected)
-    assert "phone-1" not in str(loaded.rejected)
-    assert json.loads(loaded.rejected[0]["raw_text"])["context"]["device"]["device_id"] == phone
-    assert f'"child_id": "{kid}"' in loaded.rejected[1]["raw_text"]
-
-
 def test_without_a_key_ids_land_as_sent(tmp_path: Path) -> None:
     root = landing_with(tmp_path, a="not_json.jsonl")
 
@@ -272,7 +248,7 @@ def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
     text = (FIXTURES / "users_with_bad_values.jsonl").read_text(encoding="utf-8")
     root = landing_of_snapshots(tmp_path, "users", a=text)
 
-    loaded = load_snapshots(USER_FILES, root, "secret")
+    loaded = load_snapshots(USER_FILES, root)
 
     assert [(row["user_id"], row["children_count"], row["_extra"]) for row in loaded.accepted] == [
         ("u1", 2, None),
@@ -284,12 +260,12 @@ def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
         (
             3,
             "bad_timestamp",
-            "trial_end_at: expected a date or a time such as 2021-01-31 23:59:59.123, found soon",
+            "trial_end_at: expected a date or a time such as 2021-01-31 23:59:59.123, found a text of 4 characters",
         ),
         (4, "wrong_type", "children_ids: expected a list, found a text"),
         (5, "missing_user_id", "user_id: expected a text, found nothing"),
     ]
-    assert not any(f'"c{number}"' in str(loaded) for number in range(1, 6))
+    assert not any(f'"c{number}"' in str(loaded.accepted) for number in range(1, 6))
     assert loaded.unknown_fields == [(None, "plan", 1)]
 
 

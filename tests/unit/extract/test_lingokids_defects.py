@@ -319,10 +319,10 @@ def test_what_is_no_time_of_day_is_rejected(tmp_path: Path) -> None:
     found = [
         "2021-01-05",
         "2021-02-30 10:00:00",
-        "yesterday",
-        "infinity",
+        "a text of 9 characters",
+        "a text of 8 characters",
         "2021-01-05 24:00:00",
-        "2021-01-05 10:00:00 CET",
+        "a text of 23 characters",
         "0000-01-05 10:00:00",
     ]
     assert loaded.rejections() == [
@@ -363,7 +363,7 @@ def test_a_member_named_twice_is_told_by_a_name_that_is_cut(tmp_path: Path) -> N
     write_events(root, "a.jsonl", json.dumps(event("e1"))[:-1] + f', "{name}": 1, "{name}": 2}}')
 
     assert load_events(root, tmp_path / "w").rejections() == [
-        (1, "duplicate_key", f"{'n' * 200}: expected once, found more than once")
+        (1, "duplicate_key", f"{'n' * 64}: expected once, found more than once")
     ]
 
 

@@ -245,8 +245,8 @@ def test_rejects_that_are_read_again_are_not_doubled_and_count_as_read(lake: Lak
     found = events(rejects=[_event_reject(DAY_1, "line\nbreak's.jsonl", 1)], files_read=("line\nbreak's.jsonl",))
     for number in (1, 2):
         publish(lake, found, window(DAY_1), number)
-    assert quarantined(lake, "source", "dataset", "source_path", "raw_text", "reason_code", "message", "run_id") == [
-        (DAY_1, "lingokids", "events", "line\nbreak's.jsonl", "{", "not_json", "?", "run-2")
+    assert quarantined(lake, "source", "dataset", "source_path", "record", "reason_code", "message", "run_id") == [
+        (DAY_1, "lingokids", "events", "line\nbreak's.jsonl", '{"length": 1}', "not_json", "?", "run-2")
     ]
 
 
@@ -305,7 +305,7 @@ def test_a_dataset_that_nobody_knows_fails_the_load(lake: Lake) -> None:
 def test_a_full_disk_leaves_the_lake_as_it_was(lake: Lake, bytes_left: int) -> None:
     publish(lake, events(event("a", DAY_1)), window(DAY_1, DAY_2), 1)
     before = {path: (Path(lake.uri) / path).read_bytes() for path in files_below(Path(lake.uri))}
-    long_texts = (event(f"{number}", DAY_1, _extra=f"{number**999}") for number in range(1, 20))
+    long_texts = (event(f"{number}", DAY_1, event_name=f"{number**999}") for number in range(1, 20))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
     try:

@@ -11,6 +11,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.lake.replay import Choice, Replay, SourceTraits
+from engagement_assets.lake.replay_trace import trace_of
 from tests.lake_loads import DAY_1, DAY_2, FIRST_LOAD, Reject, event, events, load_time, publish, window
 
 
@@ -24,9 +25,12 @@ def test_releases_and_replays_read_no_files(tmp_path: Path) -> None:
     with open_load(lake, name, run_id="replay", started_at=load_time(3)) as load:
         replay = Replay(load, [LINGOKIDS_EVENTS], [DAY_2], Choice(), SourceTraits())
         replay.records()
-        load.stage_additions(events(event("c", DAY_2)).extraction(load.started_at), [DAY_2])
-        load.connection.execute("create temp table replay_left as select *, day as accepted_on from replay_records")
-        load.publish_additions(replay.trace())
+        load.stage_additions(load.protected(events(event("c", DAY_2)).extraction(load.started_at)), [DAY_2])
+        load.connection.execute(
+            "create temp table replay_left as select *, null as path, day as accepted_on from replay_records"
+        )
+        load.connection.execute("create temp table replay_rebuilt as select number from replay_records")
+        load.publish_additions(trace_of(load, with_left=True))
     first = FIRST_LOAD + timedelta(seconds=1)
     assert loaded_at(lake, name, LINGOKIDS_EVENTS) == {DAY_1: first, DAY_2: first}
 

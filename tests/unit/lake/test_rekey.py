@@ -1,5 +1,7 @@
 """A lake is rewritten for another key, also in steps, and then is what loads under this key would have left."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from engagement_assets.lake.load import open_load
 from engagement_assets.lake.pseudonym_key import MARK, OtherPseudonymKeyError
 from engagement_assets.lake.rekey import rekey
 from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.privacy.pseudonyms import pseudonym, without_personal_ids
+from engagement_assets.privacy.pseudonyms import pseudonym
 from tests.lake_loads import DAY_1, DAY_2, Found, Reject, parquet_rows, publish, window
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -154,22 +156,50 @@ def test_what_cannot_be_rewritten_is_refused_and_stays(tmp_path: Path, policy: P
     _loaded(tmp_path, _policy(OLD))
 
 
-def _with_texts(lake: Lake, text_of: Callable[[str], str]) -> None:
-    """Replace each rejected text by one with pseudonyms, as an older version has left them."""
-    for path in Path(lake.uri).glob("**/records/rejected/day=2*/*.parquet"):
-        text = text_of('{"child_id": "kid"}')
-        with duckdb.connect() as connection:
-            rows = f"select * replace ('{text}' as raw_text, true as has_pseudonyms) from read_parquet('{path}')"
-            connection.execute(f"create table kept as select * exclude (day) from ({rows})")
-            connection.execute(f"copy kept to '{path}'")
+def _with_rejects(lake: Lake, dataset: Dataset, **values: object) -> None:
+    """A quarantined record with these values."""
+    found = Found({dataset: []}, rejects=[Reject(dataset, DAY_1, "a.jsonl")])
+    publish(lake, found, window(DAY_1), 9, name=dataset.load_name)
+    (path,) = Path(lake.uri).glob(f"records/rejected/day={DAY_1}/{dataset.key.replace('/', '.')}.parquet")
+    replaced = ", ".join(f"${name} as {name}" for name in values)
+    with duckdb.connect() as connection:
+        rows = f"select * replace ({replaced}) from read_parquet('{path}', hive_partitioning = false)"
+        connection.execute(f"create table kept as {rows}", values)
+        connection.execute(f"copy kept to '{path}'")
 
 
-def test_pseudonyms_in_rejected_texts_are_rewritten(tmp_path: Path) -> None:
-    lake = _loaded(tmp_path, _policy(OLD))
-    _with_texts(lake, lambda text: without_personal_ids(OLD, text))
-    _rekeyed(lake, _policy(BOTH))
-    texts = parquet_rows(tmp_path, "**/records/rejected/day=2*/*.parquet", "raw_text")
-    assert texts == [(f'{{"child_id": "{pseudonym(BOTH, "kid")}"}}',)] * 2
+def _kept(lake: Lake, dataset: Dataset) -> list[tuple[Any, ...]]:
+    pattern = f"records/rejected/day=*/{dataset.key.replace('/', '.')}.parquet"
+    columns = ("record", "raw_text", "record_hash", "has_pseudonyms")
+    return [(json.loads(record), *rest) for record, *rest in parquet_rows(Path(lake.uri), pattern, *columns)]
+
+
+def test_pseudonyms_in_rejected_records_are_rewritten(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), _policy(OLD))
+    record = {"fields": {"context_device_id": pseudonym(OLD, "phone"), "anonymous_id": "u1"}, "others": []}
+    _with_rejects(
+        lake, MOBILE_EVENTS, record=json.dumps(record), record_hash=pseudonym(OLD, "digest"), has_pseudonyms=True
+    )
+    _rekeyed(lake, _policy(BOTH, USER, DEVICE))
+    hidden = {"context_device_id": pseudonym(BOTH, "phone"), "anonymous_id": pseudonym(BOTH, "u1")}
+    assert _kept(lake, MOBILE_EVENTS) == [({"fields": hidden, "others": []}, None, pseudonym(BOTH, "digest"), True)]
+
+
+@pytest.mark.parametrize("has_pseudonyms", [False, True])
+def test_of_a_text_that_an_older_version_kept_the_fields_of_the_contract_stay(
+    tmp_path: Path, has_pseudonyms: bool
+) -> None:
+    lake = Lake(str(tmp_path), _policy(None))
+    text = '{"event_id": "e1", "child_id": "kid", "mail": "kid@example.com"}'
+    _with_rejects(lake, LINGOKIDS_EVENTS, raw_text=text, record=None, record_hash=None, has_pseudonyms=has_pseudonyms)
+    (tmp_path / MARK).unlink()
+    _rekeyed(lake, _policy(NEW))
+    fields = {"event_id": "e1", "child_id": pseudonym(NEW, "kid")}
+    others = [{"name": "mail", "type": "string", "length": 15}]
+    digest = pseudonym(NEW, hashlib.sha256(text.encode()).hexdigest()[:32])
+    assert _kept(lake, LINGOKIDS_EVENTS) == [
+        ({"fields": fields, "others": others}, None, None if has_pseudonyms else digest, True)
+    ]
 
 
 @pytest.mark.parametrize("key", [None, NEW])

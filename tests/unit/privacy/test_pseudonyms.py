@@ -1,15 +1,9 @@
-"""Pseudonyms: the same in Python and SQL, and in place of every personal id of a raw text."""
+"""Pseudonyms: the same in Python and SQL."""
 
 import duckdb
 import pytest
 
-from engagement_assets.privacy.pseudonyms import (
-    pseudonym,
-    with_pseudonyms,
-    without_personal_ids,
-)
-
-KID = pseudonym("key", "kid-1")
+from engagement_assets.privacy.pseudonyms import pseudonym, with_pseudonyms
 
 
 def test_a_pseudonym_is_the_same_everywhere() -> None:
@@ -37,25 +31,3 @@ def test_rows_that_share_an_id_stay_as_many() -> None:
         found = connection.execute(with_pseudonyms(connection, "key", "from ids", ["child_id"])).fetchall()
 
     assert sorted(found, key=str) == [(pseudonym("key", "a"),), (pseudonym("key", "a"),), (None,)]
-
-
-@pytest.mark.parametrize(
-    ("raw_text", "expected"),
-    [
-        ('{"child_id": "kid-1", "n": 1}', f'{{"child_id": "{KID}", "n": 1}}'),
-        ('{"a":{"device_id":"kid-1"}}', f'{{"a":{{"device_id":"{KID}"}}}}'),
-        ('{"children_ids" : ["kid-1", "kid-1"]}', f'{{"children_ids" : ["{KID}", "{KID}"]}}'),
-        ('{"data.child_id":"kid-1"}', f'{{"data.child_id":"{KID}"}}'),
-        ('{"child_id": null, "children_ids": []}', '{"child_id": null, "children_ids": []}'),
-        ('{"child_id": 17}', f'{{"child_id": "{pseudonym("key", "17")}"}}'),
-        ('{"child_id": "k\\u0069d-1"', f'{{"child_id": "{KID}"'),
-        ('{"child_id": "kid', '{"child_id": "[redacted]"'),
-        ('{"children_ids": ["kid-1", "ki', '{"children_ids": "[redacted]"'),
-        ('{"child_id": kid-1}', '{"child_id": "[redacted]"}'),
-        ('{"grandchild_id": "kid-1"}', '{"grandchild_id": "kid-1"}'),
-        ('{"child_id"', '{"child_id"'),
-        ("no json", "no json"),
-    ],
-)
-def test_personal_ids_of_a_raw_text_are_replaced(raw_text: str, expected: str) -> None:
-    assert without_personal_ids("key", raw_text) == expected

@@ -38,7 +38,7 @@ def document() -> dict[str, Any]:
             0,
             [0],
             "wrong_type",
-            'stepsV2[0].durationValue: expected `float | null`, found "far"',
+            "stepsV2[0].durationValue: expected `float | null`, found a text of 3 characters",
         ),
         (
             "step_in_a_repeat_with_negative_pace.json",
@@ -85,14 +85,15 @@ def test_a_bad_plain_step_goes_alone_and_leaves_its_place(
             5,
             0,
             "wrong_value",
-            'stepsV2[2].type: expected "WorkoutRepeatStep" of a step that repeats others, found "WorkoutStep"',
+            'stepsV2[2].type: expected "WorkoutRepeatStep" of a step that repeats others, '
+            "found a text of 11 characters",
         ),
         (
             "repeat_without_value.json",
             1,
             1,
             "wrong_value",
-            "stepsV2[1].repeatValue: expected a whole number from 1 to 1,000, found null",
+            "stepsV2[1].repeatValue: expected a whole number from 1 to 1,000, found nothing",
         ),
         (
             "repeat_of_no_times.json",

@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,14 @@ def test_one_identity_over_all_days_is_one_row_and_the_loser_counts_on_its_own_d
 
 
 def test_a_rejected_record_keeps_its_place_and_what_it_says(rows: ApiRows) -> None:
+    text = '{"id":1000000000000000000000000000000,"t":"ü\\"🎉\\u0000","n":null}'
     rows.reject("page", 3, DAY_2, {"id": 10**30, "t": 'ü"🎉\0', "n": None}, WRONG)
     rows.end_page("page", [DAY_2], 1)
     found = finished(rows)
     assert found.rejected == [
         {
             "dataset": USER_EVENTS.key, "day": DAY_2, "source_path": "page", "position": 3,
-            "raw_text": '{"id":1000000000000000000000000000000,"t":"ü\\"🎉\\u0000","n":null}',
+            "raw_text": text, "record_hash": sha256(text.encode()).hexdigest(),
             "reason_code": "wrong_type", "message": "expected a text, found 1",
         }
     ]  # fmt: skip
@@ -189,14 +191,14 @@ def test_long_names_of_unknown_fields_are_cut_and_those_beyond_a_thousand_are_on
 ) -> None:
     monkeypatch.setattr(api_extraction, "MAX_FIELD_NAMES", 2)
     long = "n" * 201
-    extras = ({long: 1, "n" * 200: 1}, {"b": 1, "c": 1, long: 2}, {"b": 1})
+    extras = ({long: 1, "n" * 64: 1}, {"b": 1, "c": 1, long: 2}, {"b": 1})
     for position, extra in enumerate(extras):
         rows.accept("page", position, DAY_1, event(str(position), extra=extra))
     rows.end_page("page", [DAY_1], 1)
     found = finished(rows)
     assert found.unknown_fields == [
         (USER_EVENTS.key, DAY_1, "b", 2),
-        (USER_EVENTS.key, DAY_1, "n" * 200, 2),
+        (USER_EVENTS.key, DAY_1, "n" * 64, 2),
         (USER_EVENTS.key, DAY_1, "… and others", 1),
     ]
     extras_kept = [json.loads(row["_extra"]) for row in found.accepted[USER_EVENTS.key]]
