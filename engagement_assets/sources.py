@@ -21,10 +21,10 @@ AUDIT = "audit"
 
 SOURCES: tuple[Source, ...] = (RUNNA, LINGOKIDS, STRAVA, USER_EVENTS_SOURCE, MOBILE)
 RAW_DATASETS: tuple[Dataset, ...] = tuple(dataset for source in SOURCES for dataset in source.datasets)
+LANDING_PREFIXES: tuple[str, ...] = tuple(reader.prefix for source in SOURCES for reader in source.readers)
 SENT_FIELDS: Mapping[str, SentFields] = {
     key: fields for source in SOURCES for key, fields in source.sent_fields.items()
 }
-LANDING_PREFIXES: tuple[str, ...] = tuple(reader.prefix for source in SOURCES for reader in source.readers)
 AREAS: tuple[str, ...] = (*(source.area for source in SOURCES), CROSS_SOURCE_AREA)
 
 

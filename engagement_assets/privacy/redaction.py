@@ -25,6 +25,8 @@ from engagement_assets.privacy.shapes import is_code, is_said, shape_of, shown_n
 MAX_OTHERS = 100
 
 _FOUND = ", found "
+# Messages quote numbers and instants alone (`shapes.py`).
+_QUOTED = re.compile(r"[-+0-9.:,eETtZz ]+")
 # In a message about a part of a document: `laps[3].`, `stepsV2[0].steps[1].`
 _PART = re.compile(r"^(?:\w+\[\d+\]\.)+")
 
@@ -84,13 +86,13 @@ class Redactor:
 
     def message(self, message: str) -> str:
         """A message without the value that it quotes, if that is the value of a personal field."""
-        expected, found, _ = message.partition(_FOUND)
-        if not found:
+        expected, _, found = message.partition(_FOUND)
+        if not _QUOTED.fullmatch(found):
             return message
         names = _PART.sub("", expected.partition(":")[0]).split(".")
         paths = (".".join(names[:depth]) for depth in range(1, len(names) + 1))
         if any(self.sent.columns.get(path) in self.dataset.kinds for path in paths):
-            return f"{expected}, found a value that is not shown: the field is personal"
+            return f"{expected}{_FOUND}a number or a time that is not shown: the field is personal"
         return message
 
     def _kept(self, column: str, value: Any) -> Any:

@@ -65,7 +65,7 @@ class _Loader:
         return published(self.lake, MOBILE_EVENTS, *(columns or VALUES))
 
     def rejects(self) -> list[tuple[Any, ...]]:
-        return quarantined(self.lake, "source_path", "position", "reason_code", "raw_text")
+        return quarantined(self.lake, "source_path", "position", "reason_code", "record", "record_hash")
 
 
 def _write_sample(landing: Path, days: int = DAYS, per_day: int = 60) -> SampleLedger:

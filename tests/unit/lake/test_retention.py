@@ -13,6 +13,7 @@ from engagement_assets.lake.commit import exclusive
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import PrunedDayError
 from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
+from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.sources import RAW_DATASETS
 from tests.lake_loads import (
     DAY_1,
@@ -158,6 +159,31 @@ def test_a_record_that_is_read_again_keeps_its_first_time(lake: Lake) -> None:
     assert quarantined(lake, "first_quarantined_at", "quarantined_at") == [
         (DAY_1, first, first + timedelta(seconds=10))
     ]
+
+
+def test_a_key_that_is_set_later_does_not_renew_first_times(lake: Lake) -> None:
+    _quarantine(lake, 0, (DAY_1, "file"))
+    _quarantine(Lake(lake.uri, PrivacyPolicy("k" * 32)), 10, (DAY_1, "file"))
+    assert quarantined(lake, "first_quarantined_at") == [(DAY_1, FIRST_LOAD.replace(tzinfo=None))]
+
+
+@pytest.mark.parametrize(
+    ("source_path", "text", "is_known"),
+    [("page", "{", True), ("page", "other", False), ("events/file", "{", True), ("events/file", "a pseudonym", True)],
+)
+def test_records_of_older_versions_are_known_by_their_texts_or_places(
+    lake: Lake, source_path: str, text: str, is_known: bool
+) -> None:
+    _quarantine(lake, 0, (DAY_1, source_path))
+    (path,) = Path(lake.uri).glob(f"records/rejected/day={DAY_1}/*.parquet")
+    duckdb.execute(
+        f"copy (select * replace ($text as raw_text, null as record, null as record_hash) "
+        f"from read_parquet('{path}', hive_partitioning = false)) to '{path}' (format parquet)",
+        {"text": text},
+    )
+    _quarantine(lake, 10, (DAY_1, source_path))
+    first = FIRST_LOAD.replace(tzinfo=None) + timedelta(seconds=0 if is_known else 10)
+    assert max(quarantined(lake, "first_quarantined_at", "record is not null"), key=lambda row: row[2])[1] == first
 
 
 def _leave(path: Path, age: timedelta) -> None:

@@ -189,11 +189,14 @@ def test_names_can_be_data_and_many() -> None:
         (MOBILE_EVENTS, "created_at: expected a time, found 2020-13-01", True),
         (MOBILE_EVENTS, "context_device_id: expected a value, found 17", False),
         (STRAVA_ACTIVITIES, "start_latlng: expected a number, found 41.38", False),
+        (STRAVA_ACTIVITIES, "start_latlng: expected a number, found a text of 5 characters", True),
+        (LINGOKIDS_EVENTS, "user_id: expected a text, found nothing", True),
+        (LINGOKIDS_EVENTS, "expected a JSON object, found no valid JSON", True),
     ],
 )
 def test_a_message_about_a_personal_field_quotes_nothing(dataset: Dataset, message: str, shown: bool) -> None:
     found = _redactor(dataset).message(message)
-    expected = message.partition(", found ")[0] + ", found a value that is not shown: the field is personal"
+    expected = message.partition(", found ")[0] + ", found a number or a time that is not shown: the field is personal"
     assert found == (message if shown else expected)
 
 
