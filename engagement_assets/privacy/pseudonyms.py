@@ -38,7 +38,7 @@ def with_pseudonyms(
     """The query `rows` with pseudonyms in `columns`; good until the connection is given another key."""
     if not columns:
         return rows
-    hashed = keep_key(connection, key, "lower(id)" if ignore_case else "id")
+    hashed = pseudonym_sql(connection, key, "lower(id)" if ignore_case else "id")
     # Each id once: to hash costs ten times as much as to look up.
     ids = " union ".join(f"select distinct {column} as id from found" for column in columns)
     joins = "".join(f" left join made as {column}s on found.{column} = {column}s.id" for column in columns)
@@ -52,7 +52,7 @@ def with_pseudonyms(
 
         made as (
             select id, case when id = '{NO_ID}' then id else {hashed} end as pseudonym
-            from ({ids}), pseudonym_key
+            from ({ids})
             where id is not null
         )
 
@@ -61,12 +61,11 @@ def with_pseudonyms(
     """
 
 
-def keep_key(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> str:
-    """Keep the key in the table `pseudonym_key`, so that it stands in no SQL text, log or error.
+def pseudonym_sql(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> str:
+    """SQL for the pseudonym of the SQL text `value`; good until the connection is given another key.
 
-    Returns:
-        SQL for the pseudonym of the SQL text `value`, for queries of this table. DuckDB has only SHA-256, so HMAC is
-        written out: hash(outer || hash(inner || value)).
+    The key is kept in the table `pseudonym_key`, so that it stands in no SQL text, log or error. DuckDB has only
+    SHA-256, so HMAC is written out: hash(outer || hash(inner || value)).
     """
     parts: dict[str, bytes] = {}
     for number, link in enumerate(reversed(key.split(","))):
@@ -76,8 +75,8 @@ def keep_key(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> str
         block = block.ljust(_BLOCK_BYTES, b"\0")
         parts[f"inner_{number}"] = bytes(byte ^ 0x36 for byte in block)
         parts[f"outer_{number}"] = bytes(byte ^ 0x5C for byte in block)
-        inner = f"unhex(sha256(inner_{number} || encode({value})))"
-        value = f"left(sha256(outer_{number} || {inner}), {_PSEUDONYM_CHARACTERS})"
+        inner, outer = (f"(select {name}_{number} from pseudonym_key)" for name in ("inner", "outer"))
+        value = f"left(sha256({outer} || unhex(sha256({inner} || encode({value})))), {_PSEUDONYM_CHARACTERS})"
     selected = ", ".join(f"${name}::blob as {name}" for name in parts)
     connection.execute(f"create or replace temp table pseudonym_key as select {selected}", parts)
     return value

@@ -14,7 +14,7 @@ import duckdb
 
 from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.privacy.pseudonyms import keep_key, pseudonym
+from engagement_assets.privacy.pseudonyms import pseudonym, pseudonym_sql
 from engagement_assets.privacy.redaction import Redactor
 
 _HASH_CHARACTERS = 32
@@ -34,11 +34,9 @@ def is_hash_of(kept: str, digest: str, policy: PrivacyPolicy) -> bool:
 
 
 def record_hash_sql(connection: duckdb.DuckDBPyConnection, digest: str, policy: PrivacyPolicy) -> str:
-    """The same as SQL, for a query on the connection that has no table with an alias `pseudonym_key`."""
+    """The same as SQL, for queries on the connection."""
     beginning = f"left({digest}, {_HASH_CHARACTERS})"
-    if not policy.pseudonym_key:
-        return beginning
-    return f"(select {keep_key(connection, policy.pseudonym_key, beginning)} from pseudonym_key)"
+    return pseudonym_sql(connection, policy.pseudonym_key, beginning) if policy.pseudonym_key else beginning
 
 
 def redacted(
