@@ -5,7 +5,6 @@ done to each of them (`soak.py`).
 """
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -24,11 +23,7 @@ from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.lake.load import Load
 from engagement_assets.settings import Settings
-
-# Forks of one process that has imported what takes long, and opened nothing. The project itself is not in it: a file
-# lock refuses to be used by a fork of the process that made it.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["dagster", "dagster_dbt", "dbt.cli.main", "dbt.adapters.duckdb", "pandas"])
+from tests.integration.killed_processes import PROCESSES
 
 _OUTCOME = "OUTCOME "
 # A Parquet file without rows is a few hundred bytes.
@@ -70,8 +65,8 @@ def run_as_process(order: RunOrder, kill_at_line: int | None = None, kill_after_
     Raises:
         RuntimeError: the process ended without saying how its run went.
     """
-    reader, writer = _PROCESSES.Pipe(duplex=False)
-    child = _PROCESSES.Process(target=_run, args=(order, writer))
+    reader, writer = PROCESSES.Pipe(duplex=False)
+    child = PROCESSES.Process(target=_run, args=(order, writer))
     child.start()
     writer.close()
     lines: list[str] = []
