@@ -78,8 +78,7 @@ class Found:
                     {
                         **vars(reject),
                         "dataset": reject.dataset.key,
-                        "raw_text": "{",
-                        "record_hash": hashlib.sha256(b"{").hexdigest(),
+                        "record_hash": hashlib.sha256(reject.raw_text.encode()).hexdigest(),
                         "message": "?",
                     }
                     for reject in self.rejects

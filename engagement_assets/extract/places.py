@@ -6,13 +6,11 @@ Belongs here: the names, in every spelling, and taking their values out. Not her
 Whatever names a place keeps its name, so that schema drift tells it, and loses its value.
 """
 
-import json
 import re
 from collections.abc import Collection
 from typing import Any
 
 from engagement_assets.extract.lines.json_records import MAX_NESTING
-from engagement_assets.extract.services.documents import answer_document
 
 # `startLatLng`, `start_latlng` and `context.location.lat` are made of the same words.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -23,10 +21,6 @@ _PLACE_WORD = re.compile(
 # In a name that is written without marks between its words.
 _PLACE_IN_A_WORD = re.compile(
     r"latitude|longitude|latl(ng|on)|lonlat|lnglat|polyline|coordinate|geohash|geojson|waypoint|(^|start|end)(lat|lng|lon)$"
-)
-# The beginning of any of these words, or a list, as a cheap first look at a text.
-MAY_HOLD_A_PLACE = re.compile(
-    r"lat|lng|lon|coord|gps|geo|loc|pos|pla|bbox|bound|poly|rout|track|map|wayp|addr|stre|zip|\[", re.IGNORECASE
 )
 _MAX_DEGREES = 180
 
@@ -67,12 +61,3 @@ def _may_be_a_point(numbers: list[Any]) -> bool:
             pair = numbers[:2]
             return any(isinstance(each, float) for each in pair) and max(map(abs, pair)) <= _MAX_DEGREES
     return False
-
-
-def extra_without_places(extra: str) -> str:
-    """The same for the text of a JSON object, such as `_extra`; without places it stays as it is written."""
-    if not MAY_HOLD_A_PLACE.search(extra):
-        return extra
-    members = answer_document(extra.encode())
-    cleaned = without_places(members)
-    return extra if cleaned == members else json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"))

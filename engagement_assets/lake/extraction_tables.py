@@ -117,8 +117,6 @@ def keep_first_times(
                 case when contains(source_path, '/') then source_path end as file,
                 case
                     when record is null then {record_hash_sql(connection, "sha256(raw_text)", policy)}
-                    -- It was kept without a key, and there may be one by now.
-                    when not has_pseudonyms then {record_hash_sql(connection, "record_hash", policy)}
                     else record_hash
                 end as known_hash
             from {rows_of(quarantine, QUARANTINE_COLUMNS)}

@@ -29,8 +29,8 @@ def record_hash(digest: str, policy: PrivacyPolicy) -> str:
 
 
 def is_hash_of(kept: str, digest: str, policy: PrivacyPolicy) -> bool:
-    """Whether this was kept of the digest, perhaps at a time without a key."""
-    return kept in (record_hash(digest, policy), digest[:_HASH_CHARACTERS])
+    """Whether this was kept of the digest."""
+    return kept == record_hash(digest, policy)
 
 
 def record_hash_sql(connection: duckdb.DuckDBPyConnection, digest: str, policy: PrivacyPolicy) -> str:

@@ -13,6 +13,7 @@ from engagement_assets.checks.standard import rejected_share, schema_drift
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, Extraction
+from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
@@ -25,6 +26,7 @@ from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.lake.day_files import rows_of
@@ -72,8 +74,10 @@ def _service(load: Load, lines: Lines) -> ServiceReading:
 
 
 def _read_strava(load: Load, _landing: Path, lines: Lines) -> Extraction:
-    pages = [Page("activities-1", marked_activities(ID_KINDS), 10), Page("activities-2", [], 2)]
-    return strava.extract(_service(load, lines), pages, rows_of([], STRAVA_ACTIVITIES.columns)).extraction
+    places = SeasonPlaces(KeptPlaces.NONE, load.lake.location(load.lake.places_key("strava")))
+    pages = [Page("activities-1", places.clean(marked_activities(ID_KINDS)), 10), Page("activities-2", [], 2)]
+    published = rows_of([], STRAVA_ACTIVITIES.columns)
+    return strava.extract(_service(load, lines), pages, published, places).extraction
 
 
 def _read_user_events(load: Load, _landing: Path, lines: Lines) -> Extraction:

@@ -16,7 +16,6 @@ from engagement_assets.extract.lines.csv_shape import EXTRA, CsvShape
 from engagement_assets.extract.lines.line_files import LineFile
 from engagement_assets.extract.lines.line_places import list_files
 from engagement_assets.extract.lines.line_records import LineRecords
-from engagement_assets.extract.places import names_a_place
 
 
 @dataclass(frozen=True)
@@ -133,8 +132,7 @@ class CsvRecords(LineRecords):
                 "repeated": [header and header.repeated(known) for header in headers],
                 "extras": [
                     [
-                        # A column that names a place is told, and its values are not read.
-                        {"name": name, "place": None if names_a_place(name) else place, "is_named": is_named}
+                        {"name": name, "place": place, "is_named": is_named}
                         for name, place, is_named in (header.extras(known) if header else [])
                     ]
                     for header in headers

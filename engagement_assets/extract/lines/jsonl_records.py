@@ -19,7 +19,6 @@ from engagement_assets.extract.lines.json_records import RecordShape
 from engagement_assets.extract.lines.line_files import LineFile
 from engagement_assets.extract.lines.line_places import list_files
 from engagement_assets.extract.lines.line_records import LineRecords
-from engagement_assets.extract.places import MAY_HOLD_A_PLACE, extra_without_places
 
 _SAMPLED_FILES = 5
 _SAMPLED_LINES = 100
@@ -160,7 +159,6 @@ class JsonlRecords(LineRecords):
             from judged
             """
         )
-        self._take_places_out()
         self.connection.execute(
             f"""
             create or replace temp view {self.name}_records as
@@ -171,19 +169,6 @@ class JsonlRecords(LineRecords):
             from {self.name}_irregular where rejection is null
             """
         )
-
-    def _take_places_out(self) -> None:
-        """Places among the members that no contract names."""
-        self.connection.create_function("extra_without_places", extra_without_places, ["VARCHAR"], "VARCHAR")
-        try:
-            self.connection.execute(
-                f"""
-                update {self.name}_irregular set _extra = extra_without_places(_extra)
-                where regexp_matches(_extra, '{MAY_HOLD_A_PLACE.pattern}', 'i')
-                """
-            )
-        finally:
-            self.connection.remove_function("extra_without_places")
 
     def _texts_query(self, shape: RecordShape) -> str:
         """A query giving `file_id, line, texts` of all lines that are not blank, for `$paths`."""

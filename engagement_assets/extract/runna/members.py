@@ -13,7 +13,6 @@ from msgspec import Raw
 
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.lines.json_records import MAX_MEMBERS
-from engagement_assets.extract.places import extra_without_places
 from engagement_assets.extract.runna.documents import KnownFields, UnusableRecordError
 from engagement_assets.privacy.shapes import described, is_said
 
@@ -137,7 +136,5 @@ def _refusal(error: msgspec.ValidationError, value: Raw, where: str) -> Unusable
 
 
 def as_json(members: Members) -> str | None:
-    """Unknown fields as compact JSON, without the values of those that name a place; None if there are none."""
-    if not members:
-        return None
-    return extra_without_places(msgspec.json.format(msgspec.json.encode(members), indent=-1).decode())
+    """Unknown fields as compact JSON; None if there are none."""
+    return msgspec.json.format(msgspec.json.encode(members), indent=-1).decode() if members else None

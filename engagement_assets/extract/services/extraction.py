@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME, OTHER_FIELDS, DayWindow, Extraction
-from engagement_assets.extract.places import without_places
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, Value
 
 MAX_RAW_TEXT = 100_000
@@ -116,11 +115,10 @@ class ApiRows:
         self._usable[day] += 1
         self._unknown.update((day, name) for name in {self._counted_as(name) for name in record.extra})
         self._placeholders.update((day, path) for path in record.placeholders)
-        extra = without_places(record.extra)
         self._accepted.rows.append(
             {
                 **record.columns,
-                "_extra": msgspec.json.encode(extra, order="deterministic").decode() if extra else None,
+                "_extra": msgspec.json.encode(record.extra, order="deterministic").decode() if record.extra else None,
                 "source_path": page,
                 "extracted_at": self.reading.now,
                 "position": position,

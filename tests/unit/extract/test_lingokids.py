@@ -209,16 +209,6 @@ def test_a_file_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_members_of_places_keep_their_names_alone(tmp_path: Path) -> None:
-    root = landing_with(tmp_path)
-    place = {"lat": 51.50741, "accuracy": 5}
-    write_events(root, "a.jsonl", event("e1", geo=place), event("e2", at=place), event("e3", level=1.50))
-
-    loaded = load_events(root, tmp_path / "w")
-
-    assert loaded.column("_extra") == ['{"geo":null}', '{"at":{"lat":null,"accuracy":5}}', '{"level":1.5}']
-
-
 def test_without_a_key_ids_land_as_sent(tmp_path: Path) -> None:
     root = landing_with(tmp_path, a="not_json.jsonl")
 

@@ -85,15 +85,6 @@ def test_of_copies_the_one_with_further_columns_stays_then_the_last_path(tmp_pat
     assert found == {"u1": ('{"x":"2"}', "mobile_events/a.csv"), "u2": (None, "mobile_events/c.csv")}
 
 
-def test_columns_of_places_keep_their_names_alone(tmp_path: Path) -> None:
-    root = landing_with(tmp_path)
-    write_file(root, "a.csv", f"{HEADER};context_location_latitude;x", f"{row('u1')};51.50741;1")
-
-    loaded = load_events(root, tmp_path / "w")
-
-    assert loaded.column("_extra") == ['{"context_location_latitude":null,"x":"1"}']
-
-
 @pytest.mark.parametrize(
     "other",
     [

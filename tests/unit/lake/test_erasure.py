@@ -191,26 +191,31 @@ def _rejects(*texts: str) -> Sequence[Reject]:
 
 def test_rejected_records_that_name_the_person_leave_the_quarantine_and_do_not_return(tmp_path: Path) -> None:
     lake = _lake(tmp_path)
-    texts = ['{"user_id": "anna"', "mail=anna&x", '{"user_id": "annabel"}']
+    texts = ['{"user_id": "anna"}', '{"user_id": "anna"', "mail=anna&x", '{"user_id": "annabel"}']
+    of_annabel = '{"fields": {"user_id": "annabel"}, "others": []}'
     _load_events(lake, 1, rejects=_rejects(*texts))
     _erase(lake, "lingokids", "user", "anna")
-    assert quarantined(lake, "raw_text") == [(DAY_1, texts[2])]
-    _load_events(lake, 2, rejects=_rejects(*texts), files_read=("0.jsonl", "1.jsonl", "2.jsonl"))
-    assert quarantined(lake, "raw_text") == [(DAY_1, texts[2])]
-    assert (DAY_1, "published", 3, 0, 1, 0, 2, 0) in records(lake, *COUNTS)
+    # Of a text that is broken only the length was kept, which is nobody's.
+    broken = [(DAY_1, '{"length": 11}'), (DAY_1, '{"length": 18}')]
+    assert quarantined(lake, "record") == [(DAY_1, of_annabel), *broken]
+    _load_events(lake, 2, rejects=_rejects(*texts), files_read=("0.jsonl", "1.jsonl", "2.jsonl", "3.jsonl"))
+    assert quarantined(lake, "record") == [(DAY_1, of_annabel)]
+    assert (DAY_1, "published", 4, 0, 1, 0, 3, 0) in records(lake, *COUNTS)
 
 
 def test_a_held_day_is_released_without_the_person(tmp_path: Path) -> None:
     lake = _lake(tmp_path)
     found = events(
-        event("e1", DAY_1, user_id="anna"), event("e2", DAY_1, user_id="ben"), rejects=_rejects('"anna"', '"ben"')
+        event("e1", DAY_1, user_id="anna"),
+        event("e2", DAY_1, user_id="ben"),
+        rejects=_rejects('{"user_id": "anna"}', '{"user_id": "ben"}'),
     )
     publish(lake, found, window(DAY_1), 1, name="lingokids_events", held={DAY_1: ["reconciles"]})
     assert _erase(lake, "lingokids", "user", "anna").records_erased == 2
     with open_load(lake, "lingokids_events", run_id="r", started_at=load_time(2)) as load:
         release(load, [LINGOKIDS_EVENTS], [DAY_1], "known")
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "e2")]
-    assert quarantined(lake, "raw_text") == [(DAY_1, '"ben"')]
+    assert quarantined(lake, "record") == [(DAY_1, '{"fields": {"user_id": "ben"}, "others": []}')]
     assert records(lake, *COUNTS)[-1] == (DAY_1, "published", 4, 1, 1, 0, 2, 1)
 
 

@@ -180,7 +180,7 @@ def test_pseudonyms_in_rejected_records_are_rewritten(tmp_path: Path) -> None:
     _with_rejects(
         lake, MOBILE_EVENTS, record=json.dumps(record), record_hash=pseudonym(OLD, "digest"), has_pseudonyms=True
     )
-    _rekeyed(lake, _policy(BOTH, USER, DEVICE))
+    _rekeyed(lake, _policy(BOTH, USER, CHILD, DEVICE))
     hidden = {"context_device_id": pseudonym(BOTH, "phone"), "anonymous_id": pseudonym(BOTH, "u1")}
     assert _kept(lake, MOBILE_EVENTS) == [({"fields": hidden, "others": []}, None, pseudonym(BOTH, "digest"), True)]
 

@@ -12,6 +12,7 @@ from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.commit import exclusive
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import PrunedDayError
+from engagement_assets.lake.rekey import rekey
 from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.sources import RAW_DATASETS
@@ -163,7 +164,9 @@ def test_a_record_that_is_read_again_keeps_its_first_time(lake: Lake) -> None:
 
 def test_a_key_that_is_set_later_does_not_renew_first_times(lake: Lake) -> None:
     _quarantine(lake, 0, (DAY_1, "file"))
-    _quarantine(Lake(lake.uri, PrivacyPolicy("k" * 32)), 10, (DAY_1, "file"))
+    with_key = Lake(lake.uri, PrivacyPolicy("k" * 32))
+    list(rekey(with_key))
+    _quarantine(with_key, 10, (DAY_1, "file"))
     assert quarantined(lake, "first_quarantined_at") == [(DAY_1, FIRST_LOAD.replace(tzinfo=None))]
 
 
