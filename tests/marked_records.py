@@ -90,7 +90,7 @@ def _write(path: Path, *lines: str | bytes) -> None:
 def _write_lingokids(landing: Path, files: EventLog | Snapshots, hidden: Collection[PersonalKind]) -> None:
     documents = [json.dumps(document) for document in _documents(files.dataset, hidden)]
     whole = documents[-1]
-    broken = [
+    broken: list[str | bytes] = [
         whole[:-3],
         f'{whole[:-1]}, "{marked("twice")}": 1, "{marked("twice")}": 2}}',
         json.dumps([marked("list")]),
@@ -123,8 +123,9 @@ def _write_runna(landing: Path, hidden: Collection[PersonalKind]) -> None:
         "plannedWorkoutMetadata": {"stepsV2": [*steps, pace, repeat, marked("step")]},
         "waypoints": [{"lat": marked("waypoint")}],
     }
-    documents = [*_documents(RUNNA_ACTIVITIES, hidden), {"activityId": "b", "userId": "u", **parts}, [marked("list")]]
-    documents += [{**documents[-2], "activityId": None}, {**documents[-2], "laps": marked("laps")}]
+    whole = {"activityId": "b", "userId": "u", **parts}
+    bad = [[marked("list")], {**whole, "activityId": None}, {**whole, "laps": marked("laps")}]
+    documents = [*_documents(RUNNA_ACTIVITIES, hidden), whole, *bad]
     for number, document in enumerate(documents):
         _write(folder / f"{number}.json", json.dumps(document))
     _write(folder / "broken.json", json.dumps(documents[0])[:-5])

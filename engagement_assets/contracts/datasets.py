@@ -9,6 +9,7 @@ The meaning of the columns follows the sources' own documents, summarised in `do
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from engagement_assets.contracts.personal import OWN_IMPERSONAL, OWN_PERSONAL, PersonalKind
@@ -28,6 +29,12 @@ class SentFields:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     delimiter: str | None = None
+
+    @cached_property
+    def parents(self) -> frozenset[str]:
+        """The names of the objects that hold fields."""
+        names = (name.split(".") for name in self.columns)
+        return frozenset(".".join(parts[:depth]) for parts in names for depth in range(1, len(parts)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,7 +111,7 @@ class Replay:
             """
         ).fetchall()
         return [
-            QuarantinedRecord(*known, is_text=partial(is_hash_of, kept, policy=lake.policy) if kept else None)
+            QuarantinedRecord(*(*known, partial(is_hash_of, kept, policy=lake.policy) if kept else None))
             for *known, kept in rows
         ]
 

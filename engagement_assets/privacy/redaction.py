@@ -11,9 +11,10 @@ record was rejected. A record whose fields cannot be told apart keeps nothing bu
 import csv
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from engagement_assets.contracts.datasets import Dataset, SentFields
 from engagement_assets.contracts.extraction import OTHER_FIELDS
@@ -27,12 +28,12 @@ MAX_OTHERS = 100
 _FOUND = ", found "
 # Messages quote numbers and instants alone (`shapes.py`).
 _QUOTED = re.compile(r"[-+0-9.:,eETtZz ]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # In a message about a part of a document: `laps[3].`, `stepsV2[0].steps[1].`
 _PART = re.compile(r"^(?:\w+\[\d+\]\.)+")
 
 
-@dataclass(frozen=True)
-class FoundField:
+class FoundField(NamedTuple):
     """A field of a record: its name, dotted where it is nested, its column if the contract names it, its value."""
 
     name: str
@@ -47,12 +48,13 @@ def fields_of(text: str, header: str | None, sent: SentFields) -> list[FoundFiel
 
 def ids_of(text: str, header: str | None, dataset: Dataset, sent: SentFields) -> dict[PersonalKind, list[str]]:
     """The personal ids that a record of a dataset holds in the fields of its contract, by their kinds."""
-    found: dict[PersonalKind, list[str]] = {}
-    for field in fields_of(text, header, sent) or ():
-        kind = dataset.kinds.get(field.column or "")
-        if kind in ID_KINDS and _is_id(field.value) and field.value != "":
-            found.setdefault(kind, []).append(str(field.value))
-    return found
+    return _ids_by_kind(((field.column, field.value) for field in fields_of(text, header, sent) or ()), dataset)
+
+
+def kept_ids_of(record: str, dataset: Dataset, sent: SentFields) -> dict[PersonalKind, list[str]]:
+    """The same of what `Redactor.record` kept: pseudonyms of the kinds that are hidden, else ids."""
+    fields = json.loads(record).get("fields", {})
+    return _ids_by_kind(((sent.columns.get(name), value) for name, value in fields.items()), dataset)
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,21 @@ class Redactor:
             return message
         names = _PART.sub("", expected.partition(":")[0]).split(".")
         paths = (".".join(names[:depth]) for depth in range(1, len(names) + 1))
-        if any(self.sent.columns.get(path) in self.dataset.kinds for path in paths):
+        if any(self.sent.columns.get(path) in self._kinds for path in paths):
             return f"{expected}{_FOUND}a number or a time that is not shown: the field is personal"
         return message
 
+    @cached_property
+    def _kinds(self) -> Mapping[str, PersonalKind]:
+        return self.dataset.kinds
+
+    @cached_property
+    def _not_landed(self) -> Collection[str]:
+        return self.policy.not_landed(self.dataset)
+
     def _kept(self, column: str, value: Any) -> Any:
-        kind = self.dataset.kinds.get(column)
-        if kind in ID_KINDS and _is_id(value) and column not in self.policy.not_landed(self.dataset):
+        kind = self._kinds.get(column)
+        if kind in ID_KINDS and _is_id(value) and column not in self._not_landed:
             if self.policy.pseudonym_key and kind in self.policy.pseudonymized:
                 return pseudonym_of_id(self.policy.pseudonym_key, str(value), ignore_case=self.dataset.ids_ignore_case)
             if is_code(str(value)):
@@ -122,34 +132,37 @@ def with_other_pseudonyms(
     return json.dumps(kept, ensure_ascii=False)
 
 
+def _ids_by_kind(values: Iterable[tuple[str | None, Any]], dataset: Dataset) -> dict[PersonalKind, list[str]]:
+    found: dict[PersonalKind, list[str]] = {}
+    for column, value in values:
+        kind = dataset.kinds.get(column or "")
+        if kind in ID_KINDS and _is_id(value):
+            found.setdefault(kind, []).append(str(value))
+    return found
+
+
 def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    # Half a surrogate pair is no text that a row could hold.
+    if isinstance(value, str):
+        return bool(value.strip()) and not _SURROGATE.search(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _fields_of_document(text: str, sent: SentFields) -> list[FoundField] | None:
     try:
         document = json.loads(text)
-        return list(_members(document, "", sent, _parents(sent))) if isinstance(document, dict) else None
+        return list(_members(document, "", sent)) if isinstance(document, dict) else None
     except (ValueError, RecursionError):
         return None
 
 
-def _members(node: Mapping[str, Any], above: str, sent: SentFields, parents: frozenset[str]) -> Iterator[FoundField]:
+def _members(node: Mapping[str, Any], above: str, sent: SentFields) -> Iterator[FoundField]:
     for name, value in node.items():
         path = f"{above}{name}"
-        if path in parents and isinstance(value, dict):
-            yield from _members(value, f"{path}.", sent, parents)
+        if path in sent.parents and isinstance(value, dict):
+            yield from _members(value, f"{path}.", sent)
         else:
             yield FoundField(path, sent.columns.get(path), value)
-
-
-def _parents(sent: SentFields) -> frozenset[str]:
-    """The paths of the objects that hold fields of the contract."""
-    return frozenset(
-        ".".join(names[:depth])
-        for names in (path.split(".") for path in sent.columns)
-        for depth in range(1, len(names))
-    )
 
 
 def _fields_of_row(text: str, header: str | None, sent: SentFields) -> list[FoundField] | None:

@@ -70,9 +70,9 @@ def redacted(
     ((count,),) = connection.execute("select count(*) from rejects_as_sent").fetchall()
     for first in range(0, count, _RECORDS_AT_A_TIME):
         rows = connection.execute(
-            "select number, dataset, raw_text, header, message from rejects_as_sent where number > $first "
-            "order by number limit $records",
-            {"first": first, "records": _RECORDS_AT_A_TIME},
+            "select number, dataset, raw_text, header, message from rejects_as_sent "
+            "where number > $first and number <= $last",
+            {"first": first, "last": first + _RECORDS_AT_A_TIME},
         ).fetchall()
         shown = [
             (

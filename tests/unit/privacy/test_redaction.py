@@ -16,7 +16,7 @@ from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events.source import USER_EVENTS
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.pseudonyms import pseudonym
-from engagement_assets.privacy.redaction import MAX_OTHERS, Redactor, ids_of
+from engagement_assets.privacy.redaction import MAX_OTHERS, Redactor, ids_of, kept_ids_of
 from engagement_assets.sources import RAW_DATASETS, SENT_FIELDS
 
 KEY = "k" * 32
@@ -79,6 +79,14 @@ def test_ids_that_the_policy_does_not_hide_are_those_of_accepted_rows() -> None:
     hidden = PrivacyPolicy(KEY, frozenset({PersonalKind.USER}), landed_unneeded=ID_KINDS)
     kept = _kept(LINGOKIDS_EVENTS, text, policy=hidden)["fields"]
     assert kept == {"child_id": "kid-1", "user_id": pseudonym(KEY, "ana@example.com")}
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\ud800", 1.5, True, ["kid-1"], {"id": "kid-1"}])
+def test_what_is_no_id_is_kept_as_a_shape(value: object) -> None:
+    text = json.dumps({"child_id": value})
+
+    assert _kept(LINGOKIDS_EVENTS, text)["fields"]["child_id"].keys() <= {"type", "length"}
+    assert ids_of(text, None, LINGOKIDS_EVENTS, SENT_FIELDS[LINGOKIDS_EVENTS.key]) == {}
 
 
 def test_places_and_free_texts_are_shapes() -> None:
@@ -204,6 +212,15 @@ def test_personal_ids_are_found_by_their_kinds() -> None:
     record = {"user_id": "u-1", "child_id": "kid-1", "context": {"device": {"device_id": 17}}, "name": "x"}
     ids = ids_of(json.dumps(record), None, LINGOKIDS_EVENTS, SENT_FIELDS[LINGOKIDS_EVENTS.key])
     assert ids == {PersonalKind.USER: ["u-1"], PersonalKind.CHILD: ["kid-1"], PersonalKind.DEVICE: ["17"]}
+
+    sent = SENT_FIELDS[LINGOKIDS_EVENTS.key]
+    kept = _redactor(LINGOKIDS_EVENTS).record(json.dumps(record), None)
+    assert kept_ids_of(kept, LINGOKIDS_EVENTS, sent) == {
+        PersonalKind.USER: ["u-1"],
+        PersonalKind.CHILD: [pseudonym(KEY, "kid-1")],
+        PersonalKind.DEVICE: [pseudonym(KEY, "17")],
+    }
+    assert kept_ids_of(_redactor(LINGOKIDS_EVENTS).record("{", None), LINGOKIDS_EVENTS, sent) == {}
 
     row = "u1;phone-1;name;2020-01-31;Ana"
     assert ids_of(row, ROW_HEADER, MOBILE_EVENTS, SENT_FIELDS[MOBILE_EVENTS.key]) == {
