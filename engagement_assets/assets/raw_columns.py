@@ -16,9 +16,9 @@ DESCRIPTIONS = {
     "source_path": "The file or page that the record was read from.",
     "extracted_at": "When the load that read the record began (UTC).",
     "workout_id": "The workout that the activity performs.",
-    "person_hash": "What stands for the erased person: HMAC-SHA256 of source, kind and id under ERASURE_KEY.",
-    "key_check": "What stands for ERASURE_KEY: tombstones made with another key differ in it.",
-    "pseudonyms": "The person's pseudonyms under the keys in use, separated by commas; NULL without a key.",
+    "person_hash": "HMAC-SHA256 of source, kind and id under ERASURE_KEY: what stands for an erased person.",
+    "pseudonyms": "The pseudonyms that the lake may hold of the person, separated by commas.",
+    "key_check": "Tells whether ERASURE_KEY is still the key of this row.",
 }
 
 

@@ -11,7 +11,7 @@ record was rejected. A record whose fields cannot be told apart keeps nothing bu
 import csv
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -44,17 +44,6 @@ class FoundField(NamedTuple):
 def fields_of(text: str, header: str | None, sent: SentFields) -> list[FoundField] | None:
     """The fields of a record, None if they cannot be told apart; `header` is the line that names those of a CSV row."""
     return _fields_of_row(text, header, sent) if sent.delimiter else _fields_of_document(text, sent)
-
-
-def ids_of(text: str, header: str | None, dataset: Dataset, sent: SentFields) -> dict[PersonalKind, list[str]]:
-    """The personal ids that a record of a dataset holds in the fields of its contract, by their kinds."""
-    return _ids_by_kind(((field.column, field.value) for field in fields_of(text, header, sent) or ()), dataset)
-
-
-def kept_ids_of(record: str, dataset: Dataset, sent: SentFields) -> dict[PersonalKind, list[str]]:
-    """The same of what `Redactor.record` kept: pseudonyms of the kinds that are hidden, else ids."""
-    fields = json.loads(record).get("fields", {})
-    return _ids_by_kind(((sent.columns.get(name), value) for name, value in fields.items()), dataset)
 
 
 @dataclass(frozen=True)
@@ -130,15 +119,6 @@ def with_other_pseudonyms(
             if sent.columns.get(name) in columns and _is_id(value):
                 kept["fields"][name] = pseudonym_of_id(key, str(value), ignore_case=dataset.ids_ignore_case)
     return json.dumps(kept, ensure_ascii=False)
-
-
-def _ids_by_kind(values: Iterable[tuple[str | None, Any]], dataset: Dataset) -> dict[PersonalKind, list[str]]:
-    found: dict[PersonalKind, list[str]] = {}
-    for column, value in values:
-        kind = dataset.kinds.get(column or "")
-        if kind in ID_KINDS and _is_id(value):
-            found.setdefault(kind, []).append(str(value))
-    return found
 
 
 def _is_id(value: object) -> bool:

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,8 @@ import duckdb
 
 _CHUNK = 8 * 1024 * 1024
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+# Shorter forms, and shorter numbers, are also found where they mean something else.
+_SHORT, _SHORT_NUMBER = 5, 8
 _SQLITE, _GZIP, _PARQUET, _DUCKDB = b"SQLite format 3\0", b"\x1f\x8b", b"PAR1", b"DUCK"
 
 
@@ -41,22 +44,27 @@ def forms_of(person: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Search:
-    """A search for persons by all forms of their ids, without case, and not within longer words."""
+    """A search for persons by all forms of their ids, without case, and not within longer words.
 
-    pattern: str
+    What may as well be a number or a word, such as `504`, is a hit only between quotes or as a whole text.
+    """
+
+    long: str
+    short: str
     longest: int
 
     @classmethod
     def of(cls, persons: Iterable[str], pseudonyms: Iterable[str] = ()) -> "Search":
         """The search for these ids and pseudonyms; there must be some."""
         forms = {*pseudonyms, *(form for person in persons for form in forms_of(person))}
-        listed = "|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form)))
-        return cls(f"({listed})", max(map(len, forms)))
+        short = {form for form in forms if len(form) < _SHORT or (form.isdigit() and len(form) < _SHORT_NUMBER)}
+        return cls(_any_of(forms - short), _any_of(short), max(map(len, forms)))
 
-    @property
+    @cached_property
     def in_bytes(self) -> re.Pattern[bytes]:
         """The pattern for bytes."""
-        return re.compile(rf"(?<![0-9A-Za-z]){self.pattern}(?![0-9A-Za-z])".encode(), re.IGNORECASE)
+        pattern = rf"""(?<![0-9A-Za-z]){self.long}(?![0-9A-Za-z])|(?<=["']){self.short}(?=["'])"""
+        return re.compile(pattern.encode(), re.IGNORECASE)
 
     def is_in(self, path: Path) -> bool:
         """Whether a file holds one of the ids: in its bytes, and in what Parquet, DuckDB, SQLite and gzip hide."""
@@ -96,14 +104,24 @@ class Search:
         self, connection: duckdb.DuckDBPyConnection, table: str, parameters: Mapping[str, Any] | None = None
     ) -> bool:
         columns = connection.execute(f"describe select * from {table}", parameters).fetchall()
-        text = ", ".join(f'cast("{name}" as varchar)' for name, *_ in columns)
+        every = [f'cast("{name}" as varchar)' for name, *_ in columns]
+        texts = [f'cast("{name}" as varchar)' for name, kind, *_ in columns if "VARCHAR" in kind or "JSON" in kind]
         found = connection.execute(
-            f"select 1 from {table} where regexp_matches(concat_ws(chr(31), {text}), $pattern) limit 1",
-            {**(parameters or {}), "pattern": rf"(?i)(^|[^0-9A-Za-z]){self.pattern}([^0-9A-Za-z]|$)"},
+            f"""
+            select 1 from {table}
+            where regexp_matches(concat_ws(chr(31), {", ".join(every)}), $long)
+                or regexp_matches(concat_ws(chr(31), {", ".join([*texts, "''"])}), $short)
+            limit 1
+            """,
+            {
+                **(parameters or {}),
+                "long": rf"(?i)(^|[^0-9A-Za-z]){self.long}([^0-9A-Za-z]|$)",
+                "short": rf"""(?i)(^|["'\x1f]){self.short}(["'\x1f]|$)""",
+            },
         ).fetchone()
         return found is not None
 
-    def in_sqlite(self, path: Path) -> Iterator[tuple[str, str, Any]]:
+    def in_sqlite(self, path: Path) -> Iterator[tuple[str, str, str | bytes]]:
         """The values of an SQLite file with an id: table, column, value."""
         pattern = self.in_bytes
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as connection:
@@ -112,13 +130,24 @@ class Search:
                 names = [column[0] for column in cursor.description]
                 for row in cursor:
                     for name, value in zip(names, row, strict=True):
-                        data = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-                        if pattern.search(data):
+                        if isinstance(value, str | bytes) and pattern.search(_quoted(value)):
                             yield table, name, value
 
     def blanked(self, data: bytes) -> bytes:
-        """The same bytes with zeros for each id: as long as before, so that lengths in front of texts stay true."""
-        return self.in_bytes.sub(lambda match: b"0" * len(match[0]), data)
+        """The same bytes with nines for each id: as long, and a number where it was one, so that no format breaks."""
+        return self.in_bytes.sub(lambda match: b"9" * len(match[0]), data)
+
+
+def _any_of(forms: set[str]) -> str:
+    """A pattern for any of the forms, the longest first; one that nothing matches without any."""
+    listed = "|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form)))
+    return f"({listed})" if listed else r"([^\s\S])"
+
+
+def _quoted(value: str | bytes) -> bytes:
+    """A value between quotes, as where it stands in a document."""
+    data = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+    return b'"' + data + b'"'
 
 
 def blank_sqlite(path: Path, search: Search) -> None:
@@ -126,7 +155,7 @@ def blank_sqlite(path: Path, search: Search) -> None:
     found = list(search.in_sqlite(path))
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         for table, column, value in found:
-            new = search.blanked(value if isinstance(value, bytes) else str(value).encode())
+            new = search.blanked(_quoted(value))[1:-1]
             connection.execute(
                 f'update "{table}" set "{column}" = ? where "{column}" = ?',
                 (new if isinstance(value, bytes) else new.decode(), value),

@@ -77,10 +77,20 @@ def test_an_id_is_found_in_every_form(tmp_path: Path, form: str) -> None:
     assert SEARCH.is_in(tmp_path / "file")
 
 
-@pytest.mark.parametrize(("text", "is_found"), [("u1", True), ("/u1?", True), ("u12", False), ("au1", False)])
-def test_a_short_id_is_no_part_of_a_word(tmp_path: Path, text: str, is_found: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "is_found"), [("user-6", True), ("/user-6?", True), ("user-61", False), ("auser-6", False)]
+)
+def test_an_id_is_no_part_of_a_word(tmp_path: Path, text: str, is_found: bool) -> None:
     _text(tmp_path / "file", text)
-    assert Search.of(["u1"]).is_in(tmp_path / "file") == is_found
+    assert Search.of(["user-6"]).is_in(tmp_path / "file") == is_found
+
+
+@pytest.mark.parametrize(("rows", "is_found"), [("504 as x", False), ("'504' as x", True), ("'a 504 b' as x", False)])
+def test_what_may_be_a_number_is_an_id_only_as_a_whole_text(tmp_path: Path, rows: str, is_found: bool) -> None:
+    duckdb.execute(f"copy (select {rows}) to '{tmp_path / 'file'}' (format parquet)")
+    search = Search.of(["504"])
+    assert search.is_in(tmp_path / "file") == is_found
+    assert search.blanked(b'{"seconds": 504, "id": "504"}') == b'{"seconds": 504, "id": "999"}'
 
 
 def test_blanked_files_hold_the_id_no_more_and_all_else_as_before(tmp_path: Path) -> None:
@@ -88,7 +98,7 @@ def test_blanked_files_hold_the_id_no_more_and_all_else_as_before(tmp_path: Path
     _sqlite(tmp_path / "sqlite", PERSON)
     blank_file(tmp_path / "text", SEARCH)
     blank_sqlite(tmp_path / "sqlite", SEARCH)
-    assert (tmp_path / "text").read_text(encoding="utf-8") == f'{{"user": "{"0" * 36}"}}'
+    assert (tmp_path / "text").read_text(encoding="utf-8") == f'{{"user": "{"9" * 36}"}}'
     assert not SEARCH.is_in(tmp_path / "sqlite")
     with closing(sqlite3.connect(tmp_path / "sqlite")) as connection:
         assert connection.execute("select length(body), name from x").fetchall() == [(9000 + 38, "other")]
