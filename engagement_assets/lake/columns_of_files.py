@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from engagement_assets.lake.commit import FileChange, commit, exclusive
+from engagement_assets.lake.commit import FileChange, commit, exclusive, finish_commits
 from engagement_assets.lake.day_files import sql_text, write_empty_file
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS, REPLAY_COLUMNS
@@ -47,6 +47,8 @@ def make_files_alike(lake: Lake) -> None:
     """
     if all(lake.exists(_mark(folder)) for folder in _COLUMNS_OF_FOLDERS):
         return
+    # What a load of an older version has staged would otherwise come into the lake after this.
+    finish_commits(lake)
     with exclusive(lake, _LOAD) as staging, lake.connect("1GB", staging / "spill") as connection:
         for folder in _COLUMNS_OF_FOLDERS:
             # Again, since another process may have done this while it held the lock.
