@@ -1,7 +1,7 @@
 """What is kept of a record that could not be used: the fields of its contract, and shapes of everything else.
 
-Belongs here: reading such a record, whatever its kind; what is kept of it, of its header and of its message; the
-personal ids in it. Not here: what a shape is (`shapes.py`), where records are kept (`lake/`).
+Belongs here: reading such a record, whatever its kind; what is kept of it, of its header and of its message, and
+other pseudonyms in it. Not here: what a shape is (`shapes.py`), where records are kept (`lake/`).
 
 Of a field that the contract names, a personal id is kept as accepted rows have it, and any other personal value as its
 shape. An impersonal value is kept if it says nothing of a person (`shapes.py`), since it may be the very reason why the

@@ -1,5 +1,6 @@
 """A lake of an older version gets the columns that were added since; one of a newer version is refused."""
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -93,6 +94,18 @@ def test_columns_that_were_added_since_are_null_in_old_rows(of_an_older_version:
     day = f"{LINGOKIDS_EVENTS.key}/day={WHOLE_DATASET_DAY}"
     assert len(lake.keys(f"{day}/*")) == 1
     assert not (_root(lake) / day / "empty.parquet").exists()
+
+
+def test_a_commit_that_an_older_version_did_not_finish_comes_first(of_an_older_version: Lake) -> None:
+    lake, root = of_an_older_version, _root(of_an_older_version)
+    (file,) = _files(lake, "records/loads/*/*.parquet")
+    staged = root / ".aside" / "source" / "loads.parquet"
+    staged.parent.mkdir(parents=True)
+    file.rename(staged)
+    journal = root / ".journal" / "source.json"
+    journal.write_text(json.dumps([[file.relative_to(root).as_posix(), staged.relative_to(root).as_posix()]]))
+    make_files_alike(lake)
+    assert list(_columns(file).items()) == list(LOAD_COLUMNS.items())
 
 
 def test_a_load_goes_on_with_a_lake_of_an_older_version(of_an_older_version: Lake) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.personal import ID_KINDS, PersonalKind
-from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
+from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.extract.runna.documents import Activity, Lap, Plan, PlannedWorkout, Step
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
@@ -16,7 +16,7 @@ from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events.source import USER_EVENTS
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.pseudonyms import pseudonym
-from engagement_assets.privacy.redaction import MAX_OTHERS, Redactor, ids_of, kept_ids_of
+from engagement_assets.privacy.redaction import MAX_OTHERS, Redactor
 from engagement_assets.sources import RAW_DATASETS, SENT_FIELDS
 
 KEY = "k" * 32
@@ -86,7 +86,6 @@ def test_what_is_no_id_is_kept_as_a_shape(value: object) -> None:
     text = json.dumps({"child_id": value})
 
     assert _kept(LINGOKIDS_EVENTS, text)["fields"]["child_id"].keys() <= {"type", "length"}
-    assert ids_of(text, None, LINGOKIDS_EVENTS, SENT_FIELDS[LINGOKIDS_EVENTS.key]) == {}
 
 
 def test_places_and_free_texts_are_shapes() -> None:
@@ -206,28 +205,6 @@ def test_a_message_about_a_personal_field_quotes_nothing(dataset: Dataset, messa
     found = _redactor(dataset).message(message)
     expected = message.partition(", found ")[0] + ", found a number or a time that is not shown: the field is personal"
     assert found == (message if shown else expected)
-
-
-def test_personal_ids_are_found_by_their_kinds() -> None:
-    record = {"user_id": "u-1", "child_id": "kid-1", "context": {"device": {"device_id": 17}}, "name": "x"}
-    ids = ids_of(json.dumps(record), None, LINGOKIDS_EVENTS, SENT_FIELDS[LINGOKIDS_EVENTS.key])
-    assert ids == {PersonalKind.USER: ["u-1"], PersonalKind.CHILD: ["kid-1"], PersonalKind.DEVICE: ["17"]}
-
-    sent = SENT_FIELDS[LINGOKIDS_EVENTS.key]
-    kept = _redactor(LINGOKIDS_EVENTS).record(json.dumps(record), None)
-    assert kept_ids_of(kept, LINGOKIDS_EVENTS, sent) == {
-        PersonalKind.USER: ["u-1"],
-        PersonalKind.CHILD: [pseudonym(KEY, "kid-1")],
-        PersonalKind.DEVICE: [pseudonym(KEY, "17")],
-    }
-    assert kept_ids_of(_redactor(LINGOKIDS_EVENTS).record("{", None), LINGOKIDS_EVENTS, sent) == {}
-
-    row = "u1;phone-1;name;2020-01-31;Ana"
-    assert ids_of(row, ROW_HEADER, MOBILE_EVENTS, SENT_FIELDS[MOBILE_EVENTS.key]) == {
-        PersonalKind.USER: ["u1"],
-        PersonalKind.DEVICE: ["phone-1"],
-    }
-    assert ids_of("broken", None, LINGOKIDS_USERS, SENT_FIELDS[LINGOKIDS_USERS.key]) == {}
 
 
 def test_every_dataset_that_rejects_records_says_how_they_are_sent() -> None:
