@@ -6,6 +6,10 @@ Belongs here: reading `0.01, runna=0.05` and `rejected_share=halt, strava.is_fre
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
 
 from engagement_assets.contracts.load_checks import CHECK_NAMES, Severity
 from engagement_assets.sources import RAW_DATASETS
@@ -90,3 +94,8 @@ def _number(part: str, text: str) -> float:
     if not 0 <= number < float("inf"):
         raise ValueError(f"{part!r}: expected a number of at least 0, found {text.strip()!r}")
     return number
+
+
+# Written as one line, not as JSON.
+NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
+SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severities)]

@@ -1,35 +1,30 @@
 """Every setting of the project, read from the environment or from `.env`.
 
-Belongs here: one field per variable, with its unit, default and meaning. Not here: anything that acts on a setting.
+Belongs here: one field per variable, with its unit, default and meaning; those about personal data are in
+`privacy_settings.py`. Not here: anything that acts on a setting.
 Each variable is listed in `.env.example`; a test compares the two.
 """
 
 import ipaddress
 import os
-import re
 import warnings
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from zoneinfo import available_timezones
 
 import httpx
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar
-from engagement_assets.contracts.kept_places import KeptPlaces
-from engagement_assets.contracts.personal import ID_KINDS, PersonalKind
 from engagement_assets.contracts.source import Source
-from engagement_assets.per_source import PerSource, Severities, read_per_source, read_severities
-from engagement_assets.privacy.policy import PrivacyPolicy
+from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
+from engagement_assets.privacy_settings import PrivacySettings
 
-MIN_RAW_RETENTION_DAYS = 90
-DEFAULT_UMASK = 0o077
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
 _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
@@ -40,41 +35,8 @@ _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
     }
 )
 
-MIN_KEY_BYTES = 32
 
-
-def _read_kinds(text: object) -> object:
-    """Read `child, device` as kinds of ids; return values other than text unchanged.
-
-    Raises:
-        ValueError: a part is no kind, or one whose values are no ids.
-    """
-    if not isinstance(text, str):
-        return text
-    kinds = [part.strip() for part in text.split(",") if part.strip()]
-    if wrong := sorted(set(kinds) - ID_KINDS):
-        raise ValueError(f"expected kinds of ids ({', '.join(sorted(ID_KINDS))}) with commas between, found {wrong}")
-    return frozenset(map(PersonalKind, kinds))
-
-
-# Written as one line, not as JSON.
-KindsOfIds = Annotated[frozenset[PersonalKind], NoDecode, BeforeValidator(_read_kinds)]
-NumberPerSource = Annotated[PerSource, NoDecode, BeforeValidator(read_per_source)]
-SeverityPerCheck = Annotated[Severities, NoDecode, BeforeValidator(read_severities)]
-
-
-def _read_umask(mask: object) -> int:
-    """An octal umask that keeps files from everybody but their owner and, perhaps, a group."""
-    written = mask if isinstance(mask, str) else f"{mask:03o}"
-    if not re.fullmatch("0*[0-7]?7", written):
-        raise ValueError(
-            "expected an octal mask that takes everything from others and nothing from the owner, such as 077 or 027, "
-            f"found {written!r}"
-        )
-    return int(written, 8)
-
-
-class Settings(BaseSettings):
+class Settings(PrivacySettings):
     """Settings of one deployment.
 
     Without `LANDING_URI` the project runs on the sandbox's sample data and writes to `data/demo/`; with it, to `data/`.
@@ -106,31 +68,6 @@ class Settings(BaseSettings):
         default=False,
         description="Let a day replace its last load even if landing files of that load are gone.",
     )
-    pseudonym_key: SecretStr | None = Field(
-        default=None,
-        description="The key of pseudonyms, at least 32 bytes. Unset: ids stay, and failing rows mask them. A key that "
-        "replaces another one keeps it behind a comma: new,old.",
-    )
-    pseudonymize: KindsOfIds = Field(
-        default=frozenset({PersonalKind.CHILD, PersonalKind.DEVICE}),
-        description="The kinds of ids that become pseudonyms in every source once there is a key.",
-    )
-    land_unneeded_ids: KindsOfIds = Field(
-        default=frozenset(),
-        description="The kinds of ids that are landed although no table needs them: child, device.",
-    )
-    erasure_key: SecretStr | None = Field(
-        default=None,
-        description="Key of the hashes that stand for erased persons. Once set, it must never change.",
-    )
-    erasures_path: Path = Field(
-        default=Path(), description="Where a copy of the tombstones lies, apart from the lake and its backups."
-    )
-    quarantine_raw_text: bool = Field(
-        default=False,
-        description="Keep the raw texts of rejected records in the lake, with all personal values; the warehouse and "
-        "the published copy never have them.",
-    )
     strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
     strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")
@@ -142,11 +79,6 @@ class Settings(BaseSettings):
     strava_token_path: Path = Field(default=Path(), description="The private file with the newest refresh token.")
     strava_trailing_days: int = Field(
         default=30, ge=0, description="How many days before its own a daily run reads again: kudos, names, deletions."
-    )
-    strava_places: KeptPlaces = Field(
-        default=KeptPlaces.NONE,
-        description="What is kept of the places of activities: none, or coarse, which is one cell of about 5 km for "
-        "all starts of an athlete's season.",
     )
     user_events_api_url: str = Field(default="", description="The user-events service.")
     user_events_api_token: SecretStr | None = Field(default=None, description="Its api-token.")
@@ -206,31 +138,6 @@ class Settings(BaseSettings):
         description="The GitHub or GitLab repository to which code links in the UI lead; empty: local files.",
     )
     code_git_branch: str = Field(default="main", description="Its branch.")
-    raw_retention_days: NumberPerSource = Field(
-        # A year to compare with, and a month: 13 months of what children did.
-        default=PerSource(0, {"lingokids": 396}),
-        description="Days after which the raw data of a day is removed; 0 keeps it. The tables cannot be rebuilt "
-        "without it.",
-    )
-    quarantine_retention_days: int = Field(
-        default=90, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
-    )
-    alert_retention_days: int = Field(
-        default=90, ge=0, description="Days after which a message is removed from `alerts.jsonl`; 0 keeps it."
-    )
-    log_retention_days: int = Field(
-        default=30,
-        ge=0,
-        description="Days after which logs of steps, sensors and schedules are removed; 0 keeps them.",
-    )
-    run_retention_days: int = Field(
-        default=90, ge=0, description="Days after which runs that are no longer needed are removed; 0 keeps them."
-    )
-    files_umask: Annotated[int, BeforeValidator(_read_umask)] = Field(
-        default=DEFAULT_UMASK,
-        description="The umask of all files that the project writes, octal: 077 for the owner alone, 027 lets a group "
-        "read them.",
-    )
     extract_processes: int = Field(default=2, ge=1, description="How many processes decode activity files in parallel.")
     duckdb_memory_limit: str = Field(
         default="2GB",
@@ -274,20 +181,6 @@ class Settings(BaseSettings):
                 warnings.warn(f"{name.upper()} is no longer read: {instead}", stacklevel=2)
         return values
 
-    @field_validator("pseudonym_key")
-    @classmethod
-    def _cannot_be_guessed(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is None:
-            return None
-        links = [link.strip() for link in key.get_secret_value().split(",")]
-        shortest = min(len(link.encode()) for link in links)
-        if shortest < MIN_KEY_BYTES:
-            raise ValueError(
-                f"expected at least {MIN_KEY_BYTES} bytes, so that nobody finds the key by trying, found {shortest}; "
-                "make a key with: openssl rand -hex 32"
-            )
-        return SecretStr(",".join(links))
-
     @field_validator("schedule_time_zone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
@@ -301,17 +194,6 @@ class Settings(BaseSettings):
         if url:
             _refuse_tokens_in_clear(url)
         return url
-
-    @field_validator("raw_retention_days")
-    @classmethod
-    def _keep_what_runs_read(cls, days: PerSource) -> PerSource:
-        shortest = min((number for number in (days.default, *days.by_source.values()) if number), default=None)
-        if shortest is not None and shortest < MIN_RAW_RETENTION_DAYS:
-            raise ValueError(
-                f"expected 0 or at least {MIN_RAW_RETENTION_DAYS} days, found {shortest:g}: daily runs read trailing "
-                "days again, and late records reach back further"
-            )
-        return days
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:
@@ -363,23 +245,6 @@ class Settings(BaseSettings):
     def trailing_days_of(self, source: Source) -> int:
         """How many days before its own a daily run of the source reads again."""
         return int(getattr(self, source.trailing_days_setting.lower())) if source.trailing_days_setting else 0
-
-    @cached_property
-    def privacy_policy(self) -> PrivacyPolicy:
-        """What the lake hides and leaves out of people."""
-        return PrivacyPolicy(
-            self.pseudonym_key_text,
-            self.pseudonymize,
-            self.land_unneeded_ids,
-            erasure_key=self.erasure_key.get_secret_value() if self.erasure_key else None,
-            erasures=self.erasures_path,
-            keeps_raw_text=self.quarantine_raw_text,
-        )
-
-    @cached_property
-    def pseudonym_key_text(self) -> str | None:
-        """The pseudonym key in clear text, for extractors and for the failing rows that checks show."""
-        return self.pseudonym_key.get_secret_value() if self.pseudonym_key else None
 
 
 def _refuse_tokens_in_clear(url: str) -> None:

@@ -11,7 +11,8 @@ import os
 import warnings
 from pathlib import Path
 
-from engagement_assets.settings import DEFAULT_UMASK, Settings
+from engagement_assets.privacy_settings import DEFAULT_UMASK
+from engagement_assets.settings import Settings
 
 _OTHERS = 0o007
 _READ_OR_WRITTEN_BY_OTHERS = 0o066

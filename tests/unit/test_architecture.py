@@ -53,6 +53,7 @@ FLOORS = (
     {"extract"},
     {"sources"},
     {"per_source", "lake", "sandbox"},
+    {"privacy_settings"},
     {"settings"},
     {"partitions", "resources", "transform"},
     {"checks", "instance", "alerts"},

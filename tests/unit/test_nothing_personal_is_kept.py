@@ -14,6 +14,7 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, Extraction
 from engagement_assets.contracts.kept_places import KeptPlaces
+from engagement_assets.contracts.personal import ID_KINDS
 from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
@@ -34,7 +35,6 @@ from engagement_assets.lake.extraction_tables import reject_reasons, unknown_fie
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
 from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.privacy.redaction import ID_KINDS
 from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
 from tests.marked_records import DAY, MARK, marked_activities, marked_events, write_marked_landing

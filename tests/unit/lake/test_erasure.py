@@ -41,8 +41,8 @@ COUNTS = ("partition_date", "status", "records_read", "accepted", "quarantined",
 
 def _lake(folder: Path, **policy: Any) -> Lake:
     landed = frozenset({PersonalKind.CHILD, PersonalKind.DEVICE})
-    own = {"erasure_key": KEY, "erasures": folder / "erasures", "landed_unneeded": landed}
-    return Lake(str(folder / "lake"), PrivacyPolicy(**own, **policy))
+    own = PrivacyPolicy(erasure_key=KEY, erasures=folder / "erasures", landed_unneeded=landed, **policy)
+    return Lake(str(folder / "lake"), own)
 
 
 def _erase(lake: Lake, source: str, kind: str, *ids: str) -> Request:
