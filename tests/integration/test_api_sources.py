@@ -19,7 +19,8 @@ from tests.integration.services import CREDENTIALS, FIRST_DAY, Services, service
 
 pytestmark = pytest.mark.integration
 
-SELECTION = "+group:strava or +group:product"
+STRAVA, PRODUCT = "+group:strava", "+group:product"
+SELECTION = f"{STRAVA} or {PRODUCT}"
 DAYS = 30
 # How many simulated days pass between two builds of the models; 1 by hand.
 DAYS_PER_BUILD = int(os.environ.get("DAYS_PER_BUILD", "15"))
@@ -79,11 +80,11 @@ def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serv
         patch.setenv("STRAVA_PLACES", "coarse")
         running.run(FIRST_DAY, date(2024, 1, 20), SELECTION)
         running.apis.strava.faults.next("unavailable", times=40)
-        running.run(date(2024, 1, 21), date(2024, 1, 22), SELECTION)
-        running.run(date(2024, 1, 21), date(2024, 1, 22), SELECTION, user_events_api_token="wrong-api-token")
+        running.run(date(2024, 1, 21), date(2024, 1, 22), STRAVA)
+        running.run(date(2024, 1, 21), date(2024, 1, 22), PRODUCT, user_events_api_token="wrong-api-token")
         running.apis.strava.tokens.refresh_token = "somebody-elses-refresh-token"
         running.apis.clock.advance(timedelta(days=1))
-        running.run(date(2024, 1, 21), date(2024, 1, 22), SELECTION)
+        running.run(date(2024, 1, 21), date(2024, 1, 22), STRAVA)
         yield running, printed
 
 
