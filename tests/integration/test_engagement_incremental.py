@@ -40,6 +40,7 @@ BUILDS = int(os.environ.get("ENGAGEMENT_BUILDS", "2"))
 USERS = 100
 
 OWN = "path:models/intermediate/engagement path:models/marts/engagement"
+OF_LINGOKIDS = "ingestion_loads +fct__activity_exits"
 INTERMEDIATE = (
     "int_engagement_days_observed",
     "int_engagement_activity_weeks",
@@ -120,7 +121,7 @@ def test_a_source_that_was_never_built_has_no_rows_until_it_is(tmp_path: Path, m
     warehouse = WarehouseBuilder(tmp_path / "built", manifest)
     lake = EngagementLake(warehouse)
     lake.write("lingokids", MONDAY, [use(1)])
-    warehouse.build(MONDAY, MONDAY + ONE_DAY, "ingestion_loads +fct__activity_exits")
+    warehouse.build(MONDAY, MONDAY + ONE_DAY, OF_LINGOKIDS)
     for _ in range(2):
         warehouse.build(MONDAY, MONDAY + ONE_DAY, OWN)
         assert warehouse.failing_tests(DATA_TESTS) == {}
@@ -164,7 +165,7 @@ def test_days_loaded_by_a_wrong_clock_and_after_it_was_put_right_are_observed(
         lake.move_clock(by)
         day = MONDAY + days_later * ONE_DAY
         lake.write("lingokids", day, [use(f"wrong-{day}")])
-        built.build(day, day + ONE_DAY, ENGAGEMENT)
+        built.build(day, day + ONE_DAY, f"{OF_LINGOKIDS} {OWN}")
     assert built.query(
         "select days_observed from engagement.weekly_engagement "
         f"where source = 'lingokids' and week_start_date = date '{MONDAY}'"
