@@ -22,6 +22,8 @@ GUIDE = PROJECT_ROOT / "docs" / "extending.md"
 GENERATED = Path("docs/data_dictionary.md")
 PATCH = "existing_files.patch"
 DAYS = ("2024-01-08", "2024-01-16")
+# What the examples change: the area of the source, that of the mart, and what is made of all sources.
+CHANGED = "+group:wellness or +group:learning or group:engagement or group:report"
 
 # Prints what the definitions of a deployment hold, for a process of the copy.
 INSPECT = """
@@ -137,7 +139,8 @@ def published(extended: Path, definitions: dict[str, Any]) -> Path:
     """The published copy after a run over the sample's days."""
     assert definitions
     first, last = DAYS
-    _run(extended, "-m", "engagement_assets.commands.backfill", f"--from={first}", f"--to={last}")
+    window = (f"--from={first}", f"--to={last}")
+    _run(extended, "-m", "engagement_assets.commands.backfill", *window, f"--select={CHANGED}")
     return extended / "data" / "published.duckdb"
 
 
