@@ -28,7 +28,7 @@ from engagement_assets.lake.erasure import apply_missing, days_of, erase, finish
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.tombstones import ErasureKeyError, Request, persons_of
 from engagement_assets.per_source import SOURCES
-from engagement_assets.privacy.pseudonyms import pseudonym
+from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
@@ -154,7 +154,7 @@ def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:
 
 def _search(settings: Settings, ids: Sequence[str]) -> Search:
     key = settings.pseudonym_key_text
-    return Search.of(ids, [pseudonym(key, value) for value in ids] if key else [])
+    return Search.of(ids, {form for value in ids for form in pseudonyms_ever(key, value)} if key else ())
 
 
 def _prove(settings: Settings, ids: Sequence[str]) -> int:

@@ -40,7 +40,7 @@ from engagement_assets.lake.tombstones import (
     write_request,
 )
 from engagement_assets.privacy.erasure import find_ids
-from engagement_assets.privacy.pseudonyms import pseudonym
+from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, key_check, person_hash
 from engagement_assets.sources import RAW_DATASETS
 
@@ -162,7 +162,8 @@ def _with_persons(
     key = require_key(lake)
 
     def person(of_kind: PersonalKind, value: str) -> Person:
-        known_as = (pseudonym(lake.policy.pseudonym_key, value),) if lake.policy.pseudonym_key else ()
+        ever = pseudonyms_ever(lake.policy.pseudonym_key, value) if lake.policy.pseudonym_key else ()
+        known_as = tuple(sorted(ever))
         return Person(of_kind, person_hash(key, request.source, of_kind, value), known_as)
 
     persons = [person(kind, value) for value in sorted({value.strip() for value in ids})]

@@ -27,6 +27,13 @@ def pseudonym(key: str, value: str) -> str:
     return value
 
 
+def pseudonyms_ever(key: str, value: str) -> set[str]:
+    """All pseudonyms that a lake may have had of an id: under this key and those that it replaced, in either case."""
+    links = key.split(",")
+    keys = [",".join(links[place:]) for place in range(len(links))]
+    return {pseudonym(each, text) for each in keys for text in (value, value.lower())}
+
+
 def pseudonym_of_id(key: str, value: str, *, ignore_case: bool = False) -> str:
     """The pseudonym of an id as `with_pseudonyms` makes it; what stands for no id stays."""
     return value if value == NO_ID else pseudonym(key, value.lower() if ignore_case else value)

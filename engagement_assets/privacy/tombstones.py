@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.personal import PersonalKind
-from engagement_assets.privacy.pseudonyms import pseudonym
+from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 
 ERASABLE_KINDS = (
     PersonalKind.USER,
@@ -60,7 +60,7 @@ class ErasedPersons:
             if (
                 person_hash(self.key, source, kind, person) in hashes
                 or person in pseudonyms
-                or (pseudonyms and self.pseudonym_key and pseudonym(self.pseudonym_key, person) in pseudonyms)
+                or (pseudonyms and self.pseudonym_key and pseudonyms_ever(self.pseudonym_key, person) & pseudonyms)
             ):
                 yield person
 
