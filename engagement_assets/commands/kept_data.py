@@ -56,8 +56,19 @@ def _default(setting: str) -> str:
 def _other_rows() -> list[tuple[str, ...]]:
     return [
         ("held days", "lake, `held/`", "as the dataset", "until the day is released or loaded again"),
-        ("rejected records", "lake, `records/rejected/`", "as the record", _default("quarantine_retention_days")),
+        (
+            "rejected records",
+            "lake, `records/rejected/`",
+            "[what Quarantine lists](#quarantine)",
+            _default("quarantine_retention_days"),
+        ),
         ("records of loads and replays", "lake, `records/`", "names of landing files", "as long as the lake"),
+        (
+            "tombstones",
+            "lake, `records/erasures/`, and `ERASURES_PATH`",
+            "keyed hashes and pseudonyms of erased persons",
+            "as long as nobody may come back",
+        ),
         ("days of landing files", "lake, `index/`", "names of landing files", "until the file has gone"),
         (
             "cells of seasons",

@@ -70,6 +70,9 @@ class Rewrite:
             if not is_taken and dataset.key in owners:
                 self._rewrite_days(dataset, _OF_DOCUMENT)
             self._rewrite_quarantine(dataset, by_document=dataset.key in owners or dataset in owners.values())
+        places = self.lake.places_key(self.name)
+        if is_taken and self.lake.exists(places):
+            self._changes.append(FileChange(places, None))
         if self._changes:
             self._record()
             index = f"index/{self.name}.json"

@@ -189,10 +189,14 @@ def test_an_athlete_takes_all_of_strava(tmp_path: Path) -> None:
         },
         rejects=[Reject(STRAVA_ACTIVITIES, DAY_1, "page")],
     )
+    cells = Path(lake.location(lake.places_key("strava")))
+    cells.parent.mkdir(parents=True)
+    cells.write_text('{"4711": {"2024-1": [51.525, -0.125]}}', encoding="utf-8")
     for number in (1, 2):
         publish(lake, found, window(DAY_1), number, name="strava")
         if number == 1:
             assert _erase(lake, "strava", "athlete", "4711").records_erased == 3
+            assert not cells.exists()
         assert published(lake, STRAVA_ACTIVITIES, "activity_id") == []
         assert published(lake, STRAVA_ACTIVITY_KUDOS, "activity_id") == []
         assert quarantined(lake, "dataset") == []
