@@ -47,6 +47,19 @@ def _read_umask(mask: object) -> int:
     return int(written, 8)
 
 
+def _refuse_short_key(key: str) -> None:
+    """Refuse a key that could be found by trying.
+
+    Raises:
+        ValueError: it has too few bytes; the text has their number only.
+    """
+    if (found := len(key.encode())) < MIN_KEY_BYTES:
+        raise ValueError(
+            f"expected at least {MIN_KEY_BYTES} bytes, so that nobody finds the key by trying, found {found}; "
+            "make a key with: openssl rand -hex 32"
+        )
+
+
 KindsOfIds = Annotated[frozenset[PersonalKind], NoDecode, BeforeValidator(_read_kinds)]
 
 
@@ -68,7 +81,8 @@ class PrivacySettings(BaseSettings):
     )
     erasure_key: SecretStr | None = Field(
         default=None,
-        description="Key of the hashes that stand for erased persons. Once set, it must never change.",
+        description="Key of the hashes that stand for erased persons, at least 32 bytes. Once somebody was erased, it "
+        "must never change.",
     )
     erasures_path: Path = Field(
         default=Path(), description="Where a copy of the tombstones lies, apart from the lake and its backups."
@@ -115,13 +129,16 @@ class PrivacySettings(BaseSettings):
         if key is None:
             return None
         links = [link.strip() for link in key.get_secret_value().split(",")]
-        shortest = min(len(link.encode()) for link in links)
-        if shortest < MIN_KEY_BYTES:
-            raise ValueError(
-                f"expected at least {MIN_KEY_BYTES} bytes, so that nobody finds the key by trying, found {shortest}; "
-                "make a key with: openssl rand -hex 32"
-            )
+        for link in links:
+            _refuse_short_key(link)
         return SecretStr(",".join(links))
+
+    @field_validator("erasure_key")
+    @classmethod
+    def _cannot_be_guessed_either(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            _refuse_short_key(key.get_secret_value())
+        return key
 
     @field_validator("raw_retention_days")
     @classmethod

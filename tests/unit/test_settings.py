@@ -118,6 +118,13 @@ def test_a_key_that_could_be_guessed_is_refused_and_not_shown(key: str, length: 
     assert KEY not in text
 
 
+def test_an_erasure_key_that_could_be_guessed_is_refused_and_not_shown() -> None:
+    with pytest.raises(ValidationError, match=r"expected at least 32 bytes, .* found 31; make a key") as refused:
+        Settings(erasure_key=SecretStr("k" * 31))
+    assert "kkk" not in str(refused.value)
+    assert Settings(erasure_key=SecretStr(KEY)).privacy_policy.erasure_key == KEY
+
+
 @pytest.mark.parametrize(("key", "read"), [("é" * 16, "é" * 16), (f"{KEY}n , {KEY}", f"{KEY}n,{KEY}")])
 def test_a_key_of_32_bytes_may_stand_before_older_ones(key: str, read: str) -> None:
     assert Settings(pseudonym_key=SecretStr(key)).pseudonym_key_text == read
