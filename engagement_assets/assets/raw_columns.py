@@ -16,6 +16,8 @@ DESCRIPTIONS = {
     "source_path": "The file or page that the record was read from.",
     "extracted_at": "When the load that read the record began (UTC).",
     "workout_id": "The workout that the activity performs.",
+    "raw_text": "The text of the record, where QUARANTINE_RAW_TEXT or an older version kept it.",
+    "record_hash": "Tells whether a landing file still holds the record: a part of its SHA-256, under the key if any.",
     "person_hash": "HMAC-SHA256 of source, kind and id under ERASURE_KEY: what stands for an erased person.",
     "pseudonyms": "The pseudonyms that the lake may hold of the person, separated by commas.",
     "key_check": "Tells whether ERASURE_KEY is still the key of this row.",

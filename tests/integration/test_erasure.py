@@ -1,5 +1,6 @@
 """An erasure ends with the tables of a clean build without the person, at whatever point it comes or is killed."""
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -186,7 +187,8 @@ def test_two_erasures_at_once_wait_for_each_other(tmp_path: Path) -> None:
 def _before(folder: Path) -> None:
     lake = _lake(folder)
     rows = [event(f"{user}-{day}", day, user_id=user) for user in ("anna", "ben") for day in DAYS[:2]]
-    rejects = [Reject(LINGOKIDS_EVENTS, DAYS[0], f"{name}.jsonl", 1, raw_text=f'"{name}"') for name in ("anna", "ben")]
+    texts = {name: json.dumps({"user_id": name}) for name in ("anna", "ben")}
+    rejects = [Reject(LINGOKIDS_EVENTS, DAYS[0], f"{name}.jsonl", 1, raw_text=text) for name, text in texts.items()]
     publish(lake, events(*rows, rejects=rejects), window(DAYS[0], DAYS[1]), 1, name="lingokids_events")
     users = Found({LINGOKIDS_USERS: [{"user_id": name, "source_path": "u.jsonl"} for name in ("anna", "ben")]})
     publish(lake, users, None, 1, name="lingokids_users")
@@ -201,7 +203,7 @@ def _state(folder: Path) -> dict[str, Any]:
     return {
         "events": published(lake, LINGOKIDS_EVENTS, "event_id"),
         "users": published(lake, LINGOKIDS_USERS, "user_id"),
-        "rejected": quarantined(lake, "raw_text"),
+        "rejected": quarantined(lake, "record"),
         "records": records(lake, "dataset", "partition_date", "status", "erased"),
         "tombstones": parquet_rows(folder / "lake", "records/erasures/*/erasure-*.parquet", "request", "state"),
     }
@@ -215,7 +217,7 @@ def test_an_erasure_that_is_killed_before_any_of_its_steps_goes_on_where_it_was(
     expected = _state(after)
     assert expected["tombstones"] == [(1, APPLIED)]
     assert [row[1] for row in expected["events"]] == ["ben-2023-12-28", "ben-2023-12-29"]
-    assert [row[1] for row in expected["rejected"]] == ['"ben"']
+    assert [json.loads(row[1])["fields"] for row in expected["rejected"]] == [{"user_id": "ben"}]
 
     kills = 0
     for step in count(14, 9):

@@ -89,6 +89,7 @@ def test_in_what_load_checks_say_of_files_and_fields(load: Load) -> None:
 
 def test_in_what_is_said_of_a_failing_dbt_test() -> None:
     model: Mapping[str, Any] = {"unique_id": "model.runs", "name": "runs", "schema": "t", "columns": {}}
+    model = {**model, "fqn": ["engagement_assets", "marts", "training", "runs"]}
     node = {"name": "assert_runs", "description": "Why.", "column_name": None, "attached_node": None}
     broken = FailedTest(node, "error", 0, f"Conversion Error: {HOSTILE}", "")
     assert _is_harmless(broken.sentence("t.runs"))
