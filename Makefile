@@ -2,8 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SELECT ?= *
-# A third of the time of the tests is waiting for processes and disks.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)")
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 
@@ -60,10 +58,10 @@ sweep: install ## Look for erased ids in all files: SOURCE=runna KIND=user < ids
 	@$(BIN)/python -m engagement_assets.commands.erase --source '$(SOURCE)' --kind '$(KIND)' --verify
 
 test: install ## All tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 coverage: install ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
-	$(BIN)/python -m pytest tests/unit --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov
+	$(BIN)/python -m pytest tests/unit --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
 
 mutants: install ## One fault at a time in lake/ and checks/, and which of them no test finds; MUTANTS='engagement_assets.lake.commit.*'
 	$(BIN)/mutmut run $(if $(MUTANTS),'$(MUTANTS)')
