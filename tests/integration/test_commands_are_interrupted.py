@@ -25,6 +25,11 @@ pytestmark = pytest.mark.integration
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 2)
 SELECTION = "+group:training"
+INTERRUPTED_AT = (
+    "raw_runna: ",
+    "stg_runna__activities: success",
+    "workout_leaderboard: success",  # of the last step before what is published
+)
 CANCELED, SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS
 # It takes one; beside other work on a slow machine it may take many. What does not end waits for ever.
 ENDS_WITHIN_S = 60
@@ -84,26 +89,20 @@ def _runs(deployment: Deployment) -> list[dg.DagsterRunStatus]:
         return [run.status for run in instance.get_runs(ascending=True)]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "raw_runna: ",
-        "stg_runna__activities: success",
-        "workout_leaderboard: success",  # of the last step before what is published
-    ],
-)
 def test_an_interrupted_backfill_ends_at_once_and_the_next_one_goes_on(
-    deployment: Deployment, record_property: Callable[[str, object], None], line: str
+    deployment: Deployment, record_property: Callable[[str, object], None]
 ) -> None:
-    with _command(environment_of(deployment.settings), *_backfill()) as process:
-        status, told, took = _interrupted_at(line, process)
-    record_property("ended within", str(took))
-    assert (status, told) == (INTERRUPTED, [SENTENCE])
-    assert took < timedelta(seconds=ENDS_WITHIN_S)
-    assert _runs(deployment) == [CANCELED]
+    """Each goes on after the one before: it gets past the line at which that one was interrupted."""
+    for number, line in enumerate(INTERRUPTED_AT, start=1):
+        with _command(environment_of(deployment.settings), *_backfill()) as process:
+            status, told, took = _interrupted_at(line, process)
+        record_property(f"ended within, at {line}", str(took))
+        assert (status, told) == (INTERRUPTED, [SENTENCE]), line
+        assert took < timedelta(seconds=ENDS_WITHIN_S)
+        assert _runs(deployment) == [CANCELED] * number
 
     assert deployment.run(FIRST, LAST, SELECTION).failures == ()
-    assert _runs(deployment) == [CANCELED, SUCCESS]
+    assert _runs(deployment) == [CANCELED] * len(INTERRUPTED_AT) + [SUCCESS]
     alerts = deployment.settings.dagster_home / "alerts" / "alerts.jsonl"
     assert not alerts.exists(), alerts.read_text(encoding="utf-8")
     files = (deployment.landing / "runna" / "activities").glob("*/*.json")
