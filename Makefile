@@ -5,7 +5,7 @@ SELECT ?= *
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 
-.PHONY: help install demo dev report backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint format bench dictionary lock clean
+.PHONY: help install demo dev report backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,7 @@ sql-faults: install ## Ten faults put into dbt's models, one at a time: the test
 
 soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
+	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
 	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_erasure.py tests/unit/privacy/test_erasure.py
 
 fuzz: install ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
@@ -81,9 +82,14 @@ fuzz: install ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 
 	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/python -m pytest -s tests/fuzz
 
 lint: install ## ruff, mypy, sqlfluff
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-python lint-sql
+
+lint-python:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+lint-sql:
 	@mkdir -p dbt_project/target
 	PATH="$(CURDIR)/$(BIN):$$PATH" WAREHOUSE_PATH=dbt_project/target/lint.duckdb $(BIN)/sqlfluff lint dbt_project
 
