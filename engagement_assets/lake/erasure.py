@@ -181,8 +181,7 @@ def _children(lake: Lake, connection: duckdb.DuckDBPyConnection, source: str, er
     found: set[str] = set()
     for dataset in (item for item in RAW_DATASETS if item.source == source):
         children = columns_of(dataset, [PersonalKind.CHILD])
-        files = [lake.location(key) for key in (*lake.keys(f"{dataset.key}/day=*/data.parquet"),
-                                                *lake.keys(f"held/{dataset.key}/day=*/data.parquet"))]  # fmt: skip
+        files = [lake.location(key) for key in lake.all_day_keys(dataset)]
         rows = rows_of(files, dataset.columns)
         if not children or not find_ids(connection, dataset, f"select * from {rows}", erased):
             continue

@@ -154,15 +154,13 @@ class Lake:
         """The files with rejected records of a dataset."""
         return self.keys(f"records/rejected/day=*/{_dotted(dataset)}.parquet")
 
-    def all_quarantine_keys(self) -> list[str]:
-        """The files with rejected records of all datasets, also of held days."""
-        rejected = "records/rejected/day=*/*.parquet"
-        return [*self.keys(rejected), *self.keys(f"held/{rejected}")]
+    def all_quarantine_keys(self, dataset: Dataset | None = None) -> list[str]:
+        """The files with rejected records of a dataset or of all, also of held days."""
+        return self._also_held(f"records/rejected/day=*/{_dotted(dataset) if dataset else '*'}.parquet")
 
-    def holds_rows(self) -> bool:
-        """Whether something was ever loaded, and published or held."""
-        days = f"raw_*/*/day=*/{FILE_NAME}"
-        return any(self.keys(pattern) for pattern in (days, f"held/{days}"))
+    def all_day_keys(self, dataset: Dataset | None = None) -> list[str]:
+        """The files of the days of a dataset or of all, also of held days."""
+        return self._also_held(f"{dataset.key if dataset else 'raw_*/*'}/day=*/{FILE_NAME}")
 
     def loads_files(self, name: str, since: date = date.min) -> list[str]:
         """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""
@@ -193,7 +191,10 @@ class Lake:
 
     def _days_with(self, pattern: str) -> dict[date, str]:
         """Day → a key that matches, oldest day first."""
-        return {date.fromisoformat(key.split("day=")[1][:10]): key for key in self.keys(pattern)}
+        return {day_of_key(key): key for key in self.keys(pattern)}
+
+    def _also_held(self, pattern: str) -> list[str]:
+        return [*self.keys(pattern), *self.keys(self.held_key(pattern))]
 
     def connect(self, memory_limit: str, temporary_folder: Path) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
@@ -208,6 +209,11 @@ class Lake:
         """Let a connection read a lake that is not on this machine."""
         if not self.is_local:
             connection.register_filesystem(self.filesystem)
+
+
+def day_of_key(key: str) -> date:
+    """The day of a file that lies in a folder of days."""
+    return date.fromisoformat(key.split("day=")[1][:10])
 
 
 def _dotted(dataset: Dataset) -> str:

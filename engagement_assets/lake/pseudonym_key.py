@@ -104,7 +104,7 @@ def _mark_of_the_first_load(lake: Lake, wanted: Pseudonyms) -> Mark:
         # Again, since another process may have written it while it held the lock.
         if mark := read_mark(lake):
             return mark
-        if lake.holds_rows():
+        if lake.all_day_keys():
             _refuse_what_an_older_version_hid(lake, wanted, staging)
         _write(lake, Mark(wanted), staging)
     return Mark(wanted)

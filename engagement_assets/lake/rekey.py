@@ -21,8 +21,9 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
-from engagement_assets.lake.day_files import FILE_NAME, sql_text
-from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import Lake, day_of_key
+from engagement_assets.lake.load_records import keep_records
 from engagement_assets.lake.pseudonym_key import (
     Mark,
     OtherPseudonymKeyError,
@@ -35,6 +36,7 @@ from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 from engagement_assets.privacy.policy import PrivacyPolicy, columns_of_kinds
 from engagement_assets.privacy.pseudonyms import pseudonym, with_pseudonyms
 from engagement_assets.privacy.redaction import Redactor, with_other_pseudonyms
+from engagement_assets.privacy.rejected import record_hash
 from engagement_assets.privacy.shapes import shapes_sql
 from engagement_assets.sources import RAW_DATASETS, SENT_FIELDS
 
@@ -78,7 +80,7 @@ def rekey(lake: Lake, memory_limit: str = "2GB") -> Iterator[RewrittenLoad]:
                 ]
                 if changes:
                     commit(lake, load_name, changes)
-            if days := sorted(date.fromisoformat(change.key.split("day=")[1][:10]) for change in changes):
+            if days := sorted(day_of_key(change.key) for change in changes):
                 yield RewrittenLoad(load_name, len(days), days[0], days[-1])
         if mark != Mark(wanted):
             write_mark(lake, Mark(wanted))
@@ -114,13 +116,11 @@ class _Rewriting:
 
     def changes(self, dataset: Dataset) -> Iterator[FileChange]:
         """The files of a dataset that are not as they should be, rewritten; its quarantine too, and what is held."""
-        days = f"{dataset.key}/day=*/{FILE_NAME}"
-        for key in (*self._lake.keys(days), *self._lake.keys(f"held/{days}")):
+        for key in self._lake.all_day_keys(dataset):
             if (rows := self._rows(dataset, key)) and not self._is_rewritten(key):
                 yield self._change(key, self._with_pseudonyms(dataset, rows))
-        for key in self._lake.all_quarantine_keys():
-            is_of_dataset = key.endswith(f"/{dataset.key.replace('/', '.')}.parquet")
-            if is_of_dataset and (self._added_links or self._passes(dataset)) and not self._is_rewritten(key):
+        for key in self._lake.all_quarantine_keys(dataset) if self._added_links or self._passes(dataset) else ():
+            if not self._is_rewritten(key):
                 yield self._change(key, self._quarantine(dataset, key))
 
     def _quarantine(self, dataset: Dataset, key: str) -> str:
@@ -128,39 +128,35 @@ class _Rewriting:
 
         Texts that hold pseudonyms go, and so do those that the policy does not keep.
         """
+        file = f"read_parquet({sql_text(self._lake.location(key))}, file_row_number = true, hive_partitioning = false)"
         rows = self._connection.execute(
-            f"select file_row_number, record, raw_text, header, has_pseudonyms, record_hash from "
-            f"read_parquet({sql_text(self._lake.location(key))}, file_row_number = true, hive_partitioning = false)"
+            f"select file_row_number, record, raw_text, header, has_pseudonyms, record_hash from {file}"
         ).fetchall()
         # Of a text without a kept record, its ids are what the lake's are.
         redactor = Redactor(dataset, SENT_FIELDS[dataset.key], PrivacyPolicy(landed_unneeded=frozenset(PersonalKind)))
         passes = self._passes(dataset)
         rewritten = []
         for number, known, text, header, has_pseudonyms, known_hash in rows:
-            record, digest = known, known_hash
-            if record is None:
-                record = redactor.record(text, header)
-                digest = None if text is None or has_pseudonyms else hashlib.sha256(text.encode()).hexdigest()[:32]
-            record = with_other_pseudonyms(record, dataset, redactor.sent, passes)
             is_raw = known is not None or not has_pseudonyms
-            links = self._policy.pseudonym_key if known is None else self._added_links
-            digest = pseudonym(links, digest) if links and digest else digest
-            rewritten.append((number, record, text if is_raw and self._policy.keeps_raw_text else None, digest))
-        columns = ("file_row_number", "record", "raw_text", "record_hash")
-        types = ("BIGINT", "VARCHAR", "VARCHAR", "VARCHAR")
-        unnested = ", ".join(f"unnest(${name}::{kind}[]) as {name}" for name, kind in zip(columns, types, strict=True))
-        values = [[row[place] for row in rewritten] for place in range(len(columns))]
-        self._connection.execute(
-            f"create or replace temp table rekeyed_rejects as select {unnested}",
-            dict(zip(columns, values, strict=True)),
-        )
-        own = {name: f"old.{name}" for name in QUARANTINE_COLUMNS} | {name: f"new.{name}" for name in columns[1:]}
-        own["has_pseudonyms"] = "true"
-        selected = ", ".join(f"{value} as {name}" for name, value in own.items())
-        return (
-            f"select {selected} from read_parquet({sql_text(self._lake.location(key))}, file_row_number = true, "
-            "hive_partitioning = false) as old inner join rekeyed_rejects as new using (file_row_number)"
-        )
+            found_hash = known_hash
+            if known is None and text is not None and is_raw:
+                found_hash = record_hash(hashlib.sha256(text.encode()).hexdigest(), self._policy)
+            elif known_hash and self._added_links:
+                found_hash = pseudonym(self._added_links, known_hash)
+            record = redactor.record(text, header) if known is None else known
+            rewritten.append(
+                {
+                    "file_row_number": number,
+                    "record": with_other_pseudonyms(record, dataset, redactor.sent, passes),
+                    "raw_text": text if is_raw and self._policy.keeps_raw_text else None,
+                    "record_hash": found_hash,
+                }
+            )
+        own = {name: QUARANTINE_COLUMNS[name] for name in ("record", "raw_text", "record_hash")}
+        keep_records(self._connection, {"file_row_number": "BIGINT", **own}, rewritten)
+        values = {name: f"old.{name}" for name in QUARANTINE_COLUMNS} | {name: f"new.{name}" for name in own}
+        selected = ", ".join(f"{value} as {name}" for name, value in {**values, "has_pseudonyms": "true"}.items())
+        return f"select {selected} from {file} as old inner join records_to_write as new using (file_row_number)"
 
     def _rows(self, dataset: Dataset, key: str) -> str | None:
         """The query for a file's rows without what nobody needs; None if nothing of the file is to change."""

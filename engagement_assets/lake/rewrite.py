@@ -16,7 +16,7 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.lake.commit import FileChange
 from engagement_assets.lake.day_files import rows_of, sql_text
-from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.lake import Lake, day_of_key
 from engagement_assets.lake.load_records import ERASED, held_records, partition_date, write_records
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
 from engagement_assets.privacy.erasure import find_ids, in_found_ids
@@ -82,12 +82,9 @@ class Rewrite:
                 self._changes.append(FileChange(index, None))
         return self._changes
 
-    def _keys(self, pattern: str) -> list[str]:
-        return [*self.lake.keys(pattern), *self.lake.keys(f"{_HELD}{pattern}")]
-
     def _rewrite_owner(self, dataset: Dataset, *, keeps_documents: bool) -> None:
         """Rewrite the days that name a person; `keeps_documents` for the datasets that follow this one."""
-        keys = self._keys(f"{dataset.key}/day=*/data.parquet")
+        keys = self.lake.all_day_keys(dataset)
         rows = rows_of([self.lake.location(key) for key in keys], dataset.columns)
         found = find_ids(self.connection, dataset, f"select * from {rows}", self.erased)
         if not found:
@@ -101,9 +98,9 @@ class Rewrite:
         self._rewrite_days(dataset, is_erased)
 
     def _rewrite_days(self, dataset: Dataset, is_erased: str) -> None:
-        for key in self._keys(f"{dataset.key}/day=*/data.parquet"):
+        for key in self.lake.all_day_keys(dataset):
             rows = rows_of([self.lake.location(key)], dataset.columns)
-            day, is_held = _day_of(key), key.startswith(_HELD)
+            day, is_held = day_of_key(key), key.startswith(_HELD)
             own = f"extracted_at = {self._held_at(day)}" if is_held else "false"
             counted = self.connection.execute(
                 f"select count(*), count(*) filter (where {own}) from {rows} where {is_erased}"
@@ -117,11 +114,10 @@ class Rewrite:
             of_day.rows, of_day.own_rows = gone, gone_own
 
     def _rewrite_quarantine(self, dataset: Dataset, *, by_document: bool) -> None:
-        dotted = dataset.key.replace("/", ".")
         is_taken = takes_all(self.erased.kinds(dataset.source))
         of_document = _OF_DOCUMENT if by_document else "false"
-        for key in self._keys(f"records/rejected/day=*/{dotted}.parquet"):
-            day, is_held = _day_of(key), key.startswith(_HELD)
+        for key in self.lake.all_quarantine_keys(dataset):
+            day, is_held = day_of_key(key), key.startswith(_HELD)
             own = f"quarantined_at = {self._held_at(day)}" if is_held else "false"
             file = (
                 f"read_parquet([{sql_text(self.lake.location(key))}], file_row_number = true, "
@@ -228,7 +224,3 @@ class Rewrite:
             f"select count(*) from read_parquet({sql_text(self.lake.location(key))})"
         ).fetchall()
         return int(counted[0][0])
-
-
-def _day_of(key: str) -> date:
-    return date.fromisoformat(key.split("day=")[1][:10])
