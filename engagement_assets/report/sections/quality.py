@@ -33,7 +33,7 @@ LOAD_DAYS = 400
 # Tables with counts of records.
 RECORD_COUNTS = ("quarantine", "loads", "held")
 # A state in words and with a sign, for those to whom its colour says nothing.
-SIGNS = {"passed": "✓ passed", "warned": "! warned", "failed": "✕ failed", "not run": "· not run"}
+SIGNS = {"passed": "✓\u00a0passed", "warned": "!\u00a0warned", "failed": "✕\u00a0failed", "not run": "·\u00a0not run"}
 RECORDS = {"quarantined": PARTS[0], "duplicates": PARTS[2], "accepted": PARTS[3]}
 
 
@@ -213,24 +213,6 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             of_now=True,
         ),
         Figure(
-            "freshness",
-            "Freshness",
-            "How many days the newest published day of each dataset was behind yesterday, the newest day that can be "
-            "whole, when this page was written.",
-            "fresh",
-            (
-                Column("source", "Source"),
-                Column("dataset", "Dataset"),
-                Column("newest_day", "Newest day"),
-                Column("days_behind", "Days behind", "integer"),
-                Column("newest_load_at", "Newest load (UTC)"),
-                Column("days_ever_held", "Days ever held", "integer"),
-            ),
-            _freshness(),
-            mart="audit.ingestion_loads",
-            of_now=True,
-        ),
-        Figure(
             "quarantine",
             "Quarantine by reason",
             "Records that could not be used; audit.rejected_records says of each what was wrong.",
@@ -247,6 +229,24 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             .properties(height=alt.Step(24)),
             mart="audit.rejected_records",
             empty="No record is in quarantine.",
+        ),
+        Figure(
+            "freshness",
+            "Freshness",
+            "How many days the newest published day of each dataset was behind yesterday, the newest day that can be "
+            "whole, when this page was written.",
+            "fresh",
+            (
+                Column("source", "Source"),
+                Column("dataset", "Dataset"),
+                Column("newest_day", "Newest day"),
+                Column("days_behind", "Days behind", "integer"),
+                Column("newest_load_at", "Newest load (UTC)"),
+                Column("days_ever_held", "Days ever held", "integer"),
+            ),
+            _freshness(),
+            mart="audit.ingestion_loads",
+            of_now=True,
         ),
         Figure(
             "loads",
@@ -272,7 +272,8 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
         Figure(
             "alerts",
             "Alerts",
-            "What is failing now, what was resolved, and checks that a run planned and never evaluated.",
+            "What is failing now, what was resolved, and checks that a run planned and never evaluated. An alert is "
+            "open until each day that failed has passed.",
             "all_alerts",
             (
                 Column("state", "State"),
@@ -284,6 +285,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("times_failed", "Times failed", "integer"),
             ),
             is_list=True,
+            of_now=True,
             empty="No alert was ever opened.",
         ),
         Figure(
@@ -300,6 +302,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("failing_days", "Failing days"),
             ),
             is_list=True,
+            of_now=True,
             empty="No check is in this state.",
         ),
         Figure(
@@ -318,6 +321,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("quarantined", "Quarantined", "integer"),
             ),
             is_list=True,
+            of_now=True,
             empty="No day is held.",
         ),
     )
