@@ -45,6 +45,7 @@ STATIC_COLOURS = {
 SOURCE_COLOURS = [f"var(--s{number})" for number in range(1, 9)]
 PARTS = [f"var(--p{number})" for number in range(1, 7)]
 MEASURE = "var(--p2)"
+EDGE = "var(--edge)"
 STATES: Mapping[str, str] = {
     "passed": "var(--good)",
     "warned": "var(--warn)",
@@ -125,15 +126,21 @@ def period_axis() -> alt.X:
     )
 
 
-def legend_above(labels: list[str] | None = None) -> alt.Legend:
-    """A legend above the chart, in as many columns as fit."""
+def legend_above(labels: list[str] | None = None, *, beside_names: bool = False) -> alt.Legend:
+    """A legend above the chart, in as many columns as fit; names beside the bars leave less room for it."""
     entry = 40 + 7 * max(map(len, labels or ["about as long"]))
-    columns = alt.ExprRef(f"max(1, floor(min({_ROOM} - 60, width) / {entry}))")
+    room = f"{_ROOM} * 0.6 - 20" if beside_names else f"{_ROOM} - 60"
+    columns = alt.ExprRef(f"max(1, floor(({room}) / {entry}))")
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
 
 
 def colour(
-    field: str, domain: Sequence[str] | None = None, colours: Sequence[str] = PARTS, *, order: str | None = None
+    field: str,
+    domain: Sequence[str] | None = None,
+    colours: Sequence[str] = PARTS,
+    *,
+    order: str | None = None,
+    beside_names: bool = False,
 ) -> alt.Color:
     """A colour per category, with a legend above the chart; `order` is a field that orders them, without a domain."""
     labels = list(domain) if domain else None
@@ -142,24 +149,29 @@ def colour(
         colours = PARTS[::2]
     scale = alt.Scale(range=list(colours), domain=labels) if labels else alt.Scale(range=list(colours))
     sort = alt.EncodingSortField(order, op="min") if order else alt.Undefined
-    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(labels), sort=sort)
+    legend = legend_above(labels, beside_names=beside_names)
+    return alt.Color(f"{field}:N", scale=scale, legend=legend, sort=sort)
 
 
-def source_colour(field: str, names: Mapping[str, str], *, has_legend: bool = True) -> alt.Color:
+def source_colour(field: str, names: Mapping[str, str], *, beside_names: bool = False) -> alt.Color:
     """The colour of each source, of which `names` has all in their order; `field` holds the names."""
-    labels = list(names.values())
-    scale = alt.Scale(domain=labels, range=SOURCE_COLOURS)
-    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(labels) if has_legend else None)
+    return colour(field, list(names.values()), SOURCE_COLOURS, beside_names=beside_names)
 
 
-def outline(incomplete: str, complete: str = "var(--edge)") -> dict[str, Any]:
+def chosen_source_colour(field: str, names: Mapping[str, str]) -> alt.Color:
+    """The colour of the one source of a chart, whose name a filter shows already."""
+    scale = alt.Scale(domain=list(names.values()), range=SOURCE_COLOURS)
+    return alt.Color(f"{field}:N", scale=scale, legend=None)
+
+
+def outline(incomplete: str, complete: str = EDGE) -> dict[str, Any]:
     """Encodings that dash the outline of incomplete periods in the first colour; the others have the second one.
 
     They are channels, not `alt.condition`: Altair takes 20 ms to find the class of each dict.
     """
     return {
         "stroke": alt.StrokeValue(incomplete, condition={"test": COMPLETE, "value": complete}),
-        "strokeWidth": alt.StrokeWidthValue(1, condition={"test": COMPLETE, "value": 0.6}),
+        "strokeWidth": alt.StrokeWidthValue(1, condition={"test": COMPLETE, "value": 0.6 if complete == EDGE else 1.5}),
         "strokeDash": alt.StrokeDashValue([4, 3], condition={"test": COMPLETE, "value": [1, 0]}),
     }
 
@@ -175,7 +187,7 @@ def bars(chart: alt.Chart, *, is_stacked: bool = True, **encodings: Any) -> alt.
         x=period_axis(),
         x2=alt.X2("until:T"),
         fillOpacity=alt.FillOpacityValue(0.25, condition={"test": COMPLETE, "value": 1}),
-        **outline("var(--ink)", "var(--edge)" if is_stacked else "var(--paper)"),
+        **outline("var(--ink)", EDGE if is_stacked else "var(--paper)"),
         **encodings,
     )
     return drawn

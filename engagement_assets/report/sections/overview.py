@@ -16,6 +16,7 @@ from engagement_assets.report.theme import (
     MEASURE,
     SOURCE_COLOURS,
     bars,
+    chosen_source_colour,
     colour,
     lines,
     outline,
@@ -244,7 +245,7 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engagement_units:Q", axis=alt.Axis(title="units", tickCount=5)),
-                color=source_colour("source_name", names, has_legend=False),
+                color=chosen_source_colour("source_name", names),
                 is_stacked=False,
                 tooltip=[*when, tip("engagement_units", "units", ",")],
             ),
@@ -259,7 +260,7 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engaged_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                color=source_colour("source_name", names, has_legend=False),
+                color=chosen_source_colour("source_name", names),
                 is_stacked=False,
                 tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
             ),

@@ -203,7 +203,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             .encode(
                 y=alt.Y("area:N", axis=alt.Axis(title=None)),
                 x=alt.X("checks:Q", axis=alt.Axis(title="checks", tickCount=5)),
-                color=colour("state_name", list(SIGNS.values()), list(STATES.values())),
+                color=colour("state_name", list(SIGNS.values()), list(STATES.values()), beside_names=True),
                 # The gravest state is at the beginning, where it is seen however short it is.
                 order=alt.Order("order:Q"),
                 tooltip=[tip("area", "area"), tip("state_name", "state"), tip("checks", "checks", ",")],
@@ -223,7 +223,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             .encode(
                 y=alt.Y("reason_code:N", sort="-x", axis=alt.Axis(title=None)),
                 x=alt.X("records:Q", axis=alt.Axis(title="records", tickCount=5, tickMinStep=1)),
-                color=source_colour("source_name", names),
+                color=source_colour("source_name", names, beside_names=True),
                 tooltip=[tip("source_name", "source"), tip("reason_code", "reason"), tip("records", "records", ",")],
             )
             .properties(height=alt.Step(24)),
