@@ -7,7 +7,8 @@
 # days where two of these read it, and counts per day of a raw and a typed copy disagree. Cutting never leaves the day
 # that stands in the text.
 #
-# Seen with msgspec 0.22.0, pydantic 2.14.3, duckdb 2.0.0, pandas 3.1.1, CPython 3.11.7 for 2024-01-31T23:59:59.9999996Z:
+# Seen with msgspec 0.22.0, pydantic 2.14.3, duckdb 2.0.0, pandas 3.1.1, CPython 3.11.7
+# for 2024-01-31T23:59:59.9999996Z:
 #   msgspec   2024-02-01T00:00:00+00:00
 #   cpython   2024-01-31T23:59:59.999999+00:00
 #   pydantic  2024-01-31T23:59:59.999999+00:00
