@@ -18,16 +18,16 @@ WITHOUT_LOOKING = (
 FUNNEL = {
     "sessions": "1 all sessions",
     "searching_sessions": "2 looked for a scooter",
-    "searching_booked_sessions": "3 looked and booked",
-    "booked_without_looking": "4 booked without looking",
+    "searching_booked_sessions": "3 looked, booked",
+    "booked_without_looking": "4 did not look, booked",
     "booked_sessions": "5 booked, in all",
 }
 # What each step is a share of, and its name.
 BASES = {
-    "sessions": ("sessions", "all sessions"),
+    "sessions": ("sessions", ""),
     "searching_sessions": ("sessions", "all sessions"),
     "searching_booked_sessions": ("searching_sessions", "those who looked"),
-    "booked_without_looking": ("without_looking", "those who did not look"),
+    "booked_without_looking": ("without_looking", "those who did not"),
     "booked_sessions": ("sessions", "all sessions"),
 }
 _BASE = " : ".join(f"datum.step === '{step}' ? datum.{base}" for step, (base, _) in BASES.items()) + " : null"
@@ -48,7 +48,7 @@ def funnel_dataset(source: str) -> dict[str, object]:
         calculate("left_here", "datum.base - datum.count"),
         divide("share_of_base", "count", "base"),
         divide("share", "count", "sessions"),
-        calculate("step_label", "datum.step_name + '|of ' + datum.base_name"),
+        calculate("step_label", "datum.step_name + (datum.base_name ? '|of ' + datum.base_name : '')"),
     )
 
 

@@ -5,6 +5,7 @@ what a session or a booking is (the YAML of the marts).
 """
 
 import duckdb
+import pandas as pd
 
 from engagement_assets.report.figures import Filter, Section, options_of
 from engagement_assets.report.sections.mobility_figures import dataflow, figures
@@ -47,17 +48,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()
-    hours = connection.execute(
-        f"""
-        select {slices} dayname(started_at) as weekday, hour(started_at) as hour, count(*) as sessions,
-            count(*) filter (where is_booked) as booked_sessions,
-            least(
-                nullif(count(distinct anonymous_id) filter (where is_booked), 0),
-                nullif(count(distinct anonymous_id) filter (where not is_booked), 0)
-            ) as users
-        from mobility.fct__mobile_sessions group by all order by all
-        """
-    ).df()
+    hours = sessions_by_hour(connection, slices)
     notes = ["Hollow, dashed marks are incomplete weeks: not all seven days were loaded after they had ended."]
     if suppression:
         cells = len(weekly) + len(waits) + len(hours) + len(endings)
@@ -84,3 +75,18 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         figures=figures(),
         notes=tuple(notes),
     )
+
+
+def sessions_by_hour(connection: duckdb.DuckDBPyConnection, slices: str = SLICE) -> pd.DataFrame:
+    """Sessions by slice and by the weekday and hour (UTC) of their start; `users` are those of the smallest part."""
+    return connection.execute(
+        f"""
+        select {slices} dayname(started_at) as weekday, hour(started_at) as hour, count(*) as sessions,
+            count(*) filter (where is_booked) as booked_sessions,
+            least(
+                nullif(count(distinct anonymous_id) filter (where is_booked), 0),
+                nullif(count(distinct anonymous_id) filter (where not is_booked), 0)
+            ) as users
+        from mobility.fct__mobile_sessions group by all order by all
+        """
+    ).df()

@@ -18,8 +18,9 @@ from engagement_assets.report.suppression import Suppression
 
 TITLE = "Strava"
 INTRO = "Runs of one athlete, without those deleted at Strava."
-# A scheduled run reads the activities of so many days again, so kudos are known at each of these ages.
-KUDOS_AGE_DAYS = 30
+# Kudos come in the first days, and a scheduled run reads the activities of thirty days again. The last day of each age.
+KUDOS_AGES = {1: "1 day or less", 2: "2 days", 3: "3 days", 7: "4 to 7 days", 14: "8 to 14 days", 30: "15 to 30 days"}
+LATER = "more than 30 days"
 NO_MAP = (
     "There is no map of where runs start, because no place is kept. STRAVA_PLACES=coarse keeps one cell of about five "
     "kilometres for all runs of half a year. Set it and load the days again: make backfill FROM=… TO=… "
@@ -133,16 +134,27 @@ def weekly_runs(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def kudos_by_age(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Kudos by workout type and age: whole days from a run's day to the day that read its kudos."""
-    return connection.execute(
+    """Runs and their kudos by workout type and age, as last read at that age.
+
+    An age is the number of days from a run's day to the day that read its kudos; `age` numbers the ages.
+    """
+    ages = " ".join(f"when days <= {last} then {number}" for number, last in enumerate(KUDOS_AGES))
+    cells = connection.execute(
+        f"""
+        with observed as (
+            select runs.activity_id, runs.workout_type_name, history.observed_on, history.kudos_count,
+                date_diff('day', runs.activity_date, history.observed_on) as days
+            from strava.strava_kudos_history as history
+            inner join strava.fct__strava_activities as runs on history.activity_id = runs.activity_id
+            where runs.is_run and not runs.is_deleted
+        ),
+        last_read as (
+            select activity_id, workout_type_name, case {ages} else {len(KUDOS_AGES)} end as age,
+                max_by(kudos_count, observed_on) as kudos_count
+            from observed group by all
+        )
+        select age, workout_type_name, count(*) as runs, cast(sum(kudos_count) as bigint) as kudos
+        from last_read group by all order by all
         """
-        select date_diff('day', runs.activity_date, history.observed_on) as age_days, runs.workout_type_name,
-            count(*) as runs, cast(sum(history.kudos_count) as bigint) as kudos
-        from strava.strava_kudos_history as history
-        inner join strava.fct__strava_activities as runs on history.activity_id = runs.activity_id
-        where runs.is_run and not runs.is_deleted
-            and date_diff('day', runs.activity_date, history.observed_on) between 0 and $days
-        group by all order by all
-        """,
-        {"days": KUDOS_AGE_DAYS},
     ).df()
+    return cells.assign(age_name=cells["age"].map(dict(enumerate([*KUDOS_AGES.values(), LATER]))))

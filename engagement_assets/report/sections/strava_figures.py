@@ -54,7 +54,8 @@ def dataflow() -> tuple[dict[str, object], ...]:
             "kudos_growth",
             "ages",
             keep_chosen("workout_type_name"),
-            sums(["age_days"], ["runs", "kudos"]),
+            sums(["age", "age_name"], ["runs", "kudos"]),
+            {"type": "collect", "sort": {"field": "age"}},
             divide("average_kudos", "kudos", "runs"),
         ),
         dataset("kudos_known", "history", *span("observed_on", "'day'")),
@@ -169,27 +170,27 @@ def figures() -> tuple[Figure, ...]:
         Figure(
             "kudos_growth",
             "How kudos grow",
-            "Kudos per run by the age of the run, over the runs whose kudos were read at that age.",
+            "Kudos per run by the age of the run: as last read at that age, over the runs that were read at it.",
             "kudos_growth",
             (
-                Column("age_days", "Age in days", "integer"),
+                Column("age_name", "Age of the run"),
                 Column("average_kudos", "Kudos per run", "number"),
                 Column("kudos", "Kudos", "integer"),
                 Column("runs", "Runs read", "integer"),
             ),
             rows()
-            .mark_line(point=True, color=COLOURS[3])
+            .mark_bar(fill=COLOURS[3], height={"band": 0.7})
             .encode(
-                x=alt.X("age_days:Q", axis=alt.Axis(title="days since the run", tickMinStep=1, grid=False)),
-                y=alt.Y("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
+                y=alt.Y("age_name:N", sort=alt.EncodingSortField("age"), axis=alt.Axis(title=None)),
+                x=alt.X("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
                 tooltip=[
-                    tip("age_days", "days since the run", "d"),
+                    tip("age_name", "age of the run"),
                     tip("average_kudos", "kudos per run", ".1f"),
                     tip("runs", "runs read", ","),
                 ],
-            ),
+            )
+            .properties(height=alt.Step(28)),
             mart="strava.strava_kudos_history",
-            empty="No kudos were read within thirty days of their run.",
         ),
         Figure(
             "pace",
@@ -230,7 +231,7 @@ def figures() -> tuple[Figure, ...]:
                 mart="strava.strava_monthly_summary",
             )
             for name, field, axis, fill, more in (
-                ("distance", "distance", distance_axis("distance", "distance"), COLOURS[2], [tip("unit", "unit")]),
+                ("distance", "distance", distance_axis("distance", "distance"), COLOURS[2], [tip("symbol", "unit")]),
                 (
                     "hours",
                     "total_hours",

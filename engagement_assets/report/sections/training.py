@@ -49,27 +49,7 @@ STATUSES = {
 
 def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
     """The section; publish mode has no leaderboard, since each place is a single user."""
-    laps = connection.execute(
-        """
-        select cast(cast(date_trunc('week', activities.activity_date) as date) as varchar) as week,
-            coalesce(workouts.run_type, 'unknown') as run_type, coalesce(laps.pace_status, 'no_speed') as pace_status,
-            count(*) as laps, cast(coalesce(sum(laps.compared_time_ms), 0) as bigint) as compared_time_ms,
-            coalesce(sum(laps.difference_s2_per_km), 0) as difference_s2_per_km,
-            cast(coalesce(sum(laps.moving_time_ms) filter (where laps.average_speed_m_per_s > 0), 0) as bigint)
-                as paced_time_ms,
-            round(coalesce(sum(laps.average_speed_m_per_s * laps.moving_time_ms), 0) / 1000, 3) as paced_distance_m,
-            least(
-                count(distinct laps.user_id),
-                nullif(count(distinct laps.user_id) filter (where laps.compared_time_ms is not null), 0),
-                nullif(count(distinct laps.user_id) filter (where laps.average_speed_m_per_s > 0), 0)
-            ) as users
-        from training.lap_pace_adherence as laps
-        inner join training.fct__activities as activities on laps.activity_id = activities.activity_id
-        left join training.dim__workouts as workouts on laps.workout_id = workouts.workout_id
-        where activities.activity_date is not null
-        group by all order by all
-        """
-    ).df()
+    laps = weekly_laps(connection)
     plans = connection.execute(
         """
         select week_of_plan, count(distinct user_id) as users, cast(sum(workout_count) as bigint) as workouts,
@@ -122,6 +102,35 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     )
 
 
+def weekly_laps(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Laps by week of the activity, run type and pace status, with the parts of their pace and of its difference.
+
+    A lap without a speed has no pace. Its distance is its speed times its moving time. `users` are those of the
+    smallest part.
+    """
+    return connection.execute(
+        """
+        select cast(cast(date_trunc('week', activities.activity_date) as date) as varchar) as week,
+            coalesce(workouts.run_type, 'unknown') as run_type, coalesce(laps.pace_status, 'no_speed') as pace_status,
+            count(*) as laps, cast(coalesce(sum(laps.compared_time_ms), 0) as bigint) as compared_time_ms,
+            coalesce(sum(laps.difference_s2_per_km), 0) as difference_s2_per_km,
+            cast(coalesce(sum(laps.moving_time_ms) filter (where laps.average_speed_m_per_s > 0), 0) as bigint)
+                as paced_time_ms,
+            round(coalesce(sum(laps.average_speed_m_per_s * laps.moving_time_ms), 0) / 1000, 3) as paced_distance_m,
+            least(
+                count(distinct laps.user_id),
+                nullif(count(distinct laps.user_id) filter (where laps.compared_time_ms is not null), 0),
+                nullif(count(distinct laps.user_id) filter (where laps.average_speed_m_per_s > 0), 0)
+            ) as users
+        from training.lap_pace_adherence as laps
+        inner join training.fct__activities as activities on laps.activity_id = activities.activity_id
+        left join training.dim__workouts as workouts on laps.workout_id = workouts.workout_id
+        where activities.activity_date is not null
+        group by all order by all
+        """
+    ).df()
+
+
 def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Speeds by workout, step and place; a workout is named by its popularity, kind and distance."""
     return connection.execute(
@@ -141,8 +150,7 @@ def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
                     )
                     else ''
                 end) as workout,
-            leaders.step_index, leaders.speed_rank, leaders.average_speed_m_per_s, leaders.lap_count,
-            leaders.moving_time_ms, leaders.speed_time_mm / 1000 as distance_m
+            leaders.step_index, leaders.speed_rank, leaders.average_speed_m_per_s, leaders.lap_count
         from training.workout_leaderboard as leaders
         inner join popular on leaders.workout_id = popular.workout_id
         left join training.dim__workouts as workouts on leaders.workout_id = workouts.workout_id
@@ -158,7 +166,9 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
         "leaders",
         keep_chosen("workout"),
         calculate("place", "'place ' + datum.speed_rank"),
-        *paced("moving_time_ms", "distance_m", "0.001"),
+        # A speed is the metres of one second.
+        calculate("seconds", "1"),
+        *paced("seconds", "average_speed_m_per_s"),
     )
     return (
         dataset("laps_chosen", "laps", keep_chosen("run_type")),
@@ -176,7 +186,7 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             divide("difference_s_per_km", "difference_s2_per_km", "compared_time_ms", "1000"),
             keep("datum.difference_s_per_km !== null"),
             calculate("difference_s", f"datum.difference_s_per_km * {METRES} / 1000"),
-            calculate("unit", "unit"),
+            calculate("symbol", "unit"),
             *marks_of("week"),
         ),
         dataset(
@@ -249,7 +259,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
                     "difference_s:Q",
                     axis=alt.Axis(title="difference", tickCount=5, labelExpr=f"datum.label + ' s/' + {SYMBOL}"),
                 ),
-                [when, tip("difference_s", "seconds", "+.1f"), tip("unit", "per")],
+                [when, tip("difference_s", "seconds", "+.1f"), tip("symbol", "per")],
             ),
             mart="training.user_pace_adherence",
         ),
@@ -298,7 +308,7 @@ def _plan_distance() -> alt.Chart:
             tooltip=[
                 tip("week_of_plan", "week of plan", "d"),
                 tip("distance_per_user", "distance per user", ",.1f"),
-                tip("unit", "unit"),
+                tip("symbol", "unit"),
                 tip("change", "change", "+.1%"),
             ],
         )
@@ -324,7 +334,7 @@ def _leaderboard_figure() -> Figure:
         rows()
         .mark_point(filled=True, size=60)
         .encode(
-            x=alt.X("step_index:O", axis=alt.Axis(title="step", labelAngle=0)),
+            x=alt.X("step_index:O", axis=alt.Axis(title="step", labelAngle=0, labelOverlap=True)),
             y=pace_axis(),
             color=colour("place"),
             tooltip=[

@@ -13,17 +13,17 @@ from engagement_assets.report.transforms import Transform, calculate
 UNIT_FILTER = Filter("unit", "Distances in", (("km", "kilometres, min/km"), ("mi", "miles, min/mile")))
 # The international mile, as the marts have it.
 METRES = "(unit === 'mi' ? 1609.344 : 1000)"
-UNIT = Column("unit", "Unit")
+UNIT = Column("symbol", "Unit")
 # The symbol of the chosen unit in a chart, whose rows have it.
-SYMBOL = "(data('rows')[0] || {unit: ''}).unit"
+SYMBOL = "(data('rows')[0] || {symbol: ''}).symbol"
 DISTANCE = Column("distance", "Distance", "number")
 PACE = Column("pace", "Pace (m:ss)")
 
 
 def in_unit(field: str, metres: str) -> tuple[Transform, ...]:
-    """`field`, a distance in the chosen unit, and `unit`, its symbol; null where the metres are null."""
+    """`field`, a distance in the chosen unit, and `symbol`, that of the unit; null where the metres are null."""
     known = f"isValid(datum[{metres!r}]) ? datum[{metres!r}] / {METRES} : null"
-    return (calculate(field, known), calculate("unit", "unit"))
+    return (calculate(field, known), calculate("symbol", "unit"))
 
 
 def paced(time: str, distance: str, s_per_m: str = "1") -> tuple[Transform, ...]:
@@ -36,7 +36,7 @@ def paced(time: str, distance: str, s_per_m: str = "1") -> tuple[Transform, ...]
     """
     divisible = f"datum[{distance!r}] > 0 && isValid(datum[{time!r}])"
     return (
-        calculate("unit", "unit"),
+        calculate("symbol", "unit"),
         calculate("pace_s", f"{divisible} ? {METRES} * {s_per_m} * datum[{time!r}] / datum[{distance!r}] : null"),
         calculate("pace", f"datum.pace_s === null ? null : {minutes('datum.pace_s')} + ' /' + unit"),
     )
