@@ -119,7 +119,8 @@ def test_filters_change_the_numbers_to_what_sql_says(report: ReportPage, publish
     ]
     by_value = query(
         published,
-        f"select app_version, app_version, {PLAYS} from learning.engagement_daily where {where} group by all order by all",
+        f"select app_version, app_version, {PLAYS} from learning.engagement_daily where {where} "
+        "group by all order by all",
     )
     assert sorted(row[:5] for row in report.rows("learning-by_value")) == by_value
     report.choose("learning", grain="month", first_day="2024-02-01")
