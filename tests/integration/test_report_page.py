@@ -165,7 +165,7 @@ def test_runners_read_a_pace_in_the_unit_that_they_choose(report: ReportPage, pu
         paces = [(week, divmod(round(s_per_m * metres), 60)) for week, s_per_m in runs]
         expected = [(week, f"{minutes}:{seconds:02} /{unit}") for week, (minutes, seconds) in paces]
         assert [(row[0], row[2]) for row in report.rows("strava-pace")] == expected
-        ticks = report.page.locator("#strava-pace svg text").all_inner_texts()
+        ticks = report.page.locator("#strava-pace svg text").all_text_contents()
         assert any(tick.endswith(f" /{unit}") for tick in ticks)
 
 
