@@ -49,7 +49,9 @@ connection = duckdb.connect("weeks.duckdb")
 for days, *counts in connection.execute("select * exclude (number) from weeks order by number").fetchall():
     print("{:<22}date_trunc {}, dbt.datediff {}, date_diff {}".format(f"{days}:", *counts))
 month, year = connection.execute("""
-    select date_diff('month', date '2024-01-31', date '2024-02-01'), date_diff('year', date '2023-12-31', date '2024-01-01')
+    select
+        date_diff('month', date '2024-01-31', date '2024-02-01'),
+        date_diff('year', date '2023-12-31', date '2024-01-01')
 """).fetchone()
 print(f"and DuckDB's date_diff of a month and a year, one day apart over their end: {month}, {year}")
 PYTHON
