@@ -93,9 +93,11 @@ def test_filters_change_the_numbers_to_what_sql_says(report: ReportPage, publish
         (*row[:4], pytest.approx(row[4]), pytest.approx(row[5])) for row in by_day
     ]
     by_value = query(
-        published, f"select app_version, {PLAYS} from learning.engagement_daily where {where} group by all order by all"
+        published,
+        f"select app_version, app_version, {PLAYS} from learning.engagement_daily where {where} "
+        "group by all order by all",
     )
-    assert sorted(row[:4] for row in report.rows("learning-by_value")) == by_value
+    assert sorted(row[:5] for row in report.rows("learning-by_value")) == by_value
     report.choose("learning", grain="month")
     report.choose("dates", first_day="2024-02-01")
     assert report.rows("learning-totals") == []
@@ -106,26 +108,41 @@ def test_filters_change_the_numbers_to_what_sql_says(report: ReportPage, publish
 def test_top_activities_are_the_marts_ranks(report: ReportPage, published: Path) -> None:
     expected = query(
         published,
-        "select rank_by_plays, activity_name, activity_type, plays, completed_plays from learning.top_activities "
-        "where grain = 'year' and rank_by_plays <= 10 order by all",
+        "select rank_by_plays, activity_name, activity_id, activity_type, plays, completed_plays "
+        "from learning.top_activities where grain = 'year' and rank_by_plays <= 10 order by all",
     )
-    assert sorted(row[:5] for row in report.rows("learning-top_by_plays")) == expected
+    assert sorted(row[:6] for row in report.rows("learning-top_by_plays")) == expected
 
 
 def test_distinct_users_are_offered_for_one_filter_and_never_for_two(report: ReportPage, published: Path) -> None:
     report.choose("learning", country_code="us")
     expected = query(
         published,
-        "select cast(period_start_date as varchar), dimension_name, dimension_value, active_users "
+        "select cast(period_start_date as varchar), dimension_name, 'United States', dimension_value, active_users "
         "from learning.learning_active_users where grain = 'week' and dimension_name = 'country_code' "
         "and dimension_value = 'us' order by all",
     )
-    assert [row[:4] for row in report.rows("learning-active_users")] == expected
+    assert [row[:5] for row in report.rows("learning-active_users")] == expected
     report.choose("learning", os_name="iOS")
     assert report.rows("learning-active_users") == []
     text = report.page.locator("#learning-active_users .empty").inner_text()
     assert text.startswith("Not available for this slice: distinct users do not add up")
     assert report.rows("learning-plays") != []
+
+
+def test_runners_read_a_pace_in_the_unit_that_they_choose(report: ReportPage, published: Path) -> None:
+    runs = query(
+        published,
+        "select cast(date_trunc('week', activity_date)::date as varchar), sum(moving_time_s) / sum(distance_m) "
+        "from strava.fct__strava_activities where is_run and not is_deleted group by all order by all",
+    )
+    for unit, metres in (("km", 1_000), ("mi", 1_609.344)):
+        report.choose("strava", unit=unit)
+        paces = [(week, divmod(round(s_per_m * metres), 60)) for week, s_per_m in runs]
+        expected = [(week, f"{minutes}:{seconds:02} /{unit}") for week, (minutes, seconds) in paces]
+        assert [(row[0], row[2]) for row in report.rows("strava-pace")] == expected
+        ticks = report.page.locator("#strava-pace svg text").all_text_contents()
+        assert any(tick.endswith(f" /{unit}") for tick in ticks)
 
 
 def test_a_slice_can_be_shared_by_its_address(report: ReportPage) -> None:

@@ -88,6 +88,18 @@ def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, 
             calculate("capped_hours", "datum.played_ms / 36e5"),
             rank("place", "plays"),
             keep(f"datum.place <= {TOP_VALUES}"),
+            *value_names("value", "split"),
+        ),
+    )
+
+
+def value_names(field: str, dimension: str) -> tuple[dict[str, object], ...]:
+    """`value_name`: the country's name if the field is one's code, else the value; `dimension` says what it is."""
+    return (
+        look_up("countries", "country_code", field, ["country_name"]),
+        calculate(
+            "value_name",
+            f"{dimension} === 'country_code' && isValid(datum.country_name) ? datum.country_name : datum.{field}",
         ),
         dataset(
             "split_by_period",
@@ -110,10 +122,17 @@ def ranks() -> tuple[dict[str, object], ...]:
 
 
 def tops(source: str) -> tuple[dict[str, object], ...]:
-    """The top ten by plays, and by time."""
+    """The top ten by plays, and by time; activities of one name are told apart by their ids."""
+    labelled = (
+        {"type": "joinaggregate", "groupby": ["activity_name"], "ops": ["count"], "as": ["namesakes"]},
+        calculate(
+            "activity_label",
+            "datum.namesakes > 1 ? datum.activity_name + ' (' + datum.activity_id + ')' : datum.activity_name",
+        ),
+    )
     return (
-        dataset("top_by_plays", source, keep(f"datum.rank_by_plays <= {TOP_ACTIVITIES}")),
-        dataset("top_by_time", source, keep(f"datum.rank_by_played_time <= {TOP_ACTIVITIES}")),
+        dataset("top_by_plays", source, keep(f"datum.rank_by_plays <= {TOP_ACTIVITIES}"), *labelled),
+        dataset("top_by_time", source, keep(f"datum.rank_by_played_time <= {TOP_ACTIVITIES}"), *labelled),
     )
 
 
@@ -143,8 +162,8 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         "Plays by the chosen split",
         f"The {TOP_VALUES} values with the most plays; choose the dimension in the filter bar.",
         "by_value",
-        (Column("value", "Value"), *PARTS, HOURS[1]),
-        _ranking("value", "plays", "plays", COLOURS[2]),
+        (Column("value_name", "Value"), Column("value", "Code or id"), *PARTS, HOURS[1]),
+        _ranking("value_name", "plays", "plays", COLOURS[2]),
         mart=mart,
         clicks=(("value", "*split"),),
     )
@@ -213,7 +232,11 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
 
 def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
     """The top activities by plays and by time, with these summaries."""
-    names = (Column("activity_name", "Activity"), Column("activity_type", "Type"))
+    names = (
+        Column("activity_name", "Activity"),
+        Column("activity_id", "Activity id"),
+        Column("activity_type", "Type"),
+    )
     none = "Not available for this slice: activities are ranked for all users only. Clear the filters."
     return (
         Figure(
@@ -222,7 +245,7 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
             by_plays,
             "top_by_plays",
             (Column("rank_by_plays", "Place", "integer"), *names, *PARTS, *HOURS),
-            _ranking("activity_name", "plays", "plays", COLOURS[0]),
+            _ranking("activity_label", "plays", "plays", COLOURS[0]),
             mart="learning.top_activities",
             empty=none,
         ),
@@ -232,7 +255,7 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
             by_time,
             "top_by_time",
             (Column("rank_by_played_time", "Place", "integer"), *names, *PARTS, *HOURS),
-            _ranking("activity_name", "capped_hours", "hours, capped", COLOURS[1]),
+            _ranking("activity_label", "capped_hours", "hours, capped", COLOURS[1]),
             mart="learning.top_activities",
             empty=none,
         ),
@@ -249,7 +272,8 @@ def active_users_figure() -> Figure:
         (
             PERIOD,
             Column("dimension_name", "Dimension"),
-            Column("dimension_value", "Value"),
+            Column("value_name", "Value"),
+            Column("dimension_value", "Code or id"),
             Column("active_users", "Active users", "integer"),
             COMPLETE,
         ),
