@@ -128,7 +128,7 @@ def period_axis() -> alt.X:
 
 def legend_above(labels: list[str] | None = None, *, beside_names: bool = False) -> alt.Legend:
     """A legend above the chart, in as many columns as fit; names beside the bars leave less room for it."""
-    entry = 40 + 7 * max(map(len, labels or ["about as long"]))
+    entry = 40 + 7 * max(map(len, labels or ["a name of some length"]))
     room = f"{_ROOM} * 0.6 - 20" if beside_names else f"{_ROOM} - 60"
     columns = alt.ExprRef(f"max(1, floor(({room}) / {entry}))")
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
