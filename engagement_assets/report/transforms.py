@@ -3,6 +3,7 @@
 Belongs here: one function per kind of transform. Not here: which transforms a section uses.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 Transform = dict[str, Any]
@@ -134,7 +135,7 @@ def look_up(table: str, key: str, by: str, values: list[str], default: Any = Non
     return {"type": "lookup", "from": table, "key": key, "fields": [by], "values": values, "default": default}
 
 
-def label(field: str, labels: dict[str, str], target: str) -> Transform:
+def label(field: str, labels: Mapping[str, str], target: str) -> Transform:
     """The words for a code."""
     cases = " : ".join(f"datum[{field!r}] === {code!r} ? {words!r}" for code, words in labels.items())
     return calculate(target, f"{cases} : datum[{field!r}]")

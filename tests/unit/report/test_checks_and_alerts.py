@@ -9,9 +9,9 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from engagement_assets.assets.engagement_report import checks_of_all_sources
 from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
 from engagement_assets.definitions import build_defs
+from engagement_assets.extract.strava.source import STRAVA
 from engagement_assets.report.checks_and_alerts import check_states
 from engagement_assets.settings import Settings
-from engagement_assets.sources import STRAVA
 
 RESULTS = {
     "passes": dg.AssetCheckResult(check_name="passes", passed=True, metadata={FAILING_ROWS: 0}),
