@@ -89,8 +89,8 @@ def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
     """The newest complete period of each value of `by`, its change from the period before, and the range of all.
 
     `source` has one row per period and value of `by`, with the marks of periods. The result has one row per value of
-    `by`: `value`, `change` (null unless the period right before is complete, too), `low`, `high`, `periods` (how many)
-    and `history` (all rows, in order). Incomplete periods count only if there are no others.
+    `by`: `value`, `change` and `difference` (null unless the period right before is complete, too), `low`, `high`,
+    `periods` (how many) and `history` (all rows, in order). Incomplete periods count only if there are no others.
     """
     return dataset(
         name,
@@ -127,6 +127,7 @@ def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
             "change",
             "datum.previous && datum.previous_until === datum.at ? datum.value / datum.previous - 1 : null",
         ),
+        calculate("difference", "datum.change === null ? null : datum.value - datum.previous"),
     )
 
 
