@@ -2,10 +2,15 @@
 
 Belongs here: what the charts of several sections share. Not here: what they show.
 
+A colour has one meaning on the whole page. Each hue of `SOURCE_COLOURS` is a source. Shades of blue are numbers:
+`MEASURE` a single one, `PARTS` the parts of one in their order. `STATES` are outcomes, told apart by lightness and by a
+word as well, since hue alone does not reach everybody.
+
 Colours are CSS variables of the page, so that the style sheet alone decides on light, dark and print. Pictures for the
 Dagster UI replace them by `STATIC_COLOURS`.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -15,25 +20,51 @@ from engagement_assets.report.figures import AnyChart
 HEIGHT = 230
 STATIC_COLOURS = {
     "var(--ink)": "#1d2733",
-    "var(--muted)": "#5b6775",
+    "var(--muted)": "#556170",
     "var(--line)": "#dde3ea",
+    "var(--edge)": "#7f8a99",
     "var(--paper)": "#ffffff",
-    "var(--c1)": "#2f5fb3",
-    "var(--c2)": "#b5590f",
-    "var(--c3)": "#1c7c54",
-    "var(--c4)": "#9a3b78",
-    "var(--c5)": "#69712b",
-    "var(--c6)": "#0b7285",
-    "var(--c7)": "#6b46a8",
-    "var(--c8)": "#7d5233",
-    "var(--bad)": "#b3261e",
+    "var(--p1)": "#173a7a",
+    "var(--p2)": "#2f66c4",
+    "var(--p3)": "#6f9ae0",
+    "var(--p4)": "#a5c2f0",
+    "var(--p5)": "#cfdff8",
+    "var(--p6)": "#eaf1fc",
+    "var(--s1)": "#7a4bb8",
+    "var(--s2)": "#0f7f86",
+    "var(--s3)": "#b8326e",
+    "var(--s4)": "#6d7420",
+    "var(--s5)": "#8a5a2b",
+    "var(--s6)": "#4d5f73",
+    "var(--s7)": "#a0498f",
+    "var(--s8)": "#3b7d5a",
+    "var(--good)": "#a9d8bf",
+    "var(--warn)": "#d9901f",
+    "var(--bad)": "#a1160f",
 }
-COLOURS = [f"var(--c{number})" for number in range(1, 9)]
+SOURCE_COLOURS = [f"var(--s{number})" for number in range(1, 9)]
+PARTS = [f"var(--p{number})" for number in range(1, 7)]
+MEASURE = "var(--p2)"
+STATES: Mapping[str, str] = {
+    "passed": "var(--good)",
+    "warned": "var(--warn)",
+    "failed": "var(--bad)",
+    "not run": "var(--paper)",
+}
+# A chart of one measure may ask for any of these; all mean the same.
+COLOURS = [MEASURE] * 8
 COMPLETE = "datum.is_complete"
 WIDTH = 640
 # The width of the figure with its axes; a picture has no container. `width` is that of the plot alone, known only once
 # axes and legends have been laid out. Naming it here makes Vega evaluate this again when it changes.
 _ROOM = f"(width && containerSize()[0] || {WIDTH})"
+# Letters of a label's line, each about 6 pixels wide. A line ends after a space or `_`, or within a long word.
+_LETTERS = f"floor(min(210, {_ROOM} * 0.4) / 6)"
+_WRAPPED = (
+    f"split(replace(replace(truncate(datum.label, 2 * {_LETTERS} - 2), "
+    f"regexp('.{{1,' + {_LETTERS} + '}}(?:[ _/]|$)|.{{1,' + {_LETTERS} + '}}', 'g'), '$&\\n'), "
+    "regexp('\\n$'), ''), '\\n')"
+)
 # A plain dict, since `chart.configure_…` would copy every chart several times.
 CONFIG = {
     "background": "transparent",
@@ -50,6 +81,8 @@ CONFIG = {
         "titleFontSize": 12,
         "labelLimit": {"expr": f"min(210, {_ROOM} * 0.4)"},
     },
+    # Names are wrapped into two lines, since a name that is cut is of no use.
+    "axisYDiscrete": {"labelExpr": _WRAPPED, "labelLimit": 0, "labelFontSize": 11, "labelLineHeight": 12},
     "legend": {"labelColor": "var(--ink)", "titleColor": "var(--muted)", "labelFontSize": 12, "labelLimit": 220},
     "text": {"color": "var(--ink)"},
 }
@@ -89,10 +122,27 @@ def legend_above(labels: list[str] | None = None) -> alt.Legend:
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
 
 
-def colour(field: str, domain: list[str] | None = None) -> alt.Color:
-    """A colour per category, with a legend above the chart."""
-    scale = alt.Scale(range=COLOURS, domain=domain) if domain else alt.Scale(range=COLOURS)
-    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(domain))
+def colour(
+    field: str, domain: Sequence[str] | None = None, colours: Sequence[str] = PARTS, *, order: str | None = None
+) -> alt.Color:
+    """A colour per category, with a legend above the chart; `order` is a field that orders them, without a domain."""
+    labels = list(domain) if domain else None
+    scale = alt.Scale(range=list(colours), domain=labels) if labels else alt.Scale(range=list(colours))
+    sort = alt.EncodingSortField(order, op="min") if order else alt.Undefined
+    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(labels), sort=sort)
+
+
+def source_colour(field: str, names: Mapping[str, str], *, has_legend: bool = True) -> alt.Color:
+    """The colour of each source, of which `names` has all in their order; `field` holds the names."""
+    labels = list(names.values())
+    scale = alt.Scale(domain=labels, range=SOURCE_COLOURS)
+    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(labels) if has_legend else None)
+
+
+def source_shape(field: str, names: Mapping[str, str]) -> alt.Shape:
+    """The shape of each source's points, in one legend with `source_colour`."""
+    labels = list(names.values())
+    return alt.Shape(f"{field}:N", scale=alt.Scale(domain=labels), legend=legend_above(labels))
 
 
 def outline(incomplete: str) -> dict[str, Any]:
@@ -101,7 +151,8 @@ def outline(incomplete: str) -> dict[str, Any]:
     They are channels, not `alt.condition`: Altair takes 20 ms to find the class of each dict.
     """
     return {
-        "stroke": alt.StrokeValue(incomplete, condition={"test": COMPLETE, "value": "var(--paper)"}),
+        "stroke": alt.StrokeValue(incomplete, condition={"test": COMPLETE, "value": "var(--edge)"}),
+        "strokeWidth": alt.StrokeWidthValue(1, condition={"test": COMPLETE, "value": 0.6}),
         "strokeDash": alt.StrokeDashValue([4, 3], condition={"test": COMPLETE, "value": [1, 0]}),
     }
 
@@ -118,13 +169,32 @@ def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
     return drawn
 
 
-def lines(chart: alt.Chart, y: alt.Y, tooltip: list[alt.Tooltip], color: alt.Color | None = None) -> AnyChart:
-    """Lines with a point per period, hollow if it is incomplete."""
+def lines(
+    chart: alt.Chart,
+    y: alt.Y,
+    tooltip: list[alt.Tooltip],
+    color: alt.Color | None = None,
+    shape: alt.Shape | None = None,
+) -> AnyChart:
+    """Lines with a point per period, hollow if it is incomplete; a `shape` tells lines apart without their colours."""
     base = chart.encode(x=period_axis(), y=y)
-    coloured = base.encode(color=color) if color is not None else base.encode(color=alt.ColorValue(COLOURS[0]))
-    points = coloured.mark_point(filled=True, size=54, opacity=1).encode(tooltip=tooltip)
-    hollow = base.transform_filter(f"!({COMPLETE})").mark_point(filled=True, size=18, opacity=1, color="var(--paper)")
+    coloured = base.encode(color=color) if color is not None else base.encode(color=alt.ColorValue(MEASURE))
+    shaped = coloured.encode(shape=shape) if shape is not None else coloured
+    points = shaped.mark_point(filled=True, size=64, opacity=1).encode(tooltip=tooltip)
+    hollow = base.encode(shape=shape) if shape is not None else base
+    hollow = hollow.transform_filter(f"!({COMPLETE})").mark_point(filled=True, size=20, opacity=1, color="var(--paper)")
     return alt.layer(coloured.mark_line(strokeWidth=2), points, hollow.encode(tooltip=tooltip))
+
+
+def split_bars(measure: str, title: str, when: alt.Tooltip) -> alt.Chart:
+    """Bars by period, stacked by the values of `transforms.split_over_time`, with the most frequent at the bottom."""
+    return bars(
+        rows(),
+        y=alt.Y(f"{measure}:Q", axis=alt.Axis(title=title, tickCount=5)),
+        color=colour("split_value", order="split_place"),
+        order=alt.Order("split_place:Q"),
+        tooltip=[when, tip("split_value", "value"), tip(measure, title, ",")],
+    )
 
 
 def rows() -> alt.Chart:

@@ -5,15 +5,32 @@ Belongs here: what is computed from a slice, and how it is drawn. Not here: what
 
 import altair as alt
 
-from engagement_assets.report.cubes import MEASURES
+from engagement_assets.report.cubes import GRAINS, MEASURES
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, look_up, rank, span, sums
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, split_bars, tip
+from engagement_assets.report.transforms import (
+    SPLIT_VALUES,
+    calculate,
+    dataset,
+    divide,
+    fold,
+    keep,
+    label,
+    look_up,
+    rank,
+    span,
+    split_over_time,
+    sums,
+    trend,
+)
 
 TOP_VALUES = 15
 TOP_ACTIVITIES = 10
-IN_RANGE = "(first_day === '' || datum.period >= first_day) && (last_day === '' || datum.period <= last_day)"
+IN_RANGE = "datum.period >= first_period && (last_day === '' || datum.period <= last_day)"
+
+
+TOTALS = [*MEASURES[:2], "completion_rate", "sent_hours", "capped_hours"]
 
 
 def single_slice(slices: list[str]) -> list[dict[str, object]]:
@@ -21,7 +38,10 @@ def single_slice(slices: list[str]) -> list[dict[str, object]]:
     count = " + ".join(f"({name} === '' ? 0 : 1)" for name in slices) or "0"
     name = "".join(f"{each} !== '' ? '{each}' : " for each in slices) + "'all'"
     value = "".join(f"{each} !== '' ? {each} : " for each in slices) + "'all'"
+    # A period is shown if it overlaps the dates of the page.
+    first = " : ".join(f"grain === '{grain}' ? first_{grain}" for grain in GRAINS)
     return [
+        {"name": "first_period", "update": f"{first} : first_day"},
         {"name": "dimensions_set", "update": count},
         {"name": "dimension_name", "update": name},
         {"name": "dimension_value", "update": value},
@@ -35,6 +55,8 @@ def period_datasets(source: str) -> tuple[dict[str, object], ...]:
     return (
         dataset("by_period", source, sums(["period"], MEASURES), rate, *hours, *period_marks()),
         dataset("totals", "by_period", sums([], MEASURES), rate, *hours, keep("datum.plays > 0")),
+        dataset("totals_by_period", "by_period", fold(TOTALS, "part", "of_part")),
+        trend("trends", "totals_by_period", "part", "of_part"),
         dataset(
             "time_by_period",
             "by_period",
@@ -78,6 +100,7 @@ def value_names(field: str, dimension: str) -> tuple[dict[str, object], ...]:
             "value_name",
             f"{dimension} === 'country_code' && isValid(datum.country_name) ? datum.country_name : datum.{field}",
         ),
+        dataset("split_by_period", source, *split_over_time("period", value, MEASURES), *period_marks()),
     )
 
 
@@ -136,9 +159,27 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         (Column("value_name", "Value"), Column("value", "Code or id"), *PARTS, HOURS[1]),
         _ranking("value_name", "plays", "plays", COLOURS[2]),
         mart=mart,
+        clicks=(("value", "*split"),),
+    )
+    split_by_period = Figure(
+        "split_by_period",
+        "Plays over time by the chosen split",
+        f"The {SPLIT_VALUES} values with the most plays, and all others.",
+        "split_by_period",
+        (PERIOD, Column("split_value", "Value"), *PARTS[:2], COMPLETE),
+        split_bars("plays", "plays", when),
+        mart=mart,
+        clicks=(("split_value", "*split"),),
     )
     return (
-        Figure("totals", "This slice", "Sums over everything that matches the filters.", "totals", (*PARTS, *HOURS)),
+        Figure(
+            "totals",
+            "This slice",
+            "Sums over everything that matches the filters.",
+            "totals",
+            (*PARTS, *HOURS),
+            trend="trends",
+        ),
         Figure(
             "plays",
             "Plays",
@@ -179,7 +220,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
             ),
             mart=mart,
         ),
-        *((split,) if by_value else ()),
+        *((split, split_by_period) if by_value else ()),
     )
 
 
