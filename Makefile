@@ -4,6 +4,9 @@ BIN := .venv/bin
 SELECT ?= *
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
+INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }; \
+	$(PYTHON) engagement_assets/commands/install.py
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --extra s3 --extra sandbox pyproject.toml
 
@@ -15,13 +18,13 @@ help: ## List the commands
 install: .venv/installed ## Set up .venv with the locked versions of what runs
 
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) install.py requirements.lock
+	@$(INSTALL) requirements.lock
 	@touch $@
 
 install-dev: .venv/installed-dev ## The same with the tools for tests and lint, which the commands that need them add
 
 .venv/installed-dev: requirements-dev.lock pyproject.toml
-	@$(PYTHON) install.py requirements-dev.lock
+	@$(INSTALL) requirements-dev.lock
 	@touch .venv/installed $@
 
 demo: install ## Sample data through the whole graph, with a summary

@@ -19,9 +19,10 @@ import time
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 DEV_LOCK = ROOT / "requirements-dev.lock"
@@ -43,25 +44,28 @@ def main(lock: Path) -> None:
     """Install the packages of a lock file, and the project itself.
 
     Raises:
-        SystemExit: Python is too old, or a step failed; standard error says why.
+        SystemExit: a step failed; standard error says why.
     """
-    if sys.version_info < (3, 11):
-        raise SystemExit(
-            f"error: Python 3.11 or newer is needed, found {sys.version.split()[0]}; set PYTHON=python3.11"
-        )
+    # Putting a pip into `.venv` takes longer than all the rest, so that of PYTHON is used if it has one.
+    has_pip = find_spec("pip") is not None
+    pip = [sys.executable if has_pip else str(PYTHON), "-m", "pip"]
     with telling("Creating .venv"):
-        venv.create(VENV, with_pip=True)
-    environment = os.environ | uv_environment(pip_settings(), os.environ)
+        venv.create(VENV, with_pip=not has_pip)
+    environment = os.environ | uv_environment(pip_settings(pip), os.environ)
     with telling("Installing uv, which installs the rest"):
-        install_uv(DEV_LOCK.read_text(encoding="utf-8"))
+        install_uv(pip, DEV_LOCK.read_text(encoding="utf-8"))
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON)]
     with telling(f"Installing the packages of {lock.name}"):
         run([*uv, "--require-hashes", "-r", str(lock)], environment)
         run([*uv, "--no-deps", "--editable", str(ROOT)], environment)
 
 
-def install_uv(locked: str) -> None:
-    """Install the locked version of uv by pip."""
+def install_uv(pip: Sequence[str], locked: str) -> None:
+    """Install the locked version of uv.
+
+    Raises:
+        SystemExit: it failed, or `locked` has no such version.
+    """
     requirement = re.search(r"^uv==(?:.*\\\n)*.*", locked, re.MULTILINE)
     if requirement is None:
         raise SystemExit(
@@ -70,13 +74,13 @@ def install_uv(locked: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "uv.txt").write_text(requirement[0] + "\n", encoding="utf-8")
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
-        run([str(PYTHON), "-m", "pip", "install", *options, "-r", f"{folder}/uv.txt"], os.environ)
+        run([*pip, "--python", str(PYTHON), "install", *options, "-r", f"{folder}/uv.txt"], os.environ)
 
 
-def pip_settings() -> str:
-    """pip's settings from its files and variables, a line for each: `global.index-url='https://…'`."""
-    command = [str(PYTHON), "-m", "pip", "config", "list"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - pip of .venv
+def pip_settings(pip: Sequence[str]) -> str:
+    """What is set in pip's files and variables, a line for each: `global.index-url='https://…'`."""
+    command = [*pip, "config", "list"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - pip
 
 
 def uv_environment(settings: str, environment: Mapping[str, str]) -> dict[str, str]:
