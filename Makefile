@@ -7,6 +7,10 @@ FUZZ_MINUTES ?= 60
 INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }; \
 	$(PYTHON) engagement_assets/commands/install.py
+START = $(BIN)/python -m engagement_assets.commands.start
+# Packages are compiled when they are first imported, which takes a third of the time of compiling all of them. So
+# Python must be allowed to keep what it has compiled.
+export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --extra s3 --extra sandbox pyproject.toml
 
@@ -28,26 +32,26 @@ install-dev: .venv/installed-dev ## The same with the tools for tests and lint, 
 	@touch .venv/installed $@
 
 demo: install ## Sample data through the whole graph, with a summary
-	@$(BIN)/python -m engagement_assets.commands.demo
+	@$(START) demo
 
 dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
-	@$(BIN)/python -m engagement_assets.commands.dev
+	@$(START) dev
 
 report: install ## Write the engagement report from the published tables, and open it
-	@$(BIN)/python -m engagement_assets.commands.report
+	@$(START) report
 
 backfill: install ## One run over FROM=… TO=… (inclusive), SELECT='+group:learning'
 	@test -n "$(FROM)" -a -n "$(TO)" || { echo "usage: make backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']"; exit 2; }
-	@$(BIN)/python -m engagement_assets.commands.backfill --from '$(FROM)' --to '$(TO)' --select '$(SELECT)'
+	@$(START) backfill --from '$(FROM)' --to '$(TO)' --select '$(SELECT)'
 
 release: install ## Let held days through: SOURCE=runna DAY=… [TO=…] REASON='…', or DATASET=users without days
 	@test -n "$(SOURCE)" -a -n "$$REASON" || { echo "usage: make release SOURCE=runna DAY=2024-01-31 [TO=2024-02-02] REASON='…'"; exit 2; }
-	@$(BIN)/python -m engagement_assets.commands.release --source '$(SOURCE)' --reason "$$REASON" \
+	@$(START) release --source '$(SOURCE)' --reason "$$REASON" \
 		$(if $(DAY),--day '$(DAY)') $(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)')
 
 replay: install ## Read quarantined records again: SOURCE=runna FROM=… TO=… [DATASET=…] [REASON=<reason code>]
 	@test -n "$(SOURCE)" || { echo "usage: make replay SOURCE=runna FROM=2024-01-01 TO=2024-01-31 [DATASET=…] [REASON=not_json]"; exit 2; }
-	@$(BIN)/python -m engagement_assets.commands.replay --source '$(SOURCE)' $(if $(FROM),--from '$(FROM)') \
+	@$(START) replay --source '$(SOURCE)' $(if $(FROM),--from '$(FROM)') \
 		$(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)') $(if $(REASON),--reason '$(REASON)')
 
 prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tells

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from itertools import dropwhile, islice
 from pathlib import Path
 
 from engagement_assets.alerts.messages import ALERT
+from engagement_assets.commands.install import telling
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.progress import counted
 from engagement_assets.commands.range_command import print_summary
@@ -28,8 +28,6 @@ BAD_DAY = date(2024, 1, 17)
 # The raw data and everything downstream, as in the command that the alert names.
 SELECTION = 'key:"raw_runna/activities"+'
 LOG_NAME = "demo.log"
-# Of an alert, the console shows the title, the first failure and its sentence.
-SHOWN_OF_AN_ALERT = 3
 
 
 def main() -> int:
@@ -38,8 +36,8 @@ def main() -> int:
     started = time.monotonic()
     log = Path(settings.landing_uri).with_name(LOG_NAME)
     days = SAMPLE_DAYS.days()
-    print(f"1/3  Writing {len(days)} days of sample data to {settings.landing_uri}", flush=True)
-    write_sample_landing(Path(settings.landing_uri), start=days[0], days=len(days))
+    with telling(f"1/3  Writing {len(days)} days of sample data to {settings.landing_uri}"):
+        write_sample_landing(Path(settings.landing_uri), start=days[0], days=len(days))
     log.unlink(missing_ok=True)
     print(f"2/3  Materializing {days[0]} to {days[-1]} in one run; its log is {log}", flush=True)
     with with_services(settings) as with_sandbox:
@@ -68,7 +66,7 @@ def main() -> int:
 
 
 def show_alerts(settings: Settings, log: Path) -> tuple[RangeRun, RangeRun]:
-    """Run the bad day, then the same day with its files back; shows the beginning of the alerts of each."""
+    """Run the bad day, then the same day with its files back; shows what alerts say about the files."""
     with files_gone(Path(settings.landing_uri) / "runna" / "activities" / BAD_DAY.isoformat()) as gone:
         print(f"     {gone} activity files of {BAD_DAY} go missing, and the day runs again", flush=True)
         bad = _run_bad_day(settings, log)
@@ -84,8 +82,11 @@ def _run_bad_day(settings: Settings, log: Path) -> RangeRun:
         )
     with log.open(encoding="utf-8") as lines:
         lines.seek(begins_at)
-        alert = list(islice(dropwhile(lambda line: ALERT not in line[:12], lines), SHOWN_OF_AN_ALERT))
-    print("".join(f"       {line}" for line in alert), end="", flush=True)
+        for line in lines:
+            if line.startswith(ALERT):
+                print(f"     {line}", end="")
+            elif line.rstrip().endswith("· has_not_shrunk"):
+                print(f"     {line}     {next(lines)}", end="", flush=True)
     return run
 
 

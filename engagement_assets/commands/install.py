@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 DEV_LOCK = ROOT / "requirements-dev.lock"
-TELLS_EVERY_S = 5
+TELLS_EVERY_S = 4
 # pip's names of settings, and uv's variables for the same.
 UV_VARIABLES = {
     "index-url": "UV_DEFAULT_INDEX",

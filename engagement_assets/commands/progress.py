@@ -16,9 +16,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from engagement_assets.commands.install import TELLS_EVERY_S
 from engagement_assets.shown_text import shown_lines
 
-TELLS_EVERY_S = 5
 # What filelock logs while it waits.
 _WAITS = "Lock %s not acquired on %s, waiting"
 
