@@ -8,7 +8,6 @@ Each step can be repeated. An erasure that was killed is finished by the next on
 the copies and the proof.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.commands.arguments import erase_parser
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.range_command import and_downstream
 from engagement_assets.commands.range_run import RangeRequest, run_range
@@ -27,7 +27,6 @@ from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.lake.erasure import apply_missing, days_of, erase, finish, unfinished
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.tombstones import ErasureKeyError, Request, persons_of
-from engagement_assets.per_source import SOURCES
 from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
@@ -47,11 +46,7 @@ _SQLITE = b"SQLite format 3\0"
 
 def main() -> int:
     """Run the command; 0 when nothing holds the persons any more, 1 when something does, 2 when it was refused."""
-    parser = argparse.ArgumentParser(description="Erase persons, whose ids come on standard input, one a line.")
-    parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source that sends the ids")
-    parser.add_argument("--kind", required=True, choices=[str(kind) for kind in ERASABLE_KINDS], help="what they are")
-    parser.add_argument("--verify", action="store_true", help="only look for the ids, and change nothing")
-    given = parser.parse_args()
+    given = erase_parser().parse_args()
     ids = sorted({line.strip() for line in sys.stdin if line.strip()})
     settings = load_settings()
     kind = PersonalKind(given.kind)
