@@ -24,7 +24,7 @@ from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load_records import ERASED
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
-from engagement_assets.lake.rewrite import Rewrite
+from engagement_assets.lake.rewrite import RewriteWithoutPersons
 from engagement_assets.lake.tombstones import (
     APPLIED,
     DONE,
@@ -201,7 +201,7 @@ def _applied(lake: Lake, connection: duckdb.DuckDBPyConnection, request: Request
     held = 0
     for name, folder in folders.items():
         datasets = [dataset for dataset in RAW_DATASETS if dataset.load_name == name]
-        rewrite = Rewrite(lake, connection, name, datasets, erased, request.name, folder)
+        rewrite = RewriteWithoutPersons(lake, connection, name, datasets, request.name, folder, erased=erased)
         if changes := rewrite.changes():
             # Before the commit: once the files are rewritten, nothing shows any more who was in them.
             request = _with_found(request, rewrite.found, erased)
