@@ -1,7 +1,7 @@
 """`make erase SOURCE=… KIND=… < ids`: erases persons from the lake, the tables and every copy, and proves it.
 
-Belongs here: the command and the order of its steps. Not here: the lake (`lake/erasure.py`), the warehouse
-(`transform/erased_rows.py`), or how files are searched (`privacy/sweep.py`).
+Belongs here: the command and the order of its steps. Not here: the lake (`lake/erasure.py`), tables and copies
+(`erased_tables.py`), or how files are searched (`privacy/sweep.py`).
 
 The ids come on standard input, one a line: arguments, the environment and run config are seen by others, and are kept.
 Each step can be repeated. An erasure that was killed is finished by the next one, which needs the same ids again for
@@ -11,36 +11,27 @@ the copies and the proof.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
 from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.commands.erased_tables import build_without, tell_done
 from engagement_assets.commands.process import exit_process, load_settings
-from engagement_assets.commands.range_command import and_downstream
-from engagement_assets.commands.range_run import RangeRequest, run_range
-from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.lake.commit import LakeBusyError
-from engagement_assets.lake.erasure import apply_missing, days_of, erase, finish, unfinished
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from engagement_assets.lake.tombstones import ErasureKeyError, Request, persons_of
+from engagement_assets.lake.erasure import apply_missing, erase, unfinished
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.tombstones import ErasureKeyError
 from engagement_assets.per_source import SOURCES
 from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AUDIT, LANDING_PREFIXES, RAW_DATASETS
+from engagement_assets.sources import LANDING_PREFIXES, RAW_DATASETS
 from engagement_assets.transform.build import is_held_lock
-from engagement_assets.transform.erased_rows import (
-    delete_erased_rows,
-    forget_on_days,
-    publish_anew,
-    write_warehouse_anew,
-)
-from engagement_assets.transform.publish import publish_schemas
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -102,54 +93,17 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
         for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
             path.unlink()
     waiting = unfinished(lake)
-    if not all(_rebuild(settings, lake, each) for each in waiting):
+    if not build_without(settings, lake, waiting):
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
         return 1
-    _clear_tables(settings, lake, waiting)
     search = _search(settings, ids)
     for path in _records_of_runs(settings):
         if search.is_in(path):
             (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
     if status := _prove(settings, ids):
         return status
-    for each in waiting:
-        finish(lake, each, datetime.now(UTC))
-    if settings.published_warehouse_path.exists():
-        # `audit.erasures` says that it is done.
-        publish_schemas(settings.warehouse_path, settings.published_warehouse_path, (AUDIT,), lake)
+    tell_done(settings, lake, waiting)
     return 0
-
-
-def _clear_tables(settings: Settings, lake: Lake, waiting: Sequence[Request]) -> None:
-    """Delete what models keep of the persons, and write the warehouse and the published copy anew."""
-    warehouse = settings.warehouse_path
-    if not warehouse.exists():
-        return
-    for request in waiting:
-        if erased := persons_of(lake, [request]):
-            delete_erased_rows(warehouse, request.source, erased)
-    write_warehouse_anew(warehouse)
-    publish_anew(warehouse, settings.published_warehouse_path, lake)
-
-
-def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:
-    """Build the days that a request has rewritten, and everything downstream.
-
-    Days that retention has removed from the lake cannot be built: there the first models lose the rows by key.
-    """
-    datasets = [dataset for dataset in RAW_DATASETS if dataset.source == request.source]
-    pruned = {day for dataset in datasets if dataset.partitioned for day in lake.all_pruned_days(dataset)}
-    days = {day for found in days_of(lake, request).values() for day in found}
-    if not (days or pruned) or not settings.warehouse_path.exists():
-        return True
-    if pruned and (erased := persons_of(lake, [request])):
-        forget_on_days(settings.warehouse_path, request.source, erased, pruned)
-    selection = f'({and_downstream(settings, datasets)}) and not key:"raw_*"'
-    built = {day for day in days - {WHOLE_DATASET_DAY} if settings.start_date <= day <= datetime.now(UTC).date()} or {
-        day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]
-    }
-    first, last = (min(built), max(built)) if built else (settings.start_date, settings.start_date)
-    return run_range(settings, RangeRequest(DayWindow(first, last + timedelta(days=1)), selection)).success
 
 
 def _search(settings: Settings, ids: Sequence[str]) -> Search:

@@ -24,10 +24,11 @@ from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load_records import ERASED
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
-from engagement_assets.lake.rewrite import RewriteWithoutPersons
+from engagement_assets.lake.rewrite import RewriteWithoutPersons, remove_pages
 from engagement_assets.lake.tombstones import (
     APPLIED,
     DONE,
+    ERASURES_LOCK,
     REQUESTED,
     Person,
     Request,
@@ -44,7 +45,6 @@ from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, key_check, person_hash
 from engagement_assets.sources import RAW_DATASETS
 
-_LOCK = "erasures"
 _MEMORY = "1GB"
 
 
@@ -120,7 +120,7 @@ def days_of(lake: Lake, request: Request) -> dict[str, list[date]]:
 @contextmanager
 def _alone(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
     """Be the only erasure."""
-    with exclusive(lake, _LOCK) as folder, lake.connect(_MEMORY, folder / "spill") as connection:
+    with exclusive(lake, ERASURES_LOCK) as folder, lake.connect(_MEMORY, folder / "spill") as connection:
         yield connection
 
 
@@ -145,7 +145,7 @@ def _apply_missing(lake: Lake, connection: duckdb.DuckDBPyConnection) -> list[Re
     applied = []
     beside = names_beside(lake)
     for request in requests(connection, lake).values():
-        if lake.policy.erasures and request.name not in beside:
+        if lake.policy.erasures and request.persons and request.name not in beside:
             write_request(connection, lake, request)
     for request in _missing(lake, connection):
         with _locks(lake, request.source) as folders:
@@ -207,10 +207,7 @@ def _applied(lake: Lake, connection: duckdb.DuckDBPyConnection, request: Request
             request = _with_found(request, rewrite.found, erased)
             write_request(connection, lake, request)
             commit(lake, name, changes)
-        pages = lake.pages_folder(name)
-        for page in pages.rglob("*") if pages.is_dir() else ():
-            if page.is_file():
-                page.unlink()
+        remove_pages(lake, name)
         held += rewrite.gone_held
     keys = [key for name in folders for key in lake.keys(f"records/loads/day=*/{name}.parquet")]
     counted = connection.execute(

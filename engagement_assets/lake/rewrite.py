@@ -241,3 +241,11 @@ class RewriteWithoutPersons(Rewrite):
         }
         self.found |= found
         return bool(found)
+
+
+def remove_pages(lake: Lake, name: str) -> None:
+    """Remove the pages that a load keeps until it is published; the next try reads them again."""
+    pages = lake.pages_folder(name)
+    for page in pages.rglob("*") if pages.is_dir() else ():
+        if page.is_file():
+            page.unlink()
