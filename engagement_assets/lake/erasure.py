@@ -91,6 +91,17 @@ def unfinished(lake: Lake) -> list[Request]:
         return [request for request in requests(connection, lake).values() if request.state != DONE]
 
 
+def is_about(lake: Lake, request: Request, source: str, kind: PersonalKind, ids: Collection[str]) -> bool:
+    """Whether these ids are all that a request was made for; children follow from their users."""
+    if kind is PersonalKind.ATHLETE:
+        return any(person.kind is kind for person in request.persons)
+    hashes = {person_hash(require_key(lake), source, kind, value) for value in ids}
+    return request.source == source and all(
+        person.hash in hashes if person.kind is kind else (kind, person.kind) == (PersonalKind.USER, PersonalKind.CHILD)
+        for person in request.persons
+    )
+
+
 def finish(lake: Lake, request: Request, now: datetime) -> Request:
     """Record that nothing holds the persons of a request any more."""
     with _alone(lake) as connection:

@@ -121,7 +121,8 @@ def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition
         pruned = list(prune_all(settings, context.instance, graph, now=now, dry_run=config.dry_run))
         for item in pruned:
             context.log.info(item.sentence(dry_run=config.dry_run))
-        if not config.dry_run and any(request.is_of_deleted_activities for request in unfinished(Lake(settings.lake_uri))):
+        waiting = () if config.dry_run else unfinished(Lake(settings.lake_uri))
+        if any(request.is_of_deleted_activities for request in waiting):
             _let_tables_follow(context)
         return dg.Output(None, metadata=_metadata(pruned, dry_run=config.dry_run))
 

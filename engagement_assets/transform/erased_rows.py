@@ -32,6 +32,8 @@ def forget_on_days(warehouse: Path, source: str, erased: ErasedPersons, days: Co
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.begin()
+        if takes_all(erased.kinds(source)):
+            _delete_all(connection, source)
         for table, columns, _ in _tables(connection, source, erased):
             names = {name for (name, *_) in connection.execute(f"describe {table}").fetchall()}
             day = next((name for name in _DAYS if name in names), None)
@@ -88,7 +90,11 @@ def _next_change_number(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> int:
-    """Delete the rows of a source's tables that name an erased person; returns how many."""
+    """Delete the rows of a source's tables that name an erased person; returns how many.
+
+    Everything downstream is built. So the keys that change logs keep of what is gone go too, since those of an erased
+    device name its user.
+    """
     deleted = 0
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -101,7 +107,26 @@ def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> i
                     deleted += result[0] if result else 0
         if takes_all(erased.kinds(source)):
             deleted += _delete_all(connection, source)
+        for table, is_gone in _logs_of_what_is_gone(connection, source):
+            result = connection.execute(f"delete from {table} where {is_gone}").fetchone()
+            deleted += result[0] if result else 0
     return deleted
+
+
+def _logs_of_what_is_gone(connection: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
+    """The first models of a source that keep rows of what has left the lake, and which rows these are."""
+    rows = connection.execute(
+        """
+        select table_name, list(column_name) from duckdb_columns()
+        where schema_name = 'intermediate' and starts_with(table_name, $prefix)
+        group by all having list_contains(list(column_name), 'change_number') order by all
+        """,
+        {"prefix": f"int_{source}_"},
+    ).fetchall()
+    marks = {"is_in_lake": "not is_in_lake", "position": "position is null"}
+    return [
+        (f"intermediate.{table}", is_gone) for table, names in rows for mark, is_gone in marks.items() if mark in names
+    ]
 
 
 def _tables(
