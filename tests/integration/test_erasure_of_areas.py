@@ -43,8 +43,8 @@ ERASED = {
     "mobile": [("anonymous_id", PersonalKind.USER, "anna"), ("device_id", PersonalKind.DEVICE, "phone")],
     "strava": [(None, PersonalKind.ATHLETE, "4711")],
 }
-# Days alone, and more of them than are needed: which have ever had an event in common.
-DAYS_ONLY = {"int_user_events_days_linked"}
+# Days alone: which of them have ever had an event in common, and how many records each had when it was read last.
+DAYS_ONLY = {"int_user_events_days_linked", "int_mobile_days_changed"}
 
 
 def _activities(draw: random.Random) -> list[ActivityFile]:
