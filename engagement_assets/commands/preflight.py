@@ -81,18 +81,20 @@ def _days(settings: Settings, given: Namespace) -> Refusals:
     except ValueError as error:
         yield str(error)
         return
-    yield from _outside(settings, window)
+    yield from outside(settings, window)
 
 
-def _outside(settings: Settings, window: DayWindow) -> Refusals:
+def outside(settings: Settings, window: DayWindow) -> Refusals:
+    """Why the days of a window are no partitions."""
     if window.start < settings.start_date:
         yield (
             f"the range begins on {window.start}, before the first partition {settings.start_date}; "
             f"set START_DATE={window.start} or earlier"
         )
-    today = datetime.now(UTC).date()
-    if window.days()[-1] > today:
-        yield f"the range ends on {window.days()[-1]}, but today (UTC) is {today}, the last partition"
+    last, last_day = window.days()[-1], settings.last_day_at(datetime.now(UTC))
+    if last > last_day:
+        why = "the sample's last day; set LANDING_URI for your own files" if settings.last_sample_day else "today (UTC)"
+        yield f"the range ends on {last}, but the last partition is {last_day}, {why}"
 
 
 def _datasets(_settings: Settings, given: Namespace) -> Refusals:
