@@ -89,6 +89,13 @@ def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, 
             keep(f"datum.place <= {TOP_VALUES}"),
             *value_names("value", "split"),
         ),
+        dataset(
+            "split_by_period",
+            source,
+            *split_over_time("period", value, MEASURES),
+            *value_names("split_value", "split"),
+            *period_marks(),
+        ),
     )
 
 
@@ -100,7 +107,6 @@ def value_names(field: str, dimension: str) -> tuple[dict[str, object], ...]:
             "value_name",
             f"{dimension} === 'country_code' && isValid(datum.country_name) ? datum.country_name : datum.{field}",
         ),
-        dataset("split_by_period", source, *split_over_time("period", value, MEASURES), *period_marks()),
     )
 
 
@@ -166,8 +172,11 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         "Plays over time by the chosen split",
         f"The {SPLIT_VALUES} values with the most plays, and all others.",
         "split_by_period",
-        (PERIOD, Column("split_value", "Value"), *PARTS[:2], COMPLETE),
-        split_bars("plays", "plays", when),
+        (PERIOD, Column("value_name", "Value"), Column("split_value", "Code or id"), *PARTS[:2], COMPLETE),
+        split_bars("plays", "plays", when).encode(
+            color=colour("value_name", order="split_place"),
+            tooltip=[when, tip("value_name", "value"), tip("plays", "plays", ",")],
+        ),
         mart=mart,
         clicks=(("split_value", "*split"),),
     )
