@@ -47,7 +47,6 @@ def event_types_figure() -> Figure:
                 tip("users", "users with one", ","),
             ],
         ),
-        mart="product.fct__user_events",
     )
 
 
