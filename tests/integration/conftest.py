@@ -83,6 +83,9 @@ def opened(loaded: Loaded, browser: Browser) -> ReportPage:
 def report(opened: ReportPage) -> Iterator[ReportPage]:
     """The report as it opens; whatever a test does, the browser must not complain."""
     opened.complaints.clear()
+    # A test that fails may have left the page as it is printed.
+    opened.page.emulate_media(media="screen", color_scheme="light")
+    opened.page.set_viewport_size({"width": 1280, "height": 720})
     opened.open()
     yield opened
     assert opened.complaints == []

@@ -55,7 +55,7 @@ def test_one_chapter_is_shown_and_all_are_printed(report: ReportPage) -> None:
     assert report.page.evaluate("document.activeElement.tagName") == "BODY"
     report.page.emulate_media(media="print")
     assert report.page.locator("main > section").evaluate_all(shown) == CHAPTERS
-    drawn = "all => all.every(each => getComputedStyle(each).visibility === 'visible' && each.clientHeight > 100)"
+    drawn = "all => all.every(each => getComputedStyle(each).visibility === 'visible' && each.clientHeight > 40)"
     assert report.page.locator(".chart:not([hidden]) svg").evaluate_all(drawn)
     report.page.emulate_media(media="screen")
 
