@@ -7,6 +7,7 @@ the page behaves (`page/*.js`) and looks (`page/*.css`).
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ SCRIPTS = ("values.js", "tables.js", "numbers.js", "charts.js", "report.js")
 STYLES = ("colours.css", "layout.css", "figures.css", "print.css")
 # vega-embed brings Vega's expression interpreter, without which the page would have to allow `eval`.
 _BUNDLE = "window.vegaEmbed = vegaEmbed;"
+# With a group, so that splitting keeps the dates.
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d(?: \d\d:\d\d)?)")
 # Characters that JSON may hold but a script element must not.
 _ESCAPES: dict[str, str | int | None] = {
     "<": "\\u003c",
@@ -72,6 +75,7 @@ def render(sections: Sequence[Section], heading: Heading, cache: Path) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.globals["dates_apart"] = _DATE.split
     template = environment.from_string((PAGE / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
         heading=heading,

@@ -26,7 +26,7 @@ STATIC_COLOURS = {
     "var(--paper)": "#ffffff",
     "var(--p1)": "#173a7a",
     "var(--p2)": "#2f66c4",
-    "var(--p3)": "#6f9ae0",
+    "var(--p3)": "#5f8cd9",
     "var(--p4)": "#a5c2f0",
     "var(--p5)": "#cfdff8",
     "var(--p6)": "#eaf1fc",
@@ -45,6 +45,7 @@ STATIC_COLOURS = {
 SOURCE_COLOURS = [f"var(--s{number})" for number in range(1, 9)]
 PARTS = [f"var(--p{number})" for number in range(1, 7)]
 MEASURE = "var(--p2)"
+EDGE = "var(--edge)"
 STATES: Mapping[str, str] = {
     "passed": "var(--good)",
     "warned": "var(--warn)",
@@ -70,7 +71,11 @@ CONFIG = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
+    # A chart is one picture with a name, and its table is there to be read: what marks would say is never heard, and
+    # computing it takes as long as drawing them.
+    "mark": {"aria": False},
     "axis": {
+        "aria": False,
         "labelColor": "var(--muted)",
         "titleColor": "var(--muted)",
         "gridColor": "var(--line)",
@@ -83,7 +88,13 @@ CONFIG = {
     },
     # Names are wrapped into two lines, since a name that is cut is of no use.
     "axisYDiscrete": {"labelExpr": _WRAPPED, "labelLimit": 0, "labelFontSize": 11, "labelLineHeight": 12},
-    "legend": {"labelColor": "var(--ink)", "titleColor": "var(--muted)", "labelFontSize": 12, "labelLimit": 220},
+    "legend": {
+        "aria": False,
+        "labelColor": "var(--ink)",
+        "titleColor": "var(--muted)",
+        "labelFontSize": 12,
+        "labelLimit": 220,
+    },
     "text": {"color": "var(--ink)"},
 }
 
@@ -115,55 +126,68 @@ def period_axis() -> alt.X:
     )
 
 
-def legend_above(labels: list[str] | None = None) -> alt.Legend:
-    """A legend above the chart, in as many columns as fit."""
+def legend_above(labels: list[str] | None = None, *, beside_names: bool = False) -> alt.Legend:
+    """A legend above the chart, in as many columns as fit; names beside the bars leave less room for it."""
     entry = 40 + 7 * max(map(len, labels or ["about as long"]))
-    columns = alt.ExprRef(f"max(1, floor(({_ROOM} - 60) / {entry}))")
+    room = f"{_ROOM} * 0.6 - 20" if beside_names else f"{_ROOM} - 60"
+    columns = alt.ExprRef(f"max(1, floor(({room}) / {entry}))")
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
 
 
 def colour(
-    field: str, domain: Sequence[str] | None = None, colours: Sequence[str] = PARTS, *, order: str | None = None
+    field: str,
+    domain: Sequence[str] | None = None,
+    colours: Sequence[str] = PARTS,
+    *,
+    order: str | None = None,
+    beside_names: bool = False,
 ) -> alt.Color:
     """A colour per category, with a legend above the chart; `order` is a field that orders them, without a domain."""
     labels = list(domain) if domain else None
+    if labels and colours is PARTS and len(labels) < len(PARTS[::2]):
+        # Two lines that cross need more than neighbouring shades.
+        colours = PARTS[::2]
     scale = alt.Scale(range=list(colours), domain=labels) if labels else alt.Scale(range=list(colours))
     sort = alt.EncodingSortField(order, op="min") if order else alt.Undefined
-    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(labels), sort=sort)
+    legend = legend_above(labels, beside_names=beside_names)
+    return alt.Color(f"{field}:N", scale=scale, legend=legend, sort=sort)
 
 
-def source_colour(field: str, names: Mapping[str, str], *, has_legend: bool = True) -> alt.Color:
+def source_colour(field: str, names: Mapping[str, str], *, beside_names: bool = False) -> alt.Color:
     """The colour of each source, of which `names` has all in their order; `field` holds the names."""
-    labels = list(names.values())
-    scale = alt.Scale(domain=labels, range=SOURCE_COLOURS)
-    return alt.Color(f"{field}:N", scale=scale, legend=legend_above(labels) if has_legend else None)
+    return colour(field, list(names.values()), SOURCE_COLOURS, beside_names=beside_names)
 
 
-def source_shape(field: str, names: Mapping[str, str]) -> alt.Shape:
-    """The shape of each source's points, in one legend with `source_colour`."""
-    labels = list(names.values())
-    return alt.Shape(f"{field}:N", scale=alt.Scale(domain=labels), legend=legend_above(labels))
+def chosen_source_colour(field: str, names: Mapping[str, str]) -> alt.Color:
+    """The colour of the one source of a chart, whose name a filter shows already."""
+    scale = alt.Scale(domain=list(names.values()), range=SOURCE_COLOURS)
+    return alt.Color(f"{field}:N", scale=scale, legend=None)
 
 
-def outline(incomplete: str) -> dict[str, Any]:
-    """Encodings that dash the outline of incomplete periods, in this colour.
+def outline(incomplete: str, complete: str = EDGE) -> dict[str, Any]:
+    """Encodings that dash the outline of incomplete periods in the first colour; the others have the second one.
 
     They are channels, not `alt.condition`: Altair takes 20 ms to find the class of each dict.
     """
     return {
-        "stroke": alt.StrokeValue(incomplete, condition={"test": COMPLETE, "value": "var(--edge)"}),
-        "strokeWidth": alt.StrokeWidthValue(1, condition={"test": COMPLETE, "value": 0.6}),
+        "stroke": alt.StrokeValue(incomplete, condition={"test": COMPLETE, "value": complete}),
+        "strokeWidth": alt.StrokeWidthValue(1, condition={"test": COMPLETE, "value": 0.6 if complete == EDGE else 1.5}),
         "strokeDash": alt.StrokeDashValue([4, 3], condition={"test": COMPLETE, "value": [1, 0]}),
     }
 
 
-def bars(chart: alt.Chart, **encodings: Any) -> alt.Chart:
-    """Bars that span their periods; hollow and dashed if a period is incomplete."""
+def bars(chart: alt.Chart, *, is_stacked: bool = True, **encodings: Any) -> alt.Chart:
+    """Bars that span their periods; hollow and dashed if a period is incomplete.
+
+    Stacked parts have an edge, since the lightest shades could not be told from the paper. Bars of one colour have
+    gaps.
+    """
+    is_stacked = is_stacked and not isinstance(encodings.get("color"), alt.ColorValue)
     drawn: alt.Chart = chart.mark_bar(orient="vertical", stroke="var(--paper)").encode(
         x=period_axis(),
         x2=alt.X2("until:T"),
         fillOpacity=alt.FillOpacityValue(0.25, condition={"test": COMPLETE, "value": 1}),
-        **outline("var(--ink)"),
+        **outline("var(--ink)", EDGE if is_stacked else "var(--paper)"),
         **encodings,
     )
     return drawn
@@ -174,16 +198,24 @@ def lines(
     y: alt.Y,
     tooltip: list[alt.Tooltip],
     color: alt.Color | None = None,
-    shape: alt.Shape | None = None,
 ) -> AnyChart:
-    """Lines with a point per period, hollow if it is incomplete; a `shape` tells lines apart without their colours."""
+    """Lines with a point per period, hollow if it is incomplete; shapes tell lines apart without their colours."""
     base = chart.encode(x=period_axis(), y=y)
     coloured = base.encode(color=color) if color is not None else base.encode(color=alt.ColorValue(MEASURE))
-    shaped = coloured.encode(shape=shape) if shape is not None else coloured
-    points = shaped.mark_point(filled=True, size=64, opacity=1).encode(tooltip=tooltip)
-    hollow = base.encode(shape=shape) if shape is not None else base
-    hollow = hollow.transform_filter(f"!({COMPLETE})").mark_point(filled=True, size=20, opacity=1, color="var(--paper)")
+    points = coloured if color is None else coloured.encode(shape=_shape_of(color))
+    points = points.mark_point(filled=True, size=64, opacity=1).encode(tooltip=tooltip)
+    # Without the shape: over other rows it would have a legend of its own.
+    hollow = base.transform_filter(f"!({COMPLETE})")
+    hollow = hollow.mark_point(filled=True, size=20, opacity=1, color="var(--paper)")
     return alt.layer(coloured.mark_line(strokeWidth=2), points, hollow.encode(tooltip=tooltip))
+
+
+def _shape_of(color: alt.Color) -> alt.Shape:
+    """A shape per category, in one legend with its colour."""
+    found: Any = color.to_dict()
+    domain = found["scale"].get("domain")
+    scale = alt.Scale(domain=domain) if domain else alt.Scale()
+    return alt.Shape(f"{found['field']}:N", scale=scale, legend=legend_above(domain))
 
 
 def split_bars(measure: str, title: str, when: alt.Tooltip) -> alt.Chart:

@@ -3,6 +3,7 @@
 Belongs here: one function per kind of transform. Not here: which transforms a section uses.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 Transform = dict[str, Any]
@@ -88,8 +89,8 @@ def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
     """The newest complete period of each value of `by`, its change from the period before, and the range of all.
 
     `source` has one row per period and value of `by`, with the marks of periods. The result has one row per value of
-    `by`: `value`, `change` (null unless the period right before is complete, too), `low`, `high`, `periods` (how many)
-    and `history` (all rows, in order). Incomplete periods count only if there are no others.
+    `by`: `value`, `change` and `difference` (null unless the period right before is complete, too), `low`, `high`,
+    `periods` (how many) and `history` (all rows, in order). Incomplete periods count only if there are no others.
     """
     return dataset(
         name,
@@ -126,6 +127,7 @@ def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
             "change",
             "datum.previous && datum.previous_until === datum.at ? datum.value / datum.previous - 1 : null",
         ),
+        calculate("difference", "datum.change === null ? null : datum.value - datum.previous"),
     )
 
 
@@ -134,7 +136,7 @@ def look_up(table: str, key: str, by: str, values: list[str], default: Any = Non
     return {"type": "lookup", "from": table, "key": key, "fields": [by], "values": values, "default": default}
 
 
-def label(field: str, labels: dict[str, str], target: str) -> Transform:
+def label(field: str, labels: Mapping[str, str], target: str) -> Transform:
     """The words for a code."""
     cases = " : ".join(f"datum[{field!r}] === {code!r} ? {words!r}" for code, words in labels.items())
     return calculate(target, f"{cases} : datum[{field!r}]")

@@ -33,6 +33,12 @@ function sparkline(trend, colour) {
   return line;
 }
 
+/** How much changed; a rate changes by points, since a percentage of a percentage misleads. @param {Row} trend @param {Column["format"]} format */
+const amount = (trend, format) =>
+  format === "percent"
+    ? `${(100 * Math.abs(trend.difference)).toFixed(1)} points`
+    : PERCENT.format(Math.abs(trend.change));
+
 /** @param {string} label @param {Value | undefined} value @param {Column["format"]} format @param {Row} [trend] */
 function tile(label, value, format, trend) {
   const made = element("div", undefined, "tile");
@@ -42,7 +48,7 @@ function tile(label, value, format, trend) {
   const change =
     trend.change === null
       ? `no ${unit} right before to compare`
-      : `${trend.change > 0 ? "▲ +" : trend.change < 0 ? "▼ −" : "= "}${PERCENT.format(Math.abs(trend.change))}`;
+      : `${trend.change > 0 ? "▲ +" : trend.change < 0 ? "▼ −" : "= "}${amount(trend, format)}`;
   const newest = trend.value === value ? "" : `${written(trend.value, format)} in the `;
   const day = element("span", dayOf(trend.at), "date");
   const when = element("dd", `${newest}${unit} of `, "note");

@@ -84,8 +84,12 @@ function setDates(first, last) {
 function open(name) {
   for (const each of chapters()) each.classList.toggle("current", each.id === name);
   for (const link of document.querySelectorAll("nav a[href^='#']"))
-    if (link.getAttribute("href") === `#${name}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.getAttribute("href") === `#${name}`) {
+      link.setAttribute("aria-current", "page");
+      // A phone shows a few of the links at a time.
+      const list = /** @type {HTMLElement} */ (link.closest("ul"));
+      list.scrollLeft = /** @type {HTMLElement} */ (link).offsetLeft - list.offsetLeft - 48;
+    } else link.removeAttribute("aria-current");
 }
 
 /** Keeps the chapter and what was changed in the URL's hash, so that a slice can be shared. */

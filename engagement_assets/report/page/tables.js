@@ -28,7 +28,7 @@ function headOf(live, figure, column) {
   const button = element("button", column.label);
   button.setAttribute("type", "button");
   button.dataset.field = column.field;
-  const arrow = element("span", isSorted ? (order?.descending ? " ▼" : " ▲") : " ↕");
+  const arrow = element("span", isSorted ? (order?.descending ? "\u00a0▼" : "\u00a0▲") : "\u00a0↕");
   arrow.setAttribute("aria-hidden", "true");
   button.append(arrow);
   button.addEventListener("click", () => {
@@ -43,6 +43,14 @@ function headOf(live, figure, column) {
   return head;
 }
 
+/** A text whose dates are not broken at their hyphens. @param {string} text */
+function withWholeDates(text) {
+  const made = element("bdi");
+  for (const part of text.split(/(\d{4}-\d\d-\d\d(?: \d\d:\d\d)?)/))
+    made.append(/^\d{4}-/.test(part) ? element("span", part, "date") : part);
+  return made;
+}
+
 /** @param {Live} live @param {Figure} figure */
 function fillTable(live, figure) {
   const table = /** @type {HTMLTableElement} */ (place(live.section, figure).querySelector("table"));
@@ -54,13 +62,11 @@ function fillTable(live, figure) {
     for (const { field, format } of figure.columns) {
       const cell = element("td", undefined, format);
       const value = row[field];
-      // A date that is broken at its hyphens cannot be read.
-      if (typeof value === "string" && /^\d{4}-\d\d-\d\d( \d\d:\d\d)?$/.test(value)) cell.className += " date";
       if (typeof value === "number") {
         const data = /** @type {HTMLDataElement} */ (element("data", written(value, format)));
         data.value = String(value);
         cell.append(data);
-      } else cell.append(element("bdi", written(value, format)));
+      } else cell.append(withWholeDates(written(value, format)));
       line.append(cell);
     }
     body.append(line);

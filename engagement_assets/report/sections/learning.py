@@ -79,13 +79,14 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             dataset(
                 "slice",
                 "cube",
+                # The dates first, since they change less often than the dimensions.
                 keep("isValid(datum[grain])"),
-                *(keep_chosen(name) for name in slices),
                 calculate("period", "datum[grain]"),
                 keep(IN_RANGE),
+                *(keep_chosen(name) for name in slices),
             ),
-            *period_datasets("slice"),
             *(value_datasets("slice") if slices else ()),
+            *period_datasets("value_periods" if slices else "slice"),
             *_activity_datasets(cube),
             dataset(
                 "active_users",

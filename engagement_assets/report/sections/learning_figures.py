@@ -76,12 +76,13 @@ def period_marks() -> tuple[dict[str, object], ...]:
 
 
 def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, object], ...]:
-    """The slice by the values of the chosen dimension with the most plays."""
+    """The slice by the values of the chosen dimension with the most plays, and these over time."""
     return (
+        # The one pass over all cells of the slice; what follows has few rows.
+        dataset("value_periods", source, calculate("value", value), sums(["period", "value"], MEASURES)),
         dataset(
             "by_value",
-            source,
-            calculate("value", value),
+            "value_periods",
             sums(["value"], MEASURES),
             divide("completion_rate", "completed_plays", "plays"),
             calculate("capped_hours", "datum.played_ms / 36e5"),
@@ -91,8 +92,8 @@ def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, 
         ),
         dataset(
             "split_by_period",
-            source,
-            *split_over_time("period", value, MEASURES),
+            "value_periods",
+            *split_over_time("period", "datum.value", MEASURES),
             *value_names("split_value", "split"),
             *period_marks(),
         ),

@@ -16,13 +16,13 @@ from engagement_assets.report.theme import (
     MEASURE,
     SOURCE_COLOURS,
     bars,
+    chosen_source_colour,
     colour,
     lines,
     outline,
     period_axis,
     rows,
     source_colour,
-    source_shape,
     tip,
 )
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span, trend
@@ -64,6 +64,8 @@ def overview(
         {"cohorts": COHORTS, "weeks": COHORT_WEEKS},
     ).df()
     names = source_names(weekly["source"], titles)
+    weekly = weekly.sort_values("source", key=lambda column: column.map(list(names).index), kind="stable")
+    weekly = weekly.reset_index(drop=True)
     notes: list[str] = [
         "Hollow, dashed marks are incomplete weeks: not all seven days were loaded after they had ended, so their "
         "numbers are too low."
@@ -197,7 +199,6 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
                 users,
                 [*when, tip("active_users", "active users", ",")],
                 source_colour("source_name", names),
-                source_shape("source_name", names),
             ),
             mart="engagement.weekly_engagement",
         ),
@@ -244,7 +245,8 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engagement_units:Q", axis=alt.Axis(title="units", tickCount=5)),
-                color=source_colour("source_name", names, has_legend=False),
+                color=chosen_source_colour("source_name", names),
+                is_stacked=False,
                 tooltip=[*when, tip("engagement_units", "units", ",")],
             ),
             mart="engagement.weekly_engagement",
@@ -258,7 +260,8 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engaged_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                color=source_colour("source_name", names, has_legend=False),
+                color=chosen_source_colour("source_name", names),
+                is_stacked=False,
                 tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
             ),
             mart="engagement.weekly_engagement",

@@ -33,7 +33,7 @@ LOAD_DAYS = 400
 # Tables with counts of records.
 RECORD_COUNTS = ("quarantine", "loads", "held")
 # A state in words and with a sign, for those to whom its colour says nothing.
-SIGNS = {"passed": "✓ passed", "warned": "! warned", "failed": "✕ failed", "not run": "· not run"}
+SIGNS = {"passed": "✓\u00a0passed", "warned": "!\u00a0warned", "failed": "✕\u00a0failed", "not run": "·\u00a0not run"}
 RECORDS = {"quarantined": PARTS[0], "duplicates": PARTS[2], "accepted": PARTS[3]}
 
 
@@ -203,7 +203,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             .encode(
                 y=alt.Y("area:N", axis=alt.Axis(title=None)),
                 x=alt.X("checks:Q", axis=alt.Axis(title="checks", tickCount=5)),
-                color=colour("state_name", list(SIGNS.values()), list(STATES.values())),
+                color=colour("state_name", list(SIGNS.values()), list(STATES.values()), beside_names=True),
                 # The gravest state is at the beginning, where it is seen however short it is.
                 order=alt.Order("order:Q"),
                 tooltip=[tip("area", "area"), tip("state_name", "state"), tip("checks", "checks", ",")],
@@ -211,6 +211,24 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             .properties(height=alt.Step(24)),
             empty="No check is in this state.",
             of_now=True,
+        ),
+        Figure(
+            "quarantine",
+            "Quarantine by reason",
+            "Records that could not be used; audit.rejected_records says of each what was wrong.",
+            "reasons",
+            (Column("source_name", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
+            rows()
+            .mark_bar(height={"band": 0.75})
+            .encode(
+                y=alt.Y("reason_code:N", sort="-x", axis=alt.Axis(title=None)),
+                x=alt.X("records:Q", axis=alt.Axis(title="records", tickCount=5, tickMinStep=1)),
+                color=source_colour("source_name", names, beside_names=True),
+                tooltip=[tip("source_name", "source"), tip("reason_code", "reason"), tip("records", "records", ",")],
+            )
+            .properties(height=alt.Step(24)),
+            mart="audit.rejected_records",
+            empty="No record is in quarantine.",
         ),
         Figure(
             "freshness",
@@ -229,24 +247,6 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
             _freshness(),
             mart="audit.ingestion_loads",
             of_now=True,
-        ),
-        Figure(
-            "quarantine",
-            "Quarantine by reason",
-            "Records that could not be used; audit.rejected_records says of each what was wrong.",
-            "reasons",
-            (Column("source_name", "Source"), Column("reason_code", "Reason"), Column("records", "Records", "integer")),
-            rows()
-            .mark_bar(height={"band": 0.75})
-            .encode(
-                y=alt.Y("reason_code:N", sort="-x", axis=alt.Axis(title=None)),
-                x=alt.X("records:Q", axis=alt.Axis(title="records", tickCount=5, tickMinStep=1)),
-                color=source_colour("source_name", names),
-                tooltip=[tip("source_name", "source"), tip("reason_code", "reason"), tip("records", "records", ",")],
-            )
-            .properties(height=alt.Step(24)),
-            mart="audit.rejected_records",
-            empty="No record is in quarantine.",
         ),
         Figure(
             "loads",
@@ -272,7 +272,8 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
         Figure(
             "alerts",
             "Alerts",
-            "What is failing now, what was resolved, and checks that a run planned and never evaluated.",
+            "What is failing now, what was resolved, and checks that a run planned and never evaluated. An alert is "
+            "open until each day that failed has passed.",
             "all_alerts",
             (
                 Column("state", "State"),
@@ -284,6 +285,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("times_failed", "Times failed", "integer"),
             ),
             is_list=True,
+            of_now=True,
             empty="No alert was ever opened.",
         ),
         Figure(
@@ -300,6 +302,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("failing_days", "Failing days"),
             ),
             is_list=True,
+            of_now=True,
             empty="No check is in this state.",
         ),
         Figure(
@@ -318,6 +321,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("quarantined", "Quarantined", "integer"),
             ),
             is_list=True,
+            of_now=True,
             empty="No day is held.",
         ),
     )

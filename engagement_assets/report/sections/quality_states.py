@@ -26,10 +26,9 @@ def outcomes(checks: pd.DataFrame, alerts: pd.DataFrame, *, are_read: bool) -> t
 def days(freshness: pd.DataFrame, held: pd.DataFrame) -> tuple[Tile, ...]:
     """How many days are held now, and the newest day of the dataset that is furthest behind."""
     tiles = [Tile("days held", f"{len(held):,}", state="warn" if len(held) else "good")]
-    known = freshness.dropna(subset="newest_day")
-    if not known.empty:
-        # Dates as text sort like dates.
-        last = known.loc[known["newest_day"].idxmin()]
-        remark = f"{last['days_behind']:,.0f} days behind: {last['source']} / {last['dataset']}"
-        tiles.append(Tile("oldest newest day", str(last["newest_day"]), remark))
+    known = freshness.dropna(subset="newest_day").sort_values("newest_day", kind="stable").to_dict("records")
+    if known:
+        last = known[0]
+        remark = f"{last['source']} / {last['dataset']}, {last['days_behind']:,.0f} days behind"
+        tiles.append(Tile("least fresh", str(last["newest_day"]), remark))
     return tuple(tiles)

@@ -11,7 +11,7 @@ from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROW
 from engagement_assets.definitions import build_defs
 from engagement_assets.report.checks_and_alerts import check_states
 from engagement_assets.settings import Settings
-from engagement_assets.sources import STRAVA
+from engagement_assets.sources import source_named
 
 RESULTS = {
     "passes": dg.AssetCheckResult(check_name="passes", passed=True, metadata={FAILING_ROWS: 0}),
@@ -74,7 +74,7 @@ def test_a_run_in_progress_changes_no_state_until_it_has_evaluated() -> None:
 
 def test_the_checks_of_a_service_without_settings_are_shown_too() -> None:
     without = Settings(_env_file=None)
-    assert without.missing_for(STRAVA)
+    assert without.missing_for(source_named("strava"))
     names = {
         key.name for key in checks_of_all_sources(without) if key.asset_key == dg.AssetKey(["raw_strava", "activities"])
     }
