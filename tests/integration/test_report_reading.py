@@ -136,7 +136,8 @@ def test_a_split_is_shown_over_time(report: ReportPage, published: Path) -> None
         "as country, cast(sum(plays) as bigint), cast(sum(completed_plays) as bigint) "
         "from learning.engagement_weekly group by all order by all".replace("$largest", str(largest)),
     )
-    assert sorted(row[:4] for row in report.rows("learning-split_by_period")) == expected
+    found = sorted((row[0], *row[2:5]) for row in report.rows("learning-split_by_period"))
+    assert found == expected
     assert {country for _, country, *_ in expected} == {*largest, "other"}
 
 
@@ -237,3 +238,36 @@ def test_an_old_page_says_so(report: ReportPage) -> None:
         "tellAge(); }"
     )
     assert note.inner_text() == "This page is 3 days old. Write it again to see what is loaded now: make report."
+
+
+def test_it_can_be_used_by_keyboard_and_screen_reader(report: ReportPage) -> None:
+    unnamed = report.page.locator("select, input").evaluate_all("all => all.filter(e => !e.labels.length).length")
+    assert unnamed == 0
+    silent = report.page.locator("figure").evaluate_all(
+        "all => all.filter(f => !document.getElementById(f.getAttribute('aria-labelledby')).textContent.trim() "
+        "|| !f.querySelector('figcaption p').textContent.trim() || !f.querySelector('table')).length"
+    )
+    assert silent == 0
+    names = report.page.locator(".chart svg").evaluate_all("all => all.map(each => each.parentElement.ariaLabel)")
+    assert len(names) > 30
+    assert all(names)
+    # Each chart is one picture: screen readers read its table, not its marks.
+    assert report.page.locator("#overview").get_by_role("img", name="Growth accounting", exact=True).count() == 1
+    report.page.locator("#overview [name=source]").focus()
+    report.page.keyboard.press("ArrowDown")
+    report.page.locator("#overview > [role=status]").filter(has_text="figures have rows").wait_for(state="attached")
+    assert "overview.source=lingokids" in report.page.url
+    report.page.locator("#overview-growth summary").press("Enter")
+    report.page.locator("#overview-growth tbody tr").first.wait_for()
+    report.page.locator("#overview button[type=reset]").press("Enter")
+    report.page.wait_for_url(lambda url: "overview." not in url)
+
+
+def test_it_prints_light_and_without_controls(report: ReportPage) -> None:
+    report.page.emulate_media(media="print", color_scheme="dark")
+    assert not report.page.locator("nav").is_visible()
+    assert not report.page.locator("#learning button[type=reset]").is_visible()
+    assert report.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    report.page.emulate_media(media="screen", color_scheme="dark")
+    assert report.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 20, 28)"
+    report.page.emulate_media(media="screen", color_scheme="light")

@@ -174,10 +174,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         f"The {SPLIT_VALUES} values with the most plays, and all others.",
         "split_by_period",
         (PERIOD, Column("value_name", "Value"), Column("split_value", "Code or id"), *PARTS[:2], COMPLETE),
-        split_bars("plays", "plays", when).encode(
-            color=colour("value_name", order="split_place"),
-            tooltip=[when, tip("value_name", "value"), tip("plays", "plays", ",")],
-        ),
+        split_bars("plays", "plays", when, "value_name"),
         mart=mart,
         clicks=(("split_value", "*split"),),
     )
