@@ -1,20 +1,20 @@
 # Needs Python ≥ 3.11 and make; everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-SELECT ?= *
+# Refuses what cannot work within a second. Values reach it as the environment has them, whatever quotes they hold.
+START := @$(BIN)/python -m engagement_assets.commands.start
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
 INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }; \
 	$(PYTHON) engagement_assets/commands/install.py
-START = $(BIN)/python -m engagement_assets.commands.start
 # Packages are compiled when they are first imported, which takes a third of the time of compiling all of them. So
 # Python must be allowed to keep what it has compiled.
 export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --extra s3 --extra sandbox pyproject.toml
 
-.PHONY: help install install-dev demo dev report backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench dictionary lock clean
+.PHONY: help install install-dev demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,41 +32,39 @@ install-dev: .venv/installed-dev ## The same with the tools for tests and lint, 
 	@touch .venv/installed $@
 
 demo: install ## Sample data through the whole graph, with a summary
-	@$(START) demo
+	$(START) demo
 
 dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
-	@$(START) dev
+	$(START) dev
 
 report: install ## Write the engagement report from the published tables, and open it
-	@$(START) report
+	$(START) report
+
+check: install ## What a load would accept of the files in LANDING_URI, and why not; loads nothing
+	$(START) check
 
 backfill: install ## One run over FROM=… TO=… (inclusive), SELECT='+group:learning'
-	@test -n "$(FROM)" -a -n "$(TO)" || { echo "usage: make backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']"; exit 2; }
-	@$(START) backfill --from '$(FROM)' --to '$(TO)' --select '$(SELECT)'
+	$(START) backfill $(if $(FROM),--from="$$FROM") $(if $(TO),--to="$$TO") $(if $(SELECT),--select="$$SELECT")
 
 release: install ## Let held days through: SOURCE=runna DAY=… [TO=…] REASON='…', or DATASET=users without days
-	@test -n "$(SOURCE)" -a -n "$$REASON" || { echo "usage: make release SOURCE=runna DAY=2024-01-31 [TO=2024-02-02] REASON='…'"; exit 2; }
-	@$(START) release --source '$(SOURCE)' --reason "$$REASON" \
-		$(if $(DAY),--day '$(DAY)') $(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)')
+	$(START) release $(if $(SOURCE),--source="$$SOURCE") $(if $(REASON),--reason="$$REASON") \
+		$(if $(DAY),--day="$$DAY") $(if $(TO),--to="$$TO") $(if $(DATASET),--dataset="$$DATASET")
 
 replay: install ## Read quarantined records again: SOURCE=runna FROM=… TO=… [DATASET=…] [REASON=<reason code>]
-	@test -n "$(SOURCE)" || { echo "usage: make replay SOURCE=runna FROM=2024-01-01 TO=2024-01-31 [DATASET=…] [REASON=not_json]"; exit 2; }
-	@$(START) replay --source '$(SOURCE)' $(if $(FROM),--from '$(FROM)') \
-		$(if $(TO),--to '$(TO)') $(if $(DATASET),--dataset '$(DATASET)') $(if $(REASON),--reason '$(REASON)')
+	$(START) replay $(if $(SOURCE),--source="$$SOURCE") $(if $(FROM),--from="$$FROM") $(if $(TO),--to="$$TO") \
+		$(if $(DATASET),--dataset="$$DATASET") $(if $(REASON),--reason="$$REASON")
 
 prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tells
-	@$(BIN)/python -m engagement_assets.commands.prune $(if $(DRY_RUN),--dry-run)
+	$(START) prune $(if $(DRY_RUN),--dry-run)
 
 rekey: install ## Rewrite the ids of the lake as PSEUDONYM_KEY, PSEUDONYMIZE and LAND_UNNEEDED_IDS say
-	@$(BIN)/python -m engagement_assets.commands.rekey
+	$(START) rekey
 
 erase: install ## Erase persons: SOURCE=runna KIND=user < ids, one id a line
-	@test -n "$(SOURCE)" -a -n "$(KIND)" || { echo "usage: make erase SOURCE=lingokids KIND=user < ids"; exit 2; }
-	@$(BIN)/python -m engagement_assets.commands.erase --source '$(SOURCE)' --kind '$(KIND)'
+	$(START) erase $(if $(SOURCE),--source="$$SOURCE") $(if $(KIND),--kind="$$KIND")
 
 sweep: install ## Look for erased ids in all files: SOURCE=runna KIND=user < ids
-	@test -n "$(SOURCE)" -a -n "$(KIND)" || { echo "usage: make sweep SOURCE=lingokids KIND=user < ids"; exit 2; }
-	@$(BIN)/python -m engagement_assets.commands.erase --source '$(SOURCE)' --kind '$(KIND)' --verify
+	$(START) erase $(if $(SOURCE),--source="$$SOURCE") $(if $(KIND),--kind="$$KIND") --verify
 
 test: install-dev ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

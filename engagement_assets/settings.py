@@ -10,12 +10,12 @@ import os
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 from zoneinfo import available_timezones
 
-import httpx
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -25,6 +25,7 @@ from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
 
+_STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # The days of the sample data, and all days that there are in the demo.
 SAMPLE_DAYS = DayWindow(date(2024, 1, 1), date(2024, 2, 5))
@@ -70,8 +71,8 @@ class Settings(PrivacySettings):
         default=False,
         description="Let a day replace its last load even if landing files of that load are gone.",
     )
-    strava_api_base_url: str = Field(default="https://www.strava.com/api/v3", description="Strava's API.")
-    strava_oauth_base_url: str = Field(default="https://www.strava.com/oauth", description="Strava's token service.")
+    strava_api_base_url: str = Field(default=_STRAVA_API, description="Strava's API.")
+    strava_oauth_base_url: str = Field(default=_STRAVA_OAUTH, description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")
     strava_client_secret: SecretStr | None = Field(default=None, description="The application's secret.")
     strava_refresh_token: SecretStr | None = Field(
@@ -193,7 +194,8 @@ class Settings(PrivacySettings):
     @field_validator("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")
     @classmethod
     def _keeps_tokens_private(cls, url: str) -> str:
-        if url:
+        # Defaults are validated too, and need no look.
+        if url not in {"", _STRAVA_API, _STRAVA_OAUTH}:
             _refuse_tokens_in_clear(url)
         return url
 
@@ -267,6 +269,8 @@ def _refuse_tokens_in_clear(url: str) -> None:
     Raises:
         ValueError: the URL is refused; the text has its scheme and host only.
     """
+    # Half a second, which only who sets a URL has to wait.
+    httpx = import_module("httpx")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
+from engagement_assets.commands.preflight import outside
 from engagement_assets.commands.progress import Counter, step_lines, waits_told
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
@@ -104,7 +104,8 @@ def run_range(
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
     """
-    _check_window(settings, request.window)
+    if refused := next(outside(settings, request.window), None):
+        raise SelectionError(refused)
     prepare_dagster_home(settings)
     # A run over named days does not ask whether today's data is there.
     changes = {"freshness_hours": PerSource(0), "allow_shrink": request.allow_shrink or settings.allow_shrink}
@@ -203,18 +204,6 @@ class _Shell:
         if any(check.severity == AssetCheckSeverity.ERROR and check.asset_key in tables for check in failed):
             return report
         return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
-
-
-def _check_window(settings: Settings, window: DayWindow) -> None:
-    if window.start < settings.start_date:
-        raise SelectionError(
-            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
-            f"set START_DATE={window.start} or earlier"
-        )
-    last, last_day = window.days()[-1], settings.last_day_at(datetime.now(UTC))
-    if last > last_day:
-        why = "the sample's last day; set LANDING_URI for your own files" if settings.last_sample_day else "today (UTC)"
-        raise SelectionError(f"the range ends on {last}, but the last partition is {last_day}, {why}")
 
 
 def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKey], tuple[str, ...]]:
