@@ -19,14 +19,15 @@ from engagement_assets.contracts.load_checks import (
     CheckDefinition,
     Severity,
 )
+from engagement_assets.contracts.reasons import named
 from engagement_assets.lake.day_files import sql_text
-from engagement_assets.lake.extraction_tables import reject_places, reject_reasons
+from engagement_assets.lake.extraction_tables import first_reject, reject_places, reject_reasons
 from engagement_assets.lake.known_records import records_whose_files_are_gone
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load
 from engagement_assets.lake.load_records import DayCounts
 from engagement_assets.settings import Settings
-from engagement_assets.shown_text import as_markdown
+from engagement_assets.shown_text import as_markdown, shown
 
 # A service that suddenly has a fifth less has lost something, or answers for another account.
 MAX_SHARE_GONE = 0.2
@@ -108,7 +109,8 @@ def reconciles(dataset: Dataset, counts: Sequence[DayCounts]) -> CheckOutcome:
 def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], settings: Settings) -> CheckOutcome:
     """Few of a day's records are rejected; too many hold it, unless it has too few records to judge by share.
 
-    Records outside of the calendar always warn, and never hold the day that they count on.
+    Records outside of the calendar always warn, and hold no day that has others. But if the load accepts no record of
+    the dataset at all, every day with rejected ones is held, however few they are: nothing was read as it was meant.
     """
     warns, halts, min_records = (
         setting.of(dataset.source)
@@ -119,6 +121,7 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
         )
     )
     reasons_by_day = reject_reasons(load.connection).get(dataset.key, {})
+    is_all_rejected = not any(day.accepted for day in counts)
     findings: dict[date, Finding] = {}
     for day in counts:
         reasons = reasons_by_day.get(day.day, {})
@@ -126,20 +129,25 @@ def rejected_share(load: Load, dataset: Dataset, counts: Sequence[DayCounts], se
         # Records of other years say nothing about the day that they count on.
         foreign = reasons.get(OUTSIDE_CALENDAR, 0)
         own_share = (day.quarantined - foreign) / max(day.records_read - foreign, 1)
-        is_halting = own_share > halts and day.records_read - foreign >= min_records
+        is_for_nothing = is_all_rejected and share > halts
+        is_halting = is_for_nothing or (own_share > halts and day.records_read - foreign >= min_records)
         if share <= warns and not is_halting and not foreign:
             continue
-        numbers = ", ".join(f"{reason} {records:,}" for reason, records in reasons.items())
+        numbers = ", ".join(f"{named(reason)}: {records:,}" for reason, records in reasons.items())
         # Every failing day has rejects, so the first days give as many keys as are shown.
         keys = reject_places(load.connection, dataset, day.day, KEYS_SHOWN) if len(findings) < KEYS_SHOWN else []
         is_foreign_alone = share <= warns and not is_halting
         limit = halts if is_halting else warns
+        sentence = f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {numbers}"
+        if is_for_nothing:
+            place, message = first_reject(load.connection, dataset, day.day)
+            sentence += f"; no record of the load could be used. The first one, {as_markdown(place)}: {shown(message)}"
         findings[day.day] = Finding(
-            f"{day.quarantined:,} of {day.records_read:,} records were rejected ({share:.1%}): {numbers}",
+            sentence,
             Severity.HALT if is_halting else Severity.WARN,
             observed=f"{foreign:,} outside of the calendar"
             if is_foreign_alone
-            else f"{own_share if is_halting else share:.2%}",
+            else f"{own_share if is_halting and not is_for_nothing else share:.2%}",
             expected="0 outside of the calendar" if is_foreign_alone else f"at most {limit:.2%}",
             rows=day.quarantined,
             keys=tuple(keys),

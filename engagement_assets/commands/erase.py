@@ -8,7 +8,6 @@ Each step can be repeated. An erasure that was killed is finished by the next on
 the copies and the proof. An athlete is all of Strava, so the id of one need not be known.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.commands.arguments import erase_parser
 from engagement_assets.commands.erased_tables import build_without, tell_done
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.contracts.personal import PersonalKind
@@ -29,7 +29,6 @@ from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.tombstones import ErasureKeyError
-from engagement_assets.per_source import SOURCES
 from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
@@ -44,11 +43,7 @@ _THE_ATHLETE = "the athlete"
 
 def main() -> int:
     """Run the command; 0 when nothing holds the persons any more, 1 when something does, 2 when it was refused."""
-    parser = argparse.ArgumentParser(description="Erase persons, whose ids come on standard input, one a line.")
-    parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source that sends the ids")
-    parser.add_argument("--kind", required=True, choices=[str(kind) for kind in ERASABLE_KINDS], help="what they are")
-    parser.add_argument("--verify", action="store_true", help="only look for the ids, and change nothing")
-    given = parser.parse_args()
+    given = erase_parser().parse_args()
     kind = PersonalKind(given.kind)
     # At a terminal the command would wait for ids that it can do without.
     lines = () if kind is PersonalKind.ATHLETE and sys.stdin.isatty() else sys.stdin

@@ -102,8 +102,8 @@ def _build(settings: Settings, lake: Lake, request: Request) -> bool:
     days = {day for found in days_of(lake, request).values() for day in found}
     if not (days or pruned):
         return True
-    today = datetime.now(UTC).date()
-    built = {day for day in days - {WHOLE_DATASET_DAY} if settings.start_date <= day <= today}
+    last = settings.last_day_at(datetime.now(UTC))
+    built = {day for day in days - {WHOLE_DATASET_DAY} if settings.start_date <= day <= last}
     beyond = pruned | (days - built - {WHOLE_DATASET_DAY})
     if request.is_of_deleted_activities:
         _forget_deleted_activities(settings, lake)

@@ -3,13 +3,13 @@
 Belongs here: the command's arguments. Not here: what is removed (see `orchestration/retention.py`).
 """
 
-import argparse
 import sys
 
 import dagster as dg
 
 from engagement_assets.alerts.alerting import AlertsBusyError
 from engagement_assets.alerts.store import AlertStoreError
+from engagement_assets.commands.arguments import prune_parser
 from engagement_assets.commands.erased_tables import follow_deleted_activities
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
@@ -21,9 +21,7 @@ from engagement_assets.orchestration.retention import prune_all
 
 def main() -> int:
     """Run the command; 0 when it is done, 1 when another process holds a lock or tables could not follow."""
-    parser = argparse.ArgumentParser(description="Remove what is older than the settings allow.")
-    parser.add_argument("--dry-run", action="store_true", help="report what would be removed, and remove nothing")
-    arguments = parser.parse_args()
+    arguments = prune_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
     graph = build_defs(settings).resolve_asset_graph()

@@ -1,23 +1,16 @@
 """`make replay SOURCE=… [FROM=… TO=…] [DATASET=…] [REASON=…]`: reads quarantined records again after a fix.
 
-Belongs here: the command's arguments, and the days that have such records. Not here: the run (`range_run.py`) or the
-replay itself (see `lake/replay.py`).
+Belongs here: which run the arguments ask for, and the days that have such records. Not here: the arguments
+(`arguments.py`), the run (`range_run.py`) or the replay itself (see `lake/replay.py`).
 """
 
-import argparse
 from collections.abc import Sequence
 from datetime import date
 from itertools import takewhile
 
+from engagement_assets.commands.arguments import chosen_datasets, inclusive, replay_parser
 from engagement_assets.commands.process import exit_process
-from engagement_assets.commands.range_command import (
-    add_days,
-    add_source,
-    and_downstream,
-    chosen_datasets,
-    inclusive,
-    run_command,
-)
+from engagement_assets.commands.range_command import and_downstream, run_command
 from engagement_assets.commands.range_run import RangeRequest
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.lake import Lake
@@ -27,11 +20,7 @@ from engagement_assets.settings import Settings
 
 def main() -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(description="Read quarantined records again, and build what is downstream.")
-    add_source(parser)
-    add_days(parser, "--from")
-    parser.add_argument("--reason", default="", help="a reason code of audit.rejected_records; default: all")
-    given = parser.parse_args()
+    given = replay_parser().parse_args()
 
     def request(settings: Settings) -> RangeRequest | None:
         datasets = chosen_datasets(given.source, given.dataset, has_days=given.first is not None)

@@ -3,13 +3,13 @@
 Belongs here: the command. Not here: the report (`report/`) or its asset (`assets/engagement_report.py`).
 """
 
-import argparse
 import sys
 import webbrowser
 
 import dagster as dg
 
 from engagement_assets.assets.engagement_report import written_report
+from engagement_assets.commands.arguments import report_parser
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.instance.home import prepare_dagster_home
@@ -17,9 +17,7 @@ from engagement_assets.instance.home import prepare_dagster_home
 
 def main() -> int:
     """Write the report and open it; 0 when it is written, 1 when nothing is published yet."""
-    parser = argparse.ArgumentParser(description="Write the engagement report from the published tables.")
-    parser.add_argument("--no-open", action="store_true", help="write it without opening a browser")
-    arguments = parser.parse_args()
+    arguments = report_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
     checks = build_defs(settings).resolve_asset_graph().asset_check_keys

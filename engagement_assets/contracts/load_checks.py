@@ -31,8 +31,9 @@ RECONCILES = CheckDefinition(
 REJECTED_SHARE = CheckDefinition(
     "rejected_share",
     "Nearly all records of a day can be used. A share of rejected ones above REJECTED_SHARE_WARN warns; one above "
-    "REJECTED_SHARE_HALT holds the day, if it has REJECTED_SHARE_MIN_RECORDS records or more. Records outside of the "
-    "calendar always warn, and hold no day.",
+    "REJECTED_SHARE_HALT holds the day, if it has REJECTED_SHARE_MIN_RECORDS records or more. A load that accepts no "
+    "record of a dataset is held, however few were rejected. Records outside of the calendar always warn, and hold no "
+    "day that has others.",
     Severity.WARN,
 )
 SCHEMA_DRIFT = CheckDefinition(

@@ -188,6 +188,20 @@ def reject_places(connection: duckdb.DuckDBPyConnection, dataset: Dataset, day: 
     return [place for (place,) in rows]
 
 
+def first_reject(connection: duckdb.DuckDBPyConnection, dataset: Dataset, day: date) -> tuple[str, str]:
+    """Where the first rejected record of a day was found, and its message; the day must have one."""
+    ((place, message),) = connection.execute(
+        """
+        select source_path || coalesce(':' || position, ''), message from load_rejects
+        where dataset_key = $key and day = $day
+        order by source_path, position nulls first
+        limit 1
+        """,
+        {"key": dataset.key, "day": day},
+    ).fetchall()
+    return place, message
+
+
 def refuse_strays(connection: duckdb.DuckDBPyConnection, datasets: Sequence[Dataset], days: Sequence[date]) -> None:
     """Fail on rejects and counts that belong to no dataset and day of the load: they would be lost without a trace.
 

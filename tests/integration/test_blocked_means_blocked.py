@@ -77,7 +77,7 @@ def test_blocked_means_blocked_until_the_day_is_released(
     assert tables.query("select source, dataset, partition_date, failed_checks, reason from audit.held_days") == [
         (
             *("mobile", "events", BAD_DAY, "events.rejected_share"),
-            "20 of 141 records were rejected (14.2%): missing_event_name 20",
+            "20 of 141 records were rejected (14.2%): no event name (missing_event_name): 20",
         )
     ]
 

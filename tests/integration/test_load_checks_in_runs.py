@@ -114,7 +114,10 @@ def test_a_halted_day_is_held_the_others_are_published_and_downstream_is_skipped
     assert _materialized(result) == [("raw_mobile/events", "2024-01-01"), ("raw_mobile/events", "2024-01-03")]
     check = _evaluation(result, "rejected_share")
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert check.description == "2024-01-02: 20 of 220 records were rejected (9.1%): missing_event_name 20"
+    assert (
+        check.description
+        == "2024-01-02: 20 of 220 records were rejected (9.1%): no event name (missing_event_name): 20"
+    )
     shown = {name: value.value for name, value in check.metadata.items()}
     assert (shown["failing_days"], shown["held_days"], shown["blocked"]) == (["2024-01-02"], ["2024-01-02"], True)
     observations = [event for event in result.all_events if event.event_type_value == "ASSET_OBSERVATION"]
@@ -184,7 +187,7 @@ def test_a_released_day_stays_released_until_it_is_read_with_other_counts(loads:
     check = _evaluation(again, "rejected_share")
     assert (again.success, check.passed) == (True, True)
     assert check.description == (
-        "2024-01-01: released (`known`): 20 of 220 records were rejected (9.1%): missing_event_name 20"
+        "2024-01-01: released (`known`): 20 of 220 records were rejected (9.1%): no event name (missing_event_name): 20"
     )
     loads.write(DAY_1, good=200, bad=21)
     assert not loads.run(DAY_1, DAY_1).success

@@ -10,6 +10,7 @@ import yaml
 
 from engagement_assets.alerts.incidents import Kind, Subject
 from engagement_assets.alerts.lineage import Lineage, Links
+from engagement_assets.commands import selection
 from engagement_assets.contracts.load_checks import CHECK_NAMES
 from engagement_assets.definitions import build_defs
 from engagement_assets.orchestration.sensors.catch_up import FOLLOWS_ITS_INPUT, IS_CAUGHT_UP
@@ -55,6 +56,12 @@ def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
 
 def test_the_code_location_can_be_loaded(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
+
+
+def test_the_names_that_files_tell_are_those_of_the_graph(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    assert set(selection.keys()) == {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert set(selection.groups()) == {graph.get(key).group_name for key in graph.get_all_asset_keys()}
 
 
 def test_loading_the_definitions_touches_no_file(defs: dg.Definitions, settings: Settings) -> None:

@@ -36,6 +36,8 @@ MAX_HEADER_CHARACTERS = 32 * 1024
 MAX_HEADERS = 100_000
 # A file is copied once for each of these.
 MAX_DIFFERENT_HEADERS = 100
+# What exports put between values, and how messages call it.
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -140,7 +142,7 @@ def _parts_of(file: LineFile, shape: CsvShape, workdir: Path) -> list[tuple[Line
     if not path.stat().st_size:
         return [(file, None)]
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = list(_header_lines(content, shape))
+        found = list(_header_lines(content, shape)) or _header_of_other_delimiter(content, shape)
         if not found:
             return [(file, None)]
         begins_with_header = found[0].start == _first_line(content)
@@ -195,6 +197,21 @@ def _all_header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLi
         else:
             yield _HeaderLine(start, end, header)
             above = header
+
+
+def _header_of_other_delimiter(content: mmap.mmap, shape: CsvShape) -> list[_HeaderLine]:
+    """The first line, if it is a header but for the character between its names."""
+    start = _first_line(content)
+    # No header that can be read is longer.
+    line, line_break, _ = content[start : start + 4 * MAX_HEADER_CHARACTERS].partition(b"\n")
+    text = line.decode("utf-8", "replace")
+    for delimiter, called in _DELIMITERS.items():
+        if delimiter != shape.delimiter and _parse_header(text, replace(shape, delimiter=delimiter)):
+            message = f"expected {shape.delimiter} between values, found a header whose names are parted by {called}"
+            header = Header(text.removeprefix(BYTE_ORDER_MARK), (), ("wrong_delimiter", message))
+            end = start + len(line) if line_break else len(content)
+            return [_HeaderLine(start, end, header)]
+    return []
 
 
 def _is_row_before_same_header(line: str, above: Header, delimiter: str) -> bool:

@@ -186,7 +186,7 @@ def test_one_percent_may_be_rejected(lake: Lake) -> None:
 def test_more_than_one_percent_rejected_warns(lake: Lake) -> None:
     outcome = _rejected(lake, 5, 95)
     assert _severities(outcome) == {DAY_1: Severity.WARN}
-    assert outcome.findings[DAY_1].sentence == "5 of 100 records were rejected (5.0%): not_json 5"
+    assert outcome.findings[DAY_1].sentence == "5 of 100 records were rejected (5.0%): not valid JSON (not_json): 5"
 
 
 def test_more_than_five_percent_rejected_holds_the_day(lake: Lake) -> None:
@@ -199,7 +199,33 @@ def test_more_than_five_percent_rejected_holds_the_day(lake: Lake) -> None:
 
 def test_two_bad_files_of_six_do_not_hold_a_day(lake: Lake) -> None:
     assert _severities(_rejected(lake, 2, 4)) == {DAY_1: Severity.WARN}
-    assert _severities(_rejected(lake, 99, 0)) == {DAY_1: Severity.WARN}
+    assert _severities(_rejected(lake, 98, 1)) == {DAY_1: Severity.WARN}
+
+
+@pytest.mark.parametrize(("bad", "outside", "reason"), [(1, 0, "not valid JSON (not_json): 1"), (0, 2, None)])
+def test_a_load_that_accepts_nothing_is_held_however_small_it_is(
+    lake: Lake, bad: int, outside: int, reason: str | None
+) -> None:
+    outcome = _rejected(lake, bad, 0, outside)
+    assert _severities(outcome) == {DAY_1: Severity.HALT}
+    found = outcome.findings[DAY_1]
+    assert (found.observed, found.expected) == ("100.00%", "at most 5.00%")
+    assert found.sentence == (
+        f"{bad + outside} of {bad + outside} records were rejected (100.0%): "
+        f"{reason or 'a time before START_DATE or in the future (outside_calendar): 2'}; no record of the load could "
+        "be used. The first one, `0.json:0`: ?"
+    )
+    assert _severities(_rejected(lake, bad, 0, outside, rejected_share_halt="1")) == {DAY_1: Severity.WARN}
+
+
+def test_an_empty_day_beside_rejects_and_accepted_rows_of_another_day_is_not_held(lake: Lake) -> None:
+    found = Found(
+        {RUNNA_ACTIVITIES: [{"activity_id": "1", "day": DAY_2}]}, rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "0.json")]
+    )
+    with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
+        write(load, found, window(DAY_1, DAY_3))
+        outcome = rejected_share(load, RUNNA_ACTIVITIES, load.counts(), Settings(_env_file=None))
+    assert _severities(outcome) == {DAY_1: Severity.WARN}
 
 
 def test_a_source_has_limits_of_its_own(lake: Lake) -> None:
@@ -212,14 +238,15 @@ def test_a_source_has_limits_of_its_own(lake: Lake) -> None:
 
 @pytest.mark.parametrize(
     ("outside", "bad", "accepted", "severity"),
-    [(1, 0, 999, Severity.WARN), (900, 5, 95, Severity.WARN), (900, 6, 94, Severity.HALT), (900, 0, 0, Severity.WARN)],
+    [(1, 0, 999, Severity.WARN), (900, 5, 95, Severity.WARN), (900, 6, 94, Severity.HALT), (900, 0, 1, Severity.WARN)],
 )
 def test_records_outside_of_the_calendar_warn_and_hold_no_day(
     lake: Lake, outside: int, bad: int, accepted: int, severity: Severity
 ) -> None:
     outcome = _rejected(lake, bad, accepted, outside)
     read = outside + bad + accepted
-    reasons = f"not_json {bad}, outside_calendar {outside}" if bad else f"outside_calendar {outside}"
+    foreign = f"a time before START_DATE or in the future (outside_calendar): {outside}"
+    reasons = f"not valid JSON (not_json): {bad}, {foreign}" if bad else foreign
     assert _severities(outcome) == {DAY_1: severity}
     assert outcome.findings[DAY_1].sentence == (
         f"{outside + bad} of {read:,} records were rejected ({(outside + bad) / read:.1%}): {reasons}"

@@ -1,0 +1,161 @@
+"""What can be refused before a command does any work: places that cannot be used, days and selections that cannot be.
+
+Belongs here: what is found within a second, before Dagster and dbt are imported. Not here: the arguments themselves
+(`arguments.py`), or what only the definitions can tell (`range_run.py`).
+"""
+
+import os
+import socket
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from engagement_assets.commands.arguments import chosen_datasets, inclusive
+from engagement_assets.commands.selection import why_selection_is_refused
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.settings import Settings
+
+Refusals = Iterator[str]
+_MAX_PORT = 65_535
+
+
+def refusals(command: str, settings: Settings, given: Namespace) -> list[str]:
+    """What stands in the way of a command, a sentence each; empty if nothing that can be told by now."""
+    return [sentence for check in _CHECKS.get(command, ()) for sentence in check(settings, given)]
+
+
+def _landing_zone(settings: Settings, _given: Namespace) -> Refusals:
+    folder = local_path(settings.landing_uri)
+    if folder is None:
+        yield from _extra_of("LANDING_URI", settings.landing_uri)
+    elif settings.runs_on_sample_data and not folder.is_dir():
+        yield (
+            "there is no sample data yet: run make demo first, or set LANDING_URI to the folder that holds your files"
+        )
+    elif not folder.is_dir():
+        what = "a file" if folder.exists() else "nothing"
+        yield f"LANDING_URI: expected a folder such as that of runna/ and mobile_events/, found {what} at {folder}"
+    elif not os.access(folder, os.R_OK | os.X_OK):
+        yield f"LANDING_URI: {folder} cannot be read by this user"
+
+
+def _own_landing_zone(settings: Settings, given: Namespace) -> Refusals:
+    """For a command that writes the sample data itself."""
+    if not settings.runs_on_sample_data:
+        yield from _landing_zone(settings, given)
+
+
+def _places(settings: Settings, _given: Namespace) -> Refusals:
+    lake = local_path(settings.lake_uri)
+    if lake is None:
+        yield from _extra_of("LAKE_URI", settings.lake_uri)
+    else:
+        yield from _folder("LAKE_URI", lake)
+    yield from _file("WAREHOUSE_PATH", settings.warehouse_path)
+    yield from _file("PUBLISHED_WAREHOUSE_PATH", settings.published_warehouse_path)
+    yield from _folder("DAGSTER_HOME", settings.dagster_home)
+    yield from _folder("REPORT_DIR", settings.report_dir)
+
+
+def _port(_settings: Settings, _given: Namespace) -> Refusals:
+    text = os.environ.get("PORT", "3000")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT):
+        yield f"PORT: expected a number from 1 to {_MAX_PORT}, found {text!r}"
+        return
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", int(text)))
+        except OSError as error:
+            yield f"PORT: {text} cannot be used ({error.strerror}); name another one, such as make dev PORT=3001"
+
+
+def _days(settings: Settings, given: Namespace) -> Refusals:
+    if given.first is None:
+        return
+    try:
+        window = inclusive(given.first, given.last or given.first)
+    except ValueError as error:
+        yield str(error)
+        return
+    yield from outside(settings, window)
+
+
+def outside(settings: Settings, window: DayWindow) -> Refusals:
+    """Why the days of a window are no partitions."""
+    if window.start < settings.start_date:
+        yield (
+            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
+            f"set START_DATE={window.start} or earlier"
+        )
+    last, last_day = window.days()[-1], settings.last_day_at(datetime.now(UTC))
+    if last > last_day:
+        why = "the sample's last day; set LANDING_URI for your own files" if settings.last_sample_day else "today (UTC)"
+        yield f"the range ends on {last}, but the last partition is {last_day}, {why}"
+
+
+def _datasets(_settings: Settings, given: Namespace) -> Refusals:
+    try:
+        chosen_datasets(given.source, given.dataset, has_days=given.first is not None)
+    except ValueError as error:
+        yield str(error)
+
+
+def _selection(_settings: Settings, given: Namespace) -> Refusals:
+    if refused := why_selection_is_refused(given.select):
+        yield f"SELECT: {refused}"
+
+
+def _published(settings: Settings, _given: Namespace) -> Refusals:
+    if not settings.published_warehouse_path.is_file():
+        yield f"nothing is published in {settings.published_warehouse_path} yet; run make demo or make backfill first"
+
+
+def local_path(uri: str) -> Path | None:
+    """The path of a folder on this machine, None if the URI names another place."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return Path(uri)
+    return Path(rest) if scheme in {"file", "local"} else None
+
+
+def _extra_of(setting: str, uri: str) -> Refusals:
+    if uri.startswith("s3://") and find_spec("s3fs") is None:
+        yield f"{setting}: {uri} needs the extra s3; run .venv/bin/python -m pip install 's3fs'"
+
+
+def _folder(setting: str, folder: Path) -> Refusals:
+    """A folder need not exist, but it must be possible to create it and to write to it."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        yield f"{setting}: expected a folder, or room for one, found a file at {there}"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield f"{setting}: {there} cannot be written to by this user"
+
+
+def _file(setting: str, path: Path) -> Refusals:
+    if path.is_dir():
+        yield f"{setting}: expected a file, or room for one, found a folder at {path}"
+    elif path.exists() and not os.access(path, os.W_OK):
+        yield f"{setting}: {path} cannot be written to by this user"
+    else:
+        yield from _folder(setting, path.parent)
+
+
+_CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = MappingProxyType(
+    {
+        "demo": (_places,),
+        "dev": (_own_landing_zone, _places, _port),
+        "check": (_landing_zone,),
+        "backfill": (_days, _selection, _landing_zone, _places),
+        "release": (_days, _datasets, _places),
+        "replay": (_days, _datasets, _landing_zone, _places),
+        "report": (_published, _places),
+        "prune": (_places,),
+        "rekey": (_places,),
+        "erase": (_places,),
+    }
+)

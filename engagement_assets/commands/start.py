@@ -1,0 +1,36 @@
+"""`python -m engagement_assets.commands.start <command> …`: what make calls. It refuses first, and imports then.
+
+Belongs here: the order of the two. Not here: what is refused (`arguments.py`, `preflight.py`), or what a command does
+(its own module).
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from engagement_assets.commands.arguments import PARSERS
+from engagement_assets.commands.install import telling
+from engagement_assets.commands.preflight import refusals
+from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.shown_text import shown_lines
+
+
+def main() -> int:
+    """Run the command that the first argument names, with the others; 2 if it is refused, else its exit code."""
+    name, *arguments = sys.argv[1:]
+    given = PARSERS[name]().parse_args(arguments)
+    settings = load_settings(**({"landing_uri": ""} if name == "demo" else {}))
+    refused = refusals(name, settings, given)
+    for sentence in refused:
+        print(f"error: {shown_lines(sentence)}", file=sys.stderr)
+    if refused:
+        return 2
+    # An import at the top would take many seconds: that of Dagster, and mostly of dbt.
+    with telling("Starting"):
+        run: Callable[[], int] = import_module(f"engagement_assets.commands.{name}").main
+    sys.argv = [name, *arguments]
+    return run()
+
+
+if __name__ == "__main__":
+    exit_process(main())
