@@ -26,8 +26,8 @@ from tests.lake_loads import DAY_1, event, events, load_time, publish, window
 
 pytestmark = pytest.mark.integration
 
-# Between two tables, before the warehouse and the published copy are swapped, and within Dagster's records. A longer look
-# takes every third step after those of the lake, which has nothing left to erase.
+# Between two tables, before the warehouse and the published copy are swapped, and within Dagster's records. A longer
+# look takes every third step after those of the lake, which has nothing left to erase.
 STEPS = (46, 61, 73, 76) if os.environ.get("ERASURE_EXAMPLES", "1") == "1" else range(46, 1_000, 3)
 TABLES = ("learning.fct__activity_exits", "intermediate.int_lingokids_events_by_day")
 USERS = "select list(user_id order by user_id) from {}"
