@@ -5,21 +5,31 @@ BIN := .venv/bin
 START := @$(BIN)/python -m engagement_assets.commands.start
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
+INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }; \
+	$(PYTHON) engagement_assets/commands/install.py
+# Packages are compiled when they are first imported, which takes a third of the time of compiling all of them. So
+# Python must be allowed to keep what it has compiled.
+export PYTHONDONTWRITEBYTECODE =
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-strip-extras --extra s3 --extra sandbox pyproject.toml
 
-.PHONY: help install demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench dictionary lock clean
+.PHONY: help install install-dev demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-install: .venv/installed ## Set up .venv with the locked versions
+install: .venv/installed ## Set up .venv with the locked versions of what runs
 
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(INSTALL) requirements.lock
 	@touch $@
+
+install-dev: .venv/installed-dev ## The same with the tools for tests and lint, which the commands that need them add
+
+.venv/installed-dev: requirements-dev.lock pyproject.toml
+	@$(INSTALL) requirements-dev.lock
+	@touch .venv/installed $@
 
 demo: install ## Sample data through the whole graph, with a summary
 	$(START) demo
@@ -56,31 +66,31 @@ erase: install ## Erase persons: SOURCE=runna KIND=user < ids, one id a line
 sweep: install ## Look for erased ids in all files: SOURCE=runna KIND=user < ids
 	$(START) erase $(if $(SOURCE),--source="$$SOURCE") $(if $(KIND),--kind="$$KIND") --verify
 
-test: install ## All tests
+test: install-dev ## All tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-coverage: install ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
+coverage: install-dev ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
 	$(BIN)/python -m pytest tests/unit --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
 
-mutants: install ## One fault at a time in lake/ and checks/, and which of them no test finds; MUTANTS='engagement_assets.lake.commit.*'
+mutants: install-dev ## One fault at a time in lake/ and checks/, and which of them no test finds; MUTANTS='engagement_assets.lake.commit.*'
 	$(BIN)/mutmut run $(if $(MUTANTS),'$(MUTANTS)')
 	$(BIN)/mutmut results
 
-sql-faults: install ## Ten faults put into dbt's models, one at a time: the tests must find each
+sql-faults: install-dev ## Ten faults put into dbt's models, one at a time: the tests must find each
 	$(BIN)/python -m pytest tests/mutants/sql_faults.py
 
-soak: install ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
+soak: install-dev ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
 	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_erasure.py tests/unit/privacy/test_erasure.py
 
-fuzz: install ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
+fuzz: install-dev ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
 	COUNTS_EXAMPLES=500 $(BIN)/python -m pytest tests/unit/extract/test_counts_property.py
 	TRAINING_SEQUENCES=10 LEARNING_SEQUENCES=10 STRAVA_EXAMPLES=10 PRODUCT_SEQUENCES=10 MOBILITY_SEQUENCES=10 \
 		ENGAGEMENT_SEQUENCES=10 $(BIN)/python -m pytest tests/integration -k 'any_sequence or any_order_of_arrivals'
 	FUZZ_MINUTES=$(FUZZ_MINUTES) $(BIN)/python -m pytest -s tests/fuzz
 
-lint: install ## ruff, mypy, sqlfluff
+lint: install-dev ## ruff, mypy, sqlfluff
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-python lint-sql
 
 lint-python:
@@ -92,20 +102,20 @@ lint-sql:
 	@mkdir -p dbt_project/target
 	PATH="$(CURDIR)/$(BIN):$$PATH" WAREHOUSE_PATH=dbt_project/target/lint.duckdb $(BIN)/sqlfluff lint dbt_project
 
-format: install ## Format Python and SQL
+format: install-dev ## Format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install ## Every benchmark, with its ratio to a floor measured in the same run
+bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
 
 dictionary: install ## Write docs/data_dictionary.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 
-lock: install ## Resolve requirements.lock anew
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \
-		--group dev --extra s3 --extra sandbox pyproject.toml -o requirements.lock
+lock: install ## Resolve both lock files anew
+	$(LOCK) --group dev -o requirements-dev.lock
+	$(LOCK) --constraints requirements-dev.lock -o requirements.lock
 
 clean: ## Remove the demo's data and build products, keep .venv
 	rm -rf data/demo dbt_project/target mutants

@@ -45,7 +45,7 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
 def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     dbt_project = manifest()
     lineage = column_lineage(dbt_project)
-    models = dbt_model_assets(dbt_project, settings.start_date, lineage)
+    models = dbt_model_assets(dbt_project, settings.start_date, lineage, settings.last_sample_day)
     raw = all_raw_assets(settings)
     freshness = freshness_checks(settings)
     sets = source_sets([*raw, *models])
@@ -95,7 +95,7 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
 
 def all_raw_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The raw assets of all sources. Those of a source without its settings cannot be run."""
-    partitions = daily_partitions(settings.start_date)
+    partitions = daily_partitions(settings.start_date, settings.last_sample_day)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for source in SOURCES:
         if missing := settings.missing_for(source):

@@ -16,9 +16,16 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 
-def daily_partitions(start_date: date) -> dg.DailyPartitionsDefinition:
-    """UTC days from `start_date` up to today, which is included since landing files arrive during the day."""
-    return dg.DailyPartitionsDefinition(start_date=start_date.isoformat(), timezone="UTC", end_offset=1)
+def daily_partitions(start_date: date, last_day: date | None = None) -> dg.DailyPartitionsDefinition:
+    """UTC days from `start_date` up to `last_day`, or up to today.
+
+    Today is included since landing files arrive during the day.
+    """
+    first = start_date.isoformat()
+    if last_day is None:
+        return dg.DailyPartitionsDefinition(start_date=first, timezone="UTC", end_offset=1)
+    end = last_day + timedelta(days=1)
+    return dg.DailyPartitionsDefinition(start_date=first, end_date=end.isoformat(), timezone="UTC")
 
 
 def range_tags(window: DayWindow) -> dict[str, str]:

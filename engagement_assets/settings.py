@@ -9,7 +9,7 @@ import ipaddress
 import os
 import warnings
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -20,13 +20,15 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from engagement_assets.contracts.event_identity import EventIdentity
-from engagement_assets.contracts.extraction import Calendar
+from engagement_assets.contracts.extraction import Calendar, DayWindow
 from engagement_assets.contracts.source import Source
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
 
 _STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# The days of the sample data, and all days that there are in the demo.
+SAMPLE_DAYS = DayWindow(date(2024, 1, 1), date(2024, 2, 5))
 # Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
 _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("alert_quiet_hours", "alert_warning_digest_at"), "warnings go out at once, like errors")
@@ -213,6 +215,8 @@ class Settings(PrivacySettings):
                 setattr(self, field, data / name)
         if self.erasures_path == Path():
             self.erasures_path = self.dagster_home.with_name("erasures")
+        if self.runs_on_sample_data and "start_date" not in self.model_fields_set:
+            self.start_date = SAMPLE_DAYS.start
         return self
 
     @property
@@ -236,9 +240,19 @@ class Settings(PrivacySettings):
             return 0
         return int(self.raw_retention_days.of(source))
 
+    @property
+    def last_sample_day(self) -> date | None:
+        """The last daily partition if this is the demo, whose days end with the sample; None if days go on."""
+        return SAMPLE_DAYS.days()[-1] if self.runs_on_sample_data else None
+
+    def last_day_at(self, now: datetime) -> date:
+        """The last daily partition as of `now`: the current UTC day, or the sample's last."""
+        return self.last_sample_day or now.astimezone(UTC).date()
+
     def calendar_at(self, now: datetime) -> Calendar:
-        """The days on which a record's own time may lie, as of `now`."""
-        return Calendar.at(now, self.start_date, self.max_days_ahead)
+        """The days on which a record's own time may lie, as of `now`; in the demo, as of the sample's last day."""
+        last_midnight = datetime.combine(self.last_day_at(now), time(), UTC)
+        return Calendar.at(last_midnight, self.start_date, self.max_days_ahead)
 
     def missing_for(self, source: Source) -> list[str]:
         """The settings that are missing to load the source."""

@@ -113,15 +113,24 @@ def _not_taken(channel: str, status: int, wait_for: timedelta = timedelta()) -> 
     return kind(f"{channel} answered with status {status}", wait_for)
 
 
+_BOLD_AND_REVERSED, _PLAIN = "\033[1;7m", "\033[0m"
+
+
 class ConsoleChannel:
-    """Standard output: the terminal of a command, or the log of the daemon."""
+    """Standard output: the terminal of a command, or the log of the daemon. On a terminal the first line stands out.
+
+    Where standard output is passed on to a terminal, FORCE_COLOR says so.
+    """
 
     name = "console"
 
     def send(self, message: Message) -> None:
         """Print the message as text."""
         try:
-            sys.stdout.write(f"\n{as_text(message)}\n\n")
+            first, _, rest = as_text(message).partition("\n")
+            if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+                first = f"{_BOLD_AND_REVERSED}{first}{_PLAIN}"
+            sys.stdout.write(f"\n{first}\n{rest}\n\n")
             sys.stdout.flush()
         except (OSError, ValueError) as error:
             # Closed, full, or in an encoding without these characters: the other channels go on.

@@ -19,6 +19,8 @@ from engagement_assets.day_ranges import in_ranges
 from engagement_assets.shown_text import shown
 
 # A message about more checks, steps and runs than this is a digest: counts, and this many of them by name.
+# The first word of a message as text.
+ALERT = "ALERT"
 MOST_IN_FULL = 10
 
 _NAME_WIDTH = len("failing rows")
@@ -184,7 +186,7 @@ def _item(transition: Transition, lineage: Lineage) -> Item:
 
 def as_text(message: Message) -> str:
     """The message for a terminal, a plain e-mail or a chat."""
-    lines = [f"ALERT  {shown(message.title)}"]
+    lines = [f"{ALERT}  {shown(message.title)}"]
     if message.is_digest:
         lines += [f"  {shown(f'by {name}: {_counted(counts)}')}" for name, counts in message.counts.items()]
         lines += [f"  - {shown(_digest_line(item))}" for item in message.items]

@@ -48,16 +48,23 @@ def personal_tag(kind: PersonalKind | None) -> dict[str, str]:
 
 
 def dbt_model_assets(
-    manifest: Mapping[str, Any], start_date: date, lineage: Mapping[str, ColumnParents] | None = None
+    manifest: Mapping[str, Any],
+    start_date: date,
+    lineage: Mapping[str, ColumnParents] | None = None,
+    last_day: date | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """All dbt models, in steps by area and kind; `lineage` holds the parents of their columns."""
+    """All dbt models, in steps by area and kind; `lineage` holds the parents of their columns.
+
+    Their partitions begin on `start_date` and end on `last_day`, or today.
+    """
+    days = daily_partitions(start_date, last_day)
     translator = ProjectTranslator(manifest, lineage or {})
     members: dict[str, list[str]] = {}
     for node in manifest["nodes"].values():
         if node["resource_type"] in {"model", "seed"}:
             members.setdefault(_step_of(node), []).append("fqn:" + ".".join(node["fqn"]))
     return [
-        _step(manifest, translator, name, " ".join(models), start_date if name.endswith(WINDOWED) else None)
+        _step(manifest, translator, name, " ".join(models), days if name.endswith(WINDOWED) else None)
         for name, models in sorted(members.items())
     ]
 
@@ -192,14 +199,18 @@ def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.T
 
 
 def _step(
-    manifest: Mapping[str, Any], translator: ProjectTranslator, name: str, select: str, start_date: date | None
+    manifest: Mapping[str, Any],
+    translator: ProjectTranslator,
+    name: str,
+    select: str,
+    partitions: dg.DailyPartitionsDefinition | None,
 ) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=manifest,
         select=select,
         name=name,
         dagster_dbt_translator=translator,
-        partitions_def=daily_partitions(start_date) if start_date else None,
+        partitions_def=partitions,
         # Models without partitions need it too: Dagster's command line takes a range only if all assets have the same
         # policy.
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -211,9 +222,9 @@ def _step(
         lake = Lake(settings.lake_uri)
         build = DbtBuild(manifest, translator, warehouse, lake, settings.pseudonym_key_text)
         window = None
-        if start_date:
+        if partitions:
             source = next(source for source in SOURCES if name.startswith(f"{source.area}_"))
-            window = with_trailing_days(window_of(context), settings.trailing_days_of(source), start_date)
+            window = with_trailing_days(window_of(context), settings.trailing_days_of(source), partitions.start.date())
             _refuse_pruned_days(lake, source, window)
         with retrying(settings, context):
             events = build.stream(context, window)

@@ -21,7 +21,7 @@ from engagement_assets.settings import Settings
 def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
     """The datasets of a source as one step, with a pool of its own."""
     name = f"raw_{source.load_name}"
-    partitions = daily_partitions(settings.start_date) if source.has_days else None
+    partitions = daily_partitions(settings.start_date, settings.last_sample_day) if source.has_days else None
 
     @dg.multi_asset(
         name=name,

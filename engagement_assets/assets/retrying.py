@@ -12,6 +12,7 @@ import duckdb
 from engagement_assets.extract.services.client import ApiError, ApiUnavailableError
 from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.settings import Settings
+from engagement_assets.shown_text import shown
 from engagement_assets.transform.build import WarehouseLockedError, is_held_lock
 
 MAX_RETRIES = 2
@@ -33,16 +34,19 @@ def retrying(settings: Settings, context: dg.AssetExecutionContext) -> Iterator[
     except ApiError as error:
         if not isinstance(error, ApiUnavailableError):
             raise dg.Failure(str(error), allow_retries=False) from error
-        raise _again(settings, context) from error
+        raise _again(settings, context, error) from error
     except (ConnectionError, TimeoutError, LakeBusyError, WarehouseLockedError) as error:
-        raise _again(settings, context) from error
+        raise _again(settings, context, error) from error
     except duckdb.IOException as error:
         if not is_held_lock(error):
             raise
         advice = "Close what has it open; tools read the published copy, which is never locked"
-        raise _again(settings, context) from WarehouseLockedError(f"{error}. {advice}")
+        locked = WarehouseLockedError(f"{error}. {advice}")
+        raise _again(settings, context, locked) from locked
 
 
-def _again(settings: Settings, context: dg.AssetExecutionContext) -> dg.RetryRequested:
+def _again(settings: Settings, context: dg.AssetExecutionContext, error: Exception) -> dg.RetryRequested:
     pause = settings.api_retry_delay_s * 2**context.retry_number
+    if context.retry_number < MAX_RETRIES:
+        context.log.warning(f"not now, so it waits for {pause} s and tries again: {shown(str(error))}")
     return dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=pause)

@@ -11,59 +11,83 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
+from engagement_assets.alerts.messages import ALERT
+from engagement_assets.commands.install import telling
 from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.commands.progress import counted
 from engagement_assets.commands.range_command import print_summary
 from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
-from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
+from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.instance.interrupt import last_act
 from engagement_assets.report.build import REPORT_FILE
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.settings import Settings
+from engagement_assets.settings import SAMPLE_DAYS, Settings
 
 BAD_DAY = date(2024, 1, 17)
 # The raw data and everything downstream, as in the command that the alert names.
 SELECTION = 'key:"raw_runna/activities"+'
+LOG_NAME = "demo.log"
 
 
 def main() -> int:
     """Run the demo; 0 when everything passed."""
     settings = load_settings(landing_uri="")
     started = time.monotonic()
-    print(f"1/3  Writing {DEMO_DAYS} days of sample data to {settings.landing_uri}")
-    write_sample_landing(Path(settings.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)
-    window = DayWindow(DEMO_FIRST_DAY, DEMO_FIRST_DAY + timedelta(days=DEMO_DAYS))
-    print(f"2/3  Materializing {window.start} to {window.days()[-1]} in one run")
+    log = Path(settings.landing_uri).with_name(LOG_NAME)
+    days = SAMPLE_DAYS.days()
+    with telling(f"1/3  Writing {len(days)} days of sample data to {settings.landing_uri}"):
+        write_sample_landing(Path(settings.landing_uri), start=days[0], days=len(days))
+    log.unlink(missing_ok=True)
+    print(f"2/3  Materializing {days[0]} to {days[-1]} in one run; its log is {log}", flush=True)
     with with_services(settings) as with_sandbox:
-        run = run_range(with_sandbox, RangeRequest(window))
-        print_summary(settings, run)
-        if not run.success:
-            return 1
-        print("\n3/3  A day goes bad, and is repaired")
-        bad, repaired = show_alerts(with_sandbox)
-        if bad.success or not repaired.success:
-            print("\nFAILED: the bad day passed, or the repaired one did not", file=sys.stderr)
-            return 1
+        with counted(log) as counter:
+            run = run_range(with_sandbox, RangeRequest(SAMPLE_DAYS), counter=counter)
+        if run.success:
+            print("3/3  A day goes bad, and is repaired", flush=True)
+            bad, repaired = show_alerts(with_sandbox, log)
+    print_summary(settings, run)
+    if not run.success:
+        return 1
+    if bad.success or not repaired.success:
+        print("\nFAILED: the bad day passed, or the repaired one did not", file=sys.stderr)
+        return 1
     print(f"Report      {(settings.report_dir / REPORT_FILE).resolve().as_uri()}")
+    print(f"Log         {log}")
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Next:\n"
         "  make dev                                        look at the graph on http://127.0.0.1:3000\n"
         "  make backfill FROM=2024-01-08 TO=2024-01-14     run a week again\n"
-        "  make report                                     open the report again\n"
+        "  make report                                     open the report\n"
         f"  duckdb -readonly {settings.published_warehouse_path}\n"
         "  LANDING_URI=/path/to/landing make backfill …    your own files"
     )
     return 0
 
 
-def show_alerts(settings: Settings) -> tuple[RangeRun, RangeRun]:
-    """Run the bad day, then the same day with its files back; each run prints its alerts."""
-    request = RangeRequest(DayWindow(BAD_DAY, BAD_DAY + timedelta(days=1)), SELECTION)
+def show_alerts(settings: Settings, log: Path) -> tuple[RangeRun, RangeRun]:
+    """Run the bad day, then the same day with its files back; shows what alerts say about the files."""
     with files_gone(Path(settings.landing_uri) / "runna" / "activities" / BAD_DAY.isoformat()) as gone:
-        print(f"     {gone} activity files of {BAD_DAY} go missing, and the day runs again:\n")
-        bad = run_range(settings, request)
-    print("     The files are back, and the day runs again:\n")
-    return bad, run_range(settings, request)
+        print(f"     {gone} activity files of {BAD_DAY} go missing, and the day runs again", flush=True)
+        bad = _run_bad_day(settings, log)
+    print("     The files are back, and the day runs again", flush=True)
+    return bad, _run_bad_day(settings, log)
+
+
+def _run_bad_day(settings: Settings, log: Path) -> RangeRun:
+    begins_at = log.stat().st_size
+    with counted(log) as counter:
+        run = run_range(
+            settings, RangeRequest(DayWindow(BAD_DAY, BAD_DAY + timedelta(days=1)), SELECTION), counter=counter
+        )
+    with log.open(encoding="utf-8") as lines:
+        lines.seek(begins_at)
+        for line in lines:
+            if line.startswith(ALERT):
+                print(f"     {line}", end="")
+            elif line.rstrip().endswith("· has_not_shrunk"):
+                print(f"     {line}     {next(lines)}", end="", flush=True)
+    return run
 
 
 @contextmanager

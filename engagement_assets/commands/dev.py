@@ -3,31 +3,36 @@
 Belongs here: how both are started and ended, and the demo's profile. Not here: what they show and run
 (`definitions.py`).
 
-On sample data schedules and sensors are on. The sample is from early 2024: the sensors load its files if nobody has,
-and then go on with the current days. The sources have nothing for those, so they load as empty and pass their checks.
+On sample data nothing runs that nobody has asked for: schedules are off, since the days of the demo end with the
+sample, and sensors are on once `make demo` has loaded it. They then load the days of files that are added.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from pydantic import SecretStr
 
 from engagement_assets.commands.process import exit_process, load_settings
-from engagement_assets.commands.sandbox_services import DEMO_DAYS, DEMO_FIRST_DAY, with_services
+from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act
 from engagement_assets.instance.killed_runs import cancel_run, of_a_shell
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import PROJECT_ROOT, SAMPLE_DAYS, Settings
 
 # How long the processes may take to end before they are killed.
 ENDS_WITHIN_S = 20
+# `dg dev`, which Dagster would rather have, does the same; it is among the tools for tests, not among what runs.
+_SUPERSEDED = "ignore:Function `dev_command` is superseded"
+_NOT_READ = "Found a dagster instance configuration value (dagster.yaml) in the current folder"
 
 
 def main() -> int:
@@ -35,16 +40,25 @@ def main() -> int:
     own = load_settings()
     prepare_dagster_home(own)
     if own.runs_on_sample_data:
-        write_sample_landing(Path(own.landing_uri), start=DEMO_FIRST_DAY, days=DEMO_DAYS)
+        write_sample_landing(Path(own.landing_uri), start=SAMPLE_DAYS.start, days=len(SAMPLE_DAYS.days()))
+    port = os.environ.get("PORT", "3000")
     with with_services(own) as with_sandbox:
-        settings = _demo_profile(with_sandbox)
+        settings = _profile(with_sandbox, port)
+        print(_welcome(settings, port), flush=True)
         command = [str(Path(sys.executable).with_name("dagster")), "dev", "-h", "127.0.0.1"]
-        command += ["-p", os.environ.get("PORT", "3000"), "-w", str(PROJECT_ROOT / "workspace.yaml")]
+        command += ["-p", port, "-w", str(PROJECT_ROOT / "workspace.yaml")]
         with for_a_child_of_its_own():
             # In a session of its own: after Ctrl-C it would shut down for many seconds, and print much about it.
             dev = subprocess.Popen(  # noqa: S603
-                command, env=os.environ | _named_services(settings, own), start_new_session=True
+                command,
+                env=_environment(settings, own),
+                start_new_session=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
             )
+        threading.Thread(target=_pass_on, args=[dev], name="log", daemon=True).start()
         # Pass on requests to end, and the end of the terminal.
         for request in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(request, lambda *_: _ask_to_end(dev))
@@ -55,19 +69,27 @@ def main() -> int:
                 _kill(dev)
 
 
-def _ask_to_end(dev: subprocess.Popen[bytes]) -> None:
+def _pass_on(dev: subprocess.Popen[str]) -> None:
+    """Print the log, but for a warning at each start that a file is not read: `prepare_dagster_home` has read it."""
+    assert dev.stdout is not None  # noqa: S101 - a pipe
+    for line in dev.stdout:
+        if _NOT_READ not in line:
+            print(line, end="", flush=True)
+
+
+def _ask_to_end(dev: subprocess.Popen[str]) -> None:
     signal.signal(signal.SIGALRM, lambda *_: _kill(dev))
     signal.alarm(ENDS_WITHIN_S)
     dev.terminate()
 
 
-def _kill(dev: subprocess.Popen[bytes]) -> None:
+def _kill(dev: subprocess.Popen[str]) -> None:
     """Kill whatever is left: webserver, daemon, code servers and their runs."""
     with suppress(ProcessLookupError):
         os.killpg(dev.pid, signal.SIGKILL)
 
 
-def _interrupt(dev: subprocess.Popen[bytes], settings: Settings) -> None:
+def _interrupt(dev: subprocess.Popen[str], settings: Settings) -> None:
     """Cancel the runs that die with the daemon. The next daemon starts those that wait in the queue."""
     _kill(dev)
     with dg.DagsterInstance.get() as instance:
@@ -76,21 +98,43 @@ def _interrupt(dev: subprocess.Popen[bytes], settings: Settings) -> None:
                 cancel_run(instance, run.run_id)
 
 
-def _demo_profile(settings: Settings) -> Settings:
-    """On sample data schedules and sensors are on, unless a setting says otherwise."""
-    if not settings.runs_on_sample_data or "schedules_on" in settings.model_fields_set:
-        return settings
-    return settings.model_copy(update={"schedules_on": True})
+def _profile(settings: Settings, port: str) -> Settings:
+    """Alerts link to this UI, and on loaded sample data sensors are on, unless a setting says otherwise."""
+    here: dict[str, Any] = {"dagster_ui_url": f"http://127.0.0.1:{port}"}
+    if settings.runs_on_sample_data:
+        here["schedules_on"] = settings.published_warehouse_path.exists()
+    return settings.model_copy(update={name: here[name] for name in here.keys() - settings.model_fields_set})
 
 
-def _named_services(settings: Settings, own: Settings) -> dict[str, str]:
-    """The environment for what differs from the settings that the child reads by itself."""
+def _welcome(settings: Settings, port: str) -> str:
+    """What somebody reads above the log of Dagster."""
+    lines = [f"Dagster's UI will be on http://127.0.0.1:{port}; Ctrl-C ends it."]
+    if settings.runs_on_sample_data and not settings.published_warehouse_path.exists():
+        first, last = SAMPLE_DAYS.start, SAMPLE_DAYS.days()[-1]
+        lines += [
+            "Nothing is loaded yet. End this and run `make demo`, or materialize the job `daily_engagement` for",
+            f"{first} to {last} in the UI. Until then sensors are off, and nothing starts by itself.",
+        ]
+    elif settings.runs_on_sample_data and settings.schedules_on:
+        lines.append(f"Sensors are on: a file that you add to {settings.landing_uri} is loaded within two minutes.")
+    return "\n".join(lines)
+
+
+def _environment(settings: Settings, own: Settings) -> dict[str, str]:
+    """This environment, with what differs from the settings that the child reads by itself, and colours."""
     values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return {
-        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in values.items()
-        if value != getattr(own, name)
-    }
+    colours = {"FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
+    ignored = [_SUPERSEDED, *filter(None, [os.environ.get("PYTHONWARNINGS")])]
+    return (
+        os.environ
+        | colours
+        | {"PYTHONWARNINGS": ",".join(ignored)}
+        | {
+            name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+            if value != getattr(own, name)
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -140,9 +140,11 @@ def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:
     if pruned and (erased := persons_of(lake, [request])):
         forget_on_days(settings.warehouse_path, request.source, erased, pruned)
     selection = f'({and_downstream(settings, datasets)}) and not key:"raw_*"'
-    built = {day for day in days - {WHOLE_DATASET_DAY} if settings.start_date <= day <= datetime.now(UTC).date()} or {
-        day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]
-    }
+    built = {
+        day
+        for day in days - {WHOLE_DATASET_DAY}
+        if settings.start_date <= day <= settings.last_day_at(datetime.now(UTC))
+    } or {day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]}
     first, last = (min(built), max(built)) if built else (settings.start_date, settings.start_date)
     return run_range(settings, RangeRequest(DayWindow(first, last + timedelta(days=1)), selection)).success
 

@@ -22,6 +22,27 @@ Refusals = Iterator[str]
 _MAX_PORT = 65_535
 
 
+class SelectionError(ValueError):
+    """The selection or the range of days cannot be run."""
+
+
+def check_window(settings: Settings, window: DayWindow) -> None:
+    """Refuse days that have no partition.
+
+    Raises:
+        SelectionError: the window begins before the first partition, or ends after the last one.
+    """
+    if window.start < settings.start_date:
+        raise SelectionError(
+            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
+            f"set START_DATE={window.start} or earlier"
+        )
+    last, last_day = window.days()[-1], settings.last_day_at(datetime.now(UTC))
+    if last > last_day:
+        why = "the sample's last day; set LANDING_URI for your own files" if settings.last_sample_day else "today (UTC)"
+        raise SelectionError(f"the range ends on {last}, but the last partition is {last_day}, {why}")
+
+
 def refusals(command: str, settings: Settings, given: Namespace) -> list[str]:
     """What stands in the way of a command, a sentence each; empty if nothing that can be told by now."""
     return [sentence for check in _CHECKS.get(command, ()) for sentence in check(settings, given)]
@@ -85,14 +106,10 @@ def _days(settings: Settings, given: Namespace) -> Refusals:
 
 
 def _outside(settings: Settings, window: DayWindow) -> Refusals:
-    if window.start < settings.start_date:
-        yield (
-            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
-            f"set START_DATE={window.start} or earlier"
-        )
-    today = datetime.now(UTC).date()
-    if window.days()[-1] > today:
-        yield f"the range ends on {window.days()[-1]}, but today (UTC) is {today}, the last partition"
+    try:
+        check_window(settings, window)
+    except SelectionError as error:
+        yield str(error)
 
 
 def _datasets(_settings: Settings, given: Namespace) -> Refusals:

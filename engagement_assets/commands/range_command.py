@@ -64,9 +64,8 @@ def print_summary(settings: Settings, run: RangeRun) -> None:
             _print_tables(connection)
     passed, warned, failed = run.checks_counted()
     print(f"\nChecks      {passed:,} passed, {warned:,} warned, {failed:,} failed")
-    for check in run.checks:
-        if not check.passed:
-            print(f"  {check.severity.value:<5} {check.asset_key.to_user_string()}: {check.check_name}")
+    for (severity, name), keys in _not_passed(run).items():
+        print(f"  {severity:<5} {name}: {', '.join(keys)}")
     for area in run.not_published:
         print(f"Not published: {area}, because the selection leaves out some of its tables")
     if published.exists():
@@ -95,12 +94,24 @@ def _print_sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 def _print_tables(connection: duckdb.DuckDBPyConnection) -> None:
     tables = connection.execute(
         """
-        select schema_name || '.' || table_name from duckdb_tables()
+        select schema_name, table_name from duckdb_tables()
         where schema_name in (select unnest($areas)) order by all
         """,
         {"areas": list(AREAS)},
     ).fetchall()
-    print(f"\n{'Table':<44}{'rows':>12}")
-    for (table,) in tables:
-        count = connection.execute(f"select count(*) from {table}").fetchone()
-        print(f"{table:<44}{count[0] if count else 0:>12,}")
+    rows: dict[str, list[int]] = {}
+    for area, table in tables:
+        count = connection.execute(f"select count(*) from {area}.{table}").fetchone()
+        rows.setdefault(area, []).append(count[0] if count else 0)
+    print(f"\n{'Schema':<28}{'tables':>12}{'rows':>12}")
+    for area, counts in rows.items():
+        print(f"{area:<28}{len(counts):>12,}{sum(counts):>12,}")
+
+
+def _not_passed(run: RangeRun) -> dict[tuple[str, str], list[str]]:
+    """The assets whose checks did not pass, by severity and name of the check."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for check in run.checks:
+        if not check.passed:
+            found.setdefault((check.severity.value, check.check_name), []).append(check.asset_key.to_user_string())
+    return found

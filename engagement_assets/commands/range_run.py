@@ -3,12 +3,10 @@
 Belongs here: the run that several commands share. Not here: what a command prints around it.
 """
 
-import logging
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +19,8 @@ from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
+from engagement_assets.commands.preflight import SelectionError, check_window
+from engagement_assets.commands.progress import Counter, step_lines, waits_told
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
@@ -37,16 +37,11 @@ from engagement_assets.orchestration.jobs import (
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
-from engagement_assets.shown_text import shown_lines
 from engagement_assets.sources import AREAS
 from engagement_assets.transform.publish import newest_load_not_shown
 
 # A tick of the alert sensor is shorter.
 ALERTS_WAIT_S = 60
-
-
-class SelectionError(ValueError):
-    """The selection or the range of days cannot be run."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +89,10 @@ class RangeRun:
         return len(self.checks) - len(failed), len(failed) - errors, errors
 
 
-def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None = None) -> RangeRun:
-    """Materialize the selected assets for the days of the window, as one run.
+def run_range(
+    settings: Settings, request: RangeRequest, *, clock: Clock | None = None, counter: Counter | None = None
+) -> RangeRun:
+    """Materialize the selected assets for the days of the window, as one run; `counter` counts the tables.
 
     An area whose tables are all selected is published too. If a source fails, a second run builds the tables over all
     sources. If no area is published after a load, another run builds the audit tables.
@@ -103,7 +100,7 @@ def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None 
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
     """
-    _check_window(settings, request.window)
+    check_window(settings, request.window)
     prepare_dagster_home(settings)
     # A run over named days does not ask whether today's data is there.
     changes = {"freshness_hours": PerSource(0), "allow_shrink": request.allow_shrink or settings.allow_shrink}
@@ -111,9 +108,11 @@ def run_range(settings: Settings, request: RangeRequest, *, clock: Clock | None 
     alerting = Alerting.of(settings)
     for trouble in alerting.troubles:
         print(f"some alerts cannot be sent: {trouble}", file=sys.stderr)
-    defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": progress_logger}))
+    defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": step_lines(counter)}))
     keys, not_published = _selected_keys(defs, request.selection)
-    with dg.DagsterInstance.get() as instance:
+    if counter:
+        counter.begin(len(keys))
+    with waits_told(), dg.DagsterInstance.get() as instance:
         shell = _Shell(instance, defs, settings)
         shell.send_alerts(alerting)
         graph = defs.resolve_asset_graph()
@@ -202,17 +201,6 @@ class _Shell:
         return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
 
 
-def _check_window(settings: Settings, window: DayWindow) -> None:
-    if window.start < settings.start_date:
-        raise SelectionError(
-            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
-            f"set START_DATE={window.start} or earlier"
-        )
-    today = datetime.now(UTC).date()
-    if window.days()[-1] > today:
-        raise SelectionError(f"the range ends on {window.days()[-1]}, but today (UTC) is {today}, the last partition")
-
-
 def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKey], tuple[str, ...]]:
     """The selected assets with the published copies of their areas, and the areas of which tables are missing."""
     graph = defs.resolve_asset_graph()
@@ -245,25 +233,3 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
     if not result.success and not failures:
         return ["the run failed before its first step; see its log in the Dagster UI"]
     return failures
-
-
-class _ProgressFormatter(logging.Formatter):
-    """Time, step and message. Dagster's own format is for machines."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        meta = getattr(record, "dagster_meta", {})
-        message = meta.get("orig_message") or record.getMessage()
-        step = f"{meta['step_key']}: " if meta.get("step_key") else ""
-        return f"{datetime.fromtimestamp(record.created, tz=UTC):%H:%M:%S}  {step}{shown_lines(message)}"
-
-
-@dg.logger(None, description="Progress lines for a person at a terminal.")
-def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Writes the steps' lines of level INFO to standard output."""
-    logger = logging.getLogger("engagement_assets.progress")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_ProgressFormatter())
-    logger.handlers = [handler]
-    return logger

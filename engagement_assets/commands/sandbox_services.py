@@ -1,12 +1,11 @@
 """The sandbox in place of the two HTTP services, while a command runs on sample data.
 
-Belongs here: when the sandbox stands in for a service, and the demo's days. Not here: what it answers (`sandbox/`).
+Belongs here: when the sandbox stands in for a service. Not here: what it answers (`sandbox/`).
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,8 @@ from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract.strava.source import STRAVA
 from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 from engagement_assets.sandbox.api_servers import SandboxCredentials, SandboxUrls, sandbox_process
-from engagement_assets.settings import Settings
+from engagement_assets.settings import SAMPLE_DAYS, Settings
 
-DEMO_FIRST_DAY = date(2024, 1, 1)
-DEMO_DAYS = 35
 _STATE_FILE = "sandbox_state.json"
 
 
@@ -39,7 +36,8 @@ def with_services(settings: Settings) -> Iterator[Settings]:
     state_path = Path(settings.landing_uri).parent / _STATE_FILE
     with ExitStack() as stack:
         try:
-            urls = stack.enter_context(sandbox_process(state_path=state_path, start=DEMO_FIRST_DAY, days=DEMO_DAYS))
+            sandbox = sandbox_process(state_path=state_path, start=SAMPLE_DAYS.start, days=len(SAMPLE_DAYS.days()))
+            urls = stack.enter_context(sandbox)
         except ImportError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None

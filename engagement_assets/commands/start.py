@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from engagement_assets.commands.arguments import PARSERS
+from engagement_assets.commands.install import telling
 from engagement_assets.commands.preflight import refusals
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.shown_text import shown_lines
@@ -25,7 +26,8 @@ def main() -> int:
     if refused:
         return 2
     # An import at the top would take many seconds: that of Dagster, and mostly of dbt.
-    run: Callable[[], int] = import_module(f"engagement_assets.commands.{name}").main
+    with telling("Starting"):
+        run: Callable[[], int] = import_module(f"engagement_assets.commands.{name}").main
     sys.argv = [name, *arguments]
     return run()
 

@@ -56,10 +56,12 @@ class Timetable:
 def schedules(settings: Settings, sets: Sequence[SourceSet], *, checks_freshness: bool) -> list[dg.ScheduleDefinition]:
     """One for all sources, one per source, the weekly one, and the one for freshness, if there is such a job.
 
-    The schedule of a single source is never on from the start: `daily_engagement` loads its days already.
+    The schedule of a single source is never on from the start: `daily_engagement` loads its days already. Nor is any on
+    sample data, of which no day is current.
     """
     stopped = dg.DefaultScheduleStatus.STOPPED
-    from_the_start = dg.DefaultScheduleStatus.RUNNING if settings.schedules_on else stopped
+    on = settings.schedules_on and not settings.runs_on_sample_data
+    from_the_start = dg.DefaultScheduleStatus.RUNNING if on else stopped
     items = [
         _daily(DAILY_ENGAGEMENT, settings, from_the_start),
         *(_daily(source_set.job_name, settings, stopped) for source_set in sets),
@@ -104,9 +106,11 @@ def _daily(job_name: str, settings: Settings, default_status: dg.DefaultSchedule
         ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        days = [day for day in timetable.days_of_tick(context.scheduled_execution_time) if day >= settings.start_date]
+        tick = context.scheduled_execution_time
+        first, last = settings.start_date, settings.last_day_at(tick)
+        days = [day for day in timetable.days_of_tick(tick) if first <= day <= last]
         if not days:
-            yield dg.SkipReason(f"no UTC day from {settings.start_date} on has ended since the last tick")
+            yield dg.SkipReason(f"no UTC day from {first} to {last} has ended since the last tick")
         for day in days:
             yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
 

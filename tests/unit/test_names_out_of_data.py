@@ -17,8 +17,9 @@ from engagement_assets.alerts.run_results import outcome_of
 from engagement_assets.assets.raw_source import LoadConfig, RawRun
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import batch_has_not_shrunk, schema_drift
+from engagement_assets.commands.progress import step_lines
 from engagement_assets.commands.range_command import print_summary
-from engagement_assets.commands.range_run import RangeRun, progress_logger
+from engagement_assets.commands.range_run import RangeRun
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import Load, open_load
@@ -118,7 +119,7 @@ def test_in_the_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     context = SimpleNamespace(log=SimpleNamespace(info=told.append))
     RawRun(cast(Any, context), LoadConfig(), Settings(_env_file=None), cast(Any, None)).progress(f"reading {HOSTILE}")
     assert told == [f"reading {VISIBLE}` next"]
-    logger = progress_logger.logger_fn(cast(Any, None))
+    logger = step_lines().logger_fn(cast(Any, None))
     logger.log(logging.INFO, f"first\n  {HOSTILE}")
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.endswith("  first")

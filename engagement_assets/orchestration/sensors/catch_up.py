@@ -33,7 +33,7 @@ def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorD
     timetable = Timetable.of(settings)
 
     def plan(tick: Tick, source_set: SourceSet) -> Plan:
-        newest = timetable.newest_due_day(tick.now - GRACE)
+        newest = min(timetable.newest_due_day(tick.now - GRACE), settings.last_day_at(tick.now))
         due = [newest - timedelta(days=back) for back in range(settings.catch_up_days)]
         due = [day for day in reversed(due) if day >= settings.start_date]
         loaded = [_newest_materializations(tick.instance, key, due) for key in source_set.raw]
@@ -57,7 +57,9 @@ def late_data_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.Sensor
         since = tick.now - timedelta(days=settings.catch_up_days)
         unreported = days_loaded_unreported(tick.instance, lake, source_set.name, source_set.windowed, since)
         wanted: dict[date, int] = {}
-        for day, number in sorted(days_stale(tick.instance, source_set, settings.start_date, unreported).items()):
+        stale = days_stale(tick.instance, source_set, settings.start_date, unreported)
+        last_day = settings.last_day_at(tick.now)
+        for day, number in sorted((day, number) for day, number in stale.items() if day <= last_day):
             # The load of one day has also read the trailing days before it.
             for back in range(settings.trailing_days_of(source_set.source) + 1):
                 earlier = day - timedelta(days=back)

@@ -70,7 +70,7 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDe
                 remarks.append(f"{item.name}: its files cannot be looked through: {shown(str(error))}")
                 context.log.warning(remarks[-1])
                 continue
-            days = {day for day in arrivals if settings.start_date <= day <= tick.now.date()}
+            days = {day for day in arrivals if settings.start_date <= day <= settings.last_day_at(tick.now)}
             if removed := zone.removed(source, days):
                 # A load refuses them, and with them the other days of its run.
                 days -= removed

@@ -1,12 +1,12 @@
 """Whether a run's process is alive, from its code server or from the lock of a run from the shell."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.test_utils import create_run_for_test
@@ -17,7 +17,7 @@ from dagster._serdes import serialize_value
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.killed_runs import living_run
 from engagement_assets.instance.run_launcher import SupervisedRunLauncher
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 STARTED = dg.DagsterRunStatus.STARTED
 
@@ -90,6 +90,7 @@ def test_a_run_without_lock_or_server_is_left_alone(instance: dg.DagsterInstance
     assert _status(instance, create_run_for_test(instance, job_name="x", status=STARTED)) == WorkerStatus.RUNNING
 
 
-def test_not_every_run_of_a_burst_is_a_process_at_once() -> None:
-    settings = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    assert settings["concurrency"]["runs"]["max_concurrent_runs"] == 4
+def test_not_every_run_of_a_burst_is_a_process_at_once(instance: dg.DagsterInstance) -> None:
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    assert queue.max_concurrent_runs == os.cpu_count()

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-from engagement_assets.commands.dev import _demo_profile
+from engagement_assets.commands.dev import _profile
 from engagement_assets.definitions import build_defs
 from engagement_assets.settings import Settings
 
@@ -84,14 +84,35 @@ def test_those_are_on_from_the_start_that_do_nothing_twice() -> None:
         assert sensors[name] == dg.DefaultSensorStatus.RUNNING
 
 
-def test_make_dev_switches_them_on_for_sample_data_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_make_dev_switches_sensors_on_for_loaded_sample_data_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("LANDING_URI", "SCHEDULES_ON"):
+    for name in ("LANDING_URI", "SCHEDULES_ON", "DAGSTER_UI_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert _demo_profile(Settings()).schedules_on
-    assert not _demo_profile(Settings(landing_uri=str(tmp_path))).schedules_on
+    published = tmp_path / "published.duckdb"
+    monkeypatch.setenv("PUBLISHED_WAREHOUSE_PATH", str(published))
+    assert not _profile(Settings(), "3000").schedules_on
+    published.touch()
+    assert _profile(Settings(), "3000").schedules_on
+    assert not _profile(Settings(landing_uri=str(tmp_path)), "3000").schedules_on
     monkeypatch.setenv("SCHEDULES_ON", "false")
-    assert not _demo_profile(Settings()).schedules_on
+    assert not _profile(Settings(), "3000").schedules_on
+
+
+def test_alerts_link_to_the_port_of_make_dev(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DAGSTER_UI_URL", raising=False)
+    assert _profile(Settings(), "3100").dagster_ui_url == "http://127.0.0.1:3100"
+    monkeypatch.setenv("DAGSTER_UI_URL", "https://dagster.example")
+    assert _profile(Settings(), "3100").dagster_ui_url == "https://dagster.example"
+
+
+def test_no_schedule_is_on_for_sample_data() -> None:
+    repository = _repository(landing_uri="", schedules_on=True)
+    assert {item.default_status for item in repository.schedule_defs} == {STOPPED}
+    result = _tick(repository, "daily_engagement_schedule", datetime(2024, 2, 6, 4, tzinfo=UTC))
+    assert result.skip_message == "no UTC day from 2024-01-01 to 2024-02-04 has ended since the last tick"
 
 
 def test_a_tick_requests_the_utc_day_that_has_ended(repository: dg.RepositoryDefinition) -> None:
@@ -110,7 +131,7 @@ def test_the_weekly_tick_requests_the_tables_over_all_sources(repository: dg.Rep
 def test_a_tick_before_the_first_partition_requests_nothing() -> None:
     result = _tick(_repository(schedule_hour=4), "daily_engagement_schedule", datetime(2024, 1, 1, 4, tzinfo=UTC))
     assert result.run_requests == []
-    assert result.skip_message == "no UTC day from 2024-01-01 on has ended since the last tick"
+    assert result.skip_message == "no UTC day from 2024-01-01 to 2024-01-01 has ended since the last tick"
 
 
 def test_in_the_night_back_to_winter_time_a_tick_has_two_days() -> None:

@@ -1,0 +1,129 @@
+"""What a run in this process shows while it goes on: a line per step, or a count with the lines in a file.
+
+Belongs here: how the log of a run looks on a terminal, and that nobody wonders whether it still goes on. Not here: what
+steps log, and the summary at the end (`range_command.py`).
+"""
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from engagement_assets.commands.install import TELLS_EVERY_S
+from engagement_assets.shown_text import shown_lines
+
+# What filelock logs while it waits.
+_WAITS = "Lock %s not acquired on %s, waiting"
+
+
+class Counter(logging.Handler):
+    """Counts the tables that a run has made, out of `total`."""
+
+    def __init__(self) -> None:
+        """Before the first run, there is nothing to count."""
+        super().__init__()
+        self.total = 0
+        self._made: set[dg.AssetKey] = set()
+
+    def begin(self, total: int) -> None:
+        """A run begins that makes so many."""
+        self.total = total
+        self._made.clear()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count the table of an event that says that it was made."""
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if event is not None and event.is_step_materialization and event.asset_key:
+            self._made.add(event.asset_key)
+
+    def __str__(self) -> str:
+        """As the console shows it."""
+        return f"{len(self._made)} of {self.total} tables" if self.total else "preparing"
+
+
+@contextmanager
+def counted(log: Path) -> Iterator[Counter]:
+    """What is printed in the block goes to the end of `log`; the console gets a count every few seconds."""
+    counter, console, started, done = Counter(), sys.stdout, time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(TELLS_EVERY_S):
+            print(f"     {counter}, {time.monotonic() - started:.0f} s", file=console, flush=True)
+
+    thread = threading.Thread(target=tell, name="progress", daemon=True)
+    thread.start()
+    try:
+        with log.open("a", encoding="utf-8") as file, redirect_stdout(file):
+            yield counter
+    finally:
+        done.set()
+        thread.join()
+    print(f"     {counter}, {time.monotonic() - started:.0f} s", flush=True)
+
+
+def step_lines(counter: logging.Handler | None = None) -> dg.LoggerDefinition:
+    """A logger that writes the steps' lines of level INFO to standard output, and hands all events to `counter`."""
+
+    @dg.logger(None, description="Progress lines for a person at a terminal.")
+    def progress(_context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.getLogger("engagement_assets.progress")
+        logger.setLevel(logging.DEBUG if counter else logging.INFO)
+        logger.propagate = False
+        lines = logging.StreamHandler(sys.stdout)
+        lines.setLevel(logging.INFO)
+        lines.setFormatter(_StepLine())
+        logger.handlers = [lines, *([counter] if counter else [])]
+        return logger
+
+    return progress
+
+
+class _StepLine(logging.Formatter):
+    """Time, step and message. Dagster's own format is for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", {})
+        message = meta.get("orig_message") or record.getMessage()
+        if message.startswith("Dependencies for step"):
+            # Dagster names a step once for each of its tables.
+            steps = dict.fromkeys(re.findall(r"'([^']+)'", message))
+            message = f"not run, because {', '.join(steps)} failed or did not run"
+        step = f"{meta['step_key']}: " if meta.get("step_key") else ""
+        return f"{datetime.fromtimestamp(record.created, tz=UTC):%H:%M:%S}  {step}{shown_lines(message)}"
+
+
+class _Wait(logging.Handler):
+    """Says once for each lock that this process waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith(_WAITS) and isinstance(record.args, tuple):
+            lock = str(record.args[1])
+            if lock not in self._told:
+                self._told.add(lock)
+                print(f"waiting until another process releases {lock}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def waits_told() -> Iterator[None]:
+    """If the block waits for a lock, standard error says so once."""
+    logger = logging.getLogger("filelock")
+    before, handler = (logger.level, logger.propagate), _Wait()
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
