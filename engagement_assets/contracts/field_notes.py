@@ -1,7 +1,7 @@
 """What people who write records must know of a field, beside its name and type.
 
-Belongs here: the shape of such a note. Not here: the notes, which stand with the fields (`extract/`), or the document
-that is made of them (`commands/input_formats.py`).
+Belongs here: the shape of such a note, and of one about a service. Not here: the notes, which stand with the fields
+(`extract/`), or the document that is made of them (`commands/input_formats.py`).
 """
 
 from dataclasses import dataclass
@@ -17,3 +17,11 @@ class Note:
 
 
 NO_NOTE = Note()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request to a service, and what its answers mean: pairs of an answer and its meaning."""
+
+    request: str
+    answers: tuple[tuple[str, str], ...]

@@ -67,16 +67,23 @@ class Step(KnownFields):
     ] = None
     intensity: Annotated[Text | None, note("Warm-up, effort, rest or cool-down", "ACTIVE")] = None
     duration_type: Annotated[Text | None, note("What ends the step", "DISTANCE")] = None
-    duration_value: Annotated[Amount | None, note("How much of it", 1000, "as `durationValueType` says")] = None
-    duration_value_type: Annotated[Text | None, note("Unit of `durationValue`", "METER")] = None
+    duration_value: Annotated[Amount | None, note("How much of it", 1, "as `durationValueType` says")] = None
+    duration_value_type: Annotated[Text | None, note("Unit of `durationValue`", "KILOMETER")] = None
     target_type: Annotated[Text | None, note("What the step asks for", "PACE")] = None
     step_order: Annotated[Whole | None, note("The sender's number of the step", 1)] = None
-    paces: Raw = Raw()
+    paces: Annotated[
+        Raw,
+        note(
+            "Pace targets: `slow`, `average` and `fast`, each an object with `mps`",
+            {"slow": {"mps": 3.1}, "average": {"mps": 3.3}, "fast": {"mps": 3.5}},
+            "m/s",
+        ),
+    ] = Raw()
     repeat_value: Annotated[
         Number | None,
         note("How often a `WorkoutRepeatStep` repeats its `steps`, from 1 to 1,000; more than 1 is refused elsewhere"),
     ] = None
-    steps: "list[Step] | None" = None
+    steps: Annotated["list[Step] | None", note("The steps that a `WorkoutRepeatStep` repeats")] = None
 
 
 class Pace(msgspec.Struct, gc=False):
@@ -112,7 +119,7 @@ class PlannedWorkout(KnownFields):
     planned_workout_date: Annotated[
         Text | None, note("When it was planned, a date YYYY-MM-DD; a time may follow", "2024-01-05")
     ] = None
-    steps_v2: list[Step] | None = None
+    steps_v2: Annotated[list[Step] | None, note("Steps in the order in which they are to be run")] = None
 
 
 class Activity(KnownFields):
@@ -126,11 +133,11 @@ class Activity(KnownFields):
         EpochMs | None, note("When it began; without it the start of the earliest lap counts", 1704441600000, "ms")
     ] = None
     week_of_plan: Annotated[Whole | None, note("Week of the plan, from 1", 3)] = None
-    unit_of_measure: Annotated[Text | None, note("Unit of planned distances", "METRIC")] = None
-    plan_details: Plan | None = None
-    planned_workout_metadata: PlannedWorkout | None = None
-    laps: list[Lap] | None = None
-    waypoints: Raw = Raw()
+    unit_of_measure: Annotated[Text | None, note("Unit of planned distances, KILOMETERS or MILES", "KILOMETERS")] = None
+    plan_details: Annotated[Plan | None, note("The plan")] = None
+    planned_workout_metadata: Annotated[PlannedWorkout | None, note("The workout as planned")] = None
+    laps: Annotated[list[Lap] | None, note("Laps in the order in which they were run")] = None
+    waypoints: Annotated[Raw, note("Points of the track; they are skipped, and never kept")] = Raw()
 
 
 class UnusableRecordError(ValueError):

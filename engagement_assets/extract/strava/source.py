@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
-from engagement_assets.contracts.field_notes import Note
+from engagement_assets.contracts.field_notes import Exchange, Note
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract import fit_values
@@ -264,4 +264,34 @@ STRAVA = Source(
     required_settings=("STRAVA_CLIENT_ID", "STRAVA_CLIENT_SECRET", "STRAVA_REFRESH_TOKEN"),
     trailing_days_setting="STRAVA_TRAILING_DAYS",
     sent={STRAVA_ACTIVITIES.key: ACTIVITY.sent},
+)
+
+# What `strava/tokens.py` and `strava/api.py` ask, for people who put another service in its place.
+EXCHANGES = (
+    Exchange(
+        "`POST <STRAVA_OAUTH_BASE_URL>/token` with the form `client_id`, `client_secret`, `grant_type=refresh_token`, "
+        "`refresh_token`",
+        (
+            (
+                "200 and an object with `access_token`, `expires_at` (epoch seconds) and perhaps `refresh_token`",
+                "a token; a new refresh token replaces the old one",
+            ),
+            ("401", "the application is unknown: the run stops with a sentence"),
+        ),
+    ),
+    Exchange(
+        "`GET <STRAVA_API_BASE_URL>/athlete/activities?after=&before=&page=&per_page=200` with the header "
+        "`Authorization: Bearer <access token>`; `after` and `before` are epoch seconds",
+        (
+            ("200 and a list of activities", "a page; the next one is asked for"),
+            ("200 and an empty list", "the end of the list"),
+            ("401", "the token is renewed, once"),
+            (
+                "429, with the headers `X-RateLimit-Limit` and `X-RateLimit-Usage` (`15 minutes,day`)",
+                "the run waits for the next quarter of an hour, or stops until the next day",
+            ),
+            ("403", "the service refuses: the run stops with a sentence"),
+            ("500 to 599, or no answer", "asked again, then the run stops; what is complete is kept"),
+        ),
+    ),
 )

@@ -5,7 +5,7 @@ Belongs here: the description, and one event as the service sends it. Not here: 
 """
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
-from engagement_assets.contracts.field_notes import Note
+from engagement_assets.contracts.field_notes import Exchange, Note
 from engagement_assets.contracts.personal import NO_ID, PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.services.records import (
@@ -208,4 +208,24 @@ USER_EVENTS_SOURCE = Source(
     required_settings=("USER_EVENTS_API_URL", "USER_EVENTS_API_TOKEN"),
     trailing_days_setting="USER_EVENTS_TRAILING_DAYS",
     sent={USER_EVENTS.key: EVENT.sent},
+)
+
+# What `user_events/api.py` asks, for people who put another service in its place.
+EXCHANGES = (
+    Exchange(
+        "`GET <USER_EVENTS_API_URL>?date=2024-01-31` with the header `api-token: <USER_EVENTS_API_TOKEN>`",
+        (
+            ("200 and a list of events", "all events of the date; each names the same `date`"),
+            (
+                "404, 500 or another status and an object whose `detail` begins with `No event found for date`",
+                "a date without events",
+            ),
+            ("401 or 403", "the token is refused: the run stops with a sentence"),
+            (
+                "429, perhaps with the header `Retry-After`",
+                "the run waits for so long, or half a minute; it stops if that is more than a quarter of an hour",
+            ),
+            ("any other status from 500 on, or no answer", "asked again, then the run stops; complete dates are kept"),
+        ),
+    ),
 )
