@@ -94,7 +94,7 @@ def measure(browser: Browser, name: str, published: Path, folder: Path) -> None:
 def opened(browser: Browser, report: Report) -> tuple[float, float, list[float]]:
     """Milliseconds until the first paint, until everything is drawn, and of each change of a filter."""
     page = browser.new_page(viewport={"width": 1366, "height": 850})
-    page.goto(report.path.as_uri())
+    page.goto(f"{report.path.as_uri()}#learning")
     page.wait_for_selector("html[data-ready=true]")
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     ready = page.evaluate("performance.getEntriesByName('ready')[0].startTime")
@@ -144,7 +144,9 @@ def write_learning(path: Path, cells: int) -> None:
             "create table audit.ingestion_loads (load_id varchar, source varchar, dataset varchar, "
             "partition_date date, status varchar, accepted bigint, quarantined bigint, duplicates bigint, "
             "loaded_at timestamp); "
-            "create table audit.rejected_records (source varchar, dataset varchar, reason_code varchar)"
+            "create table audit.rejected_records (source varchar, dataset varchar, reason_code varchar); "
+            "create table audit.held_days (source varchar, dataset varchar, partition_date date, "
+            "held_since timestamp, failed_checks varchar, accepted bigint, quarantined bigint)"
         )
 
 

@@ -103,6 +103,12 @@ class PrivacySettings(BaseSettings):
         description="Days after which the raw data of a day is removed; 0 keeps it. The tables cannot be rebuilt "
         "without it.",
     )
+    strava_deleted_retention_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days after which an activity that Strava no longer has is erased, from the load that missed it "
+        "first; 0 keeps it, marked as deleted.",
+    )
     quarantine_retention_days: int = Field(
         default=90, ge=0, description="Days after which a quarantined record is removed; 0 keeps it."
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
-from engagement_assets.alerts.incidents import Change
+from engagement_assets.alerts.incidents import Change, Kind, Subject
 from engagement_assets.alerts.messages import duration
 from engagement_assets.alerts.run_results import ended_and_unread_since
 from engagement_assets.alerts.store import STORE_FILE, alert_store
@@ -25,7 +25,10 @@ UNDELIVERED_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class AlertState:
-    """Something that fails or failed: `open` or `resolved`, since when and until when (UTC, ISO)."""
+    """Something that fails or failed, since when and until when (UTC, ISO).
+
+    Its state is `open`, `resolved`, or `not run` for a check that a run planned and never evaluated: nothing failed.
+    """
 
     asset: str
     name: str
@@ -50,7 +53,7 @@ def alert_states(folder: Path) -> tuple[AlertState, ...]:
     with alert_store(path) as store:
         incidents, messages = store.incidents(), store.messages()
     states = [
-        AlertState(at.asset, at.name, "open", now.severity.value, _text(now.opened_at), "", now.failures)
+        AlertState(at.asset, at.name, _state(at), now.severity.value, _text(now.opened_at), "", now.failures)
         for at, now in incidents.items()
     ]
     for message in messages:
@@ -100,6 +103,10 @@ def signs_of_life(
             first = f"the first to {channel} since {since:%F %R}{f': {error}' if error else ''}"
             troubles.append(f"{len(late)} messages are not delivered, {first}")
         return SignsOfLife(sensor, shell, len(store.incidents()), len(waiting), troubles)
+
+
+def _state(subject: Subject) -> str:
+    return "not run" if subject.kind == Kind.NOT_RUN else "open"
 
 
 def _text(moment: datetime) -> str:

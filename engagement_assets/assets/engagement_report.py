@@ -15,10 +15,12 @@ from engagement_assets.alerts.caught import Caught
 from engagement_assets.alerts.history import AlertState, alert_states
 from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.mart_pictures import CHART
+from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.assets.raw_load import OWNERS
+from engagement_assets.contracts.load_checks import IS_FRESH
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, SOURCES
 from engagement_assets.transform.docs import write_dbt_docs
 from engagement_assets.transform.project import DbtProjectError
 
@@ -31,7 +33,7 @@ PREVIEW = ("engagement.weekly_engagement", "audit.ingestion_loads", "audit.rejec
 
 
 def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.AssetsDefinition:
-    """The asset; the report shows the newest results of these checks."""
+    """The asset; the report shows the newest results of these checks, and of those of services without settings."""
     keys = tuple(check_keys)
 
     @dg.asset(
@@ -76,6 +78,16 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
     return engagement_report
 
 
+def checks_of_all_sources(settings: Settings) -> set[dg.AssetCheckKey]:
+    """The checks of every source's loads and freshness.
+
+    Definitions lack those of a service that is not configured, but it may have been when its checks were evaluated.
+    """
+    loads = [load for source in SOURCES for load in raw_assets(source, settings)]
+    fresh = [dg.AssetCheckKey(dg.AssetKey(dataset.key.split("/")), IS_FRESH.name) for dataset in RAW_DATASETS]
+    return {*(spec.key for load in loads for spec in load.check_specs), *fresh}
+
+
 def written_report(
     settings: Settings, instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]
 ) -> "Report":
@@ -93,6 +105,6 @@ def written_report(
         settings.published_warehouse_path,
         settings.report_dir,
         suppression=suppression_of(settings),
-        states=ChecksAndAlerts(check_states(instance, check_keys), alerts),
+        states=ChecksAndAlerts(check_states(instance, {*check_keys, *checks_of_all_sources(settings)}), alerts),
         max_cells=settings.report_max_cells,
     )

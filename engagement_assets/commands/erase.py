@@ -1,59 +1,58 @@
 """`make erase SOURCE=… KIND=… < ids`: erases persons from the lake, the tables and every copy, and proves it.
 
-Belongs here: the command and the order of its steps. Not here: the lake (`lake/erasure.py`), the warehouse
-(`transform/erased_rows.py`), or how files are searched (`privacy/sweep.py`).
+Belongs here: the command and the order of its steps. Not here: the lake (`lake/erasure.py`), tables and copies
+(`erased_tables.py`), or how files are searched (`privacy/sweep.py`).
 
 The ids come on standard input, one a line: arguments, the environment and run config are seen by others, and are kept.
 Each step can be repeated. An erasure that was killed is finished by the next one, which needs the same ids again for
-the copies and the proof.
+the copies and the proof. An athlete is all of Strava, so the id of one need not be known.
 """
 
+import json
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
 from engagement_assets.alerts.alerting import alerts_folder
 from engagement_assets.commands.arguments import erase_parser
+from engagement_assets.commands.erased_tables import build_without, tell_done
 from engagement_assets.commands.process import exit_process, load_settings
-from engagement_assets.commands.range_command import and_downstream
-from engagement_assets.commands.range_run import RangeRequest, run_range
-from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.landing.files import Landing
+from engagement_assets.extract.strava.source import STRAVA
 from engagement_assets.lake.commit import LakeBusyError
-from engagement_assets.lake.erasure import apply_missing, days_of, erase, finish, unfinished
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from engagement_assets.lake.tombstones import ErasureKeyError, Request, persons_of
+from engagement_assets.lake.day_files import rows_of
+from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
+from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.tombstones import ErasureKeyError
 from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AUDIT, LANDING_PREFIXES, RAW_DATASETS
+from engagement_assets.sources import LANDING_PREFIXES, RAW_DATASETS
 from engagement_assets.transform.build import is_held_lock
-from engagement_assets.transform.erased_rows import (
-    delete_erased_rows,
-    forget_on_days,
-    publish_anew,
-    write_warehouse_anew,
-)
-from engagement_assets.transform.publish import publish_schemas
 
 _SQLITE = b"SQLite format 3\0"
+# What the tombstone of an athlete is made of whose id nobody knows: it takes all of Strava, whatever the id.
+_THE_ATHLETE = "the athlete"
 
 
 def main() -> int:
     """Run the command; 0 when nothing holds the persons any more, 1 when something does, 2 when it was refused."""
     given = erase_parser().parse_args()
-    ids = sorted({line.strip() for line in sys.stdin if line.strip()})
-    settings = load_settings()
     kind = PersonalKind(given.kind)
+    # At a terminal the command would wait for ids that it can do without.
+    lines = () if kind is PersonalKind.ATHLETE and sys.stdin.isatty() else sys.stdin
+    ids = sorted({line.strip() for line in lines if line.strip()})
+    settings = load_settings()
     try:
         _refuse(given.source, kind, ids)
         if given.verify:
-            return _prove(settings, ids)
+            return _prove(settings, kind, ids)
         return _erase(settings, given.source, kind, ids)
     except (ErasureKeyError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -80,14 +79,16 @@ def _refuse(source: str, kind: PersonalKind, ids: Sequence[str]) -> None:
     } or {PersonalKind.ATHLETE}
     if kind not in kinds:
         raise ValueError(f"{source} knows nobody as {kind}, expected one of {', '.join(sorted(kinds))}")
-    if not ids:
+    if not ids and kind is not PersonalKind.ATHLETE:
         raise ValueError("no id on standard input, expected one a line")
 
 
 def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[str]) -> int:
     lake = Lake(settings.lake_uri, settings.privacy_policy)
     apply_missing(lake)
-    request = erase(lake, source, kind, ids, datetime.now(UTC))
+    if kind is PersonalKind.ATHLETE:
+        ids = sorted({*ids, *_known_athletes(lake)})
+    request = erase(lake, source, kind, ids or [_THE_ATHLETE], datetime.now(UTC))
     found = sum(person.was_found for person in request.persons)
     print(
         f"Request {request.number}: {len(request.persons):,} persons with their children; of {found:,} the lake had "
@@ -96,68 +97,56 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
     if kind is PersonalKind.ATHLETE:
         for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
             path.unlink()
+        print(
+            f"The token file is gone: {settings.strava_token_path}. Take STRAVA_REFRESH_TOKEN out of the settings too"
+        )
     waiting = unfinished(lake)
-    if not all(_rebuild(settings, lake, each) for each in waiting):
+    if not build_without(settings, lake, waiting):
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
         return 1
-    _clear_tables(settings, lake, waiting)
     search = _search(settings, ids)
-    for path in _records_of_runs(settings):
+    for path in _records_of_runs(settings) if search else ():
         if search.is_in(path):
             (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
-    if status := _prove(settings, ids):
+    if status := _prove(settings, kind, ids):
         return status
+    proven = [each for each in waiting if each.is_of_deleted_activities or is_about(lake, each, source, kind, ids)]
+    tell_done(settings, lake, proven)
     for each in waiting:
-        finish(lake, each, datetime.now(UTC))
-    if settings.published_warehouse_path.exists():
-        # `audit.erasures` says that it is done.
-        publish_schemas(settings.warehouse_path, settings.published_warehouse_path, (AUDIT,), lake)
+        if each not in proven:
+            print(
+                f"Request {each.number} of {each.requested_at:%Y-%m-%d} ({each.source}) is not proven: lake and tables "
+                "are without its persons, but nobody has searched the records of runs and alerts for them. Run the "
+                "command with its ids again",
+                file=sys.stderr,
+            )
     return 0
 
 
-def _clear_tables(settings: Settings, lake: Lake, waiting: Sequence[Request]) -> None:
-    """Delete what models keep of the persons, and write the warehouse and the published copy anew."""
-    warehouse = settings.warehouse_path
-    if not warehouse.exists():
-        return
-    for request in waiting:
-        if erased := persons_of(lake, [request]):
-            delete_erased_rows(warehouse, request.source, erased)
-    write_warehouse_anew(warehouse)
-    publish_anew(warehouse, settings.published_warehouse_path, lake)
+def _known_athletes(lake: Lake) -> set[str]:
+    """The athletes of whom the lake keeps cells; nothing else names one."""
+    key = lake.places_key(STRAVA.name)
+    return set(json.loads(lake.filesystem.cat_file(f"{lake.root}/{key}"))) if lake.exists(key) else set()
 
 
-def _rebuild(settings: Settings, lake: Lake, request: Request) -> bool:
-    """Build the days that a request has rewritten, and everything downstream.
-
-    Days that retention has removed from the lake cannot be built: there the first models lose the rows by key.
-    """
-    datasets = [dataset for dataset in RAW_DATASETS if dataset.source == request.source]
-    pruned = {day for dataset in datasets if dataset.partitioned for day in lake.all_pruned_days(dataset)}
-    days = {day for found in days_of(lake, request).values() for day in found}
-    if not (days or pruned) or not settings.warehouse_path.exists():
-        return True
-    if pruned and (erased := persons_of(lake, [request])):
-        forget_on_days(settings.warehouse_path, request.source, erased, pruned)
-    selection = f'({and_downstream(settings, datasets)}) and not key:"raw_*"'
-    built = {
-        day
-        for day in days - {WHOLE_DATASET_DAY}
-        if settings.start_date <= day <= settings.last_day_at(datetime.now(UTC))
-    } or {day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]}
-    first, last = (min(built), max(built)) if built else (settings.start_date, settings.start_date)
-    return run_range(settings, RangeRequest(DayWindow(first, last + timedelta(days=1)), selection)).success
-
-
-def _search(settings: Settings, ids: Sequence[str]) -> Search:
+def _search(settings: Settings, ids: Sequence[str]) -> Search | None:
+    """The search for these ids; None without any."""
+    if not ids:
+        return None
     key = settings.pseudonym_key_text
     return Search.of(ids, {form for value in ids for form in pseudonyms_ever(key, value)} if key else ())
 
 
-def _prove(settings: Settings, ids: Sequence[str]) -> int:
-    """Look for the ids in everything that the deployment has; landing files are listed for their owner."""
-    search = _search(settings, ids)
-    found = [path for path in _own_files(settings) if search.is_in(path)]
+def _prove(settings: Settings, kind: PersonalKind, ids: Sequence[str]) -> int:
+    """Look for the ids in everything that the deployment has; landing files are listed for their owner.
+
+    Of an athlete also all rows of Strava are looked for.
+    """
+    found: list[object] = list(_rows_of_strava(settings)) if kind is PersonalKind.ATHLETE else []
+    if not (search := _search(settings, ids)):
+        print("No id is known, so no file was searched for it: give it on standard input if you know it")
+        return _verdict(found)
+    found += [path for path in _own_files(settings) if search.is_in(path)]
     landing = Landing(settings.landing_uri)
     if landing.is_local:
         root = Path(settings.landing_uri)
@@ -165,10 +154,37 @@ def _prove(settings: Settings, ids: Sequence[str]) -> int:
             for path in sorted(path for path in (root / prefix).rglob("*") if path.is_file()):
                 if search.is_in(path):
                     print(f"landing file still holds them, for its owner: {path}")
-    for path in found:
-        print(f"FOUND in {path}", file=sys.stderr)
-    print(f"{'FAILED' if found else 'Nothing left'}: {len(found)} files of this deployment hold an id")
+    return _verdict(found)
+
+
+def _verdict(found: Sequence[object]) -> int:
+    for place in found:
+        print(f"FOUND in {place}", file=sys.stderr)
+    print(f"{'FAILED' if found else 'Nothing left'}: {len(found)} places of this deployment hold something")
     return 1 if found else 0
+
+
+def _rows_of_strava(settings: Settings) -> Iterator[str]:
+    """The files of the lake, and the tables, that have rows of Strava."""
+    lake = Lake(settings.lake_uri)
+    keys = [
+        key for dataset in STRAVA.datasets for key in (*lake.all_day_keys(dataset), *lake.all_quarantine_keys(dataset))
+    ]
+    with tempfile.TemporaryDirectory() as folder, lake.connect("512MB", Path(folder)) as connection:
+        for key in keys:
+            if connection.execute(f"select 1 from {rows_of([lake.location(key)], {})} limit 1").fetchone():
+                yield key
+    for path in (settings.warehouse_path, settings.published_warehouse_path):
+        if path.exists():
+            with duckdb.connect(str(path), read_only=True) as connection:
+                tables = connection.execute(
+                    "select schema_name || '.' || table_name from duckdb_tables() "
+                    "where schema_name = $area or starts_with(table_name, $prefix) order by all",
+                    {"area": STRAVA.area, "prefix": f"int_{STRAVA.name}_"},
+                ).fetchall()
+                for (table,) in tables:
+                    if connection.execute(f"select 1 from {table} limit 1").fetchone():
+                        yield f"{path}, table {table}"
 
 
 def _own_files(settings: Settings) -> Iterator[Path]:

@@ -22,27 +22,6 @@ Refusals = Iterator[str]
 _MAX_PORT = 65_535
 
 
-class SelectionError(ValueError):
-    """The selection or the range of days cannot be run."""
-
-
-def check_window(settings: Settings, window: DayWindow) -> None:
-    """Refuse days that have no partition.
-
-    Raises:
-        SelectionError: the window begins before the first partition, or ends after the last one.
-    """
-    if window.start < settings.start_date:
-        raise SelectionError(
-            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
-            f"set START_DATE={window.start} or earlier"
-        )
-    last, last_day = window.days()[-1], settings.last_day_at(datetime.now(UTC))
-    if last > last_day:
-        why = "the sample's last day; set LANDING_URI for your own files" if settings.last_sample_day else "today (UTC)"
-        raise SelectionError(f"the range ends on {last}, but the last partition is {last_day}, {why}")
-
-
 def refusals(command: str, settings: Settings, given: Namespace) -> list[str]:
     """What stands in the way of a command, a sentence each; empty if nothing that can be told by now."""
     return [sentence for check in _CHECKS.get(command, ()) for sentence in check(settings, given)]
@@ -102,14 +81,20 @@ def _days(settings: Settings, given: Namespace) -> Refusals:
     except ValueError as error:
         yield str(error)
         return
-    yield from _outside(settings, window)
+    yield from outside(settings, window)
 
 
-def _outside(settings: Settings, window: DayWindow) -> Refusals:
-    try:
-        check_window(settings, window)
-    except SelectionError as error:
-        yield str(error)
+def outside(settings: Settings, window: DayWindow) -> Refusals:
+    """Why the days of a window are no partitions."""
+    if window.start < settings.start_date:
+        yield (
+            f"the range begins on {window.start}, before the first partition {settings.start_date}; "
+            f"set START_DATE={window.start} or earlier"
+        )
+    last, last_day = window.days()[-1], settings.last_day_at(datetime.now(UTC))
+    if last > last_day:
+        why = "the sample's last day; set LANDING_URI for your own files" if settings.last_sample_day else "today (UTC)"
+        yield f"the range ends on {last}, but the last partition is {last_day}, {why}"
 
 
 def _datasets(_settings: Settings, given: Namespace) -> Refusals:
@@ -139,7 +124,7 @@ def local_path(uri: str) -> Path | None:
 
 def _extra_of(setting: str, uri: str) -> Refusals:
     if uri.startswith("s3://") and find_spec("s3fs") is None:
-        yield f"{setting}: {uri} needs the extra s3; run .venv/bin/python -m pip install 's3fs'"
+        yield f"{setting}: {uri} needs the extra s3; run `pip install 'engagement-assets[s3]'`"
 
 
 def _folder(setting: str, folder: Path) -> Refusals:

@@ -10,6 +10,7 @@ import dagster as dg
 from engagement_assets.alerts.alerting import AlertsBusyError
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.commands.arguments import prune_parser
+from engagement_assets.commands.erased_tables import follow_deleted_activities
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
@@ -19,7 +20,7 @@ from engagement_assets.orchestration.retention import prune_all
 
 
 def main() -> int:
-    """Run the command; 0 when it is done, 1 when another process holds a lock that it needs."""
+    """Run the command; 0 when it is done, 1 when another process holds a lock or tables could not follow."""
     arguments = prune_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
@@ -31,7 +32,7 @@ def main() -> int:
         except (LakeBusyError, AlertsBusyError, AlertStoreError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-    return 0
+    return 0 if arguments.dry_run else follow_deleted_activities(settings)
 
 
 if __name__ == "__main__":

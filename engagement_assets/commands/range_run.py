@@ -19,7 +19,7 @@ from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
-from engagement_assets.commands.preflight import SelectionError, check_window
+from engagement_assets.commands.preflight import outside
 from engagement_assets.commands.progress import Counter, step_lines, waits_told
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
@@ -42,6 +42,10 @@ from engagement_assets.transform.publish import newest_load_not_shown
 
 # A tick of the alert sensor is shorter.
 ALERTS_WAIT_S = 60
+
+
+class SelectionError(ValueError):
+    """The selection or the range of days cannot be run."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def run_range(
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
     """
-    check_window(settings, request.window)
+    if refused := next(outside(settings, request.window), None):
+        raise SelectionError(refused)
     prepare_dagster_home(settings)
     # A run over named days does not ask whether today's data is there.
     changes = {"freshness_hours": PerSource(0), "allow_shrink": request.allow_shrink or settings.allow_shrink}

@@ -24,10 +24,11 @@ from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load_records import ERASED
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
-from engagement_assets.lake.rewrite import Rewrite
+from engagement_assets.lake.rewrite import RewriteWithoutPersons, remove_pages
 from engagement_assets.lake.tombstones import (
     APPLIED,
     DONE,
+    ERASURES_LOCK,
     REQUESTED,
     Person,
     Request,
@@ -44,7 +45,6 @@ from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, key_check, person_hash
 from engagement_assets.sources import RAW_DATASETS
 
-_LOCK = "erasures"
 _MEMORY = "1GB"
 
 
@@ -91,6 +91,17 @@ def unfinished(lake: Lake) -> list[Request]:
         return [request for request in requests(connection, lake).values() if request.state != DONE]
 
 
+def is_about(lake: Lake, request: Request, source: str, kind: PersonalKind, ids: Collection[str]) -> bool:
+    """Whether these ids are all that a request was made for; children follow from their users."""
+    if kind is PersonalKind.ATHLETE:
+        return any(person.kind is kind for person in request.persons)
+    hashes = {person_hash(require_key(lake), source, kind, value) for value in ids}
+    return request.source == source and all(
+        person.hash in hashes if person.kind is kind else (kind, person.kind) == (PersonalKind.USER, PersonalKind.CHILD)
+        for person in request.persons
+    )
+
+
 def finish(lake: Lake, request: Request, now: datetime) -> Request:
     """Record that nothing holds the persons of a request any more."""
     with _alone(lake) as connection:
@@ -120,7 +131,7 @@ def days_of(lake: Lake, request: Request) -> dict[str, list[date]]:
 @contextmanager
 def _alone(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
     """Be the only erasure."""
-    with exclusive(lake, _LOCK) as folder, lake.connect(_MEMORY, folder / "spill") as connection:
+    with exclusive(lake, ERASURES_LOCK) as folder, lake.connect(_MEMORY, folder / "spill") as connection:
         yield connection
 
 
@@ -145,7 +156,7 @@ def _apply_missing(lake: Lake, connection: duckdb.DuckDBPyConnection) -> list[Re
     applied = []
     beside = names_beside(lake)
     for request in requests(connection, lake).values():
-        if lake.policy.erasures and request.name not in beside:
+        if lake.policy.erasures and request.persons and request.name not in beside:
             write_request(connection, lake, request)
     for request in _missing(lake, connection):
         with _locks(lake, request.source) as folders:
@@ -201,16 +212,13 @@ def _applied(lake: Lake, connection: duckdb.DuckDBPyConnection, request: Request
     held = 0
     for name, folder in folders.items():
         datasets = [dataset for dataset in RAW_DATASETS if dataset.load_name == name]
-        rewrite = Rewrite(lake, connection, name, datasets, erased, request.name, folder)
+        rewrite = RewriteWithoutPersons(lake, connection, name, datasets, request.name, folder, erased=erased)
         if changes := rewrite.changes():
             # Before the commit: once the files are rewritten, nothing shows any more who was in them.
             request = _with_found(request, rewrite.found, erased)
             write_request(connection, lake, request)
             commit(lake, name, changes)
-        pages = lake.pages_folder(name)
-        for page in pages.rglob("*") if pages.is_dir() else ():
-            if page.is_file():
-                page.unlink()
+        remove_pages(lake, name)
         held += rewrite.gone_held
     keys = [key for name in folders for key in lake.keys(f"records/loads/day=*/{name}.parquet")]
     counted = connection.execute(

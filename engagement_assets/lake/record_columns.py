@@ -62,7 +62,7 @@ HELD_COLUMNS = _columns(
 
 # A tombstone: one row per person of a request to erase. `person_hash` stands for the id, which nothing keeps;
 # `pseudonyms` are those that the lake may hold of it, `key_check` tells whether ERASURE_KEY is still the same. All
-# other columns are the same in all rows of a request.
+# other columns are the same in all rows of a request. A request of the kind `activity` has one row, and no person.
 ERASURE_COLUMNS = _columns(
     """
     request BIGINT, source VARCHAR, kind VARCHAR, person_hash VARCHAR, pseudonyms VARCHAR, key_check VARCHAR,

@@ -1,12 +1,13 @@
-"""The files of one load rewritten without erased persons: days, held days, and the quarantines of both.
+"""The files of one load rewritten without some records: days, held days, and the quarantines of both.
 
 Belongs here: what changes, and the records of it. Not here: whose records go (`privacy/tombstones.py`), or when
-(`lake/erasure.py`).
+(`lake/erasure.py`, `lake/deleted_activities.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,84 +39,43 @@ class _Gone:
 
 @dataclass
 class Rewrite:
-    """The rewriting of what a load has written, for one request; staged files lie in `folder`.
+    """Takes records out of what a load has written, for one request; staged files lie in `folder`.
 
-    After `changes`, `found` has the ids by which persons were recognised, and `gone_held` counts what left held days.
+    After `finished`, `gone` counts what left, and `gone_held` what of it left held days.
     """
 
     lake: Lake
     connection: duckdb.DuckDBPyConnection
     name: str
     datasets: Sequence[Dataset]
-    erased: ErasedPersons
     request: str
     folder: Path
-    found: set[tuple[PersonalKind, str]] = field(default_factory=set, init=False)
+    gone: int = field(default=0, init=False)
     gone_held: int = field(default=0, init=False)
     _gone: dict[tuple[str, date, bool], _Gone] = field(default_factory=dict, init=False)
     _changes: list[FileChange] = field(default_factory=list, init=False)
 
-    def changes(self) -> list[FileChange]:
-        """The commit; empty if nothing names the persons."""
-        self.connection.execute("create or replace temp table erasure_documents (day date, source_path varchar)")
-        source = self.datasets[0].source
-        is_taken = takes_all(self.erased.kinds(source))
-        owners = {follower.key: owner for owner in self.datasets for follower in followers_of(owner, self.datasets)}
-        for dataset in self.datasets:
-            if is_taken:
-                self._rewrite_days(dataset, "true")
-            elif dataset.key not in owners:
-                self._rewrite_owner(dataset, keeps_documents=dataset in owners.values())
-        for dataset in self.datasets:
-            if not is_taken and dataset.key in owners:
-                self._rewrite_days(dataset, _OF_DOCUMENT)
-            self._rewrite_quarantine(dataset, by_document=dataset.key in owners or dataset in owners.values())
-        places = self.lake.places_key(self.name)
-        if is_taken and self.lake.exists(places):
-            self._changes.append(FileChange(places, None))
-        if self._changes:
-            self._record()
-            index = f"index/{self.name}.json"
-            if self.lake.exists(index):
-                # It names landing files and their days; the next load reads all files of its days again, and so finds
-                # other persons' copies of what is gone.
-                self._changes.append(FileChange(index, None))
-        return self._changes
-
-    def _rewrite_owner(self, dataset: Dataset, *, keeps_documents: bool) -> None:
-        """Rewrite the days that name a person; `keeps_documents` for the datasets that follow this one."""
-        keys = self.lake.all_day_keys(dataset)
-        rows = rows_of([self.lake.location(key) for key in keys], dataset.columns)
-        found = find_ids(self.connection, dataset, f"select * from {rows}", self.erased)
-        if not found:
-            return
-        self.found |= set(found)
-        is_erased = in_found_ids(dataset, self.erased)
-        if keeps_documents:
-            self.connection.execute(
-                f"insert into erasure_documents select distinct day, source_path from {rows} where {is_erased}"
-            )
-        self._rewrite_days(dataset, is_erased)
-
-    def _rewrite_days(self, dataset: Dataset, is_erased: str) -> None:
+    def rewrite_days(self, dataset: Dataset, is_gone: str) -> None:
+        """Rewrite the days with a row for which the SQL `is_gone` holds."""
         for key in self.lake.all_day_keys(dataset):
             rows = rows_of([self.lake.location(key)], dataset.columns)
             day, is_held = day_of_key(key), key.startswith(_HELD)
             own = f"extracted_at = {self._held_at(day)}" if is_held else "false"
             counted = self.connection.execute(
-                f"select count(*), count(*) filter (where {own}) from {rows} where {is_erased}"
+                f"select count(*), count(*) filter (where {own}) from {rows} where {is_gone}"
             ).fetchall()
             gone, gone_own = counted[0]
             if not gone:
                 continue
-            kept = f"select {', '.join(dataset.columns)} from {rows} where not ({is_erased})"
+            kept = f"select {', '.join(dataset.columns)} from {rows} where not ({is_gone})"
             self._changes.append(FileChange(key, self._written(key, kept)))
             of_day = self._gone.setdefault((dataset.key, day, is_held), _Gone())
             of_day.rows, of_day.own_rows = gone, gone_own
 
-    def _rewrite_quarantine(self, dataset: Dataset, *, by_document: bool) -> None:
-        is_taken = takes_all(self.erased.kinds(dataset.source))
-        of_document = _OF_DOCUMENT if by_document else "false"
+    def rewrite_quarantine(
+        self, dataset: Dataset, is_gone: str, is_text_gone: Callable[[str], bool] = lambda _text: False
+    ) -> None:
+        """Rewrite the quarantines with a record for which the SQL `is_gone` holds, or `is_text_gone` of its texts."""
         for key in self.lake.all_quarantine_keys(dataset):
             day, is_held = day_of_key(key), key.startswith(_HELD)
             own = f"quarantined_at = {self._held_at(day)}" if is_held else "false"
@@ -124,13 +84,9 @@ class Rewrite:
                 "hive_partitioning = true, hive_types = {'day': date})"
             )
             rows = self.connection.execute(
-                f"select file_row_number, concat_ws(' ', raw_text, record), {of_document}, {own} from {file}"
+                f"select file_row_number, concat_ws(' ', raw_text, record), {is_gone}, {own} from {file}"
             ).fetchall()
-            gone = {
-                number: is_own
-                for number, text, follows, is_own in rows
-                if is_taken or follows or (text and self._names_erased(dataset.source, text))
-            }
+            gone = {number: is_own for number, text, is_it, is_own in rows if is_it or (text and is_text_gone(text))}
             if not gone:
                 continue
             listed = ", ".join(map(str, sorted(gone)))
@@ -141,13 +97,20 @@ class Rewrite:
             of_day = self._gone.setdefault((dataset.key, day, is_held), _Gone())
             of_day.rejects, of_day.own_rejects = len(gone), sum(gone.values())
 
-    def _names_erased(self, source: str, text: str) -> bool:
-        in_text = tokens(text)
-        found = {
-            (kind, value) for kind in self.erased.kinds(source) for value in self.erased.among(source, kind, in_text)
-        }
-        self.found |= found
-        return bool(found)
+    def remove(self, key: str) -> None:
+        """Remove a key of the lake, if it is there."""
+        if self.lake.exists(key):
+            self._changes.append(FileChange(key, None))
+
+    def finished(self) -> list[FileChange]:
+        """The commit, with its records; empty if nothing is to change."""
+        if not self._changes:
+            return []
+        self._record()
+        # It names landing files and their days; the next load reads all files of its days again, and so finds other
+        # persons' copies of what is gone.
+        self.remove(f"index/{self.name}.json")
+        return self._changes
 
     def _written(self, key: str, query: str) -> Path:
         path = self.folder / "rewritten" / key
@@ -182,7 +145,9 @@ class Rewrite:
             path.parent.mkdir(exist_ok=True)
             write_records(self.connection, HELD_COLUMNS, records, path, [])
             self._changes.append(FileChange(self.lake.held_record_key(self.name, day), path))
-        self.gone_held = sum(gone.rows + gone.rejects for (_, _, is_held), gone in self._gone.items() if is_held)
+        for (_, _, is_held), of_day in self._gone.items():
+            self.gone += of_day.rows + of_day.rejects
+            self.gone_held += (of_day.rows + of_day.rejects) * is_held
 
     def _record_of(self, dataset: Dataset, day: date, gone: _Gone, now: datetime) -> dict[str, Any]:
         """What an erasure found on a day: all that lay there was read, and is accepted, quarantined or erased."""
@@ -224,3 +189,63 @@ class Rewrite:
             f"select count(*) from read_parquet({sql_text(self.lake.location(key))})"
         ).fetchall()
         return int(counted[0][0])
+
+
+@dataclass
+class RewriteWithoutPersons(Rewrite):
+    """Takes erased persons out; `found` has the ids by which they were recognised."""
+
+    erased: ErasedPersons = field(kw_only=True)
+    found: set[tuple[PersonalKind, str]] = field(default_factory=set, init=False)
+
+    def changes(self) -> list[FileChange]:
+        """The commit; empty if nothing names the persons."""
+        self.connection.execute("create or replace temp table erasure_documents (day date, source_path varchar)")
+        is_taken = takes_all(self.erased.kinds(self.datasets[0].source))
+        owners = {follower.key: owner for owner in self.datasets for follower in followers_of(owner, self.datasets)}
+        for dataset in self.datasets:
+            if is_taken:
+                self.rewrite_days(dataset, "true")
+            elif dataset.key not in owners:
+                self._rewrite_owner(dataset, keeps_documents=dataset in owners.values())
+        for dataset in self.datasets:
+            if not is_taken and dataset.key in owners:
+                self.rewrite_days(dataset, _OF_DOCUMENT)
+            by_document = _OF_DOCUMENT if dataset.key in owners or dataset in owners.values() else "false"
+            self.rewrite_quarantine(
+                dataset, "true" if is_taken else by_document, partial(self._names_erased, dataset.source)
+            )
+        if is_taken:
+            self.remove(self.lake.places_key(self.name))
+        return self.finished()
+
+    def _rewrite_owner(self, dataset: Dataset, *, keeps_documents: bool) -> None:
+        """Rewrite the days that name a person; `keeps_documents` for the datasets that follow this one."""
+        keys = self.lake.all_day_keys(dataset)
+        rows = rows_of([self.lake.location(key) for key in keys], dataset.columns)
+        found = find_ids(self.connection, dataset, f"select * from {rows}", self.erased)
+        if not found:
+            return
+        self.found |= set(found)
+        is_erased = in_found_ids(dataset, self.erased)
+        if keeps_documents:
+            self.connection.execute(
+                f"insert into erasure_documents select distinct day, source_path from {rows} where {is_erased}"
+            )
+        self.rewrite_days(dataset, is_erased)
+
+    def _names_erased(self, source: str, text: str) -> bool:
+        in_text = tokens(text)
+        found = {
+            (kind, value) for kind in self.erased.kinds(source) for value in self.erased.among(source, kind, in_text)
+        }
+        self.found |= found
+        return bool(found)
+
+
+def remove_pages(lake: Lake, name: str) -> None:
+    """Remove the pages that a load keeps until it is published; the next try reads them again."""
+    pages = lake.pages_folder(name)
+    for page in pages.rglob("*") if pages.is_dir() else ():
+        if page.is_file():
+            page.unlink()

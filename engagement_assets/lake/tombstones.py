@@ -1,7 +1,7 @@
 """Tombstones in the lake: a file per request to erase persons, with a row per person and without an id.
 
 Belongs here: writing and reading them, and the copy beside the lake. Not here: how a person is recognised
-(`privacy/tombstones.py`), or what an erasure rewrites (`lake/erasure.py`).
+(`privacy/tombstones.py`), or what an erasure rewrites (`lake/erasure.py`, `lake/deleted_activities.py`).
 
 A file is small, written whole, and replaced when its request has come further, so an object store can hold it. The copy
 in ERASURES_PATH survives when somebody puts back an old lake: what it has and the lake has not is still to be applied.
@@ -24,6 +24,10 @@ from engagement_assets.privacy.tombstones import ErasedPersons, key_check
 
 # The states of a request: the lake may still hold the persons, only tables and copies may, nothing does.
 REQUESTED, APPLIED, DONE = "requested", "applied", "done"
+# Held by whoever writes requests.
+ERASURES_LOCK = "erasures"
+# What stands in place of a kind of persons.
+_DELETED_ACTIVITY = "activity"
 
 
 class ErasureKeyError(ValueError):
@@ -42,7 +46,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Request:
-    """A request to erase persons of a source, and how far it has come; `number` counts the requests of a lake."""
+    """A request to erase persons of a source, and how far it has come; `number` counts the requests of a lake.
+
+    One without persons has erased activities that Strava no longer has. It keeps nobody out.
+    """
 
     number: int
     source: str
@@ -58,6 +65,11 @@ class Request:
         """What names the request: its files and the records of the days that it has rewritten."""
         return f"erasure-{self.number:07d}"
 
+    @property
+    def is_of_deleted_activities(self) -> bool:
+        """Whether it is about no person."""
+        return not self.persons
+
 
 def erased_persons(connection: duckdb.DuckDBPyConnection, lake: Lake) -> ErasedPersons | None:
     """Everybody who was erased; None for a lake without tombstones, for which this costs one look into a folder.
@@ -70,7 +82,7 @@ def erased_persons(connection: duckdb.DuckDBPyConnection, lake: Lake) -> ErasedP
 
 def persons_of(lake: Lake, of: Iterable[Request]) -> ErasedPersons | None:
     """The persons of some requests, to recognise them; None without any."""
-    chosen = list(of)
+    chosen = [request for request in of if request.persons]
     if not chosen:
         return None
     key = require_key(lake)
@@ -129,33 +141,41 @@ def names_in(lake: Lake) -> set[str]:
     return set(_keys(lake))
 
 
-def write_request(connection: duckdb.DuckDBPyConnection, lake: Lake, request: Request) -> None:
-    """Write a request beside the lake and then into it, each file whole."""
+def write_tombstones(connection: duckdb.DuckDBPyConnection, request: Request, path: Path) -> None:
+    """Write a request to a file; one without persons has one row, so that it is found again."""
+    of_request = {
+        "request": request.number,
+        "source": request.source,
+        "requested_at": request.requested_at,
+        "state": request.state,
+        "records_erased": request.records_erased,
+        "finished_at": request.finished_at,
+    }
     rows = [
         {
-            "request": request.number,
-            "source": request.source,
+            **of_request,
             "kind": person.kind,
             "person_hash": person.hash,
             "pseudonyms": ",".join(person.pseudonyms) or None,
             "key_check": request.key_check,
             "was_found": person.was_found,
-            "requested_at": request.requested_at,
-            "state": request.state,
-            "records_erased": request.records_erased,
-            "finished_at": request.finished_at,
         }
         for person in request.persons
     ]
+    write_records(connection, ERASURE_COLUMNS, rows or [{**of_request, "kind": _DELETED_ACTIVITY}], path, [])
+
+
+def write_request(connection: duckdb.DuckDBPyConnection, lake: Lake, request: Request) -> None:
+    """Write a request beside the lake, if it keeps somebody out, and then into it; each file whole."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tombstones.parquet"
-        write_records(connection, ERASURE_COLUMNS, rows, path, [])
-        if lake.policy.erasures:
+        write_tombstones(connection, request, path)
+        if lake.policy.erasures and request.persons:
             lake.policy.erasures.mkdir(parents=True, exist_ok=True, mode=0o700)
             draft = lake.policy.erasures / f".{request.name}.new"
             shutil.copyfile(path, draft)
             draft.replace(lake.policy.erasures / f"{request.name}.parquet")
-        key = f"records/erasures/day={request.requested_at.date()}/{request.name}.parquet"
+        key = request_key(request)
         if not lake.is_local:
             lake.filesystem.put_file(str(path), f"{lake.root}/{key}")
             return
@@ -164,6 +184,11 @@ def write_request(connection: duckdb.DuckDBPyConnection, lake: Lake, request: Re
         draft = target.with_name(f".{request.name}.new")
         shutil.copyfile(path, draft)
         draft.replace(target)
+
+
+def request_key(request: Request) -> str:
+    """Where a request lies in the lake."""
+    return f"records/erasures/day={request.requested_at.date()}/{request.name}.parquet"
 
 
 def _keys(lake: Lake) -> dict[str, str]:
@@ -184,12 +209,6 @@ def _read(connection: duckdb.DuckDBPyConnection, files: list[str]) -> dict[int, 
     found: dict[int, Request] = {}
     for values in rows:
         row = dict(zip(ERASURE_COLUMNS, values, strict=True))
-        person = Person(
-            PersonalKind(row["kind"]),
-            row["person_hash"],
-            tuple(filter(None, (row["pseudonyms"] or "").split(","))),
-            bool(row["was_found"]),
-        )
         request = found.get(row["request"]) or Request(
             row["request"],
             row["source"],
@@ -198,7 +217,15 @@ def _read(connection: duckdb.DuckDBPyConnection, files: list[str]) -> dict[int, 
             row["state"],
             row["records_erased"],
             row["finished_at"],
-            row["key_check"],
+            row["key_check"] or "",
         )
-        found[request.number] = replace(request, persons=(*request.persons, person))
+        found[request.number] = request
+        if row["kind"] != _DELETED_ACTIVITY:
+            person = Person(
+                PersonalKind(row["kind"]),
+                row["person_hash"],
+                tuple(filter(None, (row["pseudonyms"] or "").split(","))),
+                bool(row["was_found"]),
+            )
+            found[request.number] = replace(request, persons=(*request.persons, person))
     return found

@@ -1,10 +1,12 @@
 """Retention: a job that removes, once a day, what is older than the settings allow.
 
 Belongs here: the job, its schedule, and the order in which it removes things. Not here: how the lake
-(`lake/retention.py`), the messages (`alerts/retention.py`) and Dagster's records (`instance/run_history.py`) are
-pruned.
+(`lake/retention.py`, `lake/deleted_activities.py`), the messages (`alerts/retention.py`) and Dagster's records
+(`instance/run_history.py`) are pruned, or how tables follow (`commands/erased_tables.py`).
 """
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -19,12 +21,15 @@ from engagement_assets.alerts.alerting import alerts_folder
 from engagement_assets.alerts.retention import prune_messages
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.instance.run_history import prune_logs, prune_runs
+from engagement_assets.lake.deleted_activities import erase_deleted_activities
+from engagement_assets.lake.erasure import unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.retention import Pruned, prune_abandoned, prune_quarantine, prune_raw_days
 from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
+from engagement_assets.transform.erased_rows import activities_deleted_before
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -45,14 +50,20 @@ def prune_all(
 ) -> Iterator[Pruned]:
     """Prune what killed runs have left, raw days, quarantine, messages, logs and runs; a limit of 0 keeps everything.
 
+    Activities that Strava no longer has leave the lake here, and the tables afterwards (`commands/erased_tables.py`).
+
     Raises:
         LakeBusyError: a load holds a lock.
         AlertsBusyError: a process sends alerts without end.
         AlertStoreError: the folder of the alerts cannot be used.
     """
-    now, lake = now.astimezone(UTC), Lake(settings.lake_uri)
+    now, lake = now.astimezone(UTC), Lake(settings.lake_uri, settings.privacy_policy)
     # First, because pruning takes a load's lock, and whoever takes it clears away what a killed load has left.
     yield prune_abandoned(lake, Path(settings.published_warehouse_path), now - ABANDONED_AFTER, dry_run=dry_run)
+    if settings.strava_deleted_retention_days:
+        before_deletion = now - timedelta(days=settings.strava_deleted_retention_days)
+        in_tables = activities_deleted_before(settings.published_warehouse_path, before_deletion)
+        yield erase_deleted_activities(lake, before_deletion, in_tables, now=now, dry_run=dry_run)
     for dataset in RAW_DATASETS:
         days = settings.raw_retention_days_of(dataset.source)
         if days and dataset.partitioned:
@@ -110,6 +121,9 @@ def retention_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition
         pruned = list(prune_all(settings, context.instance, graph, now=now, dry_run=config.dry_run))
         for item in pruned:
             context.log.info(item.sentence(dry_run=config.dry_run))
+        waiting = () if config.dry_run else unfinished(Lake(settings.lake_uri))
+        if any(request.is_of_deleted_activities for request in waiting):
+            _let_tables_follow(context)
         return dg.Output(None, metadata=_metadata(pruned, dry_run=config.dry_run))
 
     @dg.job(
@@ -136,6 +150,16 @@ def retention_schedule(settings: Settings, job: dg.JobDefinition) -> dg.Schedule
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Removes, once a day, what is older than the settings allow.",
     )
+
+
+def _let_tables_follow(context: dg.OpExecutionContext) -> None:
+    """Build the tables without deleted activities, as `make prune` does; a process of its own, since it runs a job."""
+    command = [sys.executable, "-m", "engagement_assets.commands.erased_tables"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
+    if done.stdout:
+        context.log.info(done.stdout)
+    if done.returncode:
+        raise dg.Failure("activities have left the lake and not the tables; the log says why", allow_retries=False)
 
 
 def _metadata(pruned: list[Pruned], *, dry_run: bool) -> dict[str, Any]:

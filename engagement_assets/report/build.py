@@ -4,8 +4,10 @@ Belongs here: which sections there are, and writing the page. Not here: when it 
 (`assets/engagement_report.py`).
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -13,7 +15,7 @@ from filelock import FileLock
 
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts
 from engagement_assets.report.figures import Section
-from engagement_assets.report.html import render
+from engagement_assets.report.html import Heading, render
 from engagement_assets.report.sections.learning import learning
 from engagement_assets.report.sections.mobility import mobility
 from engagement_assets.report.sections.overview import overview
@@ -27,6 +29,8 @@ from engagement_assets.sources import SOURCES
 
 REPORT_FILE = "engagement_report.html"
 DOCS_FILE = "dbt_docs.html"
+OVERVIEW, QUALITY = "overview", "quality"
+SECTIONS_OF = {"engagement": OVERVIEW, "audit": QUALITY}
 SOURCE_TITLES: Mapping[str, str] = {source.name: source.title for source in SOURCES}
 
 
@@ -53,7 +57,29 @@ def suppression_of(settings: Settings) -> Suppression | None:
 def section_of(connection: duckdb.DuckDBPyConnection, schema: str, settings: Settings) -> Section:
     """The section about one schema (an area or `audit`), without checks and alerts; empty if it has none."""
     parts = _parts(connection, suppression_of(settings), ChecksAndAlerts(), settings.report_max_cells)
-    return parts[schema][1]() if schema in parts else Section(schema, schema, "", {})
+    section = parts[schema][1]() if schema in parts else Section(schema, schema, "", {})
+    return dataclasses.replace(section, first_day=default_first_day(connection))
+
+
+def default_first_day(connection: duckdb.DuckDBPyConnection) -> str:
+    """The Monday at which the page's range of dates begins before anybody changes it; empty for all dates.
+
+    It leaves out a long history with next to nothing in it: in the week of that day, a source has for the first time
+    at least 2 % of the units of its largest week.
+    """
+    if not connection.execute(
+        "select 1 from duckdb_tables() where schema_name = 'engagement' and table_name = 'weekly_engagement'"
+    ).fetchall():
+        return ""
+    row = connection.execute(
+        """
+        select cast(min(week_start_date) as varchar) from (
+            select week_start_date, engagement_units, max(engagement_units) over (partition by source) as most
+            from engagement.weekly_engagement
+        ) where engagement_units > 0 and engagement_units >= 0.02 * most
+        """
+    ).fetchone()
+    return str(row[0]) if row and row[0] else ""
 
 
 def build_sections(
@@ -62,7 +88,14 @@ def build_sections(
     """All sections; if a schema has not been published, its section only says so."""
     schemas = {name for (name,) in connection.execute("select distinct schema_name from duckdb_tables()").fetchall()}
     parts = _parts(connection, suppression, states, max_cells).items()
-    return tuple(make() if schema in schemas else _unpublished(schema, title) for schema, (title, make) in parts)
+    first_day = default_first_day(connection)
+    sections = [
+        dataclasses.replace(make() if schema in schemas else _unpublished(schema, title), first_day=first_day)
+        for schema, (title, make) in parts
+    ]
+    # The overview says how the data is with the words of the section about it.
+    tiles = next(section.tiles for section in sections if section.name == QUALITY)
+    return tuple(dataclasses.replace(each, tiles=tiles) if each.name == OVERVIEW else each for each in sections)
 
 
 def _parts(
@@ -82,7 +115,7 @@ def _parts(
 
 def _unpublished(schema: str, title: str) -> Section:
     note = f"The schema {schema} has not been published yet: run `make backfill` with SELECT='+group:{schema}'."
-    return Section(schema, title, "", {}, notes=(note,))
+    return Section(SECTIONS_OF.get(schema, schema), title, "", {}, notes=(note,))
 
 
 def write_report(
@@ -112,15 +145,15 @@ def write_report(
     path = folder / REPORT_FILE
     # A command and a run may write the report at the same time.
     with FileLock(folder / ".report.lock"):
-        page = render(
-            sections,
+        heading = Heading(
+            written_at=datetime.now(UTC),
             state=f"Data up to {newest_day}; newest load {loaded_at} UTC."
             if loaded_at
             else "Nothing has been loaded yet.",
             remarks=remarks,
             docs=DOCS_FILE if (folder / DOCS_FILE).exists() else None,
-            cache=folder,
         )
+        page = render(sections, heading, cache=folder)
         draft = path.with_name(f".{path.name}.draft")
         draft.write_text(page, encoding="utf-8")
         draft.replace(path)

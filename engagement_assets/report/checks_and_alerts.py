@@ -1,7 +1,7 @@
 """The state of checks and alerts, for the report.
 
-Belongs here: reading the newest evaluations of checks from Dagster's records. Not here: running checks (`checks/`),
-reading alerts (`alerts/history.py`), or how both are shown (`sections/quality.py`).
+Belongs here: reading the newest completed evaluations of checks from Dagster's records. Not here: running checks
+(`checks/`), reading alerts (`alerts/history.py`), or how both are shown (`sections/quality.py`).
 
 A state holds names, counts and days, and never a value of a record.
 """
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as Record
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from engagement_assets.alerts.history import AlertState
 from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
 from engagement_assets.day_ranges import days_of_interval, in_ranges
 
 NOT_RUN = "not run"
+_COMPLETED = {Status.SUCCEEDED, Status.FAILED}
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,27 @@ class ChecksAndAlerts:
 
 
 def check_states(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> tuple[CheckState, ...]:
-    """The newest evaluation of each check, ordered by asset and name."""
+    """The newest completed evaluation of each check, ordered by asset and name.
+
+    A run in progress has planned evaluations, and one that failed leaves them behind: neither says anything new.
+    """
     wanted = sorted(keys, key=lambda key: (key.asset_key.path, key.name))
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(wanted)
-    states = []
-    for key in wanted:
-        record = records.get(key)
-        event = record.event.dagster_event if record and record.event else None
-        found = event.event_specific_data if event else None
-        evaluation = found if isinstance(found, dg.AssetCheckEvaluation) else None
-        states.append(_state(key, evaluation, record.create_timestamp if record else 0.0))
-    return tuple(states)
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(wanted)
+    return tuple(_state(key, _evaluated(instance, key, newest.get(key))) for key in wanted)
 
 
-def _state(key: dg.AssetCheckKey, evaluation: dg.AssetCheckEvaluation | None, at: float) -> CheckState:
+def _evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey, newest: Record | None) -> Record | None:
+    """The newest record with an evaluation; only a check whose newest record has none is looked up by itself."""
+    if newest is None or newest.status in _COMPLETED:
+        return newest
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=_COMPLETED)
+    return history[0] if history else None
+
+
+def _state(key: dg.AssetCheckKey, record: Record | None) -> CheckState:
     asset = key.asset_key.to_user_string()
-    if evaluation is None:
+    evaluation = record.evaluation if record else None
+    if record is None or record.event is None or evaluation is None:
         return CheckState(asset, key.name, NOT_RUN, "")
     failure = "warned" if evaluation.severity == dg.AssetCheckSeverity.WARN else "failed"
     rows, days = (evaluation.metadata.get(name) for name in (FAILING_ROWS, FAILING_DAYS))
@@ -63,7 +71,8 @@ def _state(key: dg.AssetCheckKey, evaluation: dg.AssetCheckEvaluation | None, at
         asset,
         key.name,
         "passed" if evaluation.passed else failure,
-        datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
+        # Not the record's own time, which is that of the plan.
+        datetime.fromtimestamp(record.event.timestamp, UTC).isoformat(timespec="seconds"),
         int(str(rows.value)) if rows is not None and not evaluation.passed else None,
         ", ".join(in_ranges(_dates(days.value))) if days is not None and isinstance(days.value, list) else "",
     )

@@ -1,13 +1,16 @@
 """The page: one self-contained HTML file of all sections, with a strict Content-Security-Policy.
 
-Belongs here: combining template, style sheet, script, Vega and data. Not here: what is shown (`sections/`), or how the
-page behaves (`page/report.js`) and looks (`page/report.css`).
+Belongs here: combining template, style sheets, scripts, Vega and data. Not here: what is shown (`sections/`), or how
+the page behaves (`page/*.js`) and looks (`page/*.css`).
 """
 
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -22,8 +25,13 @@ from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.theme import dressed
 
 PAGE = files("engagement_assets.report") / "page"
+# One script and one style sheet by topic; the last one uses what the others define.
+SCRIPTS = ("values.js", "tables.js", "numbers.js", "charts.js", "report.js")
+STYLES = ("colours.css", "layout.css", "figures.css", "print.css")
 # vega-embed brings Vega's expression interpreter, without which the page would have to allow `eval`.
 _BUNDLE = "window.vegaEmbed = vegaEmbed;"
+# With a group, so that splitting keeps the dates.
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d(?: \d\d:\d\d)?)")
 # Characters that JSON may hold but a script element must not.
 _ESCAPES: dict[str, str | int | None] = {
     "<": "\\u003c",
@@ -34,18 +42,27 @@ _ESCAPES: dict[str, str | int | None] = {
 }
 
 
-def render(sections: Sequence[Section], *, state: str, remarks: Sequence[str], docs: str | None, cache: Path) -> str:
-    """The page as text.
+@dataclass(frozen=True)
+class Heading:
+    """What stands above the sections.
 
-    Args:
-        sections: the sections, in order.
+    Attributes:
+        written_at: when the page is written (UTC).
         state: a sentence on how new the data is.
         remarks: sentences about the whole page.
         docs: file name of the dbt docs next to the page, if they are there.
-        cache: folder that keeps Vega's bundle from one report to the next.
     """
-    scripts = [_bundle(cache), (PAGE / "report.js").read_text(encoding="utf-8")]
-    style = (PAGE / "report.css").read_text(encoding="utf-8")
+
+    written_at: datetime
+    state: str
+    remarks: Sequence[str] = ()
+    docs: str | None = None
+
+
+def render(sections: Sequence[Section], heading: Heading, cache: Path) -> str:
+    """The page of these sections as text; the folder `cache` keeps Vega's bundle from one report to the next."""
+    scripts = [_bundle(cache), _joined(SCRIPTS)]
+    style = _joined(STYLES)
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -58,17 +75,21 @@ def render(sections: Sequence[Section], *, state: str, remarks: Sequence[str], d
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.globals["dates_apart"] = _DATE.split
     template = environment.from_string((PAGE / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        state=state,
-        remarks=remarks,
-        docs=docs,
+        heading=heading,
+        first_day=sections[0].first_day if sections else "",
         sections=sections,
         policy=policy,
         style=style,
         scripts=scripts,
         payload=as_json([_payload(section) for section in sections]),
     )
+
+
+def _joined(names: Sequence[str]) -> str:
+    return "\n".join((PAGE / name).read_text(encoding="utf-8") for name in names)
 
 
 def _bundle(folder: Path) -> str:
@@ -103,9 +124,10 @@ def _payload(section: Section) -> dict[str, Any]:
     return {
         "name": section.name,
         "tables": {name: columns_of(table) for name, table in section.tables.items()},
+        "limits": section.limits(),
         "signals": section.all_signals(),
         "data": list(section.dataflow),
-        "filters": [{"signal": each.signal, "initial": each.initial} for each in section.filters],
+        "filters": [{"signal": each.signal, "initial": each.initial} for each in section.own_filters],
         "figures": [_figure_payload(figure) for figure in section.figures],
     }
 
@@ -115,6 +137,9 @@ def _figure_payload(figure: Figure) -> dict[str, Any]:
         "name": figure.name,
         "dataset": figure.dataset,
         "columns": [vars(column) for column in figure.columns],
+        "title": figure.title,
+        "trend": figure.trend,
+        "clicks": figure.clicks,
         "kind": "chart" if figure.chart is not None else "list" if figure.is_list else "numbers",
         "spec": None if figure.chart is None else compiled(dressed(figure.chart, figure.title)),
     }

@@ -13,6 +13,7 @@ import vl_convert
 from engagement_assets.report.figures import Figure, Section
 from engagement_assets.report.html import as_json, compiled
 from engagement_assets.report.theme import STATIC_COLOURS, WIDTH, dressed
+from engagement_assets.report.transforms import keep
 
 # What Vega adds to each mark for screen readers and events; in a picture neither gets further than its title.
 _NOT_DRAWN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
@@ -44,7 +45,7 @@ def draw(section: Section, figure: Figure) -> str | None:
     """
     if figure.chart is None:
         raise ValueError(f"{section.name}.{figure.name} has no chart to draw")
-    needed = _upstream(section, figure.dataset)
+    needed = section.upstream(figure.dataset)
     tables = {name: table for name, table in section.tables.items() if name in needed}
     if all(table.empty for table in tables.values()):
         return None
@@ -64,8 +65,14 @@ def draw(section: Section, figure: Figure) -> str | None:
     for variable, colour in STATIC_COLOURS.items():
         text = text.replace(variable, colour)
     complete = json.loads(text)
+    limits = section.limits()
     complete["data"][:0] = [
-        {"name": name, "values": json.loads(table.to_json(orient="records"))} for name, table in tables.items()
+        {
+            "name": name,
+            "values": json.loads(table.to_json(orient="records")),
+            "transform": [keep(limits[name])] if name in limits else [],
+        }
+        for name, table in tables.items()
     ]
     svg = _NOT_DRAWN.sub("", vl_convert.vega_to_svg(complete))
     return _FRACTION.sub(lambda number: f"{float(number[0]):.1f}", svg)
@@ -74,13 +81,3 @@ def draw(section: Section, figure: Figure) -> str | None:
 def as_markdown(title: str, summary: str, svg: str) -> str:
     """An inline picture under its title, for Dagster's Markdown metadata."""
     return f"**{title}**. {summary}\n\n![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
-
-
-def _upstream(section: Section, dataset: str) -> set[str]:
-    """The dataset and all datasets that it is made from."""
-    needed = {dataset}
-    for each in reversed(section.dataflow):
-        if each["name"] in needed:
-            needed.add(each["source"])
-            needed |= {transform["from"] for transform in each["transform"] if "from" in transform}
-    return needed

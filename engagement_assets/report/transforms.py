@@ -3,6 +3,7 @@
 Belongs here: one function per kind of transform. Not here: which transforms a section uses.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 Transform = dict[str, Any]
@@ -52,12 +53,90 @@ def rank(field: str, by: str) -> Transform:
     return {"type": "window", "ops": ["rank"], "as": [field], "sort": {"field": [by], "order": ["descending"]}}
 
 
+# As many values have a colour of their own; more could not be told apart.
+SPLIT_VALUES = 5
+
+
+def split_over_time(period: str, value: str, measures: list[str]) -> tuple[Transform, ...]:
+    """Sums by period and value: the values with most of the first measure, and `other` for all the rest.
+
+    `value` is an expression, such as `datum[split]`. The rows have it in `split_value`, and its place among the values
+    in `split_place`.
+    """
+    return (
+        calculate("split_value", f"{value} === null ? 'none' : {value}"),
+        sums([period, "split_value"], measures),
+        {
+            "type": "joinaggregate",
+            "groupby": ["split_value"],
+            "ops": ["sum"],
+            "fields": [measures[0]],
+            "as": ["split_sum"],
+        },
+        {
+            "type": "window",
+            "ops": ["dense_rank"],
+            "as": ["split_place"],
+            "sort": {"field": ["split_sum", "split_value"], "order": ["descending", "ascending"]},
+        },
+        calculate("split_value", f"datum.split_place > {SPLIT_VALUES} ? 'other' : datum.split_value"),
+        calculate("split_place", f"min(datum.split_place, {SPLIT_VALUES + 1})"),
+        sums([period, "split_value", "split_place"], measures),
+    )
+
+
+def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
+    """The newest complete period of each value of `by`, its change from the period before, and the range of all.
+
+    `source` has one row per period and value of `by`, with the marks of periods. The result has one row per value of
+    `by`: `value`, `change` and `difference` (null unless the period right before is complete, too), `low`, `high`,
+    `periods` (how many) and `history` (all rows, in order). Incomplete periods count only if there are no others.
+    """
+    return dataset(
+        name,
+        source,
+        calculate("value", f"datum[{value!r}]"),
+        keep("isValid(datum.value)"),
+        calculate("completed", "datum.is_complete ? 1 : 0"),
+        {
+            "type": "joinaggregate",
+            "groupby": [by],
+            "ops": ["max"],
+            "fields": ["completed"],
+            "as": ["any_completed"],
+        },
+        keep("datum.completed === datum.any_completed"),
+        {"type": "collect", "sort": {"field": "at"}},
+        {
+            "type": "window",
+            "groupby": [by],
+            "sort": {"field": ["at"]},
+            "ops": ["lag", "lag"],
+            "fields": ["value", "until"],
+            "as": ["previous", "previous_until"],
+        },
+        {
+            "type": "joinaggregate",
+            "groupby": [by],
+            "ops": ["min", "max", "max", "count", "values"],
+            "fields": ["value", "value", "at", "value", "value"],
+            "as": ["low", "high", "newest_at", "periods", "history"],
+        },
+        keep("datum.at === datum.newest_at"),
+        calculate(
+            "change",
+            "datum.previous && datum.previous_until === datum.at ? datum.value / datum.previous - 1 : null",
+        ),
+        calculate("difference", "datum.change === null ? null : datum.value - datum.previous"),
+    )
+
+
 def look_up(table: str, key: str, by: str, values: list[str], default: Any = None) -> Transform:
     """Fields from the row of `table` whose `key` equals this row's `by`."""
     return {"type": "lookup", "from": table, "key": key, "fields": [by], "values": values, "default": default}
 
 
-def label(field: str, labels: dict[str, str], target: str) -> Transform:
+def label(field: str, labels: Mapping[str, str], target: str) -> Transform:
     """The words for a code."""
     cases = " : ".join(f"datum[{field!r}] === {code!r} ? {words!r}" for code, words in labels.items())
     return calculate(target, f"{cases} : datum[{field!r}]")

@@ -1,14 +1,14 @@
-"""Erased persons in the warehouse: rows that models keep of what is gone, and old pages of the files.
+"""Erased persons and activities in the warehouse: rows that models keep of what is gone, and old pages of the files.
 
 Belongs here: deleting such rows by key, writing the warehouse and the published copy anew. Not here: who was erased
-(`privacy/tombstones.py`), or the lake (`lake/erasure.py`).
+(`privacy/tombstones.py`), or the lake (`lake/erasure.py`, `lake/deleted_activities.py`).
 
 Change logs keep the keys of what has left the lake, so that everything built from it learns of it. Once that is built,
 nobody needs the keys of an erased person any more.
 """
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -32,6 +32,8 @@ def forget_on_days(warehouse: Path, source: str, erased: ErasedPersons, days: Co
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.begin()
+        if takes_all(erased.kinds(source)):
+            _delete_all(connection, source)
         for table, columns, _ in _tables(connection, source, erased):
             names = {name for (name, *_) in connection.execute(f"describe {table}").fetchall()}
             day = next((name for name in _DAYS if name in names), None)
@@ -88,7 +90,11 @@ def _next_change_number(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> int:
-    """Delete the rows of a source's tables that name an erased person; returns how many."""
+    """Delete the rows of a source's tables that name an erased person; returns how many.
+
+    Everything downstream is built. So the keys that change logs keep of what is gone go too, since those of an erased
+    device name its user.
+    """
     deleted = 0
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -101,7 +107,26 @@ def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> i
                     deleted += result[0] if result else 0
         if takes_all(erased.kinds(source)):
             deleted += _delete_all(connection, source)
+        for table, is_gone in _logs_of_what_is_gone(connection, source):
+            result = connection.execute(f"delete from {table} where {is_gone}").fetchone()
+            deleted += result[0] if result else 0
     return deleted
+
+
+def _logs_of_what_is_gone(connection: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
+    """The first models of a source that keep rows of what has left the lake, and which rows these are."""
+    rows = connection.execute(
+        """
+        select table_name, list(column_name) from duckdb_columns()
+        where schema_name = 'intermediate' and starts_with(table_name, $prefix)
+        group by all having list_contains(list(column_name), 'change_number') order by all
+        """,
+        {"prefix": f"int_{source}_"},
+    ).fetchall()
+    marks = {"is_in_lake": "not is_in_lake", "position": "position is null"}
+    return [
+        (f"intermediate.{table}", is_gone) for table, names in rows for mark, is_gone in marks.items() if mark in names
+    ]
 
 
 def _tables(
@@ -149,6 +174,31 @@ def _delete_all(connection: duckdb.DuckDBPyConnection, source: str) -> int:
         result = connection.execute(f"delete from intermediate.{table}").fetchone()
         deleted += result[0] if result else 0
     return deleted
+
+
+def activities_deleted_before(warehouse: Path, before: datetime) -> set[int]:
+    """The ids of Strava's activities that a warehouse, or its published copy, has as deleted before `before` (UTC)."""
+    if not warehouse.exists():
+        return set()
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        table = "select 1 from duckdb_tables() where schema_name = 'strava' and table_name = 'fct__strava_activities'"
+        if not connection.execute(table).fetchone():
+            return set()
+        found = connection.execute(
+            "select activity_id from strava.fct__strava_activities where deleted_at < $before",
+            {"before": before.replace(tzinfo=None)},
+        ).fetchall()
+    return {activity_id for (activity_id,) in found}
+
+
+def forget_activities(warehouse: Path, ids: Collection[int]) -> None:
+    """Take activities out of the models that keep the lake's rows of Strava; everything else is built from these."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for table in ("int_strava_activities_by_day", "int_strava_activity_kudos_by_day"):
+            connection.execute(
+                f"delete from intermediate.{table} where list_contains($ids, activity_id)", {"ids": list(ids)}
+            )
 
 
 def write_warehouse_anew(warehouse: Path) -> None:

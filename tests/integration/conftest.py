@@ -10,9 +10,10 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt_common.clients import agate_helper
 from dbt_common.events.base_types import BaseEvent, EventLevel
 from dbt_common.events.event_manager import EventManager
+from playwright.sync_api import Browser, sync_playwright
 
 from engagement_assets.transform import project
-from tests.integration.reports import Loaded, load_sources
+from tests.integration.reports import Loaded, ReportPage, chromium, load_sources
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 
@@ -59,3 +60,29 @@ def warehouse(tmp_path: Path, manifest: Manifest) -> WarehouseBuilder:
 def loaded(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Loaded:
     """All five sources, loaded and published once; nothing may be written into it."""
     return load_sources(tmp_path_factory.mktemp("loaded"), manifest)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, for this module only, since Playwright keeps an event loop in the thread."""
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium to open the report in: `apt-get install chromium`, or put one on PATH")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def opened(loaded: Loaded, browser: Browser) -> ReportPage:
+    return ReportPage(browser, loaded.report.path)
+
+
+@pytest.fixture
+def report(opened: ReportPage) -> Iterator[ReportPage]:
+    """The report as it opens; whatever a test does, the browser must not complain."""
+    opened.complaints.clear()
+    opened.open()
+    yield opened
+    assert opened.complaints == []

@@ -17,6 +17,7 @@ from typing import Any
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
+        "engagement_assets.commands.erase",
         "engagement_assets.commands.range_run",
         "dbt.cli.main",
         "dbt.adapters.duckdb",

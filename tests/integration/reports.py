@@ -44,6 +44,7 @@ STATES = ChecksAndAlerts(
         AlertState(
             "strava/fct", "is_fresh", "resolved", "warn", "2024-02-01T10:00:00+00:00", "2024-02-02T10:00:00+00:00", 1
         ),
+        AlertState("training/dim__plans", "never_ran", "not run", "warn", "2024-01-20T10:00:00+00:00", "", 1),
     ),
 )
 
@@ -130,8 +131,16 @@ class ReportPage:
         self.page.goto(self.url + fragment)
         self.page.wait_for_selector("html[data-ready=true]")
 
+    def show(self, chapter: str) -> None:
+        """Open a chapter by its link, unless it is on the screen."""
+        if self.page.locator("section.current").get_attribute("id") != chapter:
+            self.page.locator(f"nav a[href='#{chapter}']").click()
+            self.page.locator(f"section#{chapter}.current").wait_for()
+
     def choose(self, section: str, **filters: str) -> None:
-        """Set filters of a section one by one, and wait until each has been applied."""
+        """Set filters of a section, or the page's `dates`, one by one, and wait until each has been applied."""
+        if section != "dates":
+            self.show(section)
         for name, value in filters.items():
             control = self.page.locator(f"#{section} [name={name}]")
             status = self.page.locator(f"#{section} [role=status]")
@@ -142,6 +151,13 @@ class ReportPage:
                 control.fill(value)
                 control.dispatch_event("change")
             status.filter(has_text="figures have rows").wait_for(state="attached")
+
+    def all_dates(self) -> None:
+        """Show every date that there is, also those before the first day that the page proposes."""
+        status = self.page.locator("#dates [role=status]")
+        status.evaluate("each => { each.textContent = '' }")
+        self.page.locator("#dates .all").click()
+        status.filter(has_text="figures have rows").wait_for(state="attached")
 
     def options(self, section: str, name: str) -> list[str]:
         """The values of a filter's options."""
@@ -157,12 +173,14 @@ class ReportPage:
         root.locator("tbody tr").first.wait_for(state="attached")
         cells = root.locator("tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.cells].map("
-            "cell => { const data = cell.querySelector('data'); return data ? Number(data.value) : cell.innerText; }))"
+            "cell => { const data = cell.querySelector('data'); "
+            "return data ? Number(data.value) : cell.textContent; }))"
         )
         return [tuple(row) for row in cells]
 
     def csv(self, figure: str) -> str:
         """The text of the CSV download of a figure's table."""
+        self.show(figure.partition("-")[0])
         root = self.page.locator(f"#{figure}")
         root.locator("details").evaluate("each => { each.open = true }")
         with self.page.expect_download() as download:

@@ -8,7 +8,7 @@ select
     requested_at,
     finished_at,
     max(records_erased) as records_erased,
-    count(*) as persons,
+    count(person_hash) as persons,
     count(case when was_found then 1 end) as persons_found
 
 from {{ source('records', 'erasures') }}

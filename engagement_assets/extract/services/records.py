@@ -107,9 +107,10 @@ def instant(value: object) -> datetime:
         except (ValueError, OverflowError):
             raise BadValueError("bad_timestamp", "a time such as 2024-01-31T23:59:59Z", value) from None
     epoch = amount(value)
-    milliseconds = round(epoch if epoch >= _SMALLEST_MILLISECONDS else epoch * 1000)
+    milliseconds = epoch if epoch >= _SMALLEST_MILLISECONDS else epoch * 1000
     if milliseconds > _LATEST_MS:
         raise BadValueError("bad_timestamp", "an epoch in seconds or milliseconds", value)
+    # Rounded to whole milliseconds, the last one of a day would be the first of the next.
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 

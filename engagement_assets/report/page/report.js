@@ -1,118 +1,25 @@
-"use strict";
 /**
- * How the page behaves: filters set signals of a section's dataflow, whose datasets feed charts and tables.
+ * How the page behaves: chapters, filters and the address. Filters set signals of the chapters' dataflows, whose
+ * datasets feed charts, numbers and tables.
  *
- * Belongs here: what needs a browser. Not here: computing numbers, which the dataflow does (Vega transforms).
- *
- * @typedef {string | number | boolean | null} Value
- * @typedef {Record<string, Value>} Row
- * @typedef {{values: Value[], at?: number[]}} PackedColumn
- * @typedef {{field: string, label: string, format: "text" | "integer" | "number" | "percent" | "yes_no"}} Column
- * @typedef {{name: string, dataset: string, columns: Column[], kind: "chart" | "list" | "numbers", spec: any}} Figure
- * @typedef {{signal: string, initial: string}} Filter
- * @typedef {{name: string, tables: Record<string, Record<string, PackedColumn>>, signals: any[], data: any[],
- *   filters: Filter[], figures: Figure[]}} Section
- * @typedef {{section: Section, flow: any, charts: Map<Figure, any>, rows: Map<Figure, Row[]>}} Live
+ * Belongs here: what ties the parts together. Not here: computing numbers, which the dataflow does (Vega transforms).
  */
 
-const WHOLE = new Intl.NumberFormat("en");
-const DECIMAL = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-/** Draws a Vega specification; comes with the bundle before this script. @type {(root: HTMLElement, spec: any, options: any) => Promise<{view: any}>} */
-const embed = /** @type {any} */ (window).vegaEmbed;
-/** Options of every view: no eval, no inline style, and only errors in the console. */
-const VIEW = {
-  mode: "vega",
-  ast: true,
-  actions: false,
-  defaultStyle: false,
-  logLevel: 1,
-  renderer: "svg",
-  tooltip: showTip,
-};
-
-/** @param {Record<string, PackedColumn>} columns @returns {Row[]} */
-function unpack(columns) {
-  const names = Object.keys(columns);
-  const length = names.length ? (columns[names[0]].at ?? columns[names[0]].values).length : 0;
-  return Array.from({ length }, (_, i) => {
-    /** @type {Row} */
-    const row = {};
-    for (const name of names) {
-      const { values, at } = columns[name];
-      row[name] = at ? (values[at[i]] ?? null) : values[i];
-    }
-    return row;
-  });
-}
-
-/** A value as text for people. @param {Value | undefined} value @param {Column["format"]} format */
-function written(value, format) {
-  if (value === null || value === undefined || value === "") return "–";
-  if (format === "yes_no") return value ? "yes" : "no";
-  if (typeof value !== "number") return String(value);
-  if (format === "percent") return PERCENT.format(value);
-  return format === "number" ? DECIMAL.format(value) : format === "integer" ? WHOLE.format(value) : String(value);
-}
-
-/**
- * A cell of a CSV file. A text that a spreadsheet would read as a formula gets a leading apostrophe.
- * @param {Value | undefined} value
- */
-function csvCell(value) {
-  if (value === null || value === undefined) return "";
-  let text = String(value);
-  if (typeof value === "string" && /^[\s\u00a0]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(text)) text = `'${text}`;
-  return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** @param {Column[]} columns @param {Row[]} rows */
-function csv(columns, rows) {
-  const lines = [columns.map((column) => csvCell(column.label)).join(",")];
-  for (const row of rows) lines.push(columns.map((column) => csvCell(row[column.field])).join(","));
-  return lines.join("\r\n") + "\r\n";
-}
-
-/** @param {string} tag @param {string} [text] */
-function element(tag, text) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-/** @param {HTMLTableElement} table @param {Figure} figure @param {Row[]} rows */
-function fillTable(table, figure, rows) {
-  const head = element("tr");
-  for (const column of figure.columns) {
-    const cell = element("th", column.label);
-    cell.setAttribute("scope", "col");
-    cell.className = column.format;
-    head.append(cell);
-  }
-  const body = element("tbody");
-  for (const row of rows) {
-    const line = element("tr");
-    for (const { field, format } of figure.columns) {
-      const cell = element("td");
-      cell.className = format;
-      const value = row[field];
-      if (typeof value === "number") {
-        const data = /** @type {HTMLDataElement} */ (element("data", written(value, format)));
-        data.value = String(value);
-        cell.append(data);
-      } else cell.append(element("bdi", written(value, format)));
-      line.append(cell);
-    }
-    body.append(line);
-  }
-  const top = element("thead");
-  top.append(head);
-  table.replaceChildren(top, body);
-}
+const DATES = ["first_day", "last_day"];
+/** @type {Live[]} */
+const lives = [];
+/** Counts the changes of the dates, so that a newer one ends the work of an older one. */
+let changes = 0;
 
 /** @param {Section} section @param {Figure} figure */
 const place = (section, figure) =>
   /** @type {HTMLElement} */ (document.getElementById(`${section.name}-${figure.name}`));
+const dates = () => /** @type {HTMLFormElement} */ (document.getElementById("dates"));
+const chapters = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll("main > section")]);
+const chapter = () => chapters().find((each) => each.classList.contains("current")) ?? chapters()[0];
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+/** @param {HTMLFormElement} form @param {string} name @returns {HTMLInputElement | HTMLSelectElement} */
+const control = (form, name) => /** @type {any} */ (form.elements.namedItem(name));
 
 /** Shows a figure's rows: the chart or the numbers at once, the table once it is open. @param {Live} live @param {Figure} figure */
 async function show(live, figure) {
@@ -120,50 +27,10 @@ async function show(live, figure) {
   const root = place(live.section, figure);
   const details = /** @type {HTMLDetailsElement} */ (root.querySelector("details"));
   /** @type {HTMLElement} */ (root.querySelector(".empty")).hidden = rows.length > 0;
-  details.hidden = rows.length === 0;
-  if (details.open) fillTable(/** @type {HTMLTableElement} */ (root.querySelector("table")), figure, rows);
-  if (figure.kind === "numbers") {
-    const tiles = figure.columns.map((column) => {
-      const tile = element("div");
-      tile.className = "tile";
-      tile.append(element("dt", column.label), element("dd", written(rows[0]?.[column.field], column.format)));
-      return tile;
-    });
-    /** @type {HTMLElement} */ (root.querySelector(".tiles")).replaceChildren(...(rows.length ? tiles : []));
-  }
-  if (figure.kind !== "chart") return;
-  const box = /** @type {HTMLElement} */ (root.querySelector(".chart"));
-  box.hidden = rows.length === 0;
-  // A scale without values would log an error to the console.
-  if (rows.length === 0) return;
-  const view = live.charts.get(figure);
-  const copies = rows.map((row) => ({ ...row }));
-  // The axes may need more or less room than before.
-  if (view) await view.resize().data("rows", copies).runAsync();
-  else {
-    const data = figure.spec.data.map((/** @type {any} */ each) =>
-      each.name === "rows" ? { name: "rows", values: copies } : each,
-    );
-    live.charts.set(figure, (await embed(box, { ...figure.spec, data }, VIEW)).view);
-    // One picture with a name. Vega would have screen readers read each mark; the table is there for that.
-    box.setAttribute("role", "img");
-    box.removeAttribute("aria-roledescription");
-  }
-}
-
-/**
- * The tooltip, placed by properties, since the policy forbids style attributes.
- * @param {unknown} _handler @param {MouseEvent} event @param {unknown} _item @param {Row | null | undefined} value
- */
-function showTip(_handler, event, _item, value) {
-  const tip = /** @type {HTMLElement} */ (document.getElementById("tip"));
-  tip.hidden = !value;
-  if (!value) return;
-  const list = element("dl");
-  for (const [name, text] of Object.entries(value)) list.append(element("dt", name), element("dd", String(text)));
-  tip.replaceChildren(list);
-  tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 8))}px`;
-  tip.style.top = `${Math.max(4, Math.min(event.clientY + 14, window.innerHeight - tip.offsetHeight - 8))}px`;
+  /** @type {HTMLElement} */ (root.querySelector(".foot")).hidden = details.hidden = rows.length === 0;
+  if (details.open) fillTable(live, figure);
+  if (figure.kind === "numbers") showNumbers(live, figure, rows);
+  if (figure.kind === "chart") await showChart(live, figure, rows);
 }
 
 /** Copies the dataflow's rows, without the symbols with which Vega marks them, and shows them. @param {Live} live */
@@ -177,98 +44,176 @@ async function refresh(live) {
   }
 }
 
-/** Keeps the filters that were changed in the URL's hash, so that a slice can be shared. @param {Live[]} lives */
-function remember(lives) {
+/** Sets a chapter's signals from its filters and the dates, and shows what follows. @param {Live} live */
+async function apply(live) {
+  const form = /** @type {HTMLFormElement | null} */ (document.querySelector(`#${live.section.name} .filters`));
+  for (const { signal } of live.section.filters) if (form) live.flow.signal(signal, control(form, signal).value);
+  for (const name of DATES) live.flow.signal(name, control(dates(), name).value);
+  await live.flow.runAsync();
+  await refresh(live);
+}
+
+/** Applies the dates to all chapters, the one on the screen first. */
+async function applyAll() {
+  const change = ++changes;
+  const current = chapter().id;
+  for (const live of [...lives].sort((a, b) => Number(b.section.name === current) - Number(a.section.name === current))) {
+    await apply(live);
+    await pause();
+    if (change !== changes) return;
+  }
+  tell(dates().querySelector("[role=status]"), lives);
+}
+
+/** Says how much there is now. @param {Element | null} status @param {Live[]} changed */
+function tell(status, changed) {
+  const all = changed.flatMap((live) => [...live.rows.values()]);
+  if (status) status.textContent = `${all.filter((rows) => rows.length).length} of ${all.length} figures have rows for this slice.`;
+}
+
+/** Sets the page's dates; the same dates again undo it. @param {string} first @param {string} last */
+function setDates(first, last) {
+  const [from, to] = DATES.map((name) => /** @type {HTMLInputElement} */ (control(dates(), name)));
+  const isSame = from.value === first && to.value === last;
+  from.value = isSame ? from.defaultValue : first;
+  to.value = isSame ? to.defaultValue : last;
+  from.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+/** Shows one chapter, all others stay drawn out of sight for printing. @param {string} name */
+function open(name) {
+  for (const each of chapters()) each.classList.toggle("current", each.id === name);
+  for (const link of document.querySelectorAll("nav a[href^='#']"))
+    if (link.getAttribute("href") === `#${name}`) {
+      link.setAttribute("aria-current", "page");
+      // A phone shows a few of the links at a time.
+      const list = /** @type {HTMLElement} */ (link.closest("ul"));
+      list.scrollLeft = /** @type {HTMLElement} */ (link).offsetLeft - list.offsetLeft - 48;
+    } else link.removeAttribute("aria-current");
+}
+
+/** Keeps the chapter and what was changed in the URL's hash, so that a slice can be shared. */
+function remember() {
   const state = new URLSearchParams();
+  for (const name of DATES) {
+    const input = /** @type {HTMLInputElement} */ (control(dates(), name));
+    if (input.value !== input.defaultValue) state.set(name, input.value);
+  }
   for (const { section, flow } of lives)
     for (const { signal, initial } of section.filters)
       if (flow.signal(signal) !== initial) state.set(`${section.name}.${signal}`, flow.signal(signal));
-  const isSection = document.getElementById(location.hash.slice(1)) !== null;
-  // After following a link to a section, the address must still name the slice.
-  if (state.size || !isSection)
-    history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
+  const hash = state.size ? `#chapter=${chapter().id}&${state}` : `#${chapter().id}`;
+  if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
-/** Sets the filters from the URL's hash; values that a control does not offer are ignored. @param {Live[]} lives */
-async function recall(lives) {
-  const state = new URLSearchParams(location.hash.slice(1));
-  for (const live of lives) {
-    for (const { signal, initial } of live.section.filters) {
-      const control = /** @type {HTMLSelectElement} */ (
-        document.querySelector(`#${live.section.name} [name="${signal}"]`)
-      );
-      const wanted = state.get(`${live.section.name}.${signal}`) ?? initial;
-      const isOption = control.options
-        ? [...control.options].some((each) => each.value === wanted)
-        : /^\d{4}-\d\d-\d\d$/.test(wanted);
-      control.value = isOption ? wanted : initial;
-      live.flow.signal(signal, control.value);
+/** Sets chapter, dates and filters from the URL's hash; what no control offers is ignored. */
+function recall() {
+  const hash = location.hash.slice(1);
+  const target = hash.includes("=") ? null : document.getElementById(hash);
+  const state = new URLSearchParams(target ? "" : hash);
+  const wanted = target?.closest("main > section")?.id ?? state.get("chapter") ?? "";
+  open(chapters().some((each) => each.id === wanted) ? wanted : chapter().id);
+  if (target?.matches("figure")) target.scrollIntoView();
+  else if (!target || target.matches("main > section")) window.scrollTo(0, 0);
+  if (!hash.includes("=")) return;
+  for (const name of DATES) {
+    const input = /** @type {HTMLInputElement} */ (control(dates(), name));
+    const value = state.get(name) ?? input.defaultValue;
+    input.value = value === "" || A_DAY.test(value) ? value : input.defaultValue;
+  }
+  for (const form of /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(".filters")])) {
+    form.reset();
+    for (const each of /** @type {HTMLSelectElement[]} */ ([...form.querySelectorAll("select")])) {
+      const value = state.get(`${form.dataset.section}.${each.name}`);
+      if (value !== null && [...each.options].some((option) => option.value === value)) each.value = value;
     }
-    await live.flow.runAsync();
   }
 }
 
-/** @param {Live} live @param {Live[]} lives */
-function listen(live, lives) {
-  const { section, flow } = live;
+/** @param {Live} live */
+function listen(live) {
+  const { section } = live;
   const root = /** @type {HTMLElement} */ (document.getElementById(section.name));
   const form = root.querySelector("form");
-  const apply = async () => {
-    for (const { signal } of section.filters)
-      flow.signal(signal, String(new FormData(form ?? undefined).get(signal) ?? ""));
-    await flow.runAsync();
-    await refresh(live);
-    remember(lives);
-    const shown = [...live.rows.values()].filter((rows) => rows.length).length;
-    /** @type {HTMLElement} */ (root.querySelector("[role=status]")).textContent =
-      `${shown} of ${live.rows.size} figures have rows for this slice.`;
+  const change = async () => {
+    await apply(live);
+    remember();
+    tell(root.querySelector("[role=status]"), [live]);
   };
   form?.addEventListener("submit", (event) => event.preventDefault());
-  form?.addEventListener("change", apply);
+  form?.addEventListener("change", change);
   // The controls have their initial values only after the event.
-  form?.addEventListener("reset", () => setTimeout(apply));
+  form?.querySelector("[type=reset]")?.addEventListener("click", () => setTimeout(change));
   for (const figure of section.figures) {
     const box = place(section, figure);
     box.querySelector("details")?.addEventListener("toggle", () => show(live, figure));
-    box.querySelector(".csv")?.addEventListener("click", () => {
-      const link = /** @type {HTMLAnchorElement} */ (element("a"));
-      // The byte order mark makes spreadsheets read UTF-8.
-      link.href = URL.createObjectURL(
-        new Blob(["\ufeff", csv(figure.columns, live.rows.get(figure) ?? [])], { type: "text/csv" }),
-      );
-      link.download = `${section.name}_${figure.name}.csv`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href));
-    });
+    box.querySelector(".csv")?.addEventListener("click", () => saveTable(live, figure));
+    box.querySelector(".image")?.addEventListener("click", () => saveImage(live, figure));
   }
 }
 
+/** The dates of the whole page. */
+function listenToDates() {
+  const form = dates();
+  const change = async () => {
+    remember();
+    await applyAll();
+  };
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", change);
+  form.querySelector("[type=reset]")?.addEventListener("click", () => setTimeout(change));
+  form.querySelector(".all")?.addEventListener("click", () => {
+    for (const name of DATES) control(form, name).value = "";
+    change();
+  });
+}
+
+/** The dataflow of a section, with its tables limited to the dates. @param {Section} section */
+async function begin(section) {
+  const tables = Object.entries(section.tables).map(([name, columns]) => ({
+    name,
+    values: unpack(columns),
+    transform: section.limits[name] ? [{ type: "filter", expr: section.limits[name] }] : [],
+  }));
+  const spec = {
+    $schema: "https://vega.github.io/schema/vega/v6.json",
+    signals: section.signals,
+    data: [...tables, ...section.data],
+  };
+  const { view } = await embed(element("div"), spec, { ...VIEW, renderer: "none" });
+  return { section, flow: view, charts: new Map(), rows: new Map(), orders: new Map() };
+}
+
+/** Says if the page is old: it cannot know what was loaded after it was written. */
+function tellAge() {
+  const note = /** @type {HTMLElement} */ (document.getElementById("age"));
+  const days = Math.floor((Date.now() - Date.parse(note.dataset.written ?? "")) / DAY_MS);
+  note.hidden = !(days >= 1);
+  note.textContent = `This page is ${days} day${days === 1 ? "" : "s"} old. Write it again to see what is loaded now: make report.`;
+}
+
 async function start() {
+  document.documentElement.classList.add("scripted");
   /** @type {Section[]} */
   const sections = JSON.parse(/** @type {HTMLElement} */ (document.getElementById("payload")).textContent ?? "[]");
-  /** @type {Live[]} */
-  const lives = [];
-  for (const section of sections) {
-    const tables = Object.entries(section.tables).map(([name, columns]) => ({ name, values: unpack(columns) }));
-    const spec = {
-      $schema: "https://vega.github.io/schema/vega/v6.json",
-      signals: section.signals,
-      data: [...tables, ...section.data],
-    };
-    const { view } = await embed(element("div"), spec, { ...VIEW, renderer: "none" });
-    lives.push({ section, flow: view, charts: new Map(), rows: new Map() });
+  tellAge();
+  recall();
+  const current = chapter().id;
+  // The chapter on the screen comes first; the others are drawn while it is being read, and for printing.
+  for (const section of [...sections].sort((a, b) => Number(b.name === current) - Number(a.name === current))) {
+    const live = await begin(section);
+    lives.push(live);
+    listen(live);
+    await apply(live);
+    if (section.name === current) performance.mark("first");
+    await pause();
   }
-  if (location.hash.includes("=")) await recall(lives);
-  for (const live of lives) {
-    listen(live, lives);
-    await refresh(live);
-    // Let the browser paint what is there.
-    await new Promise((resolve) => setTimeout(resolve));
-  }
+  listenToDates();
   window.addEventListener("hashchange", async () => {
-    if (!location.hash.includes("=")) return remember(lives);
-    await recall(lives);
-    for (const live of lives) await refresh(live);
+    const isSlice = location.hash.includes("=");
+    recall();
+    if (isSlice) await applyAll();
+    remember();
   });
   performance.mark("ready");
   document.documentElement.dataset.ready = "true";

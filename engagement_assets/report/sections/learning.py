@@ -8,6 +8,7 @@ import pandas as pd
 
 from engagement_assets.report.cubes import ACTIVITY, DIMENSIONS, MEASURES, Cube, build_cube
 from engagement_assets.report.figures import Filter, Section, options_of
+from engagement_assets.report.sections.countries import country_names, country_options
 from engagement_assets.report.sections.learning_figures import (
     IN_RANGE,
     OF_ONE_DIMENSION,
@@ -21,6 +22,7 @@ from engagement_assets.report.sections.learning_figures import (
     single_slice,
     tops,
     value_datasets,
+    value_names,
 )
 from engagement_assets.report.sections.learning_published import SLICES, top_activities, weekly_slices
 from engagement_assets.report.sections.observed import observed_periods
@@ -29,6 +31,7 @@ from engagement_assets.report.transforms import calculate, dataset, keep, keep_c
 
 # A page carries at most this many rows of distinct users; finer grains are left out first.
 MAX_USER_ROWS = 20_000
+COUNTRY = "country_code"
 # Longer names are cut.
 NAME_LENGTH = 120
 INTRO = (
@@ -44,6 +47,7 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         return _published(connection, suppression)
     cube = build_cube(connection, max_cells)
     slices = [name for name in cube.dimensions if name != ACTIVITY]
+    countries = cube.cells[COUNTRY] if COUNTRY in slices else pd.Series([], dtype="object")
     users, user_grains = _active_users(connection, cube)
     notes = [cube.choice(), INCOMPLETE]
     if user_grains != cube.grains:
@@ -55,6 +59,7 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         tables={
             "cube": cube.cells,
             "users": users,
+            "countries": country_names(countries.dropna().unique()),
             "periods": observed_periods(connection, "lingokids"),
             "activities": activity_names(connection)
             if ACTIVITY in cube.dimensions
@@ -65,7 +70,7 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
                 "grain", "By", tuple((grain, grain) for grain in sorted(cube.grains, key=lambda grain: grain != "week"))
             ),
             *((Filter("split", "Split by", tuple((name, DIMENSIONS[name]) for name in slices)),) if slices else ()),
-            *(Filter(name, DIMENSIONS[name], options_of(cube.cells[name], "all")) for name in slices),
+            *(_filter(name, cube.cells[name]) for name in slices),
             Filter("first_day", "From"),
             Filter("last_day", "To"),
         ),
@@ -74,19 +79,21 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             dataset(
                 "slice",
                 "cube",
+                # The dates first, since they change less often than the dimensions.
                 keep("isValid(datum[grain])"),
-                *(keep_chosen(name) for name in slices),
                 calculate("period", "datum[grain]"),
                 keep(IN_RANGE),
+                *(keep_chosen(name) for name in slices),
             ),
-            *period_datasets("slice"),
             *(value_datasets("slice") if slices else ()),
+            *period_datasets("value_periods" if slices else "slice"),
             *_activity_datasets(cube),
             dataset(
                 "active_users",
                 "users",
                 keep(f"datum.grain === grain && {OF_ONE_DIMENSION}"),
                 keep(IN_RANGE),
+                *value_names("dimension_value", "datum.dimension_name"),
                 *period_marks(),
             ),
         ),
@@ -100,6 +107,12 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         ),
         notes=tuple(note for note in notes if note),
     )
+
+
+def _filter(name: str, values: pd.Series) -> Filter:
+    """The filter of a dimension; countries have their names."""
+    options = country_options(values.dropna().unique()) if name == COUNTRY else options_of(values, "all")
+    return Filter(name, DIMENSIONS[name], options)
 
 
 def activity_names(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -181,12 +194,17 @@ def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) 
     filters = []
     for name in SLICES:
         values = slices.loc[slices["dimension_name"] == name, "dimension_value"]
-        filters.append(Filter(name, DIMENSIONS[name], options_of(values, "all")))
+        filters.append(_filter(name, values))
     return Section(
         name="learning",
         title="Learning explorer",
         intro=INTRO,
-        tables={"slices": slices, "periods": observed_periods(connection, "lingokids"), "activities": activities},
+        tables={
+            "slices": slices,
+            "countries": country_names(slices.loc[slices["dimension_name"] == COUNTRY, "dimension_value"]),
+            "periods": observed_periods(connection, "lingokids"),
+            "activities": activities,
+        },
         filters=(
             Filter("grain", "By", (("week", "week"),)),
             Filter("split", "Split by", tuple((name, DIMENSIONS[name]) for name in SLICES)),
@@ -201,7 +219,13 @@ def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) 
             dataset("split_slice", "every_slice", keep("dimensions_set === 0 && datum.dimension_name === split")),
             *period_datasets("slice"),
             *value_datasets("split_slice", "datum.dimension_value"),
-            dataset("active_users", "slice", calculate("active_users", "datum.users"), *period_marks()),
+            dataset(
+                "active_users",
+                "slice",
+                calculate("active_users", "datum.users"),
+                *value_names("dimension_value", "datum.dimension_name"),
+                *period_marks(),
+            ),
             dataset("ranked", "activities", keep("dimensions_set === 0"), *ranks()),
             *tops("ranked"),
         ),

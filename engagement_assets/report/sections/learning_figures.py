@@ -5,15 +5,32 @@ Belongs here: what is computed from a slice, and how it is drawn. Not here: what
 
 import altair as alt
 
-from engagement_assets.report.cubes import MEASURES
+from engagement_assets.report.cubes import GRAINS, MEASURES
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, look_up, rank, span, sums
+from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, split_bars, tip
+from engagement_assets.report.transforms import (
+    SPLIT_VALUES,
+    calculate,
+    dataset,
+    divide,
+    fold,
+    keep,
+    label,
+    look_up,
+    rank,
+    span,
+    split_over_time,
+    sums,
+    trend,
+)
 
 TOP_VALUES = 15
 TOP_ACTIVITIES = 10
-IN_RANGE = "(first_day === '' || datum.period >= first_day) && (last_day === '' || datum.period <= last_day)"
+IN_RANGE = "datum.period >= first_period && (last_day === '' || datum.period <= last_day)"
+
+
+TOTALS = [*MEASURES[:2], "completion_rate", "sent_hours", "capped_hours"]
 
 
 def single_slice(slices: list[str]) -> list[dict[str, object]]:
@@ -21,7 +38,10 @@ def single_slice(slices: list[str]) -> list[dict[str, object]]:
     count = " + ".join(f"({name} === '' ? 0 : 1)" for name in slices) or "0"
     name = "".join(f"{each} !== '' ? '{each}' : " for each in slices) + "'all'"
     value = "".join(f"{each} !== '' ? {each} : " for each in slices) + "'all'"
+    # A period is shown if it overlaps the dates of the page.
+    first = " : ".join(f"grain === '{grain}' ? first_{grain}" for grain in GRAINS)
     return [
+        {"name": "first_period", "update": f"{first} : first_day"},
         {"name": "dimensions_set", "update": count},
         {"name": "dimension_name", "update": name},
         {"name": "dimension_value", "update": value},
@@ -35,6 +55,8 @@ def period_datasets(source: str) -> tuple[dict[str, object], ...]:
     return (
         dataset("by_period", source, sums(["period"], MEASURES), rate, *hours, *period_marks()),
         dataset("totals", "by_period", sums([], MEASURES), rate, *hours, keep("datum.plays > 0")),
+        dataset("totals_by_period", "by_period", fold(TOTALS, "part", "of_part")),
+        trend("trends", "totals_by_period", "part", "of_part"),
         dataset(
             "time_by_period",
             "by_period",
@@ -54,17 +76,37 @@ def period_marks() -> tuple[dict[str, object], ...]:
 
 
 def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, object], ...]:
-    """The slice by the values of the chosen dimension with the most plays."""
+    """The slice by the values of the chosen dimension with the most plays, and these over time."""
     return (
+        # The one pass over all cells of the slice; what follows has few rows.
+        dataset("value_periods", source, calculate("value", value), sums(["period", "value"], MEASURES)),
         dataset(
             "by_value",
-            source,
-            calculate("value", value),
+            "value_periods",
             sums(["value"], MEASURES),
             divide("completion_rate", "completed_plays", "plays"),
             calculate("capped_hours", "datum.played_ms / 36e5"),
             rank("place", "plays"),
             keep(f"datum.place <= {TOP_VALUES}"),
+            *value_names("value", "split"),
+        ),
+        dataset(
+            "split_by_period",
+            "value_periods",
+            *split_over_time("period", "datum.value", MEASURES),
+            *value_names("split_value", "split"),
+            *period_marks(),
+        ),
+    )
+
+
+def value_names(field: str, dimension: str) -> tuple[dict[str, object], ...]:
+    """`value_name`: the country's name if the field is one's code, else the value; `dimension` says what it is."""
+    return (
+        look_up("countries", "country_code", field, ["country_name"]),
+        calculate(
+            "value_name",
+            f"{dimension} === 'country_code' && isValid(datum.country_name) ? datum.country_name : datum.{field}",
         ),
     )
 
@@ -81,10 +123,17 @@ def ranks() -> tuple[dict[str, object], ...]:
 
 
 def tops(source: str) -> tuple[dict[str, object], ...]:
-    """The top ten by plays, and by time."""
+    """The top ten by plays, and by time; activities of one name are told apart by their ids."""
+    labelled = (
+        {"type": "joinaggregate", "groupby": ["activity_name"], "ops": ["count"], "as": ["namesakes"]},
+        calculate(
+            "activity_label",
+            "datum.namesakes > 1 ? datum.activity_name + ' (' + datum.activity_id + ')' : datum.activity_name",
+        ),
+    )
     return (
-        dataset("top_by_plays", source, keep(f"datum.rank_by_plays <= {TOP_ACTIVITIES}")),
-        dataset("top_by_time", source, keep(f"datum.rank_by_played_time <= {TOP_ACTIVITIES}")),
+        dataset("top_by_plays", source, keep(f"datum.rank_by_plays <= {TOP_ACTIVITIES}"), *labelled),
+        dataset("top_by_time", source, keep(f"datum.rank_by_played_time <= {TOP_ACTIVITIES}"), *labelled),
     )
 
 
@@ -114,12 +163,30 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         "Plays by the chosen split",
         f"The {TOP_VALUES} values with the most plays; choose the dimension in the filter bar.",
         "by_value",
-        (Column("value", "Value"), *PARTS, HOURS[1]),
-        _ranking("value", "plays", "plays", COLOURS[2]),
+        (Column("value_name", "Value"), Column("value", "Code or id"), *PARTS, HOURS[1]),
+        _ranking("value_name", "plays", "plays", COLOURS[2]),
         mart=mart,
+        clicks=(("value", "*split"),),
+    )
+    split_by_period = Figure(
+        "split_by_period",
+        "Plays over time by the chosen split",
+        f"The {SPLIT_VALUES} values with the most plays, and all others.",
+        "split_by_period",
+        (PERIOD, Column("value_name", "Value"), Column("split_value", "Code or id"), *PARTS[:2], COMPLETE),
+        split_bars("plays", "plays", when, "value_name"),
+        mart=mart,
+        clicks=(("split_value", "*split"),),
     )
     return (
-        Figure("totals", "This slice", "Sums over everything that matches the filters.", "totals", (*PARTS, *HOURS)),
+        Figure(
+            "totals",
+            "This slice",
+            "Sums over everything that matches the filters.",
+            "totals",
+            (*PARTS, *HOURS),
+            trend="trends",
+        ),
         Figure(
             "plays",
             "Plays",
@@ -160,13 +227,17 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
             ),
             mart=mart,
         ),
-        *((split,) if by_value else ()),
+        *((split, split_by_period) if by_value else ()),
     )
 
 
 def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
     """The top activities by plays and by time, with these summaries."""
-    names = (Column("activity_name", "Activity"), Column("activity_type", "Type"))
+    names = (
+        Column("activity_name", "Activity"),
+        Column("activity_id", "Activity id"),
+        Column("activity_type", "Type"),
+    )
     none = "Not available for this slice: activities are ranked for all users only. Clear the filters."
     return (
         Figure(
@@ -175,7 +246,7 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
             by_plays,
             "top_by_plays",
             (Column("rank_by_plays", "Place", "integer"), *names, *PARTS, *HOURS),
-            _ranking("activity_name", "plays", "plays", COLOURS[0]),
+            _ranking("activity_label", "plays", "plays", COLOURS[0]),
             mart="learning.top_activities",
             empty=none,
         ),
@@ -185,7 +256,7 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
             by_time,
             "top_by_time",
             (Column("rank_by_played_time", "Place", "integer"), *names, *PARTS, *HOURS),
-            _ranking("activity_name", "capped_hours", "hours, capped", COLOURS[1]),
+            _ranking("activity_label", "capped_hours", "hours, capped", COLOURS[1]),
             mart="learning.top_activities",
             empty=none,
         ),
@@ -202,7 +273,8 @@ def active_users_figure() -> Figure:
         (
             PERIOD,
             Column("dimension_name", "Dimension"),
-            Column("dimension_value", "Value"),
+            Column("value_name", "Value"),
+            Column("dimension_value", "Code or id"),
             Column("active_users", "Active users", "integer"),
             COMPLETE,
         ),

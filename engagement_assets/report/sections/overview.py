@@ -9,11 +9,23 @@ import altair as alt
 import duckdb
 import pandas as pd
 
-from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, Tile, source_names
+from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, source_names
 from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, outline, period_axis, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span
+from engagement_assets.report.theme import (
+    MEASURE,
+    SOURCE_COLOURS,
+    bars,
+    chosen_source_colour,
+    colour,
+    lines,
+    outline,
+    period_axis,
+    rows,
+    source_colour,
+    tip,
+)
+from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span, trend
 
 GROWTH = {
     "returning_users": "returning",
@@ -52,6 +64,8 @@ def overview(
         {"cohorts": COHORTS, "weeks": COHORT_WEEKS},
     ).df()
     names = source_names(weekly["source"], titles)
+    weekly = weekly.sort_values("source", key=lambda column: column.map(list(names).index), kind="stable")
+    weekly = weekly.reset_index(drop=True)
     notes: list[str] = [
         "Hollow, dashed marks are incomplete weeks: not all seven days were loaded after they had ended, so their "
         "numbers are too low."
@@ -68,13 +82,13 @@ def overview(
         title="Overview",
         intro=(
             "Users who were active in each ISO week by source, where they came from, and how many stayed. "
-            "In large print: the newest complete week."
+            "In large print: the newest complete week of the dates above. Click a mark to filter by it, and again to "
+            "undo that."
         ),
         tables={"weekly": weekly, "retention": retention},
         filters=(Filter("source", "Source", tuple((source, names[source]) for source in present)),) if present else (),
         dataflow=_dataflow(names) if present else (),
         figures=_figures(names) if present else (),
-        tiles=tuple(_tile(weekly[weekly["source"] == source], names[source]) for source in present),
         notes=tuple(notes),
     )
 
@@ -110,22 +124,18 @@ def _suppressed(
     return weekly, cells[~hidden].drop(columns="users").reset_index(drop=True)
 
 
-def _tile(weeks: pd.DataFrame, title: str) -> Tile:
-    """The newest complete week of a source, or else its newest week."""
-    complete = weeks[weeks["is_complete"]]
-    newest = (complete if not complete.empty else weeks).iloc[-1]
-    remark = f"week of {newest['week_start_date']}"
-    return Tile(
-        title,
-        f"{newest['active_users']:,.0f}",
-        remark if newest["is_complete"] else f"{remark} (incomplete)",
-    )
-
-
 def _dataflow(names: dict[str, str]) -> tuple[dict[str, object], ...]:
     week = span("week_start_date")
+    colours = {title: SOURCE_COLOURS[place % len(SOURCE_COLOURS)] for place, title in enumerate(names.values())}
     return (
-        dataset("every_week", "weekly", label("source", names, "source_name"), *week),
+        dataset(
+            "every_week",
+            "weekly",
+            label("source", names, "source_name"),
+            label("source_name", colours, "colour"),
+            *week,
+        ),
+        trend("newest_weeks", "every_week", "source_name", "active_users"),
         dataset(
             "weeks",
             "every_week",
@@ -157,6 +167,23 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
     when = [tip("source_name", "source"), tip("week_start_date", "week of")]
     return (
         Figure(
+            "newest_weeks",
+            "Active users in the newest complete week",
+            "With the change from the week before, and the lowest and highest complete week of the dates above.",
+            "newest_weeks",
+            (
+                *WEEK,
+                Column("value", "Active users", "integer"),
+                Column("previous", "Week before", "integer"),
+                Column("change", "Change", "percent"),
+                Column("low", "Lowest week", "integer"),
+                Column("high", "Highest week", "integer"),
+                Column("periods", "Weeks", "integer"),
+                COMPLETE,
+            ),
+            trend="newest_weeks",
+        ),
+        Figure(
             "weekly_active_users",
             "Weekly active users",
             "Distinct users with at least one activity, event, session or play in the week, for every source.",
@@ -171,7 +198,7 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
                 rows(),
                 users,
                 [*when, tip("active_users", "active users", ",")],
-                colour("source_name", list(names.values())),
+                source_colour("source_name", names),
             ),
             mart="engagement.weekly_engagement",
         ),
@@ -218,7 +245,8 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engagement_units:Q", axis=alt.Axis(title="units", tickCount=5)),
-                color=alt.ColorValue(COLOURS[0]),
+                color=chosen_source_colour("source_name", names),
+                is_stacked=False,
                 tooltip=[*when, tip("engagement_units", "units", ",")],
             ),
             mart="engagement.weekly_engagement",
@@ -232,7 +260,8 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("engaged_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                color=alt.ColorValue(COLOURS[2]),
+                color=chosen_source_colour("source_name", names),
+                is_stacked=False,
                 tooltip=[*when, tip("engaged_hours", "hours", ",.1f")],
             ),
             mart="engagement.weekly_engagement",
@@ -260,7 +289,7 @@ def _triangle() -> AnyChart:
         y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),
     )
     # Bars, since the outline of a rectangle cannot be dashed.
-    cells = base.mark_bar(fill=COLOURS[0], width={"band": 1}, height={"band": 1}).encode(
+    cells = base.mark_bar(fill=MEASURE, width={"band": 1}, height={"band": 1}).encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
         **outline("var(--muted)"),
         tooltip=[
@@ -280,7 +309,7 @@ def _triangle() -> AnyChart:
 
 def _days_observed(tooltip: list[alt.Tooltip]) -> AnyChart:
     base = rows().encode(x=period_axis(), y=alt.Y("source_name:N", axis=alt.Axis(title=None, grid=False)))
-    cells = base.mark_bar(orient="vertical", fill=COLOURS[2], height={"band": 0.8}).encode(
+    cells = base.mark_bar(orient="vertical", fill=MEASURE, height={"band": 0.8}).encode(
         x2=alt.X2("until:T"),
         fillOpacity=alt.FillOpacity("days_observed:Q", scale=alt.Scale(domain=[0, 7], range=[0, 0.75]), legend=None),
         **outline("var(--muted)"),

@@ -1,24 +1,26 @@
-"""Strava: kudos, miles and hours by month, and the coarse cells in which runs start, if they are kept.
+"""Strava: kudos and how they grow, pace, elevation, distance and hours, and the coarse cells in which runs start.
 
-Belongs here: figures from the schema `strava`. Not here: what a run is (the YAML of the marts).
+Belongs here: the section's tables from the schema `strava`. Not here: how they are drawn (`strava_figures.py`), or what
+a run is (the YAML of the marts).
 
 Everything is about one athlete, so publish mode shows none of it.
 """
 
-import altair as alt
 import duckdb
 import pandas as pd
 
 from engagement_assets.extract.strava.places import CELL_DEGREES
-from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
-from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
+from engagement_assets.report.figures import Filter, Section, options_of
+from engagement_assets.report.sections.observed import observed
+from engagement_assets.report.sections.strava_figures import START_CELLS, dataflow, figures
+from engagement_assets.report.sections.units import UNIT_FILTER
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COLOURS, bars, colour, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, span, sums
 
 TITLE = "Strava"
 INTRO = "Runs of one athlete, without those deleted at Strava."
-START_CELLS = "start_cells"
+# Kudos come in the first days, and a scheduled run reads the activities of thirty days again. The last day of each age.
+KUDOS_AGES = {1: "1 day or less", 2: "2 days", 3: "3 days", 7: "4 to 7 days", 14: "8 to 14 days", 30: "15 to 30 days"}
+LATER = "more than 30 days"
 NO_MAP = (
     "There is no map of where runs start, because no place is kept. STRAVA_PLACES=coarse keeps one cell of about five "
     "kilometres for all runs of half a year. Set it and load the days again: make backfill FROM=… TO=… "
@@ -46,7 +48,8 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
     ).df()
     months = connection.execute(
         """
-        select cast(month_start_date as varchar) as month, run_count, total_miles, total_hours, total_kudos
+        select cast(month_start_date as varchar) as month, run_count, total_distance_m, total_miles,
+            total_moving_time_s, total_hours, total_elevation_gain_m, total_kudos
         from strava.strava_monthly_summary order by all
         """
     ).df()
@@ -59,10 +62,10 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
         """
     ).df()
     places = start_places(connection)
-    figures = _figures()
+    shown = figures()
     notes = ["Hollow, dashed marks are incomplete: not every day was loaded after it had ended."]
     if places.empty:
-        figures = tuple(figure for figure in figures if figure.name != START_CELLS)
+        shown = tuple(figure for figure in shown if figure.name != START_CELLS)
         notes.append(NO_MAP)
     return Section(
         name="strava",
@@ -72,14 +75,19 @@ def strava(connection: duckdb.DuckDBPyConnection, suppression: Suppression | Non
             "weekly": weekly,
             "types": types,
             "months": months,
+            "runs": weekly_runs(connection),
+            "ages": kudos_by_age(connection),
             "history": history.assign(kudos=history["kudos_gained"].cumsum()),
             "places": places,
             "complete_weeks": observed(connection, "week", "strava"),
             "complete_months": observed(connection, "month", "strava"),
         },
-        filters=(Filter("workout_type_name", "Workout type", options_of(weekly["workout_type_name"], "all")),),
-        dataflow=_dataflow(),
-        figures=figures,
+        filters=(
+            UNIT_FILTER,
+            Filter("workout_type_name", "Workout type", options_of(weekly["workout_type_name"], "all")),
+        ),
+        dataflow=dataflow(),
+        figures=shown,
         notes=tuple(notes),
     )
 
@@ -111,169 +119,42 @@ def start_places(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
-def _dataflow() -> tuple[dict[str, object], ...]:
-    return (
-        dataset("weeks_chosen", "weekly", keep_chosen("workout_type_name"), *marks_of("week")),
-        dataset(
-            "change",
-            "weeks_chosen",
-            keep("datum.previous_week_total_kudos !== null"),
-            sums(["week", "at", "until", "is_complete"], ["total_kudos", "previous_week_total_kudos"]),
-            calculate("kudos_change", "datum.total_kudos - datum.previous_week_total_kudos"),
-            divide("kudos_change_rate", "kudos_change", "previous_week_total_kudos"),
-        ),
-        dataset(
-            "by_type",
-            "types",
-            divide("average_kudos", "total_kudos", "runs_with_kudos_count"),
-            divide("speed_m_per_s", "timed_distance_m", "timed_moving_time_s"),
-        ),
-        dataset("by_month", "months", *marks_of("month")),
-        dataset("kudos_known", "history", *span("observed_on", "'day'")),
-        dataset(START_CELLS, "places"),
-    )
+def weekly_runs(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Runs by week and workout type: distance, climb, and the parts of their pace, which runs without either lack."""
+    return connection.execute(
+        """
+        select cast(cast(date_trunc('week', activity_date) as date) as varchar) as week, workout_type_name,
+            count(*) as runs, coalesce(sum(distance_m), 0) as distance_m,
+            coalesce(sum(total_elevation_gain_m), 0) as elevation_gain_m,
+            coalesce(sum(distance_m) filter (where moving_time_s > 0), 0) as paced_distance_m,
+            cast(coalesce(sum(moving_time_s) filter (where distance_m > 0), 0) as bigint) as paced_time_s
+        from strava.fct__strava_activities where is_run and not is_deleted group by all order by all
+        """
+    ).df()
 
 
-def _figures() -> tuple[Figure, ...]:
-    when = tip("week", "week of")
-    kind = Column("workout_type_name", "Workout type")
-    month = (Column("month", "Month"), Column("run_count", "Runs", "integer"))
-    return (
-        Figure(
-            "kudos",
-            "Kudos by week",
-            "Kudos of the runs that started in the week, by workout type.",
-            "weeks_chosen",
-            (WEEK, kind, Column("run_count", "Runs", "integer"), Column("total_kudos", "Kudos", "integer"), COMPLETE),
-            bars(
-                rows(),
-                y=alt.Y("total_kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
-                color=colour("workout_type_name"),
-                tooltip=[when, tip("workout_type_name", "workout type"), tip("total_kudos", "kudos", ",")],
-            ),
-            mart="strava.strava_weekly_kudos_change",
+def kudos_by_age(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Runs and their kudos by workout type and age, as last read at that age.
+
+    An age is the number of days from a run's day to the day that read its kudos; `age` numbers the ages.
+    """
+    ages = " ".join(f"when days <= {last} then {number}" for number, last in enumerate(KUDOS_AGES))
+    cells = connection.execute(
+        f"""
+        with observed as (
+            select runs.activity_id, runs.workout_type_name, history.observed_on, history.kudos_count,
+                date_diff('day', runs.activity_date, history.observed_on) as days
+            from strava.strava_kudos_history as history
+            inner join strava.fct__strava_activities as runs on history.activity_id = runs.activity_id
+            where runs.is_run and not runs.is_deleted
         ),
-        Figure(
-            "kudos_change",
-            "Weekly change of kudos",
-            "Compared with the week before; the first week has no change. There is no percentage if the week before "
-            "has no kudos.",
-            "change",
-            (
-                WEEK,
-                Column("total_kudos", "Kudos", "integer"),
-                Column("previous_week_total_kudos", "Week before", "integer"),
-                Column("kudos_change", "Change", "integer"),
-                Column("kudos_change_rate", "Change in percent", "percent"),
-                COMPLETE,
-            ),
-            bars(
-                rows(),
-                y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)),
-                color=alt.ColorValue(COLOURS[0]),
-                tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")],
-            ),
-            mart="strava.strava_weekly_kudos_change",
-        ),
-        Figure(
-            "kudos_known",
-            "Kudos over time",
-            "Kudos of all activities, as known on each day that read them.",
-            "kudos_known",
-            (
-                Column("observed_on", "Observed on"),
-                Column("kudos", "Kudos", "integer"),
-                Column("kudos_gained", "Gained", "integer"),
-            ),
-            rows()
-            .mark_line(point=True, color=COLOURS[3], interpolate="step-after")
-            .encode(
-                x=alt.X(
-                    "at:T",
-                    scale=alt.Scale(type="utc"),
-                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=5),
-                ),
-                y=alt.Y("kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
-                tooltip=[tip("observed_on", "observed on"), tip("kudos", "kudos", ",")],
-            ),
-            mart="strava.strava_kudos_history",
-        ),
-        Figure(
-            "kudos_by_type",
-            "Kudos per run by workout type",
-            "Average over the runs whose kudos are known.",
-            "by_type",
-            (
-                kind,
-                Column("run_count", "Runs", "integer"),
-                Column("total_kudos", "Kudos", "integer"),
-                Column("average_kudos", "Kudos per run", "number"),
-                Column("speed_m_per_s", "Speed, m/s", "number"),
-            ),
-            rows()
-            .mark_bar(fill=COLOURS[0], height={"band": 0.7})
-            .encode(
-                y=alt.Y("workout_type_name:N", axis=alt.Axis(title=None)),
-                x=alt.X("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
-                tooltip=[
-                    tip("workout_type_name", "workout type"),
-                    tip("average_kudos", "kudos per run", ".1f"),
-                    tip("speed_m_per_s", "m/s", ".2f"),
-                ],
-            )
-            .properties(height=alt.Step(34)),
-            mart="strava.strava_kudos_by_workout_type",
-        ),
-        *(
-            Figure(
-                name,
-                f"Monthly {name}",
-                f"{name.capitalize()} of the month's runs.",
-                "by_month",
-                (*month, Column(f"total_{name}", name.capitalize(), "number"), COMPLETE),
-                bars(
-                    rows(),
-                    y=alt.Y(f"total_{name}:Q", axis=alt.Axis(title=name, tickCount=5)),
-                    color=alt.ColorValue(fill),
-                    tooltip=[tip("month", "month from"), tip(f"total_{name}", name, ",.1f")],
-                ),
-                mart="strava.strava_monthly_summary",
-            )
-            for name, fill in (("miles", COLOURS[2]), ("hours", COLOURS[1]))
-        ),
-        Figure(
-            START_CELLS,
-            "Where runs start",
-            "Runs by cell of about five kilometres: one for all runs of half a year. No map is loaded.",
-            START_CELLS,
-            (
-                Column("latitude", "Latitude from", "number"),
-                Column("longitude", "Longitude from", "number"),
-                Column("runs", "Runs", "integer"),
-            ),
-            rows()
-            .mark_rect(fill=COLOURS[2], stroke="var(--paper)")
-            .encode(
-                x=alt.X(
-                    "longitude:Q",
-                    scale=alt.Scale(zero=False, nice=False),
-                    axis=alt.Axis(title="longitude", format=".2f", tickCount=5),
-                ),
-                x2=alt.X2("east:Q"),
-                y=alt.Y(
-                    "latitude:Q",
-                    scale=alt.Scale(zero=False, nice=False),
-                    axis=alt.Axis(title="latitude", format=".2f", tickCount=5),
-                ),
-                y2=alt.Y2("north:Q"),
-                fillOpacity=alt.FillOpacity("runs:Q", scale=alt.Scale(domainMin=0, range=[0.1, 0.9]), legend=None),
-                tooltip=[
-                    tip("latitude", "latitude from", ".2f"),
-                    tip("longitude", "longitude from", ".2f"),
-                    tip("runs", "runs", ","),
-                ],
-            )
-            .properties(height=260),
-            mart="strava.fct__strava_activities",
-        ),
-    )
+        last_read as (
+            select activity_id, workout_type_name, case {ages} else {len(KUDOS_AGES)} end as age,
+                max_by(kudos_count, observed_on) as kudos_count
+            from observed group by all
+        )
+        select age, workout_type_name, count(*) as runs, cast(sum(kudos_count) as bigint) as kudos
+        from last_read group by all order by all
+        """
+    ).df()
+    return cells.assign(age_name=cells["age"].map(dict(enumerate([*KUDOS_AGES.values(), LATER]))))

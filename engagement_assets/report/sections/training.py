@@ -1,4 +1,4 @@
-"""Training: laps compared with their pace targets, distances of plans, tempo sessions, and the leaderboard.
+"""Training: pace and its targets, distances of plans, tempo sessions, and the leaderboard.
 
 Belongs here: figures from the schema `training`. Not here: what a target or a plan is (the YAML of the marts).
 
@@ -11,6 +11,18 @@ import pandas as pd
 
 from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
+from engagement_assets.report.sections.units import (
+    DISTANCE,
+    METRES,
+    PACE,
+    SYMBOL,
+    UNIT,
+    UNIT_FILTER,
+    distance_axis,
+    in_unit,
+    pace_axis,
+    paced,
+)
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
@@ -37,20 +49,7 @@ STATUSES = {
 
 def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | None) -> Section:
     """The section; publish mode has no leaderboard, since each place is a single user."""
-    laps = connection.execute(
-        """
-        select cast(cast(date_trunc('week', activities.activity_date) as date) as varchar) as week,
-            coalesce(workouts.run_type, 'unknown') as run_type, coalesce(laps.pace_status, 'no_speed') as pace_status,
-            count(*) as laps, cast(coalesce(sum(laps.compared_time_ms), 0) as bigint) as compared_time_ms,
-            coalesce(sum(laps.difference_s2_per_km), 0) as difference_s2_per_km,
-            count(distinct laps.user_id) as users
-        from training.lap_pace_adherence as laps
-        inner join training.fct__activities as activities on laps.activity_id = activities.activity_id
-        left join training.dim__workouts as workouts on laps.workout_id = workouts.workout_id
-        where activities.activity_date is not null
-        group by all order by all
-        """
-    ).df()
+    laps = weekly_laps(connection)
     plans = connection.execute(
         """
         select week_of_plan, count(distinct user_id) as users, cast(sum(workout_count) as bigint) as workouts,
@@ -80,8 +79,9 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         notes.append(suppression.note(cells - len(laps) - len(plans) - len(tempo)))
         notes.append("Publish mode has no leaderboard, since each place is one user.")
     leaders = None if suppression else _leaderboard(connection)
-    filters = [Filter("run_type", "Run type", options_of(laps["run_type"], "all"))]
-    if leaders is not None and not leaders.empty:
+    filters = [UNIT_FILTER, Filter("run_type", "Run type", options_of(laps["run_type"], "all"))]
+    has_leaders = leaders is not None and not leaders.empty
+    if leaders is not None and has_leaders:
         workouts = leaders["workout"].drop_duplicates()
         filters.append(Filter("workout", "Workout", tuple((name, name) for name in workouts)))
     return Section(
@@ -96,10 +96,39 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             **({"leaders": leaders} if leaders is not None else {}),
         },
         filters=tuple(filters),
-        dataflow=_dataflow(leaderboard=len(filters) > 1),
-        figures=(*_figures(tempo), *((_leaderboard_figure(),) if len(filters) > 1 else ())),
+        dataflow=_dataflow(leaderboard=has_leaders),
+        figures=(*_figures(tempo), *((_leaderboard_figure(),) if has_leaders else ())),
         notes=tuple(notes),
     )
+
+
+def weekly_laps(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Laps by week of the activity, run type and pace status, with the parts of their pace and of its difference.
+
+    A lap without a speed has no pace. Its distance is its speed times its moving time. `users` are those of the
+    smallest part.
+    """
+    return connection.execute(
+        """
+        select cast(cast(date_trunc('week', activities.activity_date) as date) as varchar) as week,
+            coalesce(workouts.run_type, 'unknown') as run_type, coalesce(laps.pace_status, 'no_speed') as pace_status,
+            count(*) as laps, cast(coalesce(sum(laps.compared_time_ms), 0) as bigint) as compared_time_ms,
+            coalesce(sum(laps.difference_s2_per_km), 0) as difference_s2_per_km,
+            cast(coalesce(sum(laps.moving_time_ms) filter (where laps.average_speed_m_per_s > 0), 0) as bigint)
+                as paced_time_ms,
+            round(coalesce(sum(laps.average_speed_m_per_s * laps.moving_time_ms), 0) / 1000, 3) as paced_distance_m,
+            least(
+                count(distinct laps.user_id),
+                nullif(count(distinct laps.user_id) filter (where laps.compared_time_ms is not null), 0),
+                nullif(count(distinct laps.user_id) filter (where laps.average_speed_m_per_s > 0), 0)
+            ) as users
+        from training.lap_pace_adherence as laps
+        inner join training.fct__activities as activities on laps.activity_id = activities.activity_id
+        left join training.dim__workouts as workouts on laps.workout_id = workouts.workout_id
+        where activities.activity_date is not null
+        group by all order by all
+        """
+    ).df()
 
 
 def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -113,7 +142,14 @@ def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         )
         select
             popular.place || ': ' || lower(replace(coalesce(workouts.run_type, 'workout'), '_', ' ')
-                || coalesce(', ' || round(workouts.distance, 1) || ' ' || workouts.unit_of_measure, '')) as workout,
+                || case workouts.unit_of_measure
+                    when 'KILOMETERS' then coalesce(', ' || round(workouts.distance, 1) || ' km', '')
+                    when 'MILES' then coalesce(
+                        ', ' || round(workouts.distance * 1.609344, 1) || ' km ('
+                            || round(workouts.distance, 1) || ' miles)', ''
+                    )
+                    else ''
+                end) as workout,
             leaders.step_index, leaders.speed_rank, leaders.average_speed_m_per_s, leaders.lap_count
         from training.workout_leaderboard as leaders
         inner join popular on leaders.workout_id = popular.workout_id
@@ -126,7 +162,13 @@ def _leaderboard(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
     chosen = dataset(
-        "leaders_of_workout", "leaders", keep_chosen("workout"), calculate("place", "'place ' + datum.speed_rank")
+        "leaders_of_workout",
+        "leaders",
+        keep_chosen("workout"),
+        calculate("place", "'place ' + datum.speed_rank"),
+        # A speed is the metres of one second.
+        calculate("seconds", "1"),
+        *paced("seconds", "average_speed_m_per_s"),
     )
     return (
         dataset("laps_chosen", "laps", keep_chosen("run_type")),
@@ -143,17 +185,28 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             sums(["week"], ["laps", "compared_time_ms", "difference_s2_per_km"]),
             divide("difference_s_per_km", "difference_s2_per_km", "compared_time_ms", "1000"),
             keep("datum.difference_s_per_km !== null"),
+            calculate("difference_s", f"datum.difference_s_per_km * {METRES} / 1000"),
+            calculate("symbol", "unit"),
+            *marks_of("week"),
+        ),
+        dataset(
+            "average_pace",
+            "laps_chosen",
+            sums(["week"], ["laps", "paced_time_ms", "paced_distance_m"]),
+            *in_unit("distance", "paced_distance_m"),
+            *paced("paced_time_ms", "paced_distance_m", "0.001"),
+            keep("datum.pace !== null"),
             *marks_of("week"),
         ),
         dataset(
             "plan_weeks",
             "plans",
-            calculate("distance_km", "datum.workout_distance_m / 1000"),
+            *in_unit("distance", "workout_distance_m"),
             divide("change", "compared_distance_m", "previous_week_distance_m"),
             calculate("change", "datum.change === null ? null : datum.change - 1"),
-            calculate("distance_per_user_km", "datum.distance_km / datum.users"),
+            divide("distance_per_user", "distance", "users"),
         ),
-        dataset("tempo_weeks", "tempo", calculate("distance_km", "datum.distance_m / 1000"), *marks_of("week")),
+        dataset("tempo_weeks", "tempo", *in_unit("distance", "distance_m"), *marks_of("week")),
         *((chosen,) if leaderboard else ()),
     )
 
@@ -178,20 +231,35 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
             mart="training.lap_pace_adherence",
         ),
         Figure(
+            "average_pace",
+            "Pace",
+            "Time divided by distance over the laps of the week that have a speed, of the chosen run type. "
+            "Higher is faster.",
+            "average_pace",
+            (WEEK, PACE, DISTANCE, UNIT, Column("laps", "Laps", "integer"), COMPLETE),
+            lines(rows(), pace_axis(), [when, tip("pace", "pace"), tip("laps", "laps", ",")]),
+            mart="training.lap_pace_adherence",
+        ),
+        Figure(
             "difference",
             "Difference to the target pace",
-            "Seconds per kilometre compared with the average target, weighted by time; below zero is faster.",
+            "Seconds per kilometre or mile compared with the average target, weighted by time; below zero is faster.",
             "difference",
             (
                 WEEK,
+                Column("difference_s", "Seconds per unit", "number"),
+                UNIT,
                 Column("difference_s_per_km", "Seconds per km", "number"),
                 Column("laps", "Laps", "integer"),
                 COMPLETE,
             ),
             lines(
                 rows(),
-                alt.Y("difference_s_per_km:Q", axis=alt.Axis(title="s per km", tickCount=5)),
-                [when, tip("difference_s_per_km", "s per km", "+.1f")],
+                alt.Y(
+                    "difference_s:Q",
+                    axis=alt.Axis(title="difference", tickCount=5, labelExpr=f"datum.label + ' s/' + {SYMBOL}"),
+                ),
+                [when, tip("difference_s", "seconds", "+.1f"), tip("symbol", "per")],
             ),
             mart="training.user_pace_adherence",
         ),
@@ -205,8 +273,9 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
                 Column("week_of_plan", "Week of plan", "integer"),
                 Column("users", "Users", "integer"),
                 Column("workouts", "Workouts", "integer"),
-                Column("distance_km", "Kilometres", "number"),
-                Column("distance_per_user_km", "Km per user", "number"),
+                DISTANCE,
+                Column("distance_per_user", "Distance per user", "number"),
+                UNIT,
                 Column("change", "Change", "percent"),
             ),
             _plan_distance(),
@@ -217,7 +286,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
             "Tempo sessions",
             f"Completed TEMPO sessions by week, in the six months up to the newest day{period}.",
             "tempo_weeks",
-            (WEEK, Column("sessions", "Sessions", "integer"), Column("distance_km", "Kilometres", "number"), COMPLETE),
+            (WEEK, Column("sessions", "Sessions", "integer"), DISTANCE, UNIT, COMPLETE),
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
@@ -235,10 +304,11 @@ def _plan_distance() -> alt.Chart:
         .mark_bar(fill=COLOURS[2])
         .encode(
             x=alt.X("week_of_plan:O", axis=alt.Axis(title="week of plan", labelAngle=0)),
-            y=alt.Y("distance_per_user_km:Q", axis=alt.Axis(title="km per user", tickCount=5)),
+            y=distance_axis("distance_per_user", "distance per user"),
             tooltip=[
                 tip("week_of_plan", "week of plan", "d"),
-                tip("distance_per_user_km", "km per user", ",.1f"),
+                tip("distance_per_user", "distance per user", ",.1f"),
+                tip("symbol", "unit"),
                 tip("change", "change", "+.1%"),
             ],
         )
@@ -250,25 +320,27 @@ def _leaderboard_figure() -> Figure:
     return Figure(
         "leaderboard",
         "Leaderboard",
-        f"The {LEADERBOARD_PLACES} fastest average speeds per step of a workout, without names. "
-        "Choose the workout in the filter bar.",
+        f"The {LEADERBOARD_PLACES} fastest per step of a workout, without names. Choose the workout in the filter bar. "
+        "Higher is faster.",
         "leaders_of_workout",
         (
             Column("workout", "Workout"),
             Column("step_index", "Step", "integer"),
             Column("speed_rank", "Place", "integer"),
+            PACE,
             Column("average_speed_m_per_s", "Speed, m/s", "number"),
             Column("lap_count", "Laps", "integer"),
         ),
         rows()
         .mark_point(filled=True, size=60)
         .encode(
-            x=alt.X("step_index:O", axis=alt.Axis(title="step", labelAngle=0)),
-            y=alt.Y("average_speed_m_per_s:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="m/s", tickCount=5)),
+            x=alt.X("step_index:O", axis=alt.Axis(title="step", labelAngle=0, labelOverlap=True)),
+            y=pace_axis(),
             color=colour("place"),
             tooltip=[
                 tip("step_index", "step", "d"),
                 tip("speed_rank", "place", "d"),
+                tip("pace", "pace"),
                 tip("average_speed_m_per_s", "m/s", ".2f"),
             ],
         ),

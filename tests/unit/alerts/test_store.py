@@ -5,10 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engagement_assets.alerts import store as stores
 from engagement_assets.alerts.history import AlertState, alert_states
-from engagement_assets.alerts.incidents import Change
+from engagement_assets.alerts.incidents import Change, Kind
 from engagement_assets.alerts.store import STORE_FILE, AlertStore, AlertStoreError, alert_store
 from tests.unit.alerts.alert_outcomes import CHECK, after, message, transition
 
@@ -115,6 +116,13 @@ def test_open_and_resolved_alerts_come_newest_first(path: Path) -> None:
             1,
         ),
     )
+
+
+def test_a_planned_check_that_never_ran_is_no_open_alert(path: Path) -> None:
+    never_ran = replace(transition().incident, subject=replace(CHECK, kind=Kind.NOT_RUN))
+    with alert_store(path) as store:
+        store.keep_incident(never_ran)
+    assert [state.state for state in alert_states(path.parent)] == ["open", "not run", "resolved"]
 
 
 def test_without_a_store_there_are_no_alerts_and_none_is_made(tmp_path: Path) -> None:

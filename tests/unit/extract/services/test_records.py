@@ -155,6 +155,11 @@ def test_what_is_no_spelling_of_an_instant_is_refused(spelling: str) -> None:
     assert bad.value.reason_code == "bad_timestamp"
 
 
+@pytest.mark.parametrize("epoch", [1_706_745_599.9996, 1_706_745_599_999.6])
+def test_an_epoch_with_decimals_stays_in_its_day(epoch: float) -> None:
+    assert instant(epoch) == datetime(2024, 1, 31, 23, 59, 59, 999_600)
+
+
 @given(moment=st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1)), offset=st.integers(-840, 840))
 def test_seconds_milliseconds_and_texts_tell_the_same_instant(moment: datetime, offset: int) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
