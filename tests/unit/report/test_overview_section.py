@@ -8,7 +8,8 @@ from tests.unit.report.section_rows import create, rows_of
 
 WEEKLY = (
     "source varchar, week_start_date date, active_users int, new_users int, returning_users int, "
-    "resurrected_users int, churned_users int, engagement_units int, engaged_ms bigint, days_observed int, is_complete_week boolean"
+    "resurrected_users int, churned_users int, engagement_units int, engaged_ms bigint, days_observed int, "
+    "is_complete_week boolean"
 )
 RETENTION = (
     "source varchar, cohort_week_start_date date, weeks_since int, week_start_date date, cohort_size int, "
