@@ -109,8 +109,9 @@ format: install-dev ## Format Python and SQL
 bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
 
-dictionary: install ## Write docs/data_dictionary.md and the table in docs/privacy.md anew
+dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
+	@$(BIN)/python -m engagement_assets.commands.input_formats
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 
 lock: install ## Resolve both lock files anew

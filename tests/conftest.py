@@ -16,18 +16,18 @@ _ALERT_CASE = "alert case"
 
 @pytest.fixture(scope="session", autouse=True)
 def _models_are_defined_once() -> Iterator[None]:
-    """The models' definitions follow from the dbt project and the first day alone, and cost half a second each time."""
+    """The models' definitions follow from the dbt project and the days alone, and cost half a second each time."""
     definitions = sys.modules.get("engagement_assets.definitions")
     if definitions is None:
         yield  # no test here needs them, and to import them costs seconds
         return
     define = definitions.dbt_model_assets
-    defined: dict[tuple[str, date], Any] = {}
+    defined: dict[tuple[str, date, date | None], Any] = {}
 
-    def define_once(manifest: Mapping[str, Any], start_date: date, lineage: Any) -> Any:
-        key = (manifest["metadata"]["invocation_id"], start_date)
+    def define_once(manifest: Mapping[str, Any], start_date: date, lineage: Any, last_day: date | None) -> Any:
+        key = (manifest["metadata"]["invocation_id"], start_date, last_day)
         if key not in defined:
-            defined[key] = define(manifest, start_date, lineage)
+            defined[key] = define(manifest, start_date, lineage, last_day)
         return defined[key]
 
     with pytest.MonkeyPatch.context() as patch:
