@@ -102,10 +102,10 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
     if not build_without(settings, lake, waiting):
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
         return 1
-    search = _search(settings, ids)
-    for path in _records_of_runs(settings) if search else ():
-        if search.is_in(path):
-            (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
+    if search := _search(settings, ids):
+        for path in _records_of_runs(settings):
+            if search.is_in(path):
+                (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
     if status := _prove(settings, kind, ids):
         return status
     proven = [each for each in waiting if each.is_of_deleted_activities or is_about(lake, each, source, kind, ids)]
