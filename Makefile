@@ -82,7 +82,7 @@ sql-faults: install-dev ## Ten faults put into dbt's models, one at a time: the 
 soak: install-dev ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
-	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_erasure.py tests/unit/privacy/test_erasure.py
+	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_eras*.py tests/unit/privacy/test_erasure.py
 
 fuzz: install-dev ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
 	COUNTS_EXAMPLES=500 $(BIN)/python -m pytest tests/unit/extract/test_counts_property.py
@@ -109,8 +109,9 @@ format: install-dev ## Format Python and SQL
 bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
 
-dictionary: install ## Write docs/data_dictionary.md and the table in docs/privacy.md anew
+dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
+	@$(BIN)/python -m engagement_assets.commands.input_formats
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 
 lock: install ## Resolve both lock files anew

@@ -124,7 +124,7 @@ def local_path(uri: str) -> Path | None:
 
 def _extra_of(setting: str, uri: str) -> Refusals:
     if uri.startswith("s3://") and find_spec("s3fs") is None:
-        yield f"{setting}: {uri} needs the extra s3; run .venv/bin/python -m pip install 's3fs'"
+        yield f"{setting}: {uri} needs the extra s3; run `pip install 'engagement-assets[s3]'`"
 
 
 def _folder(setting: str, folder: Path) -> Refusals:

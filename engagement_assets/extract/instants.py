@@ -13,6 +13,18 @@ _OFFSET = r"Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?"
 _RARE_CLOCK = r"[ Tt]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?"
 _RARE_OFFSET = rf" ?({_OFFSET}|z)"
 
+# One of each spelling, for people who write records; a test reads them.
+INSTANT_SPELLINGS = (
+    "2024-01-31 23:59:59",
+    "2024-01-31T23:59:59.123456Z",
+    "2024-01-31 23:59",
+    "2024-01-31T23:59:59,5+01:00",
+    "2024-01-31 23:59:59 +0100",
+    "2024-01-31t23:59:59z",
+)
+NAMED_UTC_SPELLING = "2024-01-31 23:59:59 UTC"
+BOUND_SPELLINGS = (*INSTANT_SPELLINGS, "2024-01-31", "0001-01-01", "9999-12-31", "infinity", "-infinity")
+
 _EARLIEST = "timestamp '0001-01-01 00:00:00'"
 _LATEST = "timestamp '9999-12-31 23:59:59.999999'"
 

@@ -9,6 +9,7 @@ one day only.
 """
 
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.field_notes import Note
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lines.csv_shape import CsvColumn, CsvKind, CsvShape
@@ -17,14 +18,35 @@ from engagement_assets.extract.lines.readers import EventLog, raw_columns
 EVENT = CsvShape(
     # The md5 takes the values in this order: another order would give all events new ids.
     columns=(
-        CsvColumn("anonymous_id", required=True),
-        CsvColumn("business_zone", sent_as="business_zoned"),
-        CsvColumn("app_version", sent_as="context_app_version"),
-        CsvColumn("device_id", required=True, sent_as="context_device_id"),
-        CsvColumn("os_name", sent_as="context_os_name"),
-        CsvColumn("event_name", required=True),
-        CsvColumn("received_at", CsvKind.INSTANT),
-        CsvColumn("created_at", CsvKind.INSTANT, required=True),
+        CsvColumn("anonymous_id", required=True, note=Note("The app's id of the user, compared without case", "u-1")),
+        CsvColumn("business_zone", sent_as="business_zoned", note=Note("The zone in which the app is used", "Centro")),
+        CsvColumn("app_version", sent_as="context_app_version", note=Note("Version of the app", "3.1.0")),
+        CsvColumn(
+            "device_id",
+            required=True,
+            sent_as="context_device_id",
+            note=Note("The device's id, compared without case", "d-1"),
+        ),
+        CsvColumn("os_name", sent_as="context_os_name", note=Note("Operating system", "ios")),
+        CsvColumn(
+            "event_name",
+            required=True,
+            note=Note(
+                "What happened; names that say a ride began or a scooter was sought are settings",
+                "Ride Started - Successful",
+            ),
+        ),
+        CsvColumn(
+            "received_at",
+            CsvKind.INSTANT,
+            note=Note("When the server received the event", "2024-01-05 10:00:03.250", "UTC"),
+        ),
+        CsvColumn(
+            "created_at",
+            CsvKind.INSTANT,
+            required=True,
+            note=Note("When the event happened; it dates the event", "2024-01-05 10:00:01.500", "UTC"),
+        ),
     ),
     moment="created_at",
     delimiter=";",

@@ -128,7 +128,7 @@ def period_axis() -> alt.X:
 
 def legend_above(labels: list[str] | None = None, *, beside_names: bool = False) -> alt.Legend:
     """A legend above the chart, in as many columns as fit; names beside the bars leave less room for it."""
-    entry = 40 + 7 * max(map(len, labels or ["about as long"]))
+    entry = 40 + 7 * max(map(len, labels or ["a name of some length"]))
     room = f"{_ROOM} * 0.6 - 20" if beside_names else f"{_ROOM} - 60"
     columns = alt.ExprRef(f"max(1, floor(({room}) / {entry}))")
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
@@ -218,14 +218,17 @@ def _shape_of(color: alt.Color) -> alt.Shape:
     return alt.Shape(f"{found['field']}:N", scale=scale, legend=legend_above(domain))
 
 
-def split_bars(measure: str, title: str, when: alt.Tooltip) -> alt.Chart:
-    """Bars by period, stacked by the values of `transforms.split_over_time`, with the most frequent at the bottom."""
+def split_bars(measure: str, title: str, when: alt.Tooltip, value: str = "split_value") -> alt.Chart:
+    """Bars by period, stacked by the values of `transforms.split_over_time`, with the most frequent at the bottom.
+
+    `value` is the field with what the values are called.
+    """
     return bars(
         rows(),
         y=alt.Y(f"{measure}:Q", axis=alt.Axis(title=title, tickCount=5)),
-        color=colour("split_value", order="split_place"),
+        color=colour(value, order="split_place"),
         order=alt.Order("split_place:Q"),
-        tooltip=[when, tip("split_value", "value"), tip(measure, title, ",")],
+        tooltip=[when, tip(value, "value"), tip(measure, title, ",")],
     )
 
 

@@ -129,7 +129,7 @@ def test_every_mart_with_a_chart_is_built_where_its_picture_is_drawn(loaded: Loa
     built = {".".join(key.path) for step, keys in steps.items() if step.endswith(MARTS) for key in keys}
     about = {figure.mart for each in loaded.report.sections for figure in each.figures if figure.chart is not None}
     about.discard(None)
-    assert len(about) == 23
+    assert len(about) == 22
     assert about - built - set(PREVIEW) == set()
     assert set(pictures_of(loaded.report.sections, {str(mart) for mart in about})) == about
 
@@ -154,11 +154,11 @@ def test_a_mart_is_materialized_with_its_picture(loaded: Loaded, tmp_path: Path)
     run = materialized_with_pictures(tmp_path, loaded.published)
     monthly, yearly = (event.materialization.metadata for event in run.get_asset_materialization_events())
     title, _, picture = str(monthly["chart"].value).partition("\n\n")
-    assert title == "**Monthly miles**. Miles of the month's runs."
-    head = "![Monthly miles](data:image/svg+xml;base64,"
+    assert title == "**Monthly distance**. Distance of the month's runs."
+    head = "![Monthly distance](data:image/svg+xml;base64,"
     assert picture.startswith(head)
     svg = base64.b64decode(picture.removeprefix(head).removesuffix(")")).decode()
-    assert ">miles</text>" in svg
+    assert ">distance</text>" in svg
     assert "var(" not in svg
     assert monthly["dagster/row_count"].value == 2
     assert set(yearly) == {"dagster/row_count"}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engagement_assets.contracts.extraction import Calendar
+from engagement_assets.contracts.field_notes import NO_NOTE, Note
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.instants import instant_sql
 from engagement_assets.extract.lines.rejections import first_of, outside_calendar
@@ -43,13 +44,14 @@ class CsvKind(Enum):
 class CsvColumn:
     """A column that the contract names, and what it holds; an instant becomes UTC.
 
-    `sent_as` is its name in the header, if that differs.
+    `sent_as` is its name in the header, if that differs. The `note` is for people who write such rows.
     """
 
     column: str
     kind: CsvKind = CsvKind.TEXT
     required: bool = False
     sent_as: str | None = None
+    note: Note = NO_NOTE
 
     @property
     def name(self) -> str:

@@ -10,7 +10,8 @@ layout filled with its own values is then proven right by that one comparison.
 import json
 from typing import Any
 
-from engagement_assets.extract.lines.json_records import Kind, RecordShape, quoted
+from engagement_assets.extract.lines.json_fields import Kind
+from engagement_assets.extract.lines.json_records import RecordShape, quoted
 
 
 def layout_of(shape: RecordShape, sample: str) -> str | None:

@@ -1,6 +1,6 @@
 """What a JSON record must look like, as SQL for DuckDB.
 
-Belongs here: the fields of a record, and the expressions that turn a line into columns, judge it and find what it holds
+Belongs here: the expressions that turn a line into columns, judge it and find what it holds
 beyond its contract. Not here: which lines are right at first sight (`json_layouts.py`), how lines are read
 (`jsonl_records.py`), which records a source sends (the source's own module).
 
@@ -16,12 +16,12 @@ names) and `moment` (`moment_value`).
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
 from engagement_assets.contracts.extraction import Calendar
 from engagement_assets.extract.absent_values import is_blank_sql
 from engagement_assets.extract.instants import bound_sql, instant_sql
+from engagement_assets.extract.lines.json_fields import Field, Kind
 from engagement_assets.extract.lines.rejections import first_of, outside_calendar
 from engagement_assets.privacy.shapes import said_sql, shown_name_sql
 
@@ -36,17 +36,6 @@ _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
 
 
-class Kind(StrEnum):
-    """What a field holds, in the words of a message."""
-
-    TEXT = "a text"
-    SECONDS = "a number of seconds"
-    FLAG = "true or false"
-    INSTANT = "a time such as 2021-01-31 23:59:59.123"
-    BOUND = "a date or a time such as 2021-01-31 23:59:59.123"
-    LIST = "a list"
-
-
 # The type of the column, and the JSON types of the values that it takes.
 _TYPES: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.TEXT: ("VARCHAR", ("VARCHAR",)),
@@ -59,20 +48,6 @@ _TYPES: dict[Kind, tuple[str, tuple[str, ...]]] = {
 # The `types` of a text of blanks and of an empty list, which are absent values.
 _ABSENT = ("BLANK", "EMPTY")
 _NONE = ("NULL", *_ABSENT)
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field of a record: its dotted path, the column it becomes, what it holds.
-
-    A list becomes its length, seconds become whole milliseconds, and an instant becomes UTC. So does a bound, which is
-    the time from which or until which something holds, and may be open. A required field is a text or an instant.
-    """
-
-    path: str
-    column: str
-    kind: Kind = Kind.TEXT
-    required: bool = False
 
 
 @dataclass(frozen=True)

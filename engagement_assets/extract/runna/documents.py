@@ -10,19 +10,26 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw
 
+from engagement_assets.contracts.field_notes import Note
 from engagement_assets.extract.absent_values import BLANKS
 
 # Every number is decoded as float, because devices send 721401 and 721401.0 alike. A float holds integers exactly up to
 # 2**53, which is the limit for BIGINT columns. Fractions of such amounts are rounded later.
 _EXACT = 2**53
-Amount = Annotated[float, Meta(ge=0, le=_EXACT)]
-WholeAmount = Annotated[float, Meta(ge=0, le=_EXACT, multiple_of=1)]
-Whole = Annotated[float, Meta(ge=-_EXACT, le=_EXACT, multiple_of=1)]
+Amount = Annotated[float, Meta(ge=0, le=_EXACT, description="a number that is not negative")]
+WholeAmount = Annotated[float, Meta(ge=0, le=_EXACT, multiple_of=1, description="a whole number, not negative")]
+Whole = Annotated[float, Meta(ge=-_EXACT, le=_EXACT, multiple_of=1, description="a whole number")]
+Number = Annotated[float, Meta(description="a number")]
 # Any number: which times are impossible depends on the batch.
-EpochMs = float
+EpochMs = Annotated[float, Meta(description="an epoch in milliseconds")]
 # A text of blanks does not fit: such a document is taken apart, without the field.
-Text = Annotated[str, Meta(pattern=f"[^{BLANKS}]")]
+Text = Annotated[str, Meta(pattern=f"[^{BLANKS}]", description="a text")]
 Id = Text | int
+
+
+def note(meaning: str, example: object = None, unit: str = "", *, required: bool = False) -> Meta:
+    """What people who write documents must know of a field; it does not change how the field is read."""
+    return Meta(extra={"note": Note(meaning, example, unit), "required": required})
 
 
 class KnownFields(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc=False):
@@ -32,36 +39,51 @@ class KnownFields(msgspec.Struct, forbid_unknown_fields=True, rename="camel", gc
 class Lap(KnownFields):
     """One lap; its fields are in the order of the dataset's columns."""
 
-    start_timestamp: EpochMs | None = None
-    distance: Amount | None = None
-    moving_time: Amount | None = None
-    total_time: Amount | None = None
-    average_speed: Amount | None = None
-    max_speed: Amount | None = None
-    average_cadence: float | None = None
-    max_cadence: float | None = None
-    average_heart_rate: float | None = None
-    max_heart_rate: float | None = None
-    min_heart_rate: float | None = None
-    elevation_gain: float | None = None
-    max_elevation: float | None = None
-    min_elevation: float | None = None
-    wkt_step_index: Whole | None = None
+    start_timestamp: Annotated[EpochMs | None, note("When the lap began", 1704441600000, "ms")] = None
+    distance: Annotated[Amount | None, note("Distance", 1000.0, "m")] = None
+    moving_time: Annotated[Amount | None, note("Time in motion", 300000, "ms")] = None
+    total_time: Annotated[Amount | None, note("Time from start to end", 305000, "ms")] = None
+    average_speed: Annotated[Amount | None, note("Average speed", 3.33, "m/s")] = None
+    max_speed: Annotated[Amount | None, note("Highest speed", 4.1, "m/s")] = None
+    average_cadence: Annotated[Number | None, note("Average cadence", 86, "per minute")] = None
+    max_cadence: Annotated[Number | None, note("Highest cadence", 92, "per minute")] = None
+    average_heart_rate: Annotated[Number | None, note("Average heart rate", 150, "per minute")] = None
+    max_heart_rate: Annotated[Number | None, note("Highest heart rate", 165, "per minute")] = None
+    min_heart_rate: Annotated[Number | None, note("Lowest heart rate", 121, "per minute")] = None
+    elevation_gain: Annotated[Number | None, note("Height climbed", 8.5, "m")] = None
+    max_elevation: Annotated[Number | None, note("Highest point", 655.0, "m")] = None
+    min_elevation: Annotated[Number | None, note("Lowest point", 640.5, "m")] = None
+    wkt_step_index: Annotated[
+        Whole | None, note("The device's index of the step; laps are matched by their order instead", 0)
+    ] = None
 
 
 class Step(KnownFields):
     """One step of the workout's template; a repeat holds further steps."""
 
-    type: Text | None = None
-    intensity: Text | None = None
-    duration_type: Text | None = None
-    duration_value: Amount | None = None
-    duration_value_type: Text | None = None
-    target_type: Text | None = None
-    step_order: Whole | None = None
-    paces: Raw = Raw()
-    repeat_value: float | None = None
-    steps: "list[Step] | None" = None
+    type: Annotated[
+        Text | None,
+        note("Kind of the step; `WorkoutRepeatStep` stands for its `steps`, `repeatValue` times", "WorkoutStep"),
+    ] = None
+    intensity: Annotated[Text | None, note("Warm-up, effort, rest or cool-down", "ACTIVE")] = None
+    duration_type: Annotated[Text | None, note("What ends the step", "DISTANCE")] = None
+    duration_value: Annotated[Amount | None, note("How much of it", 1, "as `durationValueType` says")] = None
+    duration_value_type: Annotated[Text | None, note("Unit of `durationValue`", "KILOMETER")] = None
+    target_type: Annotated[Text | None, note("What the step asks for", "PACE")] = None
+    step_order: Annotated[Whole | None, note("The sender's number of the step", 1)] = None
+    paces: Annotated[
+        Raw,
+        note(
+            "Pace targets: `slow`, `average` and `fast`, each an object with `mps`",
+            {"slow": {"mps": 3.1}, "average": {"mps": 3.3}, "fast": {"mps": 3.5}},
+            "m/s",
+        ),
+    ] = Raw()
+    repeat_value: Annotated[
+        Number | None,
+        note("How often a `WorkoutRepeatStep` repeats its `steps`, from 1 to 1,000; more than 1 is refused elsewhere"),
+    ] = None
+    steps: Annotated["list[Step] | None", note("The steps that a `WorkoutRepeatStep` repeats")] = None
 
 
 class Pace(msgspec.Struct, gc=False):
@@ -81,35 +103,41 @@ class Paces(msgspec.Struct, gc=False):
 class Plan(KnownFields):
     """The training plan that the activity belongs to."""
 
-    id: Id | None = None
-    plan_length: WholeAmount | None = None
+    id: Annotated[Id | None, note("The plan", "plan-1")] = None
+    plan_length: Annotated[WholeAmount | None, note("Length of the plan", 12, "weeks")] = None
 
 
 class PlannedWorkout(KnownFields):
     """The workout as it was planned."""
 
-    workout_type: Text | None = None
-    run_type: Text | None = None
-    distance: Amount | None = None
-    current_est_5k_time: Amount | None = msgspec.field(default=None, name="currentEst5kTimeInSecs")
-    planned_workout_date: Text | None = None
-    steps_v2: list[Step] | None = None
+    workout_type: Annotated[Text | None, note("Kind of the workout", "RUN")] = None
+    run_type: Annotated[Text | None, note("Kind of the run; TEMPO ones are counted", "TEMPO")] = None
+    distance: Annotated[Amount | None, note("Planned distance", 10, "as `unitOfMeasure` says")] = None
+    current_est_5k_time: Annotated[Amount | None, note("Estimated time of 5 km", 1500, "s")] = msgspec.field(
+        default=None, name="currentEst5kTimeInSecs"
+    )
+    planned_workout_date: Annotated[
+        Text | None, note("When it was planned, a date YYYY-MM-DD; a time may follow", "2024-01-05")
+    ] = None
+    steps_v2: Annotated[list[Step] | None, note("Steps in the order in which they are to be run")] = None
 
 
 class Activity(KnownFields):
     """A whole document. `waypoints`, most of its bytes, are skipped without being decoded."""
 
-    activity_id: Id | None = None
-    user_id: Id | None = None
-    workout_id: Id | None = None
-    record_type: Text | None = None
-    created_on: EpochMs | None = None
-    week_of_plan: Whole | None = None
-    unit_of_measure: Text | None = None
-    plan_details: Plan | None = None
-    planned_workout_metadata: PlannedWorkout | None = None
-    laps: list[Lap] | None = None
-    waypoints: Raw = Raw()
+    activity_id: Annotated[Id | None, note("The activity", "activity-1", required=True)] = None
+    user_id: Annotated[Id | None, note("Who ran", "user-1", required=True)] = None
+    workout_id: Annotated[Id | None, note("The workout that was run", "workout-1")] = None
+    record_type: Annotated[Text | None, note("Who recorded it", "GARMIN")] = None
+    created_on: Annotated[
+        EpochMs | None, note("When it began; without it the start of the earliest lap counts", 1704441600000, "ms")
+    ] = None
+    week_of_plan: Annotated[Whole | None, note("Week of the plan, from 1", 3)] = None
+    unit_of_measure: Annotated[Text | None, note("Unit of planned distances, KILOMETERS or MILES", "KILOMETERS")] = None
+    plan_details: Annotated[Plan | None, note("The plan")] = None
+    planned_workout_metadata: Annotated[PlannedWorkout | None, note("The workout as planned")] = None
+    laps: Annotated[list[Lap] | None, note("Laps in the order in which they were run")] = None
+    waypoints: Annotated[Raw, note("Points of the track; they are skipped, and never kept")] = Raw()
 
 
 class UnusableRecordError(ValueError):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from engagement_assets.contracts.datasets import SentFields
+from engagement_assets.contracts.field_notes import NO_NOTE, Note
 from engagement_assets.extract.absent_values import is_absent
 from engagement_assets.extract.lines.json_records import MAX_MEMBERS, MAX_NESTING
 from engagement_assets.extract.services.documents import is_nested_deeper
@@ -160,7 +161,8 @@ class ApiField:
     """A field: its dotted path in the record, the column it becomes, and the conversion.
 
     The column is `absent` if the field is missing or says nothing (see `absent_values.py`), or if `convert` returns
-    None. `is_placeholder` recognises what a device writes for "none". Two fields may have the same path.
+    None. `is_placeholder` recognises what a device writes for "none". Two fields may have the same path. The `note` is
+    for people who write such records; what is accepted stands in the docstring of `convert`.
     """
 
     path: str
@@ -169,6 +171,7 @@ class ApiField:
     required: bool = False
     absent: Value = None
     is_placeholder: Callable[[object], bool] = lambda _: False
+    note: Note = NO_NOTE
 
 
 @dataclass(frozen=True)

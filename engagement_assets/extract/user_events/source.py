@@ -5,6 +5,7 @@ Belongs here: the description, and one event as the service sends it. Not here: 
 """
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
+from engagement_assets.contracts.field_notes import Exchange, Note
 from engagement_assets.contracts.personal import NO_ID, PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.services.records import (
@@ -25,43 +26,137 @@ def _place(value: object) -> str | None:
 
 
 def _lower_case(value: object) -> str:
+    """A text, whose case says nothing."""
     return text(value).strip().lower()
 
 
 EVENT = ApiRecordShape(
     fields=(
-        ApiField("date", "date", day, required=True),
-        ApiField("event_type", "event_type", text, required=True),
-        ApiField("event_time", "event_time", instant, required=True),
-        ApiField("device_id", "device_id", text, required=True),
-        ApiField("user_id", "user_id", text, required=True),
-        ApiField("insert_id", "insert_id", text),
+        ApiField(
+            "date",
+            "date",
+            day,
+            required=True,
+            note=Note("The date under which the service lists the event; that of the request", "2024-01-05"),
+        ),
+        ApiField("event_type", "event_type", text, required=True, note=Note("What happened", "page_view")),
+        ApiField(
+            "event_time",
+            "event_time",
+            instant,
+            required=True,
+            note=Note("When it happened", "2024-01-05T10:00:00.250Z", "UTC"),
+        ),
+        ApiField(
+            "device_id",
+            "device_id",
+            text,
+            required=True,
+            note=Note("The device; at most USER_EVENTS_DEVICE_ID_MAX_LENGTH characters", "device-1"),
+        ),
+        ApiField("user_id", "user_id", text, required=True, note=Note("The user", "user-1")),
+        ApiField(
+            "insert_id",
+            "insert_id",
+            text,
+            note=Note("Tells events apart; without it `$insert_id`, `uuid`, or device, time, type and path do", "i-1"),
+        ),
         # Its name in Amplitude's exports.
-        ApiField("$insert_id", "exported_insert_id", text),
-        ApiField("uuid", "uuid", text),
-        ApiField("country", "country", _place),
-        ApiField("city", "city", _place),
-        ApiField("region", "region", text),
-        ApiField("language", "language", text),
-        ApiField("amp_id", "amp_id", text),
-        ApiField("client_event_time", "client_event_time", instant),
-        ApiField("client_upload_time", "client_upload_time", instant),
-        ApiField("server_received_time", "server_received_time", instant),
-        ApiField("server_upload_time", "server_upload_time", instant),
-        ApiField("processed_time", "processed_time", instant),
-        ApiField("data_type", "data_type", text),
-        ApiField("data.path", "path", text),
-        ApiField("data.group_first_event", "group_first_event", json_object, absent="{}"),
-        ApiField("data.group_ids", "group_ids", json_object, absent="{}"),
-        ApiField("data.user_properties_updated", "is_user_properties_updated", flag),
-        ApiField("user_properties.initial_li_fat_id", "initial_li_fat_id", text, absent=NO_ID),
-        ApiField("user_properties.initial_rtd_cid", "initial_rtd_cid", text, absent=NO_ID),
-        ApiField("user_properties.user_corporate_id", "user_corporate_id", text),
-        ApiField("user_properties.user_corporate_is_demo", "is_user_corporate_demo", flag),
-        ApiField("user_properties.user_corporate_status", "user_corporate_status", _lower_case),
-        ApiField("user_properties.user_role", "user_role", text),
-        ApiField("user_properties.user_signup_date", "user_signup_date", day),
-        ApiField("user_properties.user_status", "user_status", text),
+        ApiField(
+            "$insert_id", "exported_insert_id", text, note=Note("`insert_id`, as Amplitude's exports name it", "i-1")
+        ),
+        ApiField("uuid", "uuid", text, note=Note("Tells events apart where no `insert_id` is sent", "9b2d")),
+        ApiField("country", "country", _place, note=Note("Country; the text `null` is none", "Spain")),
+        ApiField("city", "city", _place, note=Note("City; the text `null` is none", "Madrid")),
+        ApiField("region", "region", text, note=Note("Region", "Madrid")),
+        ApiField("language", "language", text, note=Note("Language", "Spanish")),
+        ApiField("amp_id", "amp_id", text, note=Note("The analytics tool's own id of the user", "amp-1")),
+        ApiField(
+            "client_event_time",
+            "client_event_time",
+            instant,
+            note=Note("Clock of the device at the event", 1704448800, "UTC"),
+        ),
+        ApiField(
+            "client_upload_time",
+            "client_upload_time",
+            instant,
+            note=Note("Clock of the device at the upload", 1704448805000, "UTC"),
+        ),
+        ApiField(
+            "server_received_time",
+            "server_received_time",
+            instant,
+            note=Note("When the server received it", "2024-01-05 10:00:05", "UTC"),
+        ),
+        ApiField(
+            "server_upload_time",
+            "server_upload_time",
+            instant,
+            note=Note("When it was stored; the newest upload of an event counts", "2024-01-05 10:00:06", "UTC"),
+        ),
+        ApiField(
+            "processed_time",
+            "processed_time",
+            instant,
+            note=Note("When it was processed", "2024-01-05 10:00:07", "UTC"),
+        ),
+        ApiField("data_type", "data_type", text, note=Note("Kind of the data", "event")),
+        ApiField("data.path", "path", text, note=Note("Path of the page", "/home")),
+        ApiField(
+            "data.group_first_event",
+            "group_first_event",
+            json_object,
+            absent="{}",
+            note=Note("First events of groups", {}),
+        ),
+        ApiField("data.group_ids", "group_ids", json_object, absent="{}", note=Note("Ids of groups", {})),
+        ApiField(
+            "data.user_properties_updated",
+            "is_user_properties_updated",
+            flag,
+            note=Note("Whether the event changed the user's properties", False),
+        ),
+        ApiField(
+            "user_properties.initial_li_fat_id",
+            "initial_li_fat_id",
+            text,
+            absent=NO_ID,
+            note=Note("Id of an advertisement's click", "EMPTY"),
+        ),
+        ApiField(
+            "user_properties.initial_rtd_cid",
+            "initial_rtd_cid",
+            text,
+            absent=NO_ID,
+            note=Note("Id of an advertisement's click", "EMPTY"),
+        ),
+        ApiField(
+            "user_properties.user_corporate_id",
+            "user_corporate_id",
+            text,
+            note=Note("The corporation", "corporation-1"),
+        ),
+        ApiField(
+            "user_properties.user_corporate_is_demo",
+            "is_user_corporate_demo",
+            flag,
+            note=Note("Whether the corporation is a demo", False),
+        ),
+        ApiField(
+            "user_properties.user_corporate_status",
+            "user_corporate_status",
+            _lower_case,
+            note=Note("Status of the corporation; `active` ones are counted", "active"),
+        ),
+        ApiField("user_properties.user_role", "user_role", text, note=Note("Role of the user", "admin")),
+        ApiField(
+            "user_properties.user_signup_date",
+            "user_signup_date",
+            day,
+            note=Note("When the user signed up", "2023-05-01"),
+        ),
+        ApiField("user_properties.user_status", "user_status", text, note=Note("Status of the user", "active")),
     )
 )
 
@@ -113,4 +208,24 @@ USER_EVENTS_SOURCE = Source(
     required_settings=("USER_EVENTS_API_URL", "USER_EVENTS_API_TOKEN"),
     trailing_days_setting="USER_EVENTS_TRAILING_DAYS",
     sent={USER_EVENTS.key: EVENT.sent},
+)
+
+# What `user_events/api.py` asks, for people who put another service in its place.
+EXCHANGES = (
+    Exchange(
+        "`GET <USER_EVENTS_API_URL>?date=2024-01-31` with the header `api-token: <USER_EVENTS_API_TOKEN>`",
+        (
+            ("200 and a list of events", "all events of the date; each names the same `date`"),
+            (
+                "404, 500 or another status and an object whose `detail` begins with `No event found for date`",
+                "a date without events",
+            ),
+            ("401 or 403", "the token is refused: the run stops with a sentence"),
+            (
+                "429, perhaps with the header `Retry-After`",
+                "the run waits for so long, or half a minute; it stops if that is more than a quarter of an hour",
+            ),
+            ("any other status from 500 on, or no answer", "asked again, then the run stops; complete dates are kept"),
+        ),
+    ),
 )

@@ -24,7 +24,7 @@ function sparkline(trend, colour) {
     edge + (values.length > 1 ? i / (values.length - 1) : 1) * (width - 2 * edge),
     height - edge - (trend.high > trend.low ? (value - trend.low) / span : 0.5) * (height - 2 * edge),
   ]);
-  const line = make("svg", { viewBox: `0 0 ${width} ${height}`, class: "spark", "aria-hidden": "true" });
+  const line = make("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMinYMid", class: "spark", "aria-hidden": "true" });
   const stroke = colour ?? "var(--p2)";
   const path = points.map((/** @type {number[]} */ point) => point.map((each) => each.toFixed(1)).join(",")).join(" ");
   line.append(make("polyline", { points: path, fill: "none", stroke, "stroke-width": 2 }));

@@ -90,6 +90,13 @@ def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, 
             keep(f"datum.place <= {TOP_VALUES}"),
             *value_names("value", "split"),
         ),
+        dataset(
+            "split_by_period",
+            "value_periods",
+            *split_over_time("period", "datum.value", MEASURES),
+            *value_names("split_value", "split"),
+            *period_marks(),
+        ),
     )
 
 
@@ -100,12 +107,6 @@ def value_names(field: str, dimension: str) -> tuple[dict[str, object], ...]:
         calculate(
             "value_name",
             f"{dimension} === 'country_code' && isValid(datum.country_name) ? datum.country_name : datum.{field}",
-        ),
-        dataset(
-            "split_by_period",
-            "value_periods",
-            *split_over_time("period", "datum.value", MEASURES),
-            *period_marks(),
         ),
     )
 
@@ -172,8 +173,8 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         "Plays over time by the chosen split",
         f"The {SPLIT_VALUES} values with the most plays, and all others.",
         "split_by_period",
-        (PERIOD, Column("split_value", "Value"), *PARTS[:2], COMPLETE),
-        split_bars("plays", "plays", when),
+        (PERIOD, Column("value_name", "Value"), Column("split_value", "Code or id"), *PARTS[:2], COMPLETE),
+        split_bars("plays", "plays", when, "value_name"),
         mart=mart,
         clicks=(("split_value", "*split"),),
     )

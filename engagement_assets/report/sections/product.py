@@ -76,7 +76,7 @@ def product(connection: duckdb.DuckDBPyConnection, suppression: Suppression | No
 
 
 def event_types(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Events and distinct users by week and type; types that are not among the most frequent are one."""
+    """Events and distinct users by week and type, most frequent first; the types after those with a place are one."""
     return connection.execute(
         """
         with types as (
@@ -85,9 +85,9 @@ def event_types(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         )
         select cast(cast(date_trunc('week', events.event_date) as date) as varchar) as week,
             if(types.place <= $top, left(events.event_type, 120), $other) as event_type,
-            count(*) as events, count(distinct events.user_id) as users
+            least(types.place, $top + 1) as place, count(*) as events, count(distinct events.user_id) as users
         from product.fct__user_events as events inner join types on events.event_type = types.event_type
-        group by all order by week, min(types.place)
+        group by all order by week, place
         """,
         {"top": TOP_EVENT_TYPES, "other": OTHER_TYPES},
     ).df()

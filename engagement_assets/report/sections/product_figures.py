@@ -39,7 +39,8 @@ def event_types_figure() -> Figure:
         bars(
             rows(),
             y=alt.Y("events:Q", axis=alt.Axis(title="events", tickCount=5)),
-            color=colour("event_type"),
+            color=colour("event_type", order="place"),
+            order=alt.Order("place:Q"),
             tooltip=[
                 tip("week", "week of"),
                 tip("event_type", "event type"),
@@ -47,7 +48,6 @@ def event_types_figure() -> Figure:
                 tip("users", "users with one", ","),
             ],
         ),
-        mart="product.fct__user_events",
     )
 
 

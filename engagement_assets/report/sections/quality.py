@@ -176,7 +176,8 @@ def _dataflow(names: Mapping[str, str]) -> tuple[dict[str, object], ...]:
         dataset(
             "all_alerts",
             "alerts",
-            {"type": "collect", "sort": {"field": ["state", "since"], "order": ["ascending", "descending"]}},
+            calculate("order", "indexof(['open', 'not run', 'resolved'], datum.state)"),
+            {"type": "collect", "sort": {"field": ["order", "since"], "order": ["ascending", "descending"]}},
         ),
         dataset(
             "records_by_day",

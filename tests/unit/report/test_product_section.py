@@ -51,9 +51,9 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_less_frequent_types_are_one(connection: duckdb.DuckDBPyConnection) -> None:
     assert list(event_types(connection).itertuples(index=False, name=None)) == [
-        *((WEEKS[0], f"type {number}", 2, 1) for number in range(5)),
-        (WEEKS[0], "other types", 2, 2),
-        (WEEKS[1], "type 0", 2, 2),
+        *((WEEKS[0], f"type {number}", number + 1, 2, 1) for number in range(5)),
+        (WEEKS[0], "other types", 6, 2, 2),
+        (WEEKS[1], "type 0", 1, 2, 2),
     ]
 
 
@@ -77,6 +77,6 @@ def test_no_complete_week_is_no_retention(connection: duckdb.DuckDBPyConnection)
 def test_publish_mode_hides_types_of_few_and_every_corporation(connection: duckdb.DuckDBPyConnection) -> None:
     section = product(connection, Suppression(2))
     # In the first week the one cell about two users covers those about one.
-    assert list(section.tables["types"].itertuples(index=False, name=None)) == [(WEEKS[1], "type 0", 2, 2)]
+    assert list(section.tables["types"].itertuples(index=False, name=None)) == [(WEEKS[1], "type 0", 1, 2, 2)]
     assert "retention" not in section.tables
     assert "corporate_retention" not in {figure.name for figure in section.figures}

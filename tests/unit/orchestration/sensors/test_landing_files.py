@@ -16,6 +16,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.orchestration.sensors import runs
 from engagement_assets.partitions import range_tags, window_of_tags
+from tests.unit.extract.lingokids_loads import event
 from tests.unit.orchestration.sensors.graphs import FAILURE, TODAY, Graph, day, graph, window
 
 
@@ -29,13 +30,13 @@ def deployment(tmp_path: Path) -> Iterator[Graph]:
 def _batch(folder: Path, batch_date: date, name: str = "a.json") -> None:
     path = folder / "landing/runna/activities" / str(batch_date) / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{}")
+    path.write_text(json.dumps({"activityId": f"{batch_date}-{name}", "userId": "anna"}))
 
 
 def _events(folder: Path, name: str, *days: date) -> None:
     path = folder / "landing/lingokids/events" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [{"event_id": f"{name}-{item}", "occurred_at": f"{item}T10:00:00Z"} for item in days]
+    lines = [event(f"{name}-{item}", f"{item}T10:00:00Z") for item in days]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
