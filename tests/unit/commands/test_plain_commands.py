@@ -44,7 +44,7 @@ def test_each_is_read_by_its_program() -> None:
         "dg list defs",
         "dg check defs",
         "dg launch",
-        "dbt list",
+        "dbt ls",
         "dbt build",
         "dbt test",
         "dbt docs generate",
