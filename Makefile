@@ -82,7 +82,7 @@ sql-faults: install-dev ## Ten faults put into dbt's models, one at a time: the 
 soak: install-dev ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
-	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_erasure.py tests/unit/privacy/test_erasure.py
+	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_eras*.py tests/unit/privacy/test_erasure.py
 
 fuzz: install-dev ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
 	COUNTS_EXAMPLES=500 $(BIN)/python -m pytest tests/unit/extract/test_counts_property.py

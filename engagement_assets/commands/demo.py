@@ -25,8 +25,9 @@ from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import SAMPLE_DAYS, Settings
 
 BAD_DAY = date(2024, 1, 17)
-# The raw data and everything downstream, as in the command that the alert names.
-SELECTION = 'key:"raw_runna/activities"+'
+RAW = 'key:"raw_runna/activities"'
+# Everything downstream as well, as in the command that the alert names.
+RAW_AND_DOWNSTREAM = f"{RAW}+"
 LOG_NAME = "demo.log"
 
 
@@ -69,17 +70,16 @@ def show_alerts(settings: Settings, log: Path) -> tuple[RangeRun, RangeRun]:
     """Run the bad day, then the same day with its files back; shows what alerts say about the files."""
     with files_gone(Path(settings.landing_uri) / "runna" / "activities" / BAD_DAY.isoformat()) as gone:
         print(f"     {gone} activity files of {BAD_DAY} go missing, and the day runs again", flush=True)
-        bad = _run_bad_day(settings, log)
+        bad = _run_bad_day(settings, log, RAW)
     print("     The files are back, and the day runs again", flush=True)
-    return bad, _run_bad_day(settings, log)
+    return bad, _run_bad_day(settings, log, RAW_AND_DOWNSTREAM)
 
 
-def _run_bad_day(settings: Settings, log: Path) -> RangeRun:
+def _run_bad_day(settings: Settings, log: Path, selection: str) -> RangeRun:
     begins_at = log.stat().st_size
     with counted(log) as counter:
-        run = run_range(
-            settings, RangeRequest(DayWindow(BAD_DAY, BAD_DAY + timedelta(days=1)), SELECTION), counter=counter
-        )
+        window = DayWindow(BAD_DAY, BAD_DAY + timedelta(days=1))
+        run = run_range(settings, RangeRequest(window, selection), counter=counter)
     with log.open(encoding="utf-8") as lines:
         lines.seek(begins_at)
         for line in lines:

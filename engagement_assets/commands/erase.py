@@ -51,6 +51,8 @@ def main() -> int:
     settings = load_settings()
     try:
         _refuse(given.source, kind, ids)
+        if kind is PersonalKind.ATHLETE:
+            ids = sorted({*ids, *_known_athletes(Lake(settings.lake_uri))})
         if given.verify:
             return _prove(settings, kind, ids)
         return _erase(settings, given.source, kind, ids)
@@ -86,8 +88,6 @@ def _refuse(source: str, kind: PersonalKind, ids: Sequence[str]) -> None:
 def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[str]) -> int:
     lake = Lake(settings.lake_uri, settings.privacy_policy)
     apply_missing(lake)
-    if kind is PersonalKind.ATHLETE:
-        ids = sorted({*ids, *_known_athletes(lake)})
     request = erase(lake, source, kind, ids or [_THE_ATHLETE], datetime.now(UTC))
     found = sum(person.was_found for person in request.persons)
     print(
@@ -97,17 +97,15 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
     if kind is PersonalKind.ATHLETE:
         for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
             path.unlink()
-        print(
-            f"The token file is gone: {settings.strava_token_path}. Take STRAVA_REFRESH_TOKEN out of the settings too"
-        )
+        print(f"{settings.strava_token_path} is gone. Take STRAVA_REFRESH_TOKEN out of the settings, too")
     waiting = unfinished(lake)
     if not build_without(settings, lake, waiting):
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
         return 1
-    search = _search(settings, ids)
-    for path in _records_of_runs(settings) if search else ():
-        if search.is_in(path):
-            (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
+    if search := _search(settings, ids):
+        for path in _records_of_runs(settings):
+            if search.is_in(path):
+                (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
     if status := _prove(settings, kind, ids):
         return status
     proven = [each for each in waiting if each.is_of_deleted_activities or is_about(lake, each, source, kind, ids)]

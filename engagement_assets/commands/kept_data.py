@@ -55,6 +55,12 @@ def _default(setting: str) -> str:
 
 def _other_rows() -> list[tuple[str, ...]]:
     return [
+        (
+            "activities that Strava no longer has",
+            "lake, tables",
+            "as the dataset",
+            _default("strava_deleted_retention_days"),
+        ),
         ("held days", "lake, `held/`", "as the dataset", "until the day is released or loaded again"),
         (
             "rejected records",

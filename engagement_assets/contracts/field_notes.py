@@ -4,7 +4,7 @@ Belongs here: the shape of such a note, and of one about a service. Not here: th
 (`extract/`), or the document that is made of them (`commands/input_formats.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,8 @@ class Note:
     """The meaning of a field, its unit, and an example as a record has it; an example of None is no example."""
 
     meaning: str = ""
-    example: object = None
+    # Lists and objects cannot be hashed, and what holds this note is.
+    example: object = field(default=None, hash=False)
     unit: str = ""
 
 

@@ -113,8 +113,9 @@ def require_key(lake: Lake) -> str:
     """
     if not lake.policy.erasure_key:
         raise ErasureKeyError(
-            "ERASURE_KEY is not set, and erased persons are recognised by it: set the key with which they were erased. "
-            "Nothing is loaded without it, since they would come back"
+            "ERASURE_KEY is not set, and erased persons are recognised by it: set the key with which they were erased; "
+            "for the first erasure make one (openssl rand -hex 32). Once somebody was erased nothing is loaded without "
+            "it, since they would come back"
         )
     return lake.policy.erasure_key
 

@@ -5,7 +5,7 @@ area learning, loads after an erasure and kills (see `test_erasure.py`).
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,12 +32,14 @@ from tests.lake_loads import load_time
 
 pytestmark = pytest.mark.integration
 
+Tables = Mapping[str, Sequence[Row]]
+
 AREAS = ("training", "product", "mobility", "strava")
 MODELS = " ".join(f"+path:models/marts/{area}" for area in AREAS)
 DAYS = [date(2023, 12, 29) + timedelta(days=offset) for offset in range(5)]
 PERSONS = ("anna", "anna", "ben", "carl")
 # Who is erased of a source, by the column that names them.
-ERASED = {
+ERASED: Mapping[str, Sequence[tuple[str | None, PersonalKind, str]]] = {
     "runna": [("user_id", PersonalKind.USER, "anna")],
     "user_events": [("user_id", PersonalKind.USER, "anna"), ("user_corporate_id", PersonalKind.CORPORATION, "acme")],
     "mobile": [("anonymous_id", PersonalKind.USER, "anna"), ("device_id", PersonalKind.DEVICE, "phone")],
@@ -105,7 +107,7 @@ def _rows(draw: random.Random, day: date) -> dict[Dataset, list[Row]]:
     }
 
 
-def _tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
+def _tables(warehouse: WarehouseBuilder) -> Tables:
     names = warehouse.query(
         "select schema_name, table_name from duckdb_tables() where list_contains("
         f"{list(AREAS)}, schema_name) or regexp_matches(table_name, '^int_(runna|strava|user_events|mobile)_')"
@@ -113,7 +115,7 @@ def _tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
     return {f"{schema}.{name}": warehouse.rows(f"{schema}.{name}") for schema, name in names if name not in DAYS_ONLY}
 
 
-def _different(found: Mapping[str, list[Row]], expected: Mapping[str, list[Row]]) -> dict[str, dict[str, list[Row]]]:
+def _different(found: Tables, expected: Tables) -> dict[str, dict[str, list[Row]]]:
     return {
         table: {
             "too many": [row for row in found[table] if row not in expected[table]],
@@ -136,7 +138,7 @@ def test_every_table_is_that_of_a_clean_build_without_the_persons(manifest: Mani
     assert _different({table: rows for table, rows in found.items() if table not in of_strava}, expected) == {}
 
 
-def _built(manifest: Manifest, draw: random.Random) -> tuple[Mapping[str, list[Row]], Mapping[str, list[Row]]]:
+def _built(manifest: Manifest, draw: random.Random) -> tuple[Tables, Tables]:
     """The tables after an erasure, and those of a clean build."""
     erased = {source: draw.choice(chosen) for source, chosen in ERASED.items()}
     with TemporaryDirectory() as name:

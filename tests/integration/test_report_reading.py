@@ -86,7 +86,7 @@ def test_dates_limit_all_chapters_and_leave_out_an_empty_history(report: ReportP
     assert shown() == {"2024-01-08"}
     assert [row[0] for row in report.rows("learning-plays")] == ["2024-01-08"]
     assert [row[0] for row in report.rows("mobility-sessions")] == ["2024-01-08"]
-    assert {row[0] for row in report.rows("strava-miles")} == {"2024-01-01"}
+    assert {row[0] for row in report.rows("strava-distance")} == {"2024-01-01"}
     assert {str(row[0]) for row in report.rows("quality-loads")} == {f"2024-01-{day}" for day in range(10, 15)}
     assert report.rows("mobility-last_events") == endings
     assert report.page.url.partition("#")[2] == "overview".join(
@@ -144,29 +144,34 @@ def test_a_split_is_shown_over_time(report: ReportPage, published: Path) -> None
 def test_a_column_sorts_by_click_and_by_keyboard(report: ReportPage) -> None:
     report.show("learning")
     before = report.rows("learning-top_by_plays")
-    plays = report.page.locator("#learning-top_by_plays th").nth(3)
+    heads = [
+        head.strip("\N{NO-BREAK SPACE}↕")
+        for head in report.page.locator("#learning-top_by_plays th").all_text_contents()
+    ]
+    plays_at, name_at = heads.index("Plays"), heads.index("Activity")
+    plays = report.page.locator("#learning-top_by_plays th").nth(plays_at)
     assert plays.get_attribute("aria-sort") is None
     plays.locator("button").click()
     assert plays.get_attribute("aria-sort") == "descending"
     rows = report.rows("learning-top_by_plays")
-    counts = [float(row[3]) for row in rows]
+    counts = [float(row[plays_at]) for row in rows]
     assert all(one >= other for one, other in pairwise(counts))
     assert sorted(map(str, rows)) == sorted(map(str, before))
     # The button keeps the focus, so that a second key press turns the order around.
     report.page.keyboard.press("Enter")
     assert plays.get_attribute("aria-sort") == "ascending"
-    assert [row[3] for row in report.rows("learning-top_by_plays")] == sorted(counts)
-    name = report.page.locator("#learning-top_by_plays th").nth(1)
+    assert [row[plays_at] for row in report.rows("learning-top_by_plays")] == sorted(counts)
+    name = report.page.locator("#learning-top_by_plays th").nth(name_at)
     name.locator("button").press("Enter")
     assert (name.get_attribute("aria-sort"), plays.get_attribute("aria-sort")) == ("ascending", None)
     saved = list(csv.reader(io.StringIO(report.csv("learning-top_by_plays").removeprefix("\ufeff"))))[1:]
-    assert [row[1] for row in saved] == [row[1] for row in report.rows("learning-top_by_plays")]
+    assert [row[name_at] for row in saved] == [row[name_at] for row in report.rows("learning-top_by_plays")]
 
 
 def test_a_click_on_a_mark_filters_and_another_one_undoes_it(report: ReportPage) -> None:
     report.choose("learning", split="country_code")
     every, first = report.rows("learning-totals")[0][0], dates(report)[0]
-    country, plays = report.rows("learning-by_value")[0][:2]
+    _, country, plays = report.rows("learning-by_value")[0][:3]
     control = report.page.locator("#learning [name=country_code]")
     status = report.page.locator("#learning > [role=status]")
     bars = report.page.locator("#learning-by_value .mark-rect.role-mark path")

@@ -1,6 +1,7 @@
 """The retention job on a real instance: it removes what the settings say and tells it; a dry run only tells."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.extract.services.client import Clock
+from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.retention import prune_raw_days
@@ -21,7 +23,7 @@ from engagement_assets.partitions import daily_partitions, range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
-from tests.lake_loads import DAY_1, DAY_2, DAY_3, Reject, event, events, publish, published, quarantined, window
+from tests.lake_loads import DAY_1, DAY_2, DAY_3, Found, Reject, event, events, publish, published, quarantined, window
 
 pytestmark = pytest.mark.integration
 
@@ -119,6 +121,30 @@ def test_days_go_that_the_tables_were_built_from(tmp_path: Path, instance: dg.Da
     assert [day for day, _ in published(graph.lake, LINGOKIDS_EVENTS, "event_id")] == [DAY_2, DAY_3]
 
 
+def test_deleted_activities_go_and_the_tables_follow(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph(tmp_path, instance)
+    rows = [
+        {"activity_id": days, "day": DAY_1, "deleted_at": NOW.replace(tzinfo=None) - timedelta(days=days)}
+        for days in (29, 31)
+    ]
+    publish(graph.lake, Found({STRAVA_ACTIVITIES: rows}), window(DAY_1), 2, name="strava")
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_options: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout="followed")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert "| activities that Strava no longer has | 1 |" in graph.prune(dry_run=True)["table"]
+    assert len(published(graph.lake, STRAVA_ACTIVITIES)) == 2
+    assert commands == []
+    assert "| activities that Strava no longer has | 1 |" in graph.prune()["table"]
+    assert published(graph.lake, STRAVA_ACTIVITIES, "activity_id") == [(DAY_1, 29)]
+    assert [command[1:] for command in commands] == [["-m", "engagement_assets.commands.erased_tables"]]
+
+
 def test_models_of_days_that_were_removed_are_not_built_from_nothing(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -141,7 +167,7 @@ def test_models_of_days_that_were_removed_are_not_built_from_nothing(
 
 
 def test_what_has_no_limit_stays(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    limits = ("raw", "quarantine", "alert", "log", "run")
+    limits = ("raw", "strava_deleted", "quarantine", "alert", "log", "run")
     graph = Graph(tmp_path, instance, **{f"{name}_retention_days": "0" for name in limits})
     run = graph.materialize(events_by_day, DAY_1)
     graph.materialize(events_by_day, DAY_1)

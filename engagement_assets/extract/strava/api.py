@@ -19,7 +19,7 @@ from engagement_assets.extract.services.client import (
     HttpApi,
     Request,
 )
-from engagement_assets.extract.strava.tokens import StravaTokens
+from engagement_assets.extract.strava.tokens import ERASE_INSTEAD, StravaTokens
 
 PER_PAGE = 200
 MAX_PAGES = 1_000
@@ -166,7 +166,8 @@ def _refusal(answer: Answer, token: str) -> ApiRefusedError:
     if answer.status == _UNAUTHORIZED:
         return ApiRefusedError(
             "Strava refuses the access token (status 401), also a new one; authorise the application once more with "
-            "the scope activity:read_all and put the refresh token that this gives into STRAVA_REFRESH_TOKEN"
+            "the scope activity:read_all and put the refresh token that this gives into STRAVA_REFRESH_TOKEN. "
+            f"{ERASE_INSTEAD}"
         )
     if answer.status == _FORBIDDEN:
         return ApiRefusedError(

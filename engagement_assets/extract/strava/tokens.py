@@ -19,6 +19,9 @@ from engagement_assets.extract.services.client import Answer, ApiError, ApiRefus
 _MIN_TIME_LEFT = timedelta(minutes=5)
 _LOCK_WAIT_S = 300
 _UNKNOWN_APPLICATION = 401
+ERASE_INSTEAD = (
+    "If the athlete has withdrawn the authorisation, erase the athlete instead: make erase SOURCE=strava KIND=athlete"
+)
 _AUTHORISE = (
     "authorise the application once more (scope activity:read or activity:read_all) and put the refresh token that "
     "this gives into STRAVA_REFRESH_TOKEN"
@@ -155,6 +158,5 @@ class StravaTokens:
                 "Strava does not know the application (status 401): check STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET"
             )
         return ApiRefusedError(
-            f"Strava does not take the refresh token (status {answer.status}): {_AUTHORISE}. If the athlete has "
-            "withdrawn the authorisation, erase the athlete instead: make erase SOURCE=strava KIND=athlete"
+            f"Strava does not take the refresh token (status {answer.status}): {_AUTHORISE}. {ERASE_INSTEAD}"
         )

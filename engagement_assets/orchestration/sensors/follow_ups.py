@@ -41,8 +41,11 @@ def cross_source_sensor(settings: Settings) -> dg.SensorDefinition:
         graph = tick.repository.asset_graph
         made = tick.repository.get_job(WEEKLY_ENGAGEMENT_METRICS).asset_layer.selected_asset_keys
         read = {parent for key in made for parent in graph.get(key).parent_keys} - made
-        newest = max(_newest_numbers(tick.instance, read), default=0)
-        if newest <= min(_newest_numbers(tick.instance, made), default=0):
+        numbers = _newest_numbers(tick.instance, read | made)
+        # Each compared with what it reads itself: a run may publish a source's area after it has built these tables.
+        inputs = ((key, parent) for key in made for parent in graph.get(key).parent_keys - made)
+        newest = max((numbers[parent] for key, parent in inputs if numbers[parent] > numbers[key]), default=0)
+        if not newest:
             return dg.SkipReason("the tables over all sources are newer than those that they read")
         if run_id := tick.run_in_progress_on(read | made):
             return dg.SkipReason(f"run {run_id} builds one of the tables")
@@ -86,11 +89,11 @@ def load_records_sensor(settings: Settings) -> dg.SensorDefinition:
     return load_records
 
 
-def _newest_numbers(instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]) -> list[int]:
+def _newest_numbers(instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]) -> dict[dg.AssetKey, int]:
     """The number of each asset's newest materialization, 0 where there is none."""
     entries = [record.asset_entry for record in instance.get_asset_records(list(keys))]
     newest = {entry.asset_key: entry.last_materialization_storage_id or 0 for entry in entries}
-    return [newest.get(key, 0) for key in keys]
+    return dict.fromkeys(keys, 0) | newest
 
 
 def _blocking_failures(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> list[str]:

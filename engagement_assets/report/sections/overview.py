@@ -135,7 +135,21 @@ def _dataflow(names: dict[str, str]) -> tuple[dict[str, object], ...]:
             label("source_name", colours, "colour"),
             *week,
         ),
-        trend("newest_weeks", "every_week", "source_name", "active_users"),
+        # Days without data are loaded too, when nothing arrives. They do not make a week of zeros the newest one.
+        dataset(
+            "weeks_with_users",
+            "every_week",
+            calculate("used_at", "datum.is_complete && datum.active_users ? datum.at : null"),
+            {
+                "type": "joinaggregate",
+                "groupby": ["source_name"],
+                "ops": ["max"],
+                "fields": ["used_at"],
+                "as": ["last_used_at"],
+            },
+            keep("!isValid(datum.last_used_at) || datum.at <= datum.last_used_at"),
+        ),
+        trend("newest_weeks", "weeks_with_users", "source_name", "active_users"),
         dataset(
             "weeks",
             "every_week",

@@ -51,6 +51,16 @@ def test_a_daily_run_that_ended_without_them_is_followed_by_them_once(deployment
     assert "are newer" in _skipped(deployment.sense("cross_source_tables"))
 
 
+def test_an_area_that_is_published_after_them_and_before_the_report_is_no_reason(deployment: Graph) -> None:
+    report = dg.AssetKey(["engagement_report"])
+    deployment.materialize([FACT], [day(2)])
+    deployment.materialize(_made(deployment) - {report})
+    deployment.materialize([dg.AssetKey(["published", "learning"])])
+    assert len(_requested(deployment.sense("cross_source_tables"))) == 1
+    deployment.materialize([report])
+    assert "are newer" in _skipped(deployment.sense("cross_source_tables"))
+
+
 @pytest.mark.parametrize("job", ["daily_engagement", "daily_mobile", "weekly_engagement_metrics"])
 def test_they_wait_for_a_run_that_makes_what_they_read(deployment: Graph, job: str) -> None:
     deployment.materialize([FACT], [day(2)])
