@@ -156,6 +156,8 @@ def _record(shape: CsvShape | RecordShape | ApiRecordShape | type[msgspec.Struct
     table = "\n".join(["| field | must be | required | unit | meaning |", "|---|---|---|---|---|", *rows])
     blocks = []
     for title, full in (("The least", False), ("In full", True)):
+        if not example(fields, full=full):
+            continue  # no field has a note
         text = (
             json.dumps(example(fields, full=full), ensure_ascii=False) + "\n"
             if isinstance(shape, ApiRecordShape)
