@@ -50,7 +50,7 @@ def main(lock: Path) -> None:
     has_pip = find_spec("pip") is not None
     pip = [sys.executable if has_pip else str(PYTHON), "-m", "pip"]
     with telling("Creating .venv"):
-        venv.create(VENV, with_pip=not has_pip)
+        venv.create(VENV, symlinks=True, with_pip=not has_pip)
     environment = os.environ | uv_environment(pip_settings(pip), os.environ)
     with telling("Installing uv, which installs the rest"):
         install_uv(pip, DEV_LOCK.read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> None:
     with subprocess.Popen(command, env=dict(environment), stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stderr is not None  # noqa: S101 - a pipe
         for line in process.stderr:
-            if not line.startswith((" + ", " ~ ")):
+            if not line.startswith((" + ", " - ", " ~ ")):
                 print(f"  {line}", end="", file=sys.stderr, flush=True)
     if process.returncode:
         raise SystemExit(f"error: {' '.join(command)} ended with code {process.returncode}; see above")
