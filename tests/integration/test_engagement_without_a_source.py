@@ -32,7 +32,7 @@ def running(tmp_path: Path) -> Iterator[Services]:
 def test_a_service_that_is_down_leaves_the_other_sources_weeks(running: Services) -> None:
     assert running.run(FIRST_DAY, date(2024, 1, 7), SELECTION).success
     page = running.folder / "report" / "engagement_report.html"
-    assert "Data up to 2024-01-07" in page.read_text(encoding="utf-8")
+    assert 'Data up to <span class="date">2024-01-07</span>' in page.read_text(encoding="utf-8")
     assert 'href="dbt_docs.html"' in page.read_text(encoding="utf-8")
     docs = (running.folder / "report" / "dbt_docs.html").read_text(encoding="utf-8")
     assert "weekly_engagement" in docs
@@ -58,7 +58,7 @@ def test_a_service_that_is_down_leaves_the_other_sources_weeks(running: Services
     run = running.run(date(2024, 1, 8), date(2024, 1, 14), SELECTION)
     assert [failure.partition(":")[0] for failure in run.failures] == ["raw_strava"]
     assert "active_users_are_returning_new_or_resurrected" in {check.check_name for check in run.checks}
-    assert "Data up to 2024-01-14" in page.read_text(encoding="utf-8")
+    assert 'Data up to <span class="date">2024-01-14</span>' in page.read_text(encoding="utf-8")
     with duckdb.connect(str(running.folder / "published.duckdb"), read_only=True) as connection:
         weeks = connection.execute(
             "select source, week_start_date, days_observed, active_users > 0, is_complete_week "

@@ -309,6 +309,7 @@ def test_a_cube_that_is_too_large_is_coarser_and_says_so(browser: Browser, publi
     (months,) = query(published, "select count(*) from learning.engagement_monthly")[0]
     report = ReportPage(browser, make_report(published, tmp_path, max_cells=months).path)
     assert report.options("learning", "grain") == ["month", "year"]
+    report.show("learning")
     assert "the finest grain here is the month" in report.page.locator("#learning").inner_text()
     totals = query(published, f"select {PLAYS} from learning.engagement_daily")[0]
     assert report.rows("learning-totals")[0][:3] == totals

@@ -1,5 +1,6 @@
 """Steps are retried for errors that may pass, after growing pauses, and for no others."""
 
+import logging
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def _tried(settings: Settings, error: Exception, retry_number: int = 0) -> Excep
 
         def __init__(self) -> None:
             self.retry_number = retry_number
+            self.log = logging.getLogger("step")
 
     outcomes = (type(error), dg.RetryRequested, dg.Failure)
     with pytest.raises(outcomes) as raised, retrying(settings, Context()):  # type: ignore[arg-type]
@@ -48,10 +50,11 @@ def _tried(settings: Settings, error: Exception, retry_number: int = 0) -> Excep
     ],
 )
 def test_errors_that_may_pass_are_retried_twice_with_a_longer_pause_each_time(
-    settings: Settings, error: Exception
+    settings: Settings, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     for retry_number, pause in ((0, 30), (1, 60)):
         raised = _tried(settings, error, retry_number)
+        assert caplog.messages[-1].startswith(f"not now, so it waits for {pause} s and tries again: {error}")
         assert isinstance(raised, dg.RetryRequested)
         assert (raised.max_retries, raised.seconds_to_wait) == (2, pause)
         assert str(error) in str(raised.__cause__)
