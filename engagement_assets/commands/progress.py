@@ -24,28 +24,28 @@ _WAITS = "Lock %s not acquired on %s, waiting"
 
 
 class Counter(logging.Handler):
-    """Counts the tables that a run has made, out of `total`."""
+    """Counts which of the tables that a command makes are there."""
 
     def __init__(self) -> None:
         """Before the first run, there is nothing to count."""
         super().__init__()
-        self.total = 0
+        self._wanted: set[dg.AssetKey] = set()
         self._made: set[dg.AssetKey] = set()
 
-    def begin(self, total: int) -> None:
-        """A run begins that makes so many."""
-        self.total = total
+    def begin(self, wanted: set[dg.AssetKey]) -> None:
+        """A command begins that makes these; tables that it makes beside them are not counted."""
+        self._wanted = wanted
         self._made.clear()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count the table of an event that says that it was made."""
         event = getattr(record, "dagster_meta", {}).get("dagster_event")
-        if event is not None and event.is_step_materialization and event.asset_key:
+        if event is not None and event.is_step_materialization and event.asset_key in self._wanted:
             self._made.add(event.asset_key)
 
     def __str__(self) -> str:
         """As the console shows it."""
-        return f"{len(self._made)} of {self.total} tables" if self.total else "preparing"
+        return f"{len(self._made)} of {len(self._wanted)} tables" if self._wanted else "preparing"
 
 
 @contextmanager

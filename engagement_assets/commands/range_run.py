@@ -116,7 +116,7 @@ def run_range(
     defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": step_lines(counter)}))
     keys, not_published = _selected_keys(defs, request.selection)
     if counter:
-        counter.begin(len(keys))
+        counter.begin(keys)
     with waits_told(), dg.DagsterInstance.get() as instance:
         shell = _Shell(instance, defs, settings)
         shell.send_alerts(alerting)
