@@ -5,12 +5,12 @@ Belongs here: what is printed, and the exit code. Not here: the reading (`landin
 """
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
+from engagement_assets.commands.install import TELLS_EVERY_S, every_few_seconds
 from engagement_assets.commands.landing_reading import DatasetVerdict, FileVerdict, FolderVerdict, read_landing
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.contracts.extraction import UnreadPath
@@ -20,7 +20,6 @@ from engagement_assets.shown_text import LONGEST_NAME, shown
 from engagement_assets.sources import LANDING_PREFIXES
 
 MAX_UNREAD = 20
-PROGRESS_EVERY_S = 4.0
 _FORMATS = "docs/input_formats.md"
 
 
@@ -117,25 +116,18 @@ def _counted(number: int, noun: str) -> str:
 def _progress() -> Iterator[Callable[[str], None]]:
     """Print lines of progress; while no new one comes, say every few seconds that the last one still holds."""
     told: list[tuple[str, float]] = [("reading", time.monotonic())]
-    done = threading.Event()
 
     def tell(line: str) -> None:
         told.append((line, time.monotonic()))
         print(f"  {shown(line)}", file=sys.stderr, flush=True)
 
     def repeat() -> None:
-        while not done.wait(PROGRESS_EVERY_S):
-            line, since = told[-1]
-            if (seconds := time.monotonic() - since) >= PROGRESS_EVERY_S:
-                print(f"  still at it after {seconds:.0f} s: {shown(line)}", file=sys.stderr, flush=True)
+        line, since = told[-1]
+        if (seconds := time.monotonic() - since) >= TELLS_EVERY_S:
+            print(f"  still at it after {seconds:.0f} s: {shown(line)}", file=sys.stderr, flush=True)
 
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
+    with every_few_seconds(repeat):
         yield tell
-    finally:
-        done.set()
-        thread.join()
 
 
 if __name__ == "__main__":

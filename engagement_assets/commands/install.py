@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import venv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,14 +118,22 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> None:
 @contextmanager
 def telling(what: str) -> Iterator[None]:
     """Print what is done, and every few seconds that it still is."""
-    started, done = time.monotonic(), threading.Event()
-
-    def tell() -> None:
-        while not done.wait(TELLS_EVERY_S):
-            print(f"  {time.monotonic() - started:.0f} s", flush=True)
-
+    started = time.monotonic()
     print(what, flush=True)
-    thread = threading.Thread(target=tell, daemon=True)
+    with every_few_seconds(lambda: print(f"  {time.monotonic() - started:.0f} s", flush=True)):
+        yield
+
+
+@contextmanager
+def every_few_seconds(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` every few seconds, from a thread of its own, until the block ends."""
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.wait(TELLS_EVERY_S):
+            tell()
+
+    thread = threading.Thread(target=go_on, name="progress", daemon=True)
     thread.start()
     try:
         yield

@@ -7,7 +7,6 @@ steps log, and the summary at the end (`range_command.py`).
 import logging
 import re
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from engagement_assets.commands.install import TELLS_EVERY_S
+from engagement_assets.commands.install import every_few_seconds
 from engagement_assets.shown_text import shown_lines
 
 # What filelock logs while it waits.
@@ -51,21 +50,14 @@ class Counter(logging.Handler):
 @contextmanager
 def counted(log: Path) -> Iterator[Counter]:
     """What is printed in the block goes to the end of `log`; the console gets a count every few seconds."""
-    counter, console, started, done = Counter(), sys.stdout, time.monotonic(), threading.Event()
+    counter, console, started = Counter(), sys.stdout, time.monotonic()
 
     def tell() -> None:
-        while not done.wait(TELLS_EVERY_S):
-            print(f"     {counter}, {time.monotonic() - started:.0f} s", file=console, flush=True)
+        print(f"     {counter}, {time.monotonic() - started:.0f} s", file=console, flush=True)
 
-    thread = threading.Thread(target=tell, name="progress", daemon=True)
-    thread.start()
-    try:
-        with log.open("a", encoding="utf-8") as file, redirect_stdout(file):
-            yield counter
-    finally:
-        done.set()
-        thread.join()
-    print(f"     {counter}, {time.monotonic() - started:.0f} s", flush=True)
+    with every_few_seconds(tell), log.open("a", encoding="utf-8") as file, redirect_stdout(file):
+        yield counter
+    tell()
 
 
 def step_lines(counter: logging.Handler | None = None) -> dg.LoggerDefinition:

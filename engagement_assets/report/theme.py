@@ -52,8 +52,6 @@ STATES: Mapping[str, str] = {
     "failed": "var(--bad)",
     "not run": "var(--paper)",
 }
-# A chart of one measure may ask for any of these; all mean the same.
-COLOURS = [MEASURE] * 8
 COMPLETE = "datum.is_complete"
 WIDTH = 640
 # The width of the figure with its axes; a picture has no container. `width` is that of the plot alone, known only once

@@ -6,7 +6,7 @@ Belongs here: the steps, their dataset and their figure. Not here: what a bookin
 import altair as alt
 
 from engagement_assets.report.figures import AnyChart, Column, Figure
-from engagement_assets.report.theme import COLOURS, rows, tip
+from engagement_assets.report.theme import MEASURE, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, sums
 
 COUNTS = ["sessions", "searching_sessions", "booked_sessions", "searching_booked_sessions"]
@@ -94,10 +94,10 @@ def _chart() -> AnyChart:
         tip("share", "of all sessions", ".1%"),
     ]
     axis = alt.Axis(title="sessions", tickCount=5)
-    before = base.mark_bar(fill=COLOURS[0], fillOpacity=0.15, height={"band": 0.7}).encode(
+    before = base.mark_bar(fill=MEASURE, fillOpacity=0.15, height={"band": 0.7}).encode(
         x=alt.X("base:Q", scale=room, axis=axis), tooltip=tooltip
     )
-    steps = base.mark_bar(fill=COLOURS[0], fillOpacity=0.85, height={"band": 0.7}).encode(
+    steps = base.mark_bar(fill=MEASURE, fillOpacity=0.85, height={"band": 0.7}).encode(
         x=alt.X("count:Q", scale=room, axis=axis), tooltip=tooltip
     )
     texts = base.mark_text(align="left", dx=5).encode(

@@ -8,7 +8,7 @@ import altair as alt
 from engagement_assets.report.cubes import GRAINS, MEASURES
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, split_bars, tip
+from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, split_bars, tip
 from engagement_assets.report.transforms import (
     SPLIT_VALUES,
     calculate,
@@ -28,8 +28,6 @@ from engagement_assets.report.transforms import (
 TOP_VALUES = 15
 TOP_ACTIVITIES = 10
 IN_RANGE = "datum.period >= first_period && (last_day === '' || datum.period <= last_day)"
-
-
 TOTALS = [*MEASURES[:2], "completion_rate", "sent_hours", "capped_hours"]
 
 
@@ -164,7 +162,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         f"The {TOP_VALUES} values with the most plays; choose the dimension in the filter bar.",
         "by_value",
         (Column("value_name", "Value"), Column("value", "Code or id"), *PARTS, HOURS[1]),
-        _ranking("value_name", "plays", "plays", COLOURS[2]),
+        _ranking("value_name", "plays", "plays", MEASURE),
         mart=mart,
         clicks=(("value", "*split"),),
     )
@@ -196,7 +194,7 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("plays:Q", axis=alt.Axis(title="plays", tickCount=5)),
-                color=alt.ColorValue(COLOURS[0]),
+                color=alt.ColorValue(MEASURE),
                 tooltip=[when, tip("plays", "plays", ",")],
             ),
             mart=mart,
@@ -246,7 +244,7 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
             by_plays,
             "top_by_plays",
             (Column("rank_by_plays", "Place", "integer"), *names, *PARTS, *HOURS),
-            _ranking("activity_label", "plays", "plays", COLOURS[0]),
+            _ranking("activity_label", "plays", "plays", MEASURE),
             mart="learning.top_activities",
             empty=none,
         ),
@@ -256,7 +254,7 @@ def activity_figures(by_plays: str, by_time: str) -> tuple[Figure, ...]:
             by_time,
             "top_by_time",
             (Column("rank_by_played_time", "Place", "integer"), *names, *PARTS, *HOURS),
-            _ranking("activity_label", "capped_hours", "hours, capped", COLOURS[1]),
+            _ranking("activity_label", "capped_hours", "hours, capped", MEASURE),
             mart="learning.top_activities",
             empty=none,
         ),

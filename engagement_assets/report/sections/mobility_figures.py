@@ -8,7 +8,7 @@ import altair as alt
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.booking_funnel import COUNTS, WITHOUT_LOOKING, funnel_dataset, funnel_figure
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
+from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
     calculate,
     dataset,
@@ -164,7 +164,7 @@ def figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
-                color=alt.ColorValue(COLOURS[0]),
+                color=alt.ColorValue(MEASURE),
                 tooltip=[when, tip("sessions", "sessions", ",")],
             ),
             mart=mart,
@@ -209,7 +209,7 @@ def figures() -> tuple[Figure, ...]:
                 Column("booking_rate", "Booked in this hour", "percent"),
             ),
             rows()
-            .mark_rect(fill=COLOURS[0])
+            .mark_rect(fill=MEASURE)
             .encode(
                 x=_hours(),
                 y=alt.Y("weekday:O", scale=alt.Scale(domain=WEEKDAYS), axis=alt.Axis(title=None, grid=False)),
@@ -232,7 +232,7 @@ def figures() -> tuple[Figure, ...]:
             "time_to_ride",
             (Column("minutes", "Minutes from", "integer"), Column("sessions", "Sessions", "integer")),
             rows()
-            .mark_bar(orient="vertical", fill=COLOURS[3], stroke="var(--paper)")
+            .mark_bar(orient="vertical", fill=MEASURE, stroke="var(--paper)")
             .encode(
                 x=alt.X(
                     "minutes:Q",

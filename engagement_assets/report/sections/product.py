@@ -11,7 +11,7 @@ from engagement_assets.report.figures import Column, Figure, Filter, Section
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.sections.product_figures import RETENTION_DATASET, event_types_figure, retention_figure
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COLOURS, colour, lines, rows, tip
+from engagement_assets.report.theme import MEASURE, colour, lines, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, fold, keep, label, sums
 
 # The chart has a colour for each of these types, and one for all others.
@@ -195,7 +195,7 @@ def _figures() -> tuple[Figure, ...]:
                 Column("events", "Events", "integer"),
             ),
             rows()
-            .mark_bar(orient="vertical", fill=COLOURS[1], stroke="var(--paper)")
+            .mark_bar(orient="vertical", fill=MEASURE, stroke="var(--paper)")
             .encode(
                 x=alt.X(
                     "events_from:Q",

@@ -7,7 +7,7 @@ import altair as alt
 
 from engagement_assets.report.figures import AnyChart, Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE, WEEK
-from engagement_assets.report.theme import COLOURS, bars, colour, rows, tip
+from engagement_assets.report.theme import MEASURE, bars, colour, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide
 
 RETENTION_DATASET = dataset(
@@ -82,7 +82,7 @@ def _cells() -> AnyChart:
         # Without the number in front, which is for the order.
         y=alt.Y("corporation_label:N", axis=alt.Axis(title=None, grid=False, labelExpr="slice(datum.label, 3)")),
     )
-    cells = base.mark_rect(fill=COLOURS[0], stroke="var(--paper)").encode(
+    cells = base.mark_rect(fill=MEASURE, stroke="var(--paper)").encode(
         fillOpacity=alt.FillOpacity("retention_rate:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.6]), legend=None),
         tooltip=[
             tip("corporation", "corporation", "d"),

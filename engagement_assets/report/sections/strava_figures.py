@@ -8,7 +8,7 @@ import altair as alt
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of
 from engagement_assets.report.sections.units import DISTANCE, PACE, UNIT, distance_axis, in_unit, pace_axis, paced
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
+from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, span, sums
 
 START_CELLS = "start_cells"
@@ -111,7 +111,7 @@ def figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("kudos_change:Q", axis=alt.Axis(title="change of kudos", tickCount=5)),
-                color=alt.ColorValue(COLOURS[0]),
+                color=alt.ColorValue(MEASURE),
                 tooltip=[when, tip("kudos_change", "change", "+,"), tip("kudos_change_rate", "in percent", "+.1%")],
             ),
             mart="strava.strava_weekly_kudos_change",
@@ -127,7 +127,7 @@ def figures() -> tuple[Figure, ...]:
                 Column("kudos_gained", "Gained", "integer"),
             ),
             rows()
-            .mark_line(point=True, color=COLOURS[3], interpolate="step-after")
+            .mark_line(point=True, color=MEASURE, interpolate="step-after")
             .encode(
                 x=alt.X(
                     "at:T",
@@ -153,7 +153,7 @@ def figures() -> tuple[Figure, ...]:
                 Column("speed_m_per_s", "Speed, m/s", "number"),
             ),
             rows()
-            .mark_bar(fill=COLOURS[0], height={"band": 0.7})
+            .mark_bar(fill=MEASURE, height={"band": 0.7})
             .encode(
                 y=alt.Y("workout_type_name:N", axis=alt.Axis(title=None)),
                 x=alt.X("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
@@ -179,7 +179,7 @@ def figures() -> tuple[Figure, ...]:
                 Column("runs", "Runs read", "integer"),
             ),
             rows()
-            .mark_bar(fill=COLOURS[3], height={"band": 0.7})
+            .mark_bar(fill=MEASURE, height={"band": 0.7})
             .encode(
                 y=alt.Y("age_name:N", sort=alt.EncodingSortField("age"), axis=alt.Axis(title=None)),
                 x=alt.X("average_kudos:Q", axis=alt.Axis(title="kudos per run", tickCount=5)),
@@ -210,7 +210,7 @@ def figures() -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("elevation_gain_m:Q", axis=alt.Axis(title="metres climbed", tickCount=5)),
-                color=alt.ColorValue(COLOURS[4]),
+                color=alt.ColorValue(MEASURE),
                 tooltip=[when, tip("elevation_gain_m", "metres climbed", ",.0f"), tip("runs", "runs", ",")],
             ),
             mart="strava.fct__strava_activities",
@@ -231,12 +231,12 @@ def figures() -> tuple[Figure, ...]:
                 mart="strava.strava_monthly_summary",
             )
             for name, field, axis, fill, more in (
-                ("distance", "distance", distance_axis("distance", "distance"), COLOURS[2], [tip("symbol", "unit")]),
+                ("distance", "distance", distance_axis("distance", "distance"), MEASURE, [tip("symbol", "unit")]),
                 (
                     "hours",
                     "total_hours",
                     alt.Y("total_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                    COLOURS[1],
+                    MEASURE,
                     [],
                 ),
             )
@@ -252,7 +252,7 @@ def figures() -> tuple[Figure, ...]:
                 Column("runs", "Runs", "integer"),
             ),
             rows()
-            .mark_rect(fill=COLOURS[2], stroke="var(--paper)")
+            .mark_rect(fill=MEASURE, stroke="var(--paper)")
             .encode(
                 x=alt.X(
                     "longitude:Q",

@@ -24,7 +24,7 @@ from engagement_assets.report.sections.units import (
     paced,
 )
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.theme import COLOURS, bars, colour, lines, rows, tip
+from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
     calculate,
     dataset,
@@ -290,7 +290,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
             bars(
                 rows(),
                 y=alt.Y("sessions:Q", axis=alt.Axis(title="sessions", tickCount=5)),
-                color=alt.ColorValue(COLOURS[1]),
+                color=alt.ColorValue(MEASURE),
                 tooltip=[when, tip("sessions", "sessions", ",")],
             ),
             mart="training.tempo_sessions",
@@ -301,7 +301,7 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
 def _plan_distance() -> alt.Chart:
     chart: alt.Chart = (
         rows()
-        .mark_bar(fill=COLOURS[2])
+        .mark_bar(fill=MEASURE)
         .encode(
             x=alt.X("week_of_plan:O", axis=alt.Axis(title="week of plan", labelAngle=0)),
             y=distance_axis("distance_per_user", "distance per user"),
