@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --extra s3 --extra sandbox pyproject.toml
 
-.PHONY: help install install-dev demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench dictionary lock clean
+.PHONY: help install install-dev demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -107,7 +107,10 @@ format: install-dev ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 
 bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+	@for benchmark in $(filter-out benchmarks/against.py,$(wildcard benchmarks/*.py)); do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'
+	$(BIN)/python -m benchmarks.against $(BASE) $(if $(WORKS),--works $(WORKS))
 
 dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary

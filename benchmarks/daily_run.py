@@ -39,22 +39,26 @@ def environment_of(folder: Path, urls: SandboxUrls) -> dict[str, str]:
     }
 
 
-def run_days(root: Path, environment: dict[str, str], first: date, last: date) -> float:
-    """Seconds of `make backfill` for these days."""
-    own = {
+def places_of(root: Path) -> dict[str, str]:
+    """The settings that place a deployment below `root`."""
+    return {
         "LAKE_URI": str(root / "lake"),
         "WAREHOUSE_PATH": str(root / "warehouse.duckdb"),
         "PUBLISHED_WAREHOUSE_PATH": str(root / "published.duckdb"),
         "DAGSTER_HOME": str(root / "dagster_home"),
         "REPORT_DIR": str(root / "report"),
     }
+
+
+def run_days(root: Path, environment: dict[str, str], first: date, last: date) -> float:
+    """Seconds of `make backfill` for these days."""
     started = time.monotonic()
     subprocess.run(
         [
             *(sys.executable, "-m", "engagement_assets.commands.backfill"),
             *("--from", first.isoformat(), "--to", last.isoformat()),
         ],
-        env={**os.environ, **environment, **own},
+        env={**os.environ, **environment, **places_of(root)},
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -41,6 +41,7 @@ EVENTS_SETTLE_WITHIN = timedelta(minutes=5)
 # The failures of a backfill are one message, unless it goes on for longer than this after its first run has ended.
 BACKFILL_PATIENCE = timedelta(hours=1)
 NEWEST_RUN = "newest_run"
+_MODELS = "_models"
 NO_DESCRIPTION = "the check failed and gives no description"
 
 _READ = {
@@ -205,6 +206,11 @@ def _step_outcomes(
             sentence = failure_text(event) if failed else None
             judged = _judged_by(run) if lineage.step_is_partitioned(name) else EVERYTHING
             yield _code_outcome(Subject(Kind.STEP, "", name), run, _at(entry), judged, sentence)
+            if name.endswith(_MODELS) and not failed:
+                # Before 0.3.0 an area had three steps; the one that it has now resolves what they left open.
+                for former in ("_staging", "_windowed", "_marts"):
+                    subject = Subject(Kind.STEP, "", name.removesuffix(_MODELS) + former)
+                    yield _code_outcome(subject, run, _at(entry), EVERYTHING, None)
 
 
 def _run_outcomes(record: RunRecord, entries: Sequence[EventLogEntry]) -> Iterator[Outcome]:

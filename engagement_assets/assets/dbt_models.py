@@ -1,9 +1,9 @@
-"""dbt models as assets: per source a staging step, a windowed step and a step for all other models.
+"""dbt models as assets: one step per area.
 
 Belongs here: which models run together, on which days. Not here: how dbt is run (see `transform/build.py`) or what a
 model means (see its YAML in `dbt_project/`).
 
-Each source has its own steps, so that one that fails does not stop another. Only models by day are partitioned,
+Each source has its own step, so that one that fails does not stop another. Only models by day are partitioned,
 because Dagster writes an event for each asset and day of a range (docs/decisions/0004-steps-of-an-area.md).
 """
 
@@ -24,7 +24,7 @@ from engagement_assets.contracts.source import Source
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS, AUDIT, CROSS_SOURCE_AREA, SOURCES
+from engagement_assets.sources import AREAS, AUDIT, SOURCES
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.column_lineage import ColumnParents
 from engagement_assets.transform.data_tests import check_description
@@ -33,8 +33,11 @@ from engagement_assets.transform.project import DBT_PROJECT_DIR
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
-MARTS = "marts"
-CROSS_SOURCE_STEP = f"{CROSS_SOURCE_AREA}_{MARTS}"
+
+
+def step_name(area: str) -> str:
+    """The step that builds all models of an area."""
+    return f"{area}_models"
 
 
 def asset_tags(area: str, layer: str) -> dict[str, str]:
@@ -53,20 +56,16 @@ def dbt_model_assets(
     lineage: Mapping[str, ColumnParents] | None = None,
     last_day: date | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """All dbt models, in steps by area and kind; `lineage` holds the parents of their columns.
+    """All dbt models, in a step per area; `lineage` holds the parents of their columns.
 
-    Their partitions begin on `start_date` and end on `last_day`, or today.
+    The partitions of windowed models begin on `start_date` and end on `last_day`, or today.
     """
-    days = daily_partitions(start_date, last_day)
-    translator = ProjectTranslator(manifest, lineage or {})
+    translator = ProjectTranslator(manifest, lineage or {}, daily_partitions(start_date, last_day))
     members: dict[str, list[str]] = {}
     for node in manifest["nodes"].values():
         if node["resource_type"] in {"model", "seed"}:
-            members.setdefault(_step_of(node), []).append("fqn:" + ".".join(node["fqn"]))
-    return [
-        _step(manifest, translator, name, " ".join(models), days if name.endswith(WINDOWED) else None)
-        for name, models in sorted(members.items())
-    ]
+            members.setdefault(_area_of(node), []).append("fqn:" + ".".join(node["fqn"]))
+    return [_step(manifest, translator, area, " ".join(models)) for area, models in sorted(members.items())]
 
 
 def _area_of(node: Mapping[str, Any]) -> str:
@@ -96,16 +95,6 @@ def _layer_of(node: Mapping[str, Any]) -> str:
     return "seeds" if node["resource_type"] == "seed" else str(node["fqn"][1])
 
 
-def _step_of(node: Mapping[str, Any]) -> str:
-    """The step that builds a node, by its area, layer and tags."""
-    area, tags = _area_of(node), set(node["tags"])
-    if area == AUDIT:
-        return AUDIT
-    if "snapshot" in tags or _layer_of(node) in {"seeds", "staging"}:
-        return f"{area}_staging"
-    return f"{area}_{WINDOWED if 'windowed' in tags else MARTS}"
-
-
 class ProjectTranslator(DagsterDbtTranslator):
     """What the UI shows of a model: its area as group, layer, code and columns; for a check, what it checks and why.
 
@@ -114,8 +103,13 @@ class ProjectTranslator(DagsterDbtTranslator):
     the backfill as done.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], lineage: Mapping[str, ColumnParents]) -> None:
-        """Take the models of `manifest` and the parents of their columns."""
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        lineage: Mapping[str, ColumnParents],
+        days: dg.DailyPartitionsDefinition,
+    ) -> None:
+        """Take the models of `manifest`, the parents of their columns, and the days of windowed models."""
         super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False))
         self._keys = {
             unique_id: self.get_asset_key(props)
@@ -123,6 +117,7 @@ class ProjectTranslator(DagsterDbtTranslator):
             if props["resource_type"] in {"model", "seed", "source"}
         }
         self._lineage = lineage
+        self.days = days
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """A table's schema and name; dagster-dbt expects a configured schema, but ours follows from the folder."""
@@ -163,6 +158,10 @@ class ProjectTranslator(DagsterDbtTranslator):
             return tags
         return {**tags, **asset_tags(_area_of(dbt_resource_props), _layer_of(dbt_resource_props))}
 
+    def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> dg.PartitionsDefinition[Any] | None:
+        """The days of a windowed model; other models have no partitions."""
+        return self.days if WINDOWED in dbt_resource_props["tags"] else None
+
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:
@@ -198,19 +197,12 @@ def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.T
     return dg.TableSchema(columns)
 
 
-def _step(
-    manifest: Mapping[str, Any],
-    translator: ProjectTranslator,
-    name: str,
-    select: str,
-    partitions: dg.DailyPartitionsDefinition | None,
-) -> dg.AssetsDefinition:
+def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str, select: str) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=manifest,
         select=select,
-        name=name,
+        name=step_name(area),
         dagster_dbt_translator=translator,
-        partitions_def=partitions,
         # Models without partitions need it too: Dagster's command line takes a range only if all assets have the same
         # policy.
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -222,15 +214,13 @@ def _step(
         lake = Lake(settings.lake_uri)
         build = DbtBuild(manifest, translator, warehouse, lake, settings.pseudonym_key_text)
         window = None
-        if partitions:
-            source = next(source for source in SOURCES if name.startswith(f"{source.area}_"))
-            window = with_trailing_days(window_of(context), settings.trailing_days_of(source), partitions.start.date())
+        if context.assets_def.partitions_def:
+            source = next(source for source in SOURCES if source.area == area)
+            trailing = settings.trailing_days_of(source)
+            window = with_trailing_days(window_of(context), trailing, translator.days.start.date())
             _refuse_pruned_days(lake, source, window)
         with retrying(settings, context):
-            events = build.stream(context, window)
-            if name.endswith(MARTS):
-                events = with_pictures(events, context, settings, warehouse, name.removesuffix(f"_{MARTS}"))
-            yield from events
+            yield from with_pictures(build.stream(context, window), context, settings, warehouse, area)
 
     return models
 

@@ -17,7 +17,7 @@ from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
+from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.commands.preflight import outside
 from engagement_assets.commands.progress import Counter, step_lines, waits_told
@@ -37,7 +37,7 @@ from engagement_assets.orchestration.jobs import (
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
 from engagement_assets.transform.publish import newest_load_not_shown
 
 # A tick of the alert sensor is shorter.
@@ -195,7 +195,7 @@ class _Shell:
         if not started:
             return set()
         report = set() if ENGAGEMENT_REPORT.to_python_identifier() in started else keys & {ENGAGEMENT_REPORT}
-        if result.success or CROSS_SOURCE_STEP in started:
+        if result.success or step_name(CROSS_SOURCE_AREA) in started:
             return report
         cross_source = self.keys_of(WEEKLY_ENGAGEMENT_METRICS)
         read = dg.AssetSelection.assets(*cross_source).upstream().resolve(self.defs.resolve_asset_graph())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
+from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.contracts.source import Source
 from engagement_assets.sources import AUDIT, CROSS_SOURCE_AREA, SOURCES
@@ -80,7 +80,7 @@ def source_sets(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[So
     sets = []
     for source in SOURCES:
         raw = [item for item in definitions if {key.path[0] for key in item.keys} == {f"raw_{source.name}"}]
-        steps = [item for item in definitions if item.op.name.startswith(f"{source.area}_") or item.op.name == AUDIT]
+        steps = [item for item in definitions if item.op.name in {step_name(source.area), step_name(AUDIT)}]
         if not raw:
             continue
         sets.append(
@@ -88,7 +88,7 @@ def source_sets(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[So
                 source,
                 raw=_keys(item for item in raw if item.partitions_def),
                 unpartitioned_raw=_keys(item for item in raw if not item.partitions_def),
-                windowed=_keys(item for item in steps if item.partitions_def),
+                windowed=tuple(sorted(spec.key for step in steps for spec in step.specs if spec.partitions_def)),
                 models=(*_keys(steps), dg.AssetKey(["published", source.area])),
             )
         )
@@ -112,8 +112,8 @@ def asset_jobs(
     # The publishing of each area takes the audit tables along.
     without = dg.AssetSelection.checks(*freshness) | dg.AssetSelection.assets(PUBLISHED_AUDIT)
 
-    cross_source = [definition for definition in models if definition.op.name == CROSS_SOURCE_STEP]
-    audit = [definition for definition in models if definition.op.name == AUDIT]
+    cross_source = [definition for definition in models if definition.op.name == step_name(CROSS_SOURCE_AREA)]
+    audit = [definition for definition in models if definition.op.name == step_name(AUDIT)]
 
     def jobs_of_loads(prefix: str, config: dict[str, Any], description: str) -> list[AssetJob]:
         """A job per load, with this config for the load, over it and everything downstream."""

@@ -125,6 +125,28 @@ def test_a_step_that_fails_without_a_check_is_reported_once_and_not_the_checks_t
     assert reader.reported() == [[("resolved", "toy_table", (ONE,))]]
 
 
+def test_the_one_step_of_an_area_resolves_what_its_three_steps_of_older_versions_left_open(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    @dg.asset
+    def toy_marts() -> None:
+        raise RuntimeError("no space left")
+
+    @dg.multi_asset(specs=[dg.AssetSpec("toy_marts")])
+    def other_models() -> None:
+        return
+
+    @dg.multi_asset(specs=[dg.AssetSpec("toy_marts")])
+    def toy_models() -> None:
+        return
+
+    dg.materialize([toy_marts], instance=instance, raise_on_error=False)
+    dg.materialize([other_models], instance=instance)
+    assert reader.reported() == [[("opened", "toy_marts", ())]]
+    dg.materialize([toy_models], instance=instance)
+    assert reader.reported() == [[("resolved", "toy_marts", ())]]
+
+
 def test_a_run_that_is_killed_is_reported_once_and_resolved_by_one_that_comes_to_its_end(
     instance: dg.DagsterInstance, reader: Reader
 ) -> None:

@@ -122,7 +122,7 @@ def broken(
         for defect in defects:
             connection.execute(defect)
     found = {
-        name: evaluation for name, evaluation in evaluations(copy, "strava_marts").items() if not evaluation.passed
+        name: evaluation for name, evaluation in evaluations(copy, "strava_models").items() if not evaluation.passed
     }
     for evaluation in found.values():
         metadata = failure_metadata(evaluation)
@@ -151,11 +151,11 @@ def summary(found: Mapping[str, dg.AssetCheckEvaluation], name: str) -> tuple[st
 
 
 def test_a_test_that_passes_has_nothing_to_show(seven_runs: WarehouseBuilder) -> None:
-    found = evaluations(seven_runs, "strava_marts")
+    found = evaluations(seven_runs, "strava_models")
     expected = {
         spec.name
         for step in dbt_model_assets(dbt_manifest(), DAY)
-        if step.op.name == "strava_marts"
+        if step.op.name == "strava_models"
         for spec in step.check_specs
     }
     assert found.keys() == expected
@@ -253,7 +253,7 @@ def test_every_test_of_the_mechanical_kinds_finds_what_it_is_for(doubled_and_emp
 def test_whose_rows_fail_is_shown_by_pseudonyms(doubled_and_empty: WarehouseBuilder) -> None:
     name = "unique_user_pace_adherence_user_id"
     check = dg.AssetCheckKey(dg.AssetKey(["training", "user_pace_adherence"]), name)
-    found = evaluations(doubled_and_empty, "training_marts", check, KEY)
+    found = evaluations(doubled_and_empty, "training_models", check, KEY)
     assert failure_metadata(found[name])["failing_keys"] == [
         {"user_id": pseudonym(KEY, "something")[:12], "n_records": 2}
     ]

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from engagement_assets.assets.dbt_models import MARTS, dbt_model_assets
+from engagement_assets.assets.dbt_models import dbt_model_assets, step_name
 from engagement_assets.assets.engagement_report import PREVIEW, engagement_report_asset
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.commands.report import main
@@ -32,6 +32,7 @@ from engagement_assets.report.sections.strava import strava
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import CONFIG
 from engagement_assets.settings import Settings
+from engagement_assets.sources import AREAS
 from engagement_assets.transform.warehouse import warehouse_resource
 from tests.integration.reports import MIN_USERS, STATES, Loaded, content_of, make_report, query
 from tests.integration.services import FIRST_DAY
@@ -126,7 +127,7 @@ def test_every_chart_is_valid(loaded: Loaded) -> None:
 
 def test_every_mart_with_a_chart_is_built_where_its_picture_is_drawn(loaded: Loaded, manifest: Manifest) -> None:
     steps = {each.op.name: each.keys for each in dbt_model_assets(manifest.writable_manifest().to_dict(), FIRST_DAY)}
-    built = {".".join(key.path) for step, keys in steps.items() if step.endswith(MARTS) for key in keys}
+    built = {".".join(key.path) for area in AREAS for key in steps[step_name(area)]}
     about = {figure.mart for each in loaded.report.sections for figure in each.figures if figure.chart is not None}
     about.discard(None)
     assert len(about) == 22
@@ -142,12 +143,12 @@ def materialized_with_pictures(tmp_path: Path, warehouse: Path) -> dg.ExecuteInP
     tables = ["strava_monthly_summary", "strava_yearly_summary"]
 
     @dg.multi_asset(specs=[dg.AssetSpec(["strava", table]) for table in tables])
-    def strava_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    def strava_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         events = [dg.Output(None, f"strava__{table}", metadata={"dagster/row_count": 2}) for table in tables]
         yield from with_pictures(events, context, settings, warehouse_resource(warehouse), "strava")
 
     with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize([strava_marts], instance=instance)
+        return dg.materialize([strava_models], instance=instance)
 
 
 def test_a_mart_is_materialized_with_its_picture(loaded: Loaded, tmp_path: Path) -> None:

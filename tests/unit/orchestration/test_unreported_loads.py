@@ -65,12 +65,12 @@ def test_a_run_that_failed_after_its_load_has_told_of_it(
         load(context.run.run_id)
 
     @dg.op(ins={"after": dg.In(dg.Nothing)})
-    def learning_windowed() -> None:
+    def learning_models() -> None:
         raise dg.Failure("the models cannot be built")
 
     @dg.job
     def daily_lingokids() -> None:
-        learning_windowed(after=raw_lingokids_events())
+        learning_models(after=raw_lingokids_events())
 
     assert not daily_lingokids.execute_in_process(instance=deployment.instance, raise_on_error=False).success
     assert deployment.sense("late_data").skip_reason == EVERY_DAY_IS_THERE
