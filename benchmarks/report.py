@@ -4,6 +4,8 @@
 
 Three pages, each opened in a headless Chromium: of what is published now (after `make demo`), of a learning explorer
 with as many cells as a page takes at most, and of one with far more, which has to choose a coarser grain.
+
+Times are those of a clock, so they are a multiple on a machine that does other things. Compare two versions in turn.
 """
 
 import argparse

@@ -22,7 +22,7 @@ import pandas as pd
 import vl_convert
 
 from engagement_assets.report.figures import Figure, Section
-from engagement_assets.report.theme import dressed
+from engagement_assets.report.theme import ROOM, dressed
 
 PAGE = files("engagement_assets.report") / "page"
 # One script and one style sheet by topic; the last one uses what the others define.
@@ -147,7 +147,17 @@ def _figure_payload(figure: Figure) -> dict[str, Any]:
 
 def compiled(specification: dict[str, Any]) -> dict[str, Any]:
     """A Vega-Lite specification compiled to Vega, so that the page needs no compiler and paints sooner."""
-    return dict(vl_convert.vegalite_to_vega(specification))
+    vega = vl_convert.vegalite_to_vega(specification)
+    _tell_on_hover(vega["marks"])
+    return {**vega, "signals": [ROOM, *vega.get("signals", [])]}
+
+
+def _tell_on_hover(marks: list[dict[str, Any]]) -> None:
+    """Has Vega write the tooltip of the mark under the pointer, instead of those of all marks at every change."""
+    for mark in marks:
+        if told := mark.get("encode", {}).get("update", {}).pop("tooltip", None):
+            mark["encode"]["hover"] = {"tooltip": told}
+        _tell_on_hover(mark.get("marks", []))
 
 
 def columns_of(table: pd.DataFrame) -> dict[str, Any]:

@@ -54,11 +54,12 @@ STATES: Mapping[str, str] = {
 }
 COMPLETE = "datum.is_complete"
 WIDTH = 640
-# The width of the figure with its axes; a picture has no container. `width` is that of the plot alone, known only once
-# axes and legends have been laid out. Naming it here makes Vega evaluate this again when it changes.
-_ROOM = f"(width && containerSize()[0] || {WIDTH})"
+# The width of the figure with its axes; a picture has no container. `width` is that of the plot alone. A signal, since
+# the browser lays out the page to answer: asked by every label, that takes a third of the time of drawing.
+_ROOM = f"containerSize()[0] || {WIDTH}"
+ROOM = {"name": "room", "init": _ROOM, "on": [{"events": "window:resize", "update": _ROOM}]}
 # Letters of a label's line, each about 6 pixels wide. A line ends after a space or `_`, or within a long word.
-_LETTERS = f"floor(min(210, {_ROOM} * 0.4) / 6)"
+_LETTERS = "floor(min(210, room * 0.4) / 6)"
 _WRAPPED = (
     f"split(replace(replace(truncate(datum.label, 2 * {_LETTERS} - 2), "
     f"regexp('.{{1,' + {_LETTERS} + '}}(?:[ _/]|$)|.{{1,' + {_LETTERS} + '}}', 'g'), '$&\\n'), "
@@ -82,7 +83,7 @@ CONFIG = {
         "titleFontWeight": "normal",
         "labelFontSize": 12,
         "titleFontSize": 12,
-        "labelLimit": {"expr": f"min(210, {_ROOM} * 0.4)"},
+        "labelLimit": {"expr": "min(210, room * 0.4)"},
     },
     # Names are wrapped into two lines, since a name that is cut is of no use.
     "axisYDiscrete": {"labelExpr": _WRAPPED, "labelLimit": 0, "labelFontSize": 11, "labelLineHeight": 12},
@@ -127,7 +128,7 @@ def period_axis() -> alt.X:
 def legend_above(labels: list[str] | None = None, *, beside_names: bool = False) -> alt.Legend:
     """A legend above the chart, in as many columns as fit; names beside the bars leave less room for it."""
     entry = 40 + 7 * max(map(len, labels or ["a name of some length"]))
-    room = f"{_ROOM} * 0.6 - 20" if beside_names else f"{_ROOM} - 60"
+    room = "room * 0.6 - 20" if beside_names else "room - 60"
     columns = alt.ExprRef(f"max(1, floor(({room}) / {entry}))")
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=14, symbolStrokeWidth=0)
 

@@ -3,10 +3,13 @@
 Belongs here: one function per kind of transform. Not here: which transforms a section uses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Transform = dict[str, Any]
+# A field, or the signal that names it.
+Field = str | dict[str, str]
+_FIELDS_AT_MOST = 8
 
 
 def dataset(name: str, source: str, *transforms: Transform) -> dict[str, Any]:
@@ -28,6 +31,29 @@ def keep_chosen(field: str, signal: str | None = None) -> Transform:
     return keep(f"{signal} === '' || datum[{field!r}] === {signal}")
 
 
+def keep_chosen_of_many(fields: Sequence[str], signal: str) -> tuple[Transform, ...]:
+    """The same for up to eight fields of many rows, whose texts may be empty but not null.
+
+    Vega keeps each field sorted, and looks only at the rows between the old choice and the new one; an expression would
+    be interpreted for every row. `signal` is a name for what Vega keeps.
+
+    Raises:
+        ValueError: there are more fields than Vega has bits for; it would ignore the filters of the others.
+    """
+    if len(fields) > _FIELDS_AT_MOST:
+        raise ValueError(f"Vega filters by at most {_FIELDS_AT_MOST} fields at once, not by {', '.join(fields)}")
+    if not fields:
+        return ()
+    # No other text begins with U+FFFF, which is no character.
+    queries = [{"signal": f"{each} === '' ? ['', '\\uffff'] : [{each}, {each}]"} for each in fields]
+    return (
+        {"type": "crossfilter", "fields": list(fields), "query": queries, "signal": signal},
+        {"type": "resolvefilter", "filter": {"signal": signal}, "ignore": 0},
+        # What follows asks for all rows when its own signals change.
+        {"type": "collect"},
+    )
+
+
 def calculate(field: str, expression: str) -> Transform:
     """A field computed from others of its row."""
     return {"type": "formula", "as": field, "expr": expression}
@@ -38,9 +64,9 @@ def divide(field: str, parts: str, whole: str, factor: str = "1") -> Transform:
     return calculate(field, f"datum[{whole!r}] ? {factor} * datum[{parts!r}] / datum[{whole!r}] : null")
 
 
-def sums(by: list[str], fields: list[str]) -> Transform:
+def sums(by: Sequence[Field], fields: list[str]) -> Transform:
     """One row per group, with the sums of the fields under the fields' names."""
-    return {"type": "aggregate", "groupby": by, "ops": ["sum"] * len(fields), "fields": fields, "as": fields}
+    return {"type": "aggregate", "groupby": list(by), "ops": ["sum"] * len(fields), "fields": fields, "as": fields}
 
 
 def fold(fields: list[str], key: str, value: str) -> Transform:
@@ -51,38 +77,6 @@ def fold(fields: list[str], key: str, value: str) -> Transform:
 def rank(field: str, by: str) -> Transform:
     """The place of a row by a field, 1 for the largest value; ties share a place."""
     return {"type": "window", "ops": ["rank"], "as": [field], "sort": {"field": [by], "order": ["descending"]}}
-
-
-# As many values have a colour of their own; more could not be told apart.
-SPLIT_VALUES = 5
-
-
-def split_over_time(period: str, value: str, measures: list[str]) -> tuple[Transform, ...]:
-    """Sums by period and value: the values with most of the first measure, and `other` for all the rest.
-
-    `value` is an expression, such as `datum[split]`. The rows have it in `split_value`, and its place among the values
-    in `split_place`.
-    """
-    return (
-        calculate("split_value", f"{value} === null ? 'none' : {value}"),
-        sums([period, "split_value"], measures),
-        {
-            "type": "joinaggregate",
-            "groupby": ["split_value"],
-            "ops": ["sum"],
-            "fields": [measures[0]],
-            "as": ["split_sum"],
-        },
-        {
-            "type": "window",
-            "ops": ["dense_rank"],
-            "as": ["split_place"],
-            "sort": {"field": ["split_sum", "split_value"], "order": ["descending", "ascending"]},
-        },
-        calculate("split_value", f"datum.split_place > {SPLIT_VALUES} ? 'other' : datum.split_value"),
-        calculate("split_place", f"min(datum.split_place, {SPLIT_VALUES + 1})"),
-        sums([period, "split_value", "split_place"], measures),
-    )
 
 
 def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
@@ -131,7 +125,7 @@ def trend(name: str, source: str, by: str, value: str) -> dict[str, Any]:
     )
 
 
-def look_up(table: str, key: str, by: str, values: list[str], default: Any = None) -> Transform:
+def look_up(table: str, key: str, by: Field, values: list[str], default: Any = None) -> Transform:
     """Fields from the row of `table` whose `key` equals this row's `by`."""
     return {"type": "lookup", "from": table, "key": key, "fields": [by], "values": values, "default": default}
 

@@ -141,6 +141,52 @@ def test_a_split_is_shown_over_time(report: ReportPage, published: Path) -> None
     assert {country for _, country, *_ in expected} == {*largest, "other"}
 
 
+def test_filters_and_dates_agree_with_sql_in_any_order(report: ReportPage, published: Path) -> None:
+    conditions = {
+        "subscription_status": "subscription_status = 'free'",
+        "first_day": "event_date >= '2024-01-04'",
+        "activity_type": "activity_type = 'game'",
+        "last_day": "event_date <= '2024-01-09'",
+    }
+    chosen: dict[str, str] = {}
+    report.choose("learning", grain="day")
+    for name in (*conditions, *conditions):
+        is_date = name.endswith("_day")
+        value = "" if name in chosen else conditions[name].split("'")[1]
+        report.choose("dates" if is_date else "learning", **{name: value})
+        chosen = {each: words for each, words in chosen.items() if each != name}
+        if value:
+            chosen[name] = conditions[name]
+        where = " and ".join(["true", *chosen.values()])
+        plays = f"select cast(sum(plays) as bigint) from learning.engagement_daily where {where}"
+        assert [row[:1] for row in report.rows("learning-totals")] == query(published, plays)
+
+
+def test_a_chart_whose_rows_are_the_same_is_not_drawn_again(report: ReportPage) -> None:
+    report.choose("learning", split="os_name")
+    for name in ("plays", "by_value"):
+        mark = report.page.locator(f"#learning-{name} .mark-rect.role-mark path").first
+        mark.evaluate("each => { each.dataset.seen = 'true' }")
+    seen = "all => all.map(each => each.closest('figure').id)"
+    report.choose("learning", split="country_code")
+    assert report.page.locator("#learning [data-seen]").evaluate_all(seen) == ["learning-plays"]
+    report.choose("learning", country_code="us")
+    assert report.page.locator("#learning [data-seen]").evaluate_all(seen) == []
+
+
+def test_a_mark_says_what_it_shows_now(report: ReportPage) -> None:
+    report.show("learning")
+    bar = report.page.locator("#learning-plays .mark-rect.role-mark path").first
+    for country in ("", "us"):
+        report.choose("learning", country_code=country)
+        week, plays = report.rows("learning-plays")[0][:2]
+        bar.hover()
+        tip = report.page.locator("#tip").filter(has_text=f"period from{week}plays{plays:,}")
+        tip.wait_for()
+        report.page.mouse.move(1, 1)
+        report.page.locator("#tip").wait_for(state="hidden")
+
+
 def test_a_column_sorts_by_click_and_by_keyboard(report: ReportPage) -> None:
     report.show("learning")
     before = report.rows("learning-top_by_plays")

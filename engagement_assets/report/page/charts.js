@@ -29,22 +29,29 @@ async function showChart(live, figure, rows) {
   box.hidden = rows.length === 0;
   // A scale without values would log an error to the console.
   if (rows.length === 0) return;
-  const view = live.charts.get(figure);
+  const drawn = live.charts.get(figure);
   const copies = rows.map((row) => ({ ...row }));
-  // The axes may need more or less room than before.
-  if (view) await view.resize().data("rows", copies).runAsync();
-  else {
-    const drawn = (await embed(box, withRows(figure.spec, copies), VIEW)).view;
-    live.charts.set(figure, drawn);
-    drawn.addEventListener("click", (/** @type {any} */ _event, /** @type {any} */ item) => {
+  if (!drawn) {
+    const { view } = await embed(box, withRows(figure.spec, copies), VIEW);
+    live.charts.set(figure, { view, rows });
+    view.addEventListener("click", (/** @type {any} */ _event, /** @type {any} */ item) => {
       if (item?.mark?.role === "mark" && item.datum) pick(live, figure, item.datum);
     });
     // One picture with a name. Vega would have screen readers read each mark; the table is there for that.
     box.setAttribute("role", "img");
     box.removeAttribute("aria-roledescription");
+  } else if (!isSame(drawn.rows, rows)) {
+    drawn.rows = rows;
+    // The axes may need more or less room than before.
+    await drawn.view.resize().data("rows", copies).runAsync();
   }
   box.classList.toggle("clickable", picksOf(live, figure, rows[0]).length > 0 || isPeriod(rows[0]));
 }
+
+/** Whether a chart of one shows the other as well. @param {Row[]} one @param {Row[]} other */
+const isSame = (one, other) =>
+  one.length === other.length &&
+  one.every((row, i) => Object.entries(row).every(([name, value]) => value === other[i][name]));
 
 /** @param {Row} row */
 const isPeriod = (row) => Number.isFinite(row.at) && Number.isFinite(row.until);
@@ -94,7 +101,7 @@ function pick(live, figure, row) {
 
 /** Saves the chart as it is now, in the colours of the page, with its title. @param {Live} live @param {Figure} figure */
 async function saveImage(live, figure) {
-  const shown = live.charts.get(figure);
+  const shown = live.charts.get(figure)?.view;
   if (!shown) return;
   const style = getComputedStyle(document.documentElement);
   const spec = withRows(figure.spec, live.rows.get(figure) ?? []);

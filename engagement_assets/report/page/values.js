@@ -13,7 +13,7 @@
  * @typedef {{signal: string, initial: string}} Filter
  * @typedef {{name: string, tables: Record<string, Record<string, PackedColumn>>, limits: Record<string, string>,
  *   signals: any[], data: any[], filters: Filter[], figures: Figure[]}} Section
- * @typedef {{section: Section, flow: any, charts: Map<Figure, any>, rows: Map<Figure, Row[]>,
+ * @typedef {{section: Section, flow: any, charts: Map<Figure, {view: any, rows: Row[]}>, rows: Map<Figure, Row[]>,
  *   orders: Map<Figure, {field: string, descending: boolean}>}} Live
  */
 

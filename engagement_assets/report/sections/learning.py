@@ -6,12 +6,13 @@ Belongs here: the explorer's tables, filters and figures. Not here: choosing its
 import duckdb
 import pandas as pd
 
-from engagement_assets.report.cubes import ACTIVITY, DIMENSIONS, MEASURES, Cube, build_cube
+from engagement_assets.report.cubes import ACTIVITY, DIMENSIONS, GRAINS, MEASURES, Cube, build_cube
 from engagement_assets.report.figures import Filter, Section, options_of
 from engagement_assets.report.sections.countries import country_names, country_options
 from engagement_assets.report.sections.learning_figures import (
     IN_RANGE,
     OF_ONE_DIMENSION,
+    PERIOD_IN_RANGE,
     TOP_ACTIVITIES,
     active_users_figure,
     activity_figures,
@@ -27,7 +28,15 @@ from engagement_assets.report.sections.learning_figures import (
 from engagement_assets.report.sections.learning_published import SLICES, top_activities, weekly_slices
 from engagement_assets.report.sections.observed import observed_periods
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.report.transforms import calculate, dataset, keep, keep_chosen, look_up, rank, sums
+from engagement_assets.report.transforms import (
+    calculate,
+    dataset,
+    keep,
+    keep_chosen_of_many,
+    look_up,
+    rank,
+    sums,
+)
 
 # A page carries at most this many rows of distinct users; finer grains are left out first.
 MAX_USER_ROWS = 20_000
@@ -57,7 +66,7 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         title="Learning explorer",
         intro=INTRO,
         tables={
-            "cube": cube.cells,
+            "cube": cube.cells.fillna(dict.fromkeys((*GRAINS, *slices), "")),
             "users": users,
             "countries": country_names(countries.dropna().unique()),
             "periods": observed_periods(connection, "lingokids"),
@@ -79,11 +88,8 @@ def learning(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             dataset(
                 "slice",
                 "cube",
-                # The dates first, since they change less often than the dimensions.
-                keep("isValid(datum[grain])"),
-                calculate("period", "datum[grain]"),
-                keep(IN_RANGE),
-                *(keep_chosen(name) for name in slices),
+                *keep_chosen_of_many(slices, "cells"),
+                keep(PERIOD_IN_RANGE),
             ),
             *(value_datasets("slice") if slices else ()),
             *period_datasets("value_periods" if slices else "slice"),
@@ -218,7 +224,7 @@ def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) 
             dataset("slice", "every_slice", keep(OF_ONE_DIMENSION)),
             dataset("split_slice", "every_slice", keep("dimensions_set === 0 && datum.dimension_name === split")),
             *period_datasets("slice"),
-            *value_datasets("split_slice", "datum.dimension_value"),
+            *value_datasets("split_slice", "dimension_value"),
             dataset(
                 "active_users",
                 "slice",

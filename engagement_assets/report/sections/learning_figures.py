@@ -10,7 +10,7 @@ from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, split_bars, tip
 from engagement_assets.report.transforms import (
-    SPLIT_VALUES,
+    Field,
     calculate,
     dataset,
     divide,
@@ -20,14 +20,19 @@ from engagement_assets.report.transforms import (
     look_up,
     rank,
     span,
-    split_over_time,
     sums,
     trend,
 )
 
 TOP_VALUES = 15
 TOP_ACTIVITIES = 10
+# As many values have a colour of their own; more could not be told apart.
+SPLIT_VALUES = 5
+# The columns that the filters name.
+GRAIN, SPLIT = {"signal": "grain"}, {"signal": "split"}
 IN_RANGE = "datum.period >= first_period && (last_day === '' || datum.period <= last_day)"
+# The same for cells, which have an empty text where they do not count in the grain.
+PERIOD_IN_RANGE = "datum[grain] >= (first_period || '0') && (last_day === '' || datum[grain] <= last_day)"
 TOTALS = [*MEASURES[:2], "completion_rate", "sent_hours", "capped_hours"]
 
 
@@ -51,7 +56,15 @@ def period_datasets(source: str) -> tuple[dict[str, object], ...]:
     hours = (calculate("sent_hours", "datum.duration_ms / 36e5"), calculate("capped_hours", "datum.played_ms / 36e5"))
     rate = divide("completion_rate", "completed_plays", "plays")
     return (
-        dataset("by_period", source, sums(["period"], MEASURES), rate, *hours, *period_marks()),
+        dataset(
+            "by_period",
+            source,
+            sums([GRAIN], MEASURES),
+            calculate("period", "datum[grain]"),
+            rate,
+            *hours,
+            *period_marks(),
+        ),
         dataset("totals", "by_period", sums([], MEASURES), rate, *hours, keep("datum.plays > 0")),
         dataset("totals_by_period", "by_period", fold(TOTALS, "part", "of_part")),
         trend("trends", "totals_by_period", "part", "of_part"),
@@ -73,15 +86,20 @@ def period_marks() -> tuple[dict[str, object], ...]:
     )
 
 
-def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, object], ...]:
-    """The slice by the values of the chosen dimension with the most plays, and these over time."""
+def value_datasets(source: str, field: Field = SPLIT) -> tuple[dict[str, object], ...]:
+    """The slice by the values of a field with the most plays, and these over time.
+
+    `split_by_period` has these values in `split_value`, and `other` for all the rest; `split_place` is their order.
+    """
+    value = f"datum[{field['signal']}]" if isinstance(field, dict) else f"datum.{field}"
     return (
-        # The one pass over all cells of the slice; what follows has few rows.
-        dataset("value_periods", source, calculate("value", value), sums(["period", "value"], MEASURES)),
+        # The one pass over all cells of the slice. By day it still has many rows, so what follows computes nothing for
+        # each of them.
+        dataset("value_periods", source, sums([GRAIN, field], MEASURES)),
+        dataset("values", "value_periods", sums([field], MEASURES), calculate("value", value)),
         dataset(
             "by_value",
-            "value_periods",
-            sums(["value"], MEASURES),
+            "values",
             divide("completion_rate", "completed_plays", "plays"),
             calculate("capped_hours", "datum.played_ms / 36e5"),
             rank("place", "plays"),
@@ -89,11 +107,28 @@ def value_datasets(source: str, value: str = "datum[split]") -> tuple[dict[str, 
             *value_names("value", "split"),
         ),
         dataset(
+            "split_values",
+            "values",
+            {
+                "type": "window",
+                "ops": ["row_number"],
+                "as": ["split_place"],
+                "sort": {"field": ["plays", "value"], "order": ["descending", "ascending"]},
+            },
+            calculate("split_value", f"datum.split_place > {SPLIT_VALUES} ? 'other' : datum.value || 'none'"),
+            calculate("split_place", f"min(datum.split_place, {SPLIT_VALUES + 1})"),
+        ),
+        dataset(
+            "split_periods", "value_periods", sums([GRAIN], []), calculate("period", "datum[grain]"), *period_marks()
+        ),
+        dataset(
             "split_by_period",
             "value_periods",
-            *split_over_time("period", "datum.value", MEASURES),
+            look_up("split_values", "value", field, ["split_value", "split_place"]),
+            sums([GRAIN, "split_value", "split_place"], MEASURES),
+            calculate("period", "datum[grain]"),
+            look_up("split_periods", "period", "period", ["at", "until", "is_complete"]),
             *value_names("split_value", "split"),
-            *period_marks(),
         ),
     )
 
