@@ -20,10 +20,10 @@ def main() -> int:
     arguments = report_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
-    checks = build_defs(settings).resolve_asset_graph().asset_check_keys
+    graph = build_defs(settings).resolve_asset_graph()
     try:
         with dg.DagsterInstance.get() as instance:
-            report = written_report(settings, instance, checks)
+            report = written_report(settings, instance, graph)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
