@@ -19,9 +19,8 @@ from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import CROSS_SOURCE_STEP
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
-from engagement_assets.commands.install import telling
 from engagement_assets.commands.preflight import outside
-from engagement_assets.commands.progress import Counter, step_lines, waits_told
+from engagement_assets.commands.progress import Counter, silence_told, step_lines, waits_told
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
@@ -94,6 +93,7 @@ class RangeRun:
         return len(self.checks) - len(failed), len(failed) - errors, errors
 
 
+@silence_told()
 def run_range(
     settings: Settings, request: RangeRequest, *, clock: Clock | None = None, counter: Counter | None = None
 ) -> RangeRun:
@@ -107,17 +107,16 @@ def run_range(
     """
     if refused := next(outside(settings, request.window), None):
         raise SelectionError(refused)
+    print("Preparing the run", flush=True)
+    prepare_dagster_home(settings)
     # A run over named days does not ask whether today's data is there.
     changes = {"freshness_hours": PerSource(0), "allow_shrink": request.allow_shrink or settings.allow_shrink}
     settings = settings.model_copy(update=changes)
     alerting = Alerting.of(settings)
     for trouble in alerting.troubles:
         print(f"some alerts cannot be sent: {trouble}", file=sys.stderr)
-    with telling("Preparing the run"):
-        prepare_dagster_home(settings)
-        loggers = dg.Definitions(loggers={"console": step_lines(counter)})
-        defs = dg.Definitions.merge(build_defs(settings, clock), loggers)
-        keys, not_published = _selected_keys(defs, request.selection)
+    defs = dg.Definitions.merge(build_defs(settings, clock), dg.Definitions(loggers={"console": step_lines(counter)}))
+    keys, not_published = _selected_keys(defs, request.selection)
     if counter:
         counter.begin(keys)
     with waits_told(), dg.DagsterInstance.get() as instance:
