@@ -51,14 +51,13 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     sets = source_sets([*raw, *models])
     others = [*published_assets(models), alerts_asset()]
     loads = [load for load in raw if isinstance(load, dg.AssetsDefinition)]
-    checks = [spec.key for each in [*loads, *models, *others, *freshness] for spec in each.check_specs]
     retention = retention_job(lambda: built)
     built = dg.Definitions(
         assets=with_links_to_code(
             [
                 *describe_raw_columns([*raw, *record_specs()], dbt_project, lineage),
                 *others,
-                engagement_report_asset(checks),
+                engagement_report_asset(lambda: built),
             ],
             models,
             settings,

@@ -4,8 +4,8 @@ Belongs here: the order of the steps, what is written together, and the sensor t
 what calls it in a shell (`commands/range_run.py`), and what the steps do.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,8 +21,8 @@ from engagement_assets.alerts.delivery import Backoff, deliver
 from engagement_assets.alerts.incidents import Kind, Outcome, Transition, follow, remind
 from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.alerts.messages import compose
-from engagement_assets.alerts.run_results import Results, unread_results, watch_new_runs
-from engagement_assets.alerts.store import FIX_THE_DISK, STORE_FILE, AlertStore, AlertStoreError, alert_store
+from engagement_assets.alerts.run_results import Results, outcomes_of_run, unread_results, watch_new_runs
+from engagement_assets.alerts.store import FIX_THE_DISK, IN_MEMORY, STORE_FILE, AlertStore, AlertStoreError, alert_store
 from engagement_assets.settings import Settings
 
 ALERT_SENSOR = "alert_sensor"
@@ -89,6 +89,37 @@ class Alerting:
 
     def _work(self, store: AlertStore, instance: dg.DagsterInstance, lineage: Lineage, worker: str) -> Round:
         now = self.now()
+        newest_run, runs_read, recorded = self._read(store, instance, lineage, now)
+        recorded += self.record_reminders(store, lineage)
+        sent, failed = deliver(store.path, self.channels, self.backoff, self.now)
+        with store.transaction():
+            store.prune(now, newest_run, [channel.name for channel in self.channels])
+            store.beat(worker, self.now())
+        return Round(runs_read, recorded, sent, failed)
+
+    @contextmanager
+    def foreseen(self, instance: dg.DagsterInstance, graph: AssetGraph, run_id: str) -> Iterator[AlertStore]:
+        """A copy of the store that knows what the next round will read, and what a run in progress has found so far.
+
+        Nothing is written or sent. Without a `run_id` there is no such run.
+
+        Raises:
+            AlertStoreError: the store cannot be used.
+        """
+        path = self.store_path if self.store_path.exists() else IN_MEMORY
+        with alert_store(path) as kept, closing(kept.copy()) as store:
+            lineage = Lineage(graph, self.links)
+            self._read(store, instance, lineage, self.now())
+            if record := instance.get_run_record_by_id(run_id):
+                found = outcomes_of_run(instance, record, lineage)
+                # Whether the run itself ends well is not known yet.
+                self.record(store, Results([[each for each in found if each.subject.kind != Kind.RUN]]), lineage)
+            yield store
+
+    def _read(
+        self, store: AlertStore, instance: dg.DagsterInstance, lineage: Lineage, now: datetime
+    ) -> tuple[int, int, int]:
+        """Follow what ended: the newest run, how many runs were read, how many messages were recorded."""
         with store.transaction():
             newest_run = watch_new_runs(instance, store, now)
         runs_read = recorded = 0
@@ -97,12 +128,7 @@ class Alerting:
             runs_read += len(results.run_ids)
             if self.now() > now + LONGEST_READING:
                 break
-        recorded += self.record_reminders(store, lineage)
-        sent, failed = deliver(store.path, self.channels, self.backoff, self.now)
-        with store.transaction():
-            store.prune(now, newest_run, [channel.name for channel in self.channels])
-            store.beat(worker, self.now())
-        return Round(runs_read, recorded, sent, failed)
+        return newest_run, runs_read, recorded
 
     def record(self, store: AlertStore, results: Results, lineage: Lineage) -> int:
         """Follow results and put what is new into the outbox, in one transaction; how many messages were recorded."""

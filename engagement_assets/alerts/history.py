@@ -8,15 +8,14 @@ It contains no value of a record, only names, states, counts and times.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 
 from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
 from engagement_assets.alerts.incidents import Change, Kind, Subject
-from engagement_assets.alerts.messages import duration
+from engagement_assets.alerts.messages import days_failing, duration
 from engagement_assets.alerts.run_results import ended_and_unread_since
-from engagement_assets.alerts.store import STORE_FILE, alert_store
+from engagement_assets.alerts.store import AlertStore, alert_store
 
 # Long enough for a sensor that is busy, short enough to notice on the day on which it stopped.
 SILENT_AFTER = timedelta(minutes=15)
@@ -28,6 +27,7 @@ class AlertState:
     """Something that fails or failed, since when and until when (UTC, ISO).
 
     Its state is `open`, `resolved`, or `not run` for a check that a run planned and never evaluated: nothing failed.
+    `failing_days` are those on which it fails now, as text.
     """
 
     asset: str
@@ -37,23 +37,23 @@ class AlertState:
     since: str
     until: str
     times_failed: int
+    failing_days: str = ""
 
 
-def alert_states(folder: Path) -> tuple[AlertState, ...]:
-    """What fails now and what was resolved, newest first; nothing if there was never an alert.
-
-    `folder` is that of the alerts. A digest contributes only what it names.
-
-    Raises:
-        AlertStoreError: the store cannot be used.
-    """
-    path = folder / STORE_FILE
-    if not path.exists():
-        return ()
-    with alert_store(path) as store:
-        incidents, messages = store.incidents(), store.messages()
+def alert_states(store: AlertStore) -> tuple[AlertState, ...]:
+    """What fails now and what was resolved, newest first. A digest contributes only what it names."""
+    incidents, messages = store.incidents(), store.messages()
     states = [
-        AlertState(at.asset, at.name, _state(at), now.severity.value, _text(now.opened_at), "", now.failures)
+        AlertState(
+            at.asset,
+            at.name,
+            _state(at),
+            now.severity.value,
+            _text(now.opened_at),
+            "",
+            now.failures,
+            ", ".join(days_failing(now)),
+        )
         for at, now in incidents.items()
     ]
     for message in messages:

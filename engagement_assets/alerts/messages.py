@@ -151,7 +151,8 @@ def _title(reported: Sequence[Transition], not_run: int) -> str:
     return f"{heading}{digest}: {', '.join(counted)}"
 
 
-def _partitions(incident: Incident) -> list[str]:
+def days_failing(incident: Incident) -> list[str]:
+    """The days that fail, or those of the run if a check judges its table as a whole, as ranges."""
     if incident.failing_days.keys() == {WHOLE}:
         return [" to ".join(days)] if (days := days_of(incident)) else []
     return in_ranges(failing_dates(incident)) or days_of(incident)
@@ -166,7 +167,7 @@ def _item(transition: Transition, lineage: Lineage) -> Item:
         kind=subject.kind,
         asset=subject.asset,
         name=subject.name,
-        partitions=_partitions(incident),
+        partitions=days_failing(incident),
         sentence=finding.sentence,
         since=incident.opened_at,
         times_failed=incident.failures,

@@ -23,6 +23,7 @@ from engagement_assets.alerts.incidents import Incident, Outcome, Subject
 from engagement_assets.alerts.messages import Message
 
 STORE_FILE = "alerts.sqlite"
+IN_MEMORY = Path(":memory:")
 # Run ids are looked at again this far back: storages other than SQLite may make them visible out of order.
 RUN_OVERLAP = 100
 # A run may go on for this long after one of its evaluations was repeated by another run.
@@ -139,6 +140,12 @@ class AlertStore:
 
     def _version(self) -> int:
         return int(self._execute("pragma user_version").fetchone()[0])
+
+    def copy(self) -> "AlertStore":
+        """A copy in memory, in which one can try what is never to be written."""
+        copied = AlertStore(IN_MEMORY)
+        self._connection.backup(copied._connection)
+        return copied
 
     def close(self) -> None:
         """Close the file."""

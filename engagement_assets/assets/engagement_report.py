@@ -5,12 +5,13 @@ Belongs here: when the report is written, and what Dagster shows of it. Not here
 Nothing is downstream of it, so a report that fails stops nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.alerts.alerting import Alerting
 from engagement_assets.alerts.caught import Caught
 from engagement_assets.alerts.history import AlertState, alert_states
 from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
@@ -18,7 +19,7 @@ from engagement_assets.assets.mart_pictures import CHART
 from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.contracts.load_checks import IS_FRESH
-from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states
+from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states, with_open_alerts
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, SOURCES
 from engagement_assets.transform.docs import write_dbt_docs
@@ -32,9 +33,8 @@ ENGAGEMENT_REPORT = dg.AssetKey("engagement_report")
 PREVIEW = ("engagement.weekly_engagement", "audit.ingestion_loads", "audit.rejected_records")
 
 
-def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.AssetsDefinition:
-    """The asset; the report shows the newest results of these checks, and of those of services without settings."""
-    keys = tuple(check_keys)
+def engagement_report_asset(definitions: Callable[[], dg.Definitions]) -> dg.AssetsDefinition:
+    """The asset; the report shows the checks of these definitions, and of services without settings."""
 
     @dg.asset(
         key=ENGAGEMENT_REPORT,
@@ -60,7 +60,7 @@ def engagement_report_asset(check_keys: Iterable[dg.AssetCheckKey]) -> dg.Assets
             write_dbt_docs(settings.warehouse_path, settings.lake_uri, settings.report_dir / DOCS_FILE)
         except DbtProjectError as failure:
             docs_failure = failure
-        report = written_report(settings, context.instance, keys)
+        report = written_report(settings, context.instance, definitions().resolve_asset_graph(), context.run.run_id)
         pictures = pictures_of(report.sections, PREVIEW)
         context.log.info(f"{report.path}: {report.size_bytes / 1e6:.1f} MB")
         if docs_failure is not None:
@@ -88,10 +88,10 @@ def checks_of_all_sources(settings: Settings) -> set[dg.AssetCheckKey]:
     return {*(spec.key for load in loads for spec in load.check_specs), *fresh}
 
 
-def written_report(
-    settings: Settings, instance: dg.DagsterInstance, check_keys: Iterable[dg.AssetCheckKey]
-) -> "Report":
-    """Write the page from what is published now, as the settings say. It says so if the alerts cannot be read.
+def written_report(settings: Settings, instance: dg.DagsterInstance, graph: AssetGraph, run_id: str = "") -> "Report":
+    """Write the page from what is published now, and from all that checks have found, also in the run in progress.
+
+    It says so if the alerts cannot be read.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -99,12 +99,13 @@ def written_report(
     from engagement_assets.report.build import suppression_of, write_report  # noqa: PLC0415
 
     alerts: tuple[AlertState, ...] | None = None
-    with Caught():
-        alerts = alert_states(alerts_folder(settings))
+    with Caught(), Alerting.of(settings).foreseen(instance, graph, run_id) as store:
+        alerts = alert_states(store)
+    checks = check_states(instance, {*graph.asset_check_keys, *checks_of_all_sources(settings)})
     return write_report(
         settings.published_warehouse_path,
         settings.report_dir,
         suppression=suppression_of(settings),
-        states=ChecksAndAlerts(check_states(instance, {*check_keys, *checks_of_all_sources(settings)}), alerts),
+        states=ChecksAndAlerts(with_open_alerts(checks, alerts or ()), alerts),
         max_cells=settings.report_max_cells,
     )

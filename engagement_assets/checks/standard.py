@@ -75,15 +75,15 @@ def batch_has_not_shrunk(
     lost = {} if allow_shrink else records_whose_files_are_gone(load, dataset, files_read)
     findings = {
         day: Finding(
-            f"{records:,} {dataset.name} of {files:,} landing files are gone, such as {as_markdown(example)}; the "
+            f"{records:,} {dataset.name} are gone with their landing files, such as {as_markdown(example)}; the "
             "published day is kept. Put the files back, or run this day with allow_shrink if they are meant to go",
             HAS_NOT_SHRUNK.severity,
-            observed=f"{records:,} {dataset.name} of {files:,} landing files gone",
+            observed=f"{records:,} {dataset.name} gone",
             expected="none gone",
             rows=records,
             keys=(example,),
         )
-        for day, (records, files, example) in lost.items()
+        for day, (records, example) in lost.items()
     }
     return CheckOutcome(HAS_NOT_SHRUNK, dataset, findings, {"records_gone": sum(item[0] for item in lost.values())})
 

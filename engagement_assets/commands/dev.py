@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from pydantic import SecretStr
 
 from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.commands.progress import silence_told
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act
@@ -32,12 +34,15 @@ from engagement_assets.settings import PROJECT_ROOT, SAMPLE_DAYS, Settings
 ENDS_WITHIN_S = 20
 # `dg dev`, which Dagster would rather have, does the same; it is among the tools for tests, not among what runs.
 _SUPERSEDED = "ignore:Function `dev_command` is superseded"
+_SERVES = "Serving dagster-webserver on"
 _NOT_READ = "Found a dagster instance configuration value (dagster.yaml) in the current folder"
 
 
 def main() -> int:
     """Run `dagster dev` on the loopback address until somebody ends it."""
     own = load_settings()
+    until_served = ExitStack()
+    until_served.enter_context(silence_told())
     prepare_dagster_home(own)
     if own.runs_on_sample_data:
         write_sample_landing(Path(own.landing_uri), start=SAMPLE_DAYS.start, days=len(SAMPLE_DAYS.days()))
@@ -58,7 +63,7 @@ def main() -> int:
                 text=True,
                 errors="replace",
             )
-        threading.Thread(target=_pass_on, args=[dev], name="log", daemon=True).start()
+        threading.Thread(target=_pass_on, args=[dev, until_served.close], name="log", daemon=True).start()
         # Pass on requests to end, and the end of the terminal.
         for request in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(request, lambda *_: _ask_to_end(dev))
@@ -67,14 +72,20 @@ def main() -> int:
                 return dev.wait()
             finally:
                 _kill(dev)
+                until_served.close()
 
 
-def _pass_on(dev: subprocess.Popen[str]) -> None:
-    """Print the log, but for a warning at each start that a file is not read: `prepare_dagster_home` has read it."""
+def _pass_on(dev: subprocess.Popen[str], served: Callable[[], None]) -> None:
+    """Print the log, and call `served` once the UI is there.
+
+    A warning at each start that a file is not read is left out: `prepare_dagster_home` has read it.
+    """
     assert dev.stdout is not None  # noqa: S101 - a pipe
     for line in dev.stdout:
         if _NOT_READ not in line:
             print(line, end="", flush=True)
+        if _SERVES in line:
+            served()
 
 
 def _ask_to_end(dev: subprocess.Popen[str]) -> None:

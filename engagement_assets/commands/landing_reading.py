@@ -26,6 +26,7 @@ from engagement_assets.extract.landing.unread_paths import unread_paths
 from engagement_assets.extract.lines.readers import EventLog, Snapshots
 from engagement_assets.extract.reading import Reading
 from engagement_assets.extract.runna import extraction as runna
+from engagement_assets.lake.lake import connect_in_memory
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.redaction import Redactor
 from engagement_assets.privacy.shapes import shown_name
@@ -107,7 +108,10 @@ def _read_folder(
     reader: LandingReader, settings: Settings, now: datetime, progress: Callable[[str], None]
 ) -> FolderVerdict:
     landing = Landing(settings.landing_uri)
-    with tempfile.TemporaryDirectory() as folder, _connection(settings, folder) as connection:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        connect_in_memory(settings.duckdb_memory_limit, Path(folder) / "spill") as connection,
+    ):
         reading = Reading(
             connection=connection, landing=landing, workdir=Path(folder), extracted_at=now, progress=progress
         )
@@ -117,15 +121,6 @@ def _read_folder(
             tuple(_verdict(connection, extraction, datasets[key], reader) for key in extraction.accepted),
             (*extraction.never_read, *unread_paths(landing, reader.prefix, LANDING_PREFIXES)),
         )
-
-
-def _connection(settings: Settings, folder: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory, set as that of a load."""
-    connection = duckdb.connect(
-        config={"memory_limit": settings.duckdb_memory_limit, "temp_directory": f"{folder}/spill"}
-    )
-    connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
-    return connection
 
 
 def extract_all(reader: LandingReader, reading: Reading, calendar: Calendar, processes: int) -> Extraction:

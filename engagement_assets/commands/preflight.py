@@ -1,7 +1,7 @@
 """What can be refused before a command does any work: places that cannot be used, days and selections that cannot be.
 
-Belongs here: what is found within a second, before Dagster and dbt are imported. Not here: the arguments themselves
-(`arguments.py`), or what only the definitions can tell (`range_run.py`).
+Belongs here: what is found within a second, or as soon as S3 answers, before Dagster and dbt are imported. Not here:
+the arguments themselves (`arguments.py`), or what only the definitions can tell (`range_run.py`).
 """
 
 import os
@@ -14,9 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from engagement_assets.commands.arguments import chosen_datasets, inclusive
+from engagement_assets.commands.buckets import is_bucket, why_unusable
 from engagement_assets.commands.selection import why_selection_is_refused
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.settings import Settings
+from engagement_assets.sources import SOURCES
 
 Refusals = Iterator[str]
 _MAX_PORT = 65_535
@@ -32,14 +34,26 @@ def _landing_zone(settings: Settings, _given: Namespace) -> Refusals:
     if folder is None:
         yield from _extra_of("LANDING_URI", settings.landing_uri)
     elif settings.runs_on_sample_data and not folder.is_dir():
+        services = [each.title for each in SOURCES if each.required_settings and not settings.missing_for(each)]
         yield (
             "there is no sample data yet: run make demo first, or set LANDING_URI to the folder that holds your files"
+            + (f"; it may be empty, to read {' and '.join(services)} alone" if services else "")
         )
     elif not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"
         yield f"LANDING_URI: expected a folder such as that of runna/ and mobile_events/, found {what} at {folder}"
     elif not os.access(folder, os.R_OK | os.X_OK):
         yield f"LANDING_URI: {folder} cannot be read by this user"
+
+
+def _landing_bucket(settings: Settings, _given: Namespace) -> Refusals:
+    if refused := why_unusable("LANDING_URI", settings.landing_uri):
+        yield refused
+
+
+def _lake_bucket(settings: Settings, _given: Namespace) -> Refusals:
+    if refused := why_unusable("LAKE_URI", settings.lake_uri):
+        yield refused
 
 
 def _own_landing_zone(settings: Settings, given: Namespace) -> Refusals:
@@ -123,7 +137,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def _extra_of(setting: str, uri: str) -> Refusals:
-    if uri.startswith("s3://") and find_spec("s3fs") is None:
+    if is_bucket(uri) and find_spec("s3fs") is None:
         yield f"{setting}: {uri} needs the extra s3; run `pip install 'engagement-assets[s3]'`"
 
 
@@ -147,15 +161,15 @@ def _file(setting: str, path: Path) -> Refusals:
 
 _CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = MappingProxyType(
     {
-        "demo": (_places,),
+        "demo": (_places, _lake_bucket),
         "dev": (_own_landing_zone, _places, _port),
-        "check": (_landing_zone,),
-        "backfill": (_days, _selection, _landing_zone, _places),
-        "release": (_days, _datasets, _places),
-        "replay": (_days, _datasets, _landing_zone, _places),
+        "check": (_landing_zone, _landing_bucket),
+        "backfill": (_days, _selection, _landing_zone, _places, _landing_bucket, _lake_bucket),
+        "release": (_days, _datasets, _places, _lake_bucket),
+        "replay": (_days, _datasets, _landing_zone, _places, _landing_bucket, _lake_bucket),
         "report": (_published, _places),
-        "prune": (_places,),
-        "rekey": (_places,),
-        "erase": (_places,),
+        "prune": (_places, _lake_bucket),
+        "rekey": (_places, _lake_bucket),
+        "erase": (_places, _lake_bucket),
     }
 )

@@ -4,6 +4,7 @@ Belongs here: how the log of a run looks on a terminal, and that nobody wonders 
 steps log, and the summary at the end (`range_command.py`).
 """
 
+import io
 import logging
 import re
 import sys
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import dagster as dg
 
-from engagement_assets.commands.install import every_few_seconds
+from engagement_assets.commands.install import TELLS_EVERY_S, every_few_seconds
 from engagement_assets.shown_text import shown_lines
 
 # What filelock logs while it waits.
@@ -58,6 +60,39 @@ def counted(log: Path) -> Iterator[Counter]:
     with every_few_seconds(tell), log.open("a", encoding="utf-8") as file, redirect_stdout(file):
         yield counter
     tell()
+
+
+class _Noted(io.TextIOBase):
+    """A stream that knows when something was last written to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.written_at = stream, time.monotonic()
+
+    def write(self, text: str) -> int:
+        self.written_at = time.monotonic()
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
+
+
+@contextmanager
+def silence_told() -> Iterator[None]:
+    """While the block prints nothing, standard output says every few seconds for how long it has not."""
+    noted = _Noted(sys.stdout)
+
+    def tell() -> None:
+        if (seconds := time.monotonic() - noted.written_at) >= TELLS_EVERY_S:
+            print(f"  {seconds:.0f} s", file=noted.stream, flush=True)
+
+    with every_few_seconds(tell), redirect_stdout(noted):
+        yield
 
 
 def step_lines(counter: logging.Handler | None = None) -> dg.LoggerDefinition:

@@ -20,7 +20,7 @@ from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.commands.preflight import outside
-from engagement_assets.commands.progress import Counter, step_lines, waits_told
+from engagement_assets.commands.progress import Counter, silence_told, step_lines, waits_told
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
@@ -93,19 +93,21 @@ class RangeRun:
         return len(self.checks) - len(failed), len(failed) - errors, errors
 
 
+@silence_told()
 def run_range(
     settings: Settings, request: RangeRequest, *, clock: Clock | None = None, counter: Counter | None = None
 ) -> RangeRun:
     """Materialize the selected assets for the days of the window, as one run; `counter` counts the tables.
 
-    An area whose tables are all selected is published too. If a source fails, a second run builds the tables over all
-    sources. If no area is published after a load, another run builds the audit tables.
+    An area whose tables are all selected is published too. If no area is published after a load, a second run builds
+    the audit tables. If a source fails, another run builds the tables over all sources and the report.
 
     Raises:
         SelectionError: the selection names nothing, or the window leaves the partitions.
     """
     if refused := next(outside(settings, request.window), None):
         raise SelectionError(refused)
+    print("Preparing the run", flush=True)
     prepare_dagster_home(settings)
     # A run over named days does not ask whether today's data is there.
     changes = {"freshness_hours": PerSource(0), "allow_shrink": request.allow_shrink or settings.allow_shrink}
@@ -124,13 +126,14 @@ def run_range(
         raw_steps = {graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")}
         ops = {name: {"config": request.raw_config} for name in sorted(raw_steps)} if request.raw_config else {}
         results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config={"ops": ops})]
+        if newest_load_not_shown(settings.published_warehouse_path, Lake(settings.lake_uri)):
+            # No area was published: a day is held, something failed, or only raw data was selected.
+            built = {event.asset_key for event in results[0].get_asset_materialization_events()}
+            results.append(shell.execute(LOAD_AUDIT, shell.keys_of(LOAD_AUDIT) - built))
+        # Last, since the report shows what has been published.
         if left_out := shell.cross_source_keys_left_out(keys, results[0]):
             print("something failed: the tables over all sources are built from what the sources' tables hold now")
             results.append(shell.execute(WEEKLY_ENGAGEMENT_METRICS, left_out))
-        if newest_load_not_shown(settings.published_warehouse_path, Lake(settings.lake_uri)):
-            # No area was published: a day is held, something failed, or only raw data was selected.
-            built = {event.asset_key for result in results for event in result.get_asset_materialization_events()}
-            results.append(shell.execute(LOAD_AUDIT, shell.keys_of(LOAD_AUDIT) - built))
         shell.send_alerts(alerting)
     return RangeRun(
         results[0].run_id,

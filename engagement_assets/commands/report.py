@@ -11,19 +11,21 @@ import dagster as dg
 from engagement_assets.assets.engagement_report import written_report
 from engagement_assets.commands.arguments import report_parser
 from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.commands.progress import silence_told
 from engagement_assets.definitions import build_defs
 from engagement_assets.instance.home import prepare_dagster_home
 
 
+@silence_told()
 def main() -> int:
     """Write the report and open it; 0 when it is written, 1 when nothing is published yet."""
     arguments = report_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
-    checks = build_defs(settings).resolve_asset_graph().asset_check_keys
+    graph = build_defs(settings).resolve_asset_graph()
     try:
         with dg.DagsterInstance.get() as instance:
-            report = written_report(settings, instance, checks)
+            report = written_report(settings, instance, graph)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

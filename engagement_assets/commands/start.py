@@ -1,7 +1,7 @@
 """`python -m engagement_assets.commands.start <command> …`: what make calls. It refuses first, and imports then.
 
-Belongs here: the order of the two. Not here: what is refused (`arguments.py`, `preflight.py`), or what a command does
-(its own module).
+Belongs here: the order of the two, and an end in a sentence where S3 fails. Not here: what is refused (`arguments.py`,
+`preflight.py`), or what a command does (its own module).
 """
 
 import sys
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from engagement_assets.commands.arguments import PARSERS
+from engagement_assets.commands.buckets import why_s3_failed
 from engagement_assets.commands.install import telling
 from engagement_assets.commands.preflight import refusals
 from engagement_assets.commands.process import exit_process, load_settings
@@ -29,7 +30,13 @@ def main() -> int:
     with telling("Starting"):
         run: Callable[[], int] = import_module(f"engagement_assets.commands.{name}").main
     sys.argv = [name, *arguments]
-    return run()
+    try:
+        return run()
+    except Exception as error:
+        if not (why := why_s3_failed(settings, error)):
+            raise
+        print(f"error: {shown_lines(why)}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -37,16 +37,12 @@ def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[s
 
 def records_whose_files_are_gone(
     load: Load, dataset: Dataset, files_read: Collection[str]
-) -> dict[date, tuple[int, int, str]]:
-    """Per day: the published records that are not staged and whose files were not found.
-
-    Returns:
-        day → (records, files, the first of these files).
-    """
+) -> dict[date, tuple[int, str]]:
+    """Per day: how many published records are not staged and have no file any more, and the first of these files."""
     published = _published(load, dataset, load.days)
     rows = load.connection.execute(
         f"""
-        select day, count(*), count(distinct source_path), min(source_path)
+        select day, count(*), min(source_path)
         from {published} as published
         where
             source_path not in (select unnest($files::varchar[]))
@@ -58,7 +54,7 @@ def records_whose_files_are_gone(
         """,
         {"files": list(files_read)},
     ).fetchall()
-    return {day: (records, files, example) for day, records, files, example in rows}
+    return {day: (records, example) for day, records, example in rows}
 
 
 def records_not_in_their_files(

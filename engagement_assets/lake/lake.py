@@ -198,10 +198,7 @@ class Lake:
 
     def connect(self, memory_limit: str, temporary_folder: Path) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that reads the lake, keeps UTC and spills to `temporary_folder`."""
-        connection = duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(temporary_folder)})
-        connection.execute("set TimeZone = 'UTC'")
-        # No row's meaning depends on its place, and keeping the order would cost memory.
-        connection.execute("set preserve_insertion_order = false")
+        connection = connect_in_memory(memory_limit, temporary_folder)
         self.lend_file_system(connection)
         return connection
 
@@ -209,6 +206,15 @@ class Lake:
         """Let a connection read a lake that is not on this machine."""
         if not self.is_local:
             connection.register_filesystem(self.filesystem)
+
+
+def connect_in_memory(memory_limit: str, temporary_folder: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory, set as loads need it."""
+    connection = duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(temporary_folder)})
+    connection.execute("set TimeZone = 'UTC'")
+    # No row's meaning depends on its place, and keeping the order would cost memory.
+    connection.execute("set preserve_insertion_order = false")
+    return connection
 
 
 def day_of_key(key: str) -> date:

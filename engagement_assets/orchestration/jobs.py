@@ -115,14 +115,18 @@ def asset_jobs(
     cross_source = [definition for definition in models if definition.op.name == step_name(CROSS_SOURCE_AREA)]
     audit = [definition for definition in models if definition.op.name == step_name(AUDIT)]
 
-    def jobs_of_loads(prefix: str, config: dict[str, Any], description: str) -> list[AssetJob]:
-        """A job per load, with this config for the load, over it and everything downstream."""
+    def jobs_of_loads(command: str, config: dict[str, Any], description: str) -> list[AssetJob]:
+        """A job per load, which does with this config for the load what a command does from a shell.
+
+        It has the load alone: the UI lists a job on the page of each of its assets.
+        """
+        tables = f"The sensor late_data builds the tables; where it is off, `make {command}` builds them as well."
         return [
             dg.define_asset_job(
-                load.op.name.replace("raw_", prefix, 1),
-                selection=dg.AssetSelection.assets(load).downstream().materializable() - without,
+                load.op.name.replace("raw", command, 1),
+                selection=dg.AssetSelection.assets(load) - without,
                 config={"ops": {load.op.name: {"config": config}}},
-                description=description,
+                description=f"{description} {tables}",
             )
             for load in raw
         ]
@@ -145,14 +149,14 @@ def asset_jobs(
             description="The audit tables and their published copy, after loads after which no area was published.",
         ),
         *jobs_of_loads(
-            "release_",
+            "release",
             # Shown in the launchpad to be filled in: a release without a reason fails.
             {"release_reason": ""},
-            "Puts the held days of the partition, or of the partition range, into the lake although they failed, "
-            "and rebuilds what is downstream of them. Give the reason in the config: audit.ingestion_loads keeps it.",
+            "Puts the held days of the partition, or of the partition range, into the lake although they failed. Give "
+            "the reason in the config: audit.ingestion_loads keeps it.",
         ),
         *jobs_of_loads(
-            "replay_",
+            "replay",
             {"replay": True},
             "Reads the quarantined records of the partition, or of the partition range, again, after a fix. Records "
             "that can be used now are added to the days and listed in audit.replayed_records, as are those that cannot "

@@ -7,7 +7,7 @@ A state holds names, counts and days, and never a value of a record.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -15,16 +15,19 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from engagement_assets.alerts.history import AlertState
+from engagement_assets.alerts.incidents import Severity
 from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
 from engagement_assets.day_ranges import days_of_interval, in_ranges
 
 NOT_RUN = "not run"
+OPEN = "open"
+FAILURES = {Severity.WARN.value: "warned", Severity.ERROR.value: "failed"}
 _COMPLETED = {Status.SUCCEEDED, Status.FAILED}
 
 
 @dataclass(frozen=True)
 class CheckState:
-    """The newest evaluation of a check: its state (`passed`, `warned`, `failed`, `not run`) and time (ISO, UTC)."""
+    """A check: its state (`passed`, `warned`, `failed`, `not run`), and when it was last evaluated (ISO, UTC)."""
 
     asset: str
     check: str
@@ -50,6 +53,17 @@ def check_states(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey])
     wanted = sorted(keys, key=lambda key: (key.asset_key.path, key.name))
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(wanted)
     return tuple(_state(key, _evaluated(instance, key, newest.get(key))) for key in wanted)
+
+
+def with_open_alerts(checks: Iterable[CheckState], alerts: Iterable[AlertState]) -> tuple[CheckState, ...]:
+    """The same checks; one whose alert is open fails as the alert says, also if it has passed on other days since."""
+    opened = {(alert.asset, alert.name): alert for alert in alerts if alert.state == OPEN}
+    return tuple(
+        replace(check, state=FAILURES[alert.severity], failing_days=alert.failing_days)
+        if (alert := opened.get((check.asset, check.check)))
+        else check
+        for check in checks
+    )
 
 
 def _evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey, newest: Record | None) -> Record | None:

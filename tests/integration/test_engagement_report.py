@@ -332,7 +332,10 @@ def test_without_dbts_docs_the_report_is_written_all_the_same(loaded: Loaded, tm
     )
     with dg.DagsterInstance.ephemeral() as instance:
         run = dg.materialize(
-            [engagement_report_asset(())], instance=instance, resources={"settings": settings}, raise_on_error=False
+            [engagement_report_asset(dg.Definitions)],
+            instance=instance,
+            resources={"settings": settings},
+            raise_on_error=False,
         )
     assert not run.success
     (failure,) = [event.step_failure_data for event in run.all_events if event.is_step_failure]

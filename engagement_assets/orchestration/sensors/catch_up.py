@@ -85,7 +85,8 @@ def days_stale(
 ) -> dict[date, int]:
     """The days on which a windowed model is older than the raw data, with the number of the newest load.
 
-    A day whose load is `unreported` has no number of its own. It gets the newest of the source.
+    A day whose load is `unreported` has no number of its own. It gets the newest of the source. A dataset without days
+    that is newer than every model makes the newest day stale: the models of any day take it in.
     """
     newest_load: dict[date, int] = {}
     for key in source_set.raw:
@@ -95,6 +96,10 @@ def days_stale(
     stale = dict.fromkeys(unreported, max(newest_load.values(), default=0)) | {
         day: number for day, number in newest_load.items() if any(model.get(day, 0) < number for model in built)
     }
+    whole = [record.asset_entry for record in instance.get_asset_records(list(source_set.unpartitioned_raw))]
+    newest_whole = max((entry.last_materialization_storage_id or 0 for entry in whole), default=0)
+    if newest_load and any(max(model.values(), default=0) < newest_whole for model in built):
+        stale[max(newest_load)] = max(newest_whole, *newest_load.values())
     return {day: number for day, number in stale.items() if day >= start_date}
 
 

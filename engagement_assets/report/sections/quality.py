@@ -196,7 +196,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
         Figure(
             "checks",
             "Checks by area",
-            "The newest completed evaluation of every check; what a run has only planned changes nothing.",
+            "The newest completed evaluation of every check. A check fails or warns as long as its alert is open.",
             "checks_by_area",
             (Column("area", "Area"), Column("state_name", "State"), Column("checks", "Checks", "integer")),
             rows()
@@ -284,6 +284,7 @@ def _figures(names: Mapping[str, str]) -> tuple[Figure, ...]:
                 Column("since", "Since (UTC)"),
                 Column("until", "Until (UTC)"),
                 Column("times_failed", "Times failed", "integer"),
+                Column("failing_days", "Failing days"),
             ),
             is_list=True,
             of_now=True,

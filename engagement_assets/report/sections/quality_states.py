@@ -25,7 +25,9 @@ def outcomes(checks: pd.DataFrame, alerts: pd.DataFrame, *, are_read: bool) -> t
 
 def days(freshness: pd.DataFrame, held: pd.DataFrame) -> tuple[Tile, ...]:
     """How many days are held now, and the newest day of the dataset that is furthest behind."""
-    tiles = [Tile("days held", f"{len(held):,}", state="warn" if len(held) else "good")]
+    # A load that holds a day holds it for each of its datasets.
+    days_held = len(held.drop_duplicates(["source", "held_day"]))
+    tiles = [Tile("days held", f"{days_held:,}", state="warn" if days_held else "good")]
     known = freshness.dropna(subset="newest_day").sort_values("newest_day", kind="stable").to_dict("records")
     if known:
         last = known[0]

@@ -13,7 +13,7 @@ from engagement_assets.alerts.incidents import Change, Kind
 from engagement_assets.alerts.store import STORE_FILE, AlertStore, AlertStoreError, alert_store
 from tests.unit.alerts.alert_outcomes import CHECK, after, message, transition
 
-OPEN = AlertState("raw_toy/events", "holds", "open", "error", "2024-03-01T12:00:00+00:00", "", 1)
+OPEN = AlertState("raw_toy/events", "holds", "open", "error", "2024-03-01T12:00:00+00:00", "", 1, "2024-01-02")
 
 
 @pytest.fixture
@@ -104,27 +104,23 @@ def test_a_store_that_another_program_locks_says_so(path: Path, monkeypatch: pyt
 
 
 def test_open_and_resolved_alerts_come_newest_first(path: Path) -> None:
-    assert alert_states(path.parent) == (
-        OPEN,
-        AlertState(
-            "raw_toy/events",
-            "holds",
-            "resolved",
-            "error",
-            "2024-02-29T12:00:00+00:00",
-            "2024-03-01T12:00:00+00:00",
-            1,
-        ),
-    )
+    since, until = "2024-02-29T12:00:00+00:00", "2024-03-01T12:00:00+00:00"
+    with alert_store(path) as store:
+        assert alert_states(store) == (
+            OPEN,
+            AlertState("raw_toy/events", "holds", "resolved", "error", since, until, 1),
+        )
 
 
 def test_a_planned_check_that_never_ran_is_no_open_alert(path: Path) -> None:
     never_ran = replace(transition().incident, subject=replace(CHECK, kind=Kind.NOT_RUN))
     with alert_store(path) as store:
         store.keep_incident(never_ran)
-    assert [state.state for state in alert_states(path.parent)] == ["open", "not run", "resolved"]
+        assert [state.state for state in alert_states(store)] == ["open", "not run", "resolved"]
 
 
-def test_without_a_store_there_are_no_alerts_and_none_is_made(tmp_path: Path) -> None:
-    assert alert_states(tmp_path) == ()
-    assert list(tmp_path.iterdir()) == []
+def test_what_is_tried_in_a_copy_is_in_no_file(path: Path) -> None:
+    with alert_store(path) as store, closing(store.copy()) as copy:
+        copy.forget_incident(CHECK)
+        assert (list(copy.incidents()), list(store.incidents())) == ([], [CHECK])
+        assert [kept.key for kept in copy.messages()] == ["key-1"]

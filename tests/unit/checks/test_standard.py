@@ -108,12 +108,12 @@ def test_a_day_whose_files_have_gone_has_shrunk(lake: Lake) -> None:
     outcome = _shrunk(lake, Found({RUNNA_ACTIVITIES: rows}), tuple(row["source_path"] for row in rows))
     assert outcome.halting_days == {
         DAY_2: (
-            "2 activities of 2 landing files are gone, such as `runna/2024-03-02/1.json`; the published day is kept. "
-            "Put the files back, or run this day with allow_shrink if they are meant to go"
+            "2 activities are gone with their landing files, such as `runna/2024-03-02/1.json`; the published day is "
+            "kept. Put the files back, or run this day with allow_shrink if they are meant to go"
         )
     }
     found = outcome.findings[DAY_2]
-    assert (found.observed, found.expected, found.rows) == ("2 activities of 2 landing files gone", "none gone", 2)
+    assert (found.observed, found.expected, found.rows) == ("2 activities gone", "none gone", 2)
     assert outcome.figures == {"records_gone": 2}
 
 

@@ -90,6 +90,21 @@ def test_every_place_that_cannot_be_used_is_named_with_its_setting(tmp_path: Pat
     ]
 
 
+def test_without_sample_data_a_service_alone_wants_a_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engagement_assets.settings.PROJECT_ROOT", tmp_path)
+    service = {"user_events_api_url": "http://127.0.0.1/events", "user_events_api_token": "a token"}
+    no_sample = (
+        "there is no sample data yet: run make demo first, or set LANDING_URI to the folder that holds your files"
+    )
+    assert _refused(tmp_path, "backfill", *DAYS, landing_uri="") == [no_sample]
+    assert _refused(tmp_path, "backfill", *DAYS, landing_uri="", **service) == [
+        f"{no_sample}; it may be empty, to read Product events alone"
+    ]
+    assert _refused(tmp_path, "backfill", *DAYS, **service) == []
+
+
 def test_days_without_partitions_are_refused(tmp_path: Path) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     (early,) = _refused(tmp_path, "backfill", "--from=2020-12-31", "--to=2024-01-01")

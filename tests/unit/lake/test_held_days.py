@@ -209,8 +209,8 @@ def test_records_are_gone_with_their_files_day_by_day(lake: Lake) -> None:
         _activity("c", DAY_3, "c.json"),
     ]
     assert _gone(lake, before, [_activity("c", DAY_3, "c.json")], ("c.json",)) == {
-        DAY_1: (4, 2, "0.json"),
-        DAY_2: (1, 1, "b's.json"),
+        DAY_1: (4, "0.json"),
+        DAY_2: (1, "b's.json"),
     }
 
 
@@ -228,7 +228,7 @@ def test_a_record_that_its_file_holds_no_more_is_not_gone_with_it(lake: Lake) ->
 
 def test_a_record_that_moved_to_another_day_is_gone_from_its_day(lake: Lake) -> None:
     gone = _gone(lake, [_activity("a", DAY_1, "1")], [_activity("a", DAY_2, "2")], ("2",))
-    assert gone == {DAY_1: (1, 1, "1")}
+    assert gone == {DAY_1: (1, "1")}
 
 
 def test_nothing_is_gone_from_days_that_were_never_published(lake: Lake) -> None:

@@ -179,6 +179,29 @@ def test_models_of_good_days_follow_though_a_neighbour_is_held(deployment: Graph
     assert _requested(deployment.sense("late_data")) == {"daily_lingokids": (str(day(4)), str(day(4)))}
 
 
+def test_models_follow_a_dataset_without_days_that_was_loaded_after_all_of_them(deployment: Graph) -> None:
+    lingokids = deployment.sets["lingokids"]
+    users = [key for key in lingokids.unpartitioned_raw if key.path[-1] == "users"]
+    deployment.materialize(users)
+    deployment.load(OLD_DAYS)
+    # Another day was built since, which has taken the users in for all days.
+    assert deployment.sense("late_data").run_requests == []
+    deployment.materialize(users)
+    result = deployment.sense("late_data")
+    (request,) = result.run_requests or []
+    assert _requested(result) == {"daily_lingokids": (str(day(1)), str(day(1)))}
+    assert set(request.asset_selection or []) == set(lingokids.models)
+
+    deployment.materialize(lingokids.windowed, [day(2)])
+    assert deployment.sense("late_data").run_requests == []
+
+
+def test_a_dataset_without_days_waits_for_a_first_day() -> None:
+    with graph() as deployment:
+        deployment.materialize(deployment.sets["lingokids"].unpartitioned_raw)
+        assert deployment.sense("late_data").run_requests == []
+
+
 def test_late_data_that_cannot_be_built_is_given_up_until_it_changes(deployment: Graph) -> None:
     mobile = deployment.sets["mobile"]
     deployment.load(OLD_DAYS)
