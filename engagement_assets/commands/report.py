@@ -10,6 +10,7 @@ import dagster as dg
 
 from engagement_assets.assets.engagement_report import written_report
 from engagement_assets.commands.arguments import report_parser
+from engagement_assets.commands.install import telling
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.instance.home import prepare_dagster_home
@@ -20,9 +21,9 @@ def main() -> int:
     arguments = report_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
-    checks = build_defs(settings).resolve_asset_graph().asset_check_keys
     try:
-        with dg.DagsterInstance.get() as instance:
+        with telling("Writing the report"), dg.DagsterInstance.get() as instance:
+            checks = build_defs(settings).resolve_asset_graph().asset_check_keys
             report = written_report(settings, instance, checks)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
