@@ -119,7 +119,7 @@ def _profile(settings: Settings, port: str) -> Settings:
 
 def _welcome(settings: Settings, port: str) -> str:
     """What somebody reads above the log of Dagster."""
-    lines = [f"Dagster's UI will be on http://127.0.0.1:{port}; Ctrl-C ends it."]
+    lines = [f"Dagster's UI will be on http://127.0.0.1:{port} within a minute; Ctrl-C ends it."]
     if settings.runs_on_sample_data and not settings.published_warehouse_path.exists():
         first, last = SAMPLE_DAYS.start, SAMPLE_DAYS.days()[-1]
         lines += [

@@ -22,6 +22,7 @@ def main() -> int:
     arguments = report_parser().parse_args()
     settings = load_settings()
     prepare_dagster_home(settings)
+    print("Writing the report", flush=True)
     graph = build_defs(settings).resolve_asset_graph()
     try:
         with dg.DagsterInstance.get() as instance:

@@ -65,7 +65,8 @@ def default_first_day(connection: duckdb.DuckDBPyConnection) -> str:
     """The Monday at which the page's range of dates begins before anybody changes it; empty for all dates.
 
     It leaves out a long history with next to nothing in it: in the week of that day, a source has for the first time
-    at least 2 % of the units of its largest week.
+    at least 2 % of the units of its largest week. In a week of which no day was loaded it must be a quarter: a few late
+    records would otherwise begin every chart with an incomplete week.
     """
     if not connection.execute(
         "select 1 from duckdb_tables() where schema_name = 'engagement' and table_name = 'weekly_engagement'"
@@ -74,9 +75,10 @@ def default_first_day(connection: duckdb.DuckDBPyConnection) -> str:
     row = connection.execute(
         """
         select cast(min(week_start_date) as varchar) from (
-            select week_start_date, engagement_units, max(engagement_units) over (partition by source) as most
+            select week_start_date, engagement_units, days_observed,
+                max(engagement_units) over (partition by source) as most
             from engagement.weekly_engagement
-        ) where engagement_units > 0 and engagement_units >= 0.02 * most
+        ) where engagement_units > 0 and engagement_units >= if(days_observed > 0, 0.02, 0.25) * most
         """
     ).fetchone()
     return str(row[0]) if row and row[0] else ""

@@ -74,7 +74,9 @@ class Figure:
     Numbers may have a `trend`: a dataset of `transforms.trend`, whose rows are in the order of the numbers. If it is
     the figure's own dataset, each of its rows is a number. A click on a mark sets the filters that are named as a field
     of its row; `clicks` adds pairs of a field and the filter that it sets, or `*` and the filter that names that one.
-    `of_now` says that the figure shows a state of now, which the dates cannot limit.
+    `of_now` says that the figure shows a state of now, which the dates cannot limit. A chart that compares its rows has
+    `alone`: what it says while there is only one, whose values it then shows as numbers. One that `is_wide` has a row
+    of the page for itself.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Figure:
     trend: str | None = None
     clicks: tuple[tuple[str, str], ...] = ()
     of_now: bool = False
+    alone: str = ""
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -112,12 +112,13 @@ def period_axis() -> alt.X:
     return alt.X(
         "at:T",
         scale=alt.Scale(type="utc"),
-        # Labels this close to an end, in pixels, do not cross it.
         axis=alt.Axis(
             title=None,
             format="%-d %b %y",
             values=alt.ExprRef(_PERIOD_TICKS),
-            labelFlush=24,
+            # A label that is moved into the plot would cover the next one, which is then left out.
+            labelFlush=False,
+            labelPadding=6,
             labelOverlap="greedy",
             labelSeparation=12,
             grid=False,

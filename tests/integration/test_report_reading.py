@@ -65,7 +65,8 @@ def test_dates_limit_all_chapters_and_leave_out_an_empty_history(report: ReportP
     (expected,) = query(
         published,
         "select cast(min(week_start_date) as varchar) from (select *, max(engagement_units) over (partition by source) "
-        "as most from engagement.weekly_engagement) where engagement_units >= 0.02 * most and engagement_units > 0",
+        "as most from engagement.weekly_engagement) where engagement_units > 0 "
+        "and engagement_units >= if(days_observed > 0, 0.02, 0.25) * most",
     )[0]
     assert (first, last) == (expected, "")
     weeks = "select cast(week_start_date as varchar) from engagement.weekly_engagement where source = 'runna'"
@@ -124,6 +125,31 @@ def test_numbers_carry_their_change_a_line_and_the_range(report: ReportPage, pub
     assert "no week right before to compare" in tile.inner_text()
     plays = report.page.locator("#learning-totals .tile").filter(has_text="Plays").first
     assert plays.locator("polyline").count() == 1
+
+
+def test_the_only_row_of_a_chart_that_compares_is_shown_as_numbers(report: ReportPage) -> None:
+    report.show("strava")
+    figure = report.page.locator("#strava-kudos_known")
+    ((day, kudos, gained),) = report.rows("strava-kudos_known")
+    assert kudos == gained
+    assert figure.locator(".tile").all_inner_texts() == [f"Observed on\n{day}", f"Kudos\n{kudos}", f"Gained\n{gained}"]
+    assert figure.locator(".alone").is_visible()
+    assert not figure.locator(".chart").is_visible()
+    assert not figure.locator(".image").is_visible()
+    # With a second day there is a line.
+    report.page.evaluate(
+        """async () => {
+            const live = lives.find(each => each.section.name === "strava");
+            const figure = live.section.figures.find(each => each.name === "kudos_known");
+            const [row] = live.rows.get(figure);
+            live.rows.set(figure, [row, { ...row, at: row.at + 864e5 }]);
+            await show(live, figure);
+        }"""
+    )
+    assert figure.locator(".tile").count() == 0
+    assert not figure.locator(".alone").is_visible()
+    assert figure.locator(".chart svg").is_visible()
+    assert figure.locator(".image").is_visible()
 
 
 def test_a_split_is_shown_over_time(report: ReportPage, published: Path) -> None:

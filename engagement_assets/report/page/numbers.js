@@ -42,7 +42,9 @@ const amount = (trend, format) =>
 /** @param {string} label @param {Value | undefined} value @param {Column["format"]} format @param {Row} [trend] */
 function tile(label, value, format, trend) {
   const made = element("div", undefined, "tile");
-  made.append(element("dt", label), element("dd", written(value, format)));
+  const large = element("dd");
+  large.append(withWholeDates(written(value, format)));
+  made.append(element("dt", label), large);
   if (!trend) return made;
   const unit = unitOf(trend);
   const change =

@@ -21,7 +21,11 @@ const pause = () => new Promise((resolve) => setTimeout(resolve));
 /** @param {HTMLFormElement} form @param {string} name @returns {HTMLInputElement | HTMLSelectElement} */
 const control = (form, name) => /** @type {any} */ (form.elements.namedItem(name));
 
-/** Shows a figure's rows: the chart or the numbers at once, the table once it is open. @param {Live} live @param {Figure} figure */
+/**
+ * Shows a figure's rows: the chart or the numbers at once, the table once it is open. The only row of a chart that
+ * compares its rows is shown as numbers.
+ * @param {Live} live @param {Figure} figure
+ */
 async function show(live, figure) {
   const rows = live.rows.get(figure) ?? [];
   const root = place(live.section, figure);
@@ -29,8 +33,15 @@ async function show(live, figure) {
   /** @type {HTMLElement} */ (root.querySelector(".empty")).hidden = rows.length > 0;
   /** @type {HTMLElement} */ (root.querySelector(".foot")).hidden = details.hidden = rows.length === 0;
   if (details.open) fillTable(live, figure);
-  if (figure.kind === "numbers") showNumbers(live, figure, rows);
-  if (figure.kind === "chart") await showChart(live, figure, rows);
+  const alone = /** @type {HTMLElement | null} */ (root.querySelector(".alone"));
+  const isAlone = alone !== null && rows.length === 1;
+  if (alone) {
+    alone.hidden = !isAlone;
+    root.classList.toggle("numbers-figure", isAlone);
+    /** @type {HTMLElement} */ (root.querySelector(".image")).hidden = isAlone;
+  }
+  if (alone || figure.kind === "numbers") showNumbers(live, figure, alone && !isAlone ? [] : rows);
+  if (figure.kind === "chart") await showChart(live, figure, isAlone ? [] : rows);
 }
 
 /** Copies the dataflow's rows, without the symbols with which Vega marks them, and shows them. @param {Live} live */

@@ -41,6 +41,19 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         from mobility.fct__mobile_sessions where open_to_ride_ms is not null group by all order by all
         """
     ).df()
+    # A week's sessions and its bookings are known, so those without a time are parts, too.
+    rides = connection.execute(
+        f"""
+        select cast(cast(date_trunc('week', session_date) as date) as varchar) as week, {slices}
+            count(open_to_ride_ms) as sessions, cast(sum(open_to_ride_ms) as bigint) as open_to_ride_ms,
+            least(
+                nullif(count(distinct anonymous_id) filter (where open_to_ride_ms is not null), 0),
+                nullif(count(distinct anonymous_id) filter (where open_to_ride_ms is null), 0),
+                nullif(count(distinct anonymous_id) filter (where is_booked and open_to_ride_ms is null), 0)
+            ) as users
+        from mobility.fct__mobile_sessions group by all having count(open_to_ride_ms) > 0 order by all
+        """
+    ).df()
     endings = connection.execute(
         f"""
         select {slices} left(last_event_name, 120) as last_event_name, outcome, count(*) as sessions,
@@ -51,11 +64,11 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
     hours = sessions_by_hour(connection, slices)
     notes = ["Hollow, dashed marks are incomplete weeks: not all seven days were loaded after they had ended."]
     if suppression:
-        cells = len(weekly) + len(waits) + len(hours) + len(endings)
+        cells = sum(map(len, (weekly, waits, rides, hours, endings)))
         weekly = suppression.shown(weekly, ["week"])
-        waits, endings = suppression.shown(waits, []), suppression.shown(endings, ["outcome"], [])
-        hours = suppression.shown(hours, [])
-        notes.append(suppression.note(cells - len(weekly) - len(waits) - len(hours) - len(endings)))
+        waits, rides, hours = (suppression.shown(table, []) for table in (waits, rides, hours))
+        endings = suppression.shown(endings, ["outcome"], [])
+        notes.append(suppression.note(cells - sum(map(len, (weekly, waits, rides, hours, endings)))))
     return Section(
         name="mobility",
         title="Mobility",
@@ -63,6 +76,7 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         tables={
             "weekly": weekly.drop(columns="users"),
             "waits": waits.drop(columns="users"),
+            "rides": rides.drop(columns="users"),
             "hours": hours.drop(columns="users"),
             "endings": endings.drop(columns="users"),
             "complete_weeks": observed(connection, "week", "mobile"),

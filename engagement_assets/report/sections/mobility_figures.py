@@ -19,6 +19,7 @@ from engagement_assets.report.transforms import (
     label,
     rank,
     sums,
+    trend,
 )
 
 RATES = {
@@ -30,6 +31,7 @@ BOOKED = {"booked_sessions": "booked", "other_sessions": "not booked"}
 OUTCOMES = {"booked": "booked", "searched_not_booked": "looked, did not book", "browsed": "browsed"}
 WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 TOP_EVENTS = 12
+MEAN_MINUTES = divide("mean_minutes", "open_to_ride_ms", "sessions", "1 / 6e4")
 
 
 def dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
@@ -85,13 +87,22 @@ def dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             calculate("until_minutes", "datum.minutes + 1"),
         ),
         dataset(
-            "mean_time_to_ride",
-            "waits",
+            "ride_weeks",
+            "rides",
             *of_slice,
+            sums(["week"], ["sessions", "open_to_ride_ms"]),
+            MEAN_MINUTES,
+            *marks_of("week"),
+        ),
+        dataset(
+            "mean_time_to_ride",
+            "ride_weeks",
             sums([], ["sessions", "open_to_ride_ms"]),
-            divide("mean_minutes", "open_to_ride_ms", "sessions", "1 / 6e4"),
+            MEAN_MINUTES,
             keep("datum.sessions > 0"),
         ),
+        dataset("ride_numbers", "ride_weeks", fold(["mean_minutes", "sessions"], "part", "of_part")),
+        trend("ride_trends", "ride_numbers", "part", "of_part"),
         dataset(
             "last_events",
             "endings",
@@ -122,10 +133,12 @@ def figures() -> tuple[Figure, ...]:
         Figure(
             "mean_time_to_ride",
             "Mean time to ride",
-            "The sum of the times divided by the number of sessions.",
+            "From opening the app to the start of the ride: the sum of the times divided by the number of sessions "
+            "that have both.",
             "mean_time_to_ride",
-            (Column("mean_minutes", "Minutes", "number"), Column("sessions", "Sessions", "integer")),
+            (Column("mean_minutes", "Minutes", "number"), Column("sessions", "Sessions with a ride", "integer")),
             empty=hidden,
+            trend="ride_trends",
         ),
         funnel_figure(),
         Figure(
@@ -221,7 +234,7 @@ def figures() -> tuple[Figure, ...]:
                     tip("booking_rate", "booked in this hour", ".1%"),
                 ],
             )
-            .properties(height=alt.Step(24)),
+            .properties(height=alt.Step(30)),
             mart=sessions_mart,
             empty=hidden,
         ),
@@ -272,7 +285,7 @@ def figures() -> tuple[Figure, ...]:
                     tip("sessions", "sessions", ","),
                 ],
             )
-            .properties(height=alt.Step(24)),
+            .properties(height=alt.Step(28)),
             mart=sessions_mart,
             empty=hidden,
         ),

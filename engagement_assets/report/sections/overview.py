@@ -233,24 +233,6 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             mart="engagement.weekly_engagement",
         ),
         Figure(
-            "retention",
-            "Retention",
-            "Of the users who were first active in a week (a cohort, shown with its size), the share that is active so "
-            f"many weeks later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is incomplete.",
-            "cohorts",
-            (
-                WEEK[0],
-                Column("cohort", "First active in the week of"),
-                Column("cohort_size", "Cohort", "integer"),
-                Column("weeks_since", "Weeks later", "integer"),
-                Column("active_users", "Active users", "integer"),
-                Column("retention_rate", "Share", "percent"),
-                COMPLETE,
-            ),
-            _triangle(),
-            mart="engagement.weekly_retention",
-        ),
-        Figure(
             "engagement_units",
             "Engagement units",
             "Activities, events, sessions or plays in the week.",
@@ -291,6 +273,25 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
             _days_observed([*when, tip("days_observed", "days observed", "d")]),
             mart="engagement.weekly_engagement",
         ),
+        Figure(
+            "retention",
+            "Retention",
+            "Of the users who were first active in a week (a cohort, shown with its size), the share that is active so "
+            f"many weeks later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is incomplete.",
+            "cohorts",
+            (
+                WEEK[0],
+                Column("cohort", "First active in the week of"),
+                Column("cohort_size", "Cohort", "integer"),
+                Column("weeks_since", "Weeks later", "integer"),
+                Column("active_users", "Active users", "integer"),
+                Column("retention_rate", "Share", "percent"),
+                COMPLETE,
+            ),
+            _triangle(),
+            mart="engagement.weekly_retention",
+            is_wide=True,
+        ),
     )
 
 
@@ -298,6 +299,7 @@ def _triangle() -> AnyChart:
     base = rows().encode(
         x=alt.X(
             "weeks_since:O",
+            scale=alt.Scale(paddingInner=0.03, paddingOuter=0),
             axis=alt.Axis(title="weeks later", labelAngle=0, labelOverlap=True, orient="top", grid=False),
         ),
         y=alt.Y("cohort_label:O", axis=alt.Axis(title=None, grid=False)),

@@ -200,7 +200,7 @@ def _figures() -> tuple[Figure, ...]:
                 x=alt.X(
                     "events_from:Q",
                     scale=alt.Scale(zero=False, nice=False, padding=0),
-                    axis=alt.Axis(title="average events a day", grid=False),
+                    axis=alt.Axis(title="average events a day", tickMinStep=0.5, grid=False),
                 ),
                 x2=alt.X2("events_to:Q"),
                 y=alt.Y("user_weeks:Q", axis=alt.Axis(title="users x weeks", tickCount=5)),

@@ -342,4 +342,4 @@ def _freshness() -> AnyChart:
         tooltip=[tip("name", "dataset"), tip("newest_day", "newest day"), tip("days_behind", "days behind", "d")]
     )
     texts = base.mark_text(align="left", dx=4).encode(text=alt.Text("newest_day:N"))
-    return alt.layer(bars, texts).properties(height=alt.Step(26))
+    return alt.layer(bars, texts).properties(height=alt.Step(28))

@@ -117,27 +117,53 @@ def figures() -> tuple[Figure, ...]:
             mart="strava.strava_weekly_kudos_change",
         ),
         Figure(
-            "kudos_known",
-            "Kudos over time",
-            "Kudos of all activities, as known on each day that read them.",
-            "kudos_known",
-            (
-                Column("observed_on", "Observed on"),
-                Column("kudos", "Kudos", "integer"),
-                Column("kudos_gained", "Gained", "integer"),
+            "pace",
+            "Pace by week",
+            "Moving time divided by distance, over the week's runs that have both. Higher is faster.",
+            "paced_weeks",
+            (WEEK, runs, PACE, DISTANCE, UNIT, COMPLETE),
+            lines(rows(), pace_axis(), [when, tip("pace", "pace"), tip("runs", "runs", ",")]),
+            mart="strava.fct__strava_activities",
+        ),
+        Figure(
+            "elevation",
+            "Elevation gain by week",
+            "Metres climbed on the week's runs.",
+            "run_weeks",
+            (WEEK, runs, climbed, DISTANCE, UNIT, COMPLETE),
+            bars(
+                rows(),
+                y=alt.Y("elevation_gain_m:Q", axis=alt.Axis(title="metres climbed", tickCount=5)),
+                color=alt.ColorValue(MEASURE),
+                tooltip=[when, tip("elevation_gain_m", "metres climbed", ",.0f"), tip("runs", "runs", ",")],
             ),
-            rows()
-            .mark_line(point=True, color=MEASURE, interpolate="step-after")
-            .encode(
-                x=alt.X(
-                    "at:T",
-                    scale=alt.Scale(type="utc"),
-                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=5),
+            mart="strava.fct__strava_activities",
+        ),
+        *(
+            Figure(
+                name,
+                f"Monthly {name}",
+                f"{name.capitalize()} of the month's runs.",
+                "by_month",
+                month,
+                bars(
+                    rows(),
+                    y=axis,
+                    color=alt.ColorValue(fill),
+                    tooltip=[tip("month", "month from"), tip(field, name, ",.1f"), *more],
                 ),
-                y=alt.Y("kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
-                tooltip=[tip("observed_on", "observed on"), tip("kudos", "kudos", ",")],
-            ),
-            mart="strava.strava_kudos_history",
+                mart="strava.strava_monthly_summary",
+            )
+            for name, field, axis, fill, more in (
+                ("distance", "distance", distance_axis("distance", "distance"), MEASURE, [tip("symbol", "unit")]),
+                (
+                    "hours",
+                    "total_hours",
+                    alt.Y("total_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
+                    MEASURE,
+                    [],
+                ),
+            )
         ),
         Figure(
             "kudos_by_type",
@@ -191,55 +217,31 @@ def figures() -> tuple[Figure, ...]:
             )
             .properties(height=alt.Step(28)),
             mart="strava.strava_kudos_history",
+            alone="All runs were read at one age so far. Each day that reads them again adds others.",
         ),
         Figure(
-            "pace",
-            "Pace by week",
-            "Moving time divided by distance, over the week's runs that have both. Higher is faster.",
-            "paced_weeks",
-            (WEEK, runs, PACE, DISTANCE, UNIT, COMPLETE),
-            lines(rows(), pace_axis(), [when, tip("pace", "pace"), tip("runs", "runs", ",")]),
-            mart="strava.fct__strava_activities",
-        ),
-        Figure(
-            "elevation",
-            "Elevation gain by week",
-            "Metres climbed on the week's runs.",
-            "run_weeks",
-            (WEEK, runs, climbed, DISTANCE, UNIT, COMPLETE),
-            bars(
-                rows(),
-                y=alt.Y("elevation_gain_m:Q", axis=alt.Axis(title="metres climbed", tickCount=5)),
-                color=alt.ColorValue(MEASURE),
-                tooltip=[when, tip("elevation_gain_m", "metres climbed", ",.0f"), tip("runs", "runs", ",")],
+            "kudos_known",
+            "Kudos over time",
+            "Kudos of all activities, as known on each day that read them.",
+            "kudos_known",
+            (
+                Column("observed_on", "Observed on"),
+                Column("kudos", "Kudos", "integer"),
+                Column("kudos_gained", "Gained", "integer"),
             ),
-            mart="strava.fct__strava_activities",
-        ),
-        *(
-            Figure(
-                name,
-                f"Monthly {name}",
-                f"{name.capitalize()} of the month's runs.",
-                "by_month",
-                month,
-                bars(
-                    rows(),
-                    y=axis,
-                    color=alt.ColorValue(fill),
-                    tooltip=[tip("month", "month from"), tip(field, name, ",.1f"), *more],
+            rows()
+            .mark_line(point=True, color=MEASURE, interpolate="step-after")
+            .encode(
+                x=alt.X(
+                    "at:T",
+                    scale=alt.Scale(type="utc"),
+                    axis=alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=5),
                 ),
-                mart="strava.strava_monthly_summary",
-            )
-            for name, field, axis, fill, more in (
-                ("distance", "distance", distance_axis("distance", "distance"), MEASURE, [tip("symbol", "unit")]),
-                (
-                    "hours",
-                    "total_hours",
-                    alt.Y("total_hours:Q", axis=alt.Axis(title="hours", tickCount=5)),
-                    MEASURE,
-                    [],
-                ),
-            )
+                y=alt.Y("kudos:Q", axis=alt.Axis(title="kudos", tickCount=5)),
+                tooltip=[tip("observed_on", "observed on"), tip("kudos", "kudos", ",")],
+            ),
+            mart="strava.strava_kudos_history",
+            alone="The kudos were read on one day so far. Each further day adds to the line.",
         ),
         Figure(
             START_CELLS,
@@ -275,5 +277,6 @@ def figures() -> tuple[Figure, ...]:
             )
             .properties(height=260),
             mart="strava.fct__strava_activities",
+            alone="All runs start in one cell.",
         ),
     )

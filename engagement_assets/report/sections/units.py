@@ -50,7 +50,7 @@ def minutes(seconds: str) -> str:
 
 # The step between ticks, in seconds, so that about five fit.
 _LOW, _HIGH = (f"extent(pluck(data('rows'), 'pace_s'))[{end}]" for end in (0, 1))
-_STEP = " : ".join(f"({_HIGH} - {_LOW}) > {4 * step} ? {step}" for step in (240, 120, 60, 30, 15, 10)) + " : 5"
+_STEP = " : ".join(f"({_HIGH} - {_LOW}) > {4 * step} ? {step}" for step in (240, 120, 60, 30, 15, 10, 5, 2)) + " : 1"
 _FROM, _TO = f"floor({_LOW} / ({_STEP})) * ({_STEP})", f"(floor({_HIGH} / ({_STEP})) + 1) * ({_STEP})"
 
 

@@ -1,6 +1,5 @@
 """The commands that the README gives for plain Dagster and dbt: each exists and takes these arguments."""
 
-import re
 import shlex
 from contextlib import chdir
 
@@ -11,22 +10,16 @@ from dagster_dg_cli.cli import cli as dg
 from dbt.cli.main import cli as dbt
 
 from engagement_assets.settings import PROJECT_ROOT
+from tests.plain_commands import PROGRAMS, folder_of, readme_commands
 
-PROGRAMS: dict[str, click.Command] = {"dagster": dagster, "dg": dg, "dbt": dbt}
-
-
-def _commands() -> list[str]:
-    section = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8").split("## Plain Dagster and dbt")[1]
-    lines = "\n".join(re.findall(r"```sh\n(.*?)```", section.split("\n## ")[0], re.DOTALL)).splitlines()
-    return [line for line in lines if line.partition(" ")[0] in PROGRAMS]
+COMMANDS: dict[str, click.Command] = dict(zip(PROGRAMS, (dagster, dg, dbt), strict=True))
 
 
 def _reads(line: str) -> str:
     """The path of the command that a line calls; its arguments are parsed, and nothing is run."""
     name, *arguments = shlex.split(line, comments=True)
-    command, path = PROGRAMS[name], [name]
-    folder = PROJECT_ROOT / ("dbt_project" if name == "dbt" else ".")
-    with chdir(folder), click.Context(command, info_name=name) as context:
+    command, path = COMMANDS[name], [name]
+    with chdir(PROJECT_ROOT / folder_of(line)), click.Context(command, info_name=name) as context:
         while isinstance(command, click.Group):
             found, subcommand, arguments = command.resolve_command(context, arguments)
             assert found is not None
@@ -37,7 +30,7 @@ def _reads(line: str) -> str:
 
 
 def test_each_is_read_by_its_program() -> None:
-    assert [_reads(line) for line in _commands()] == [
+    assert [_reads(line) for line in readme_commands()] == [
         "dagster asset list",
         "dagster asset materialize",
         "dagster job backfill",
@@ -45,9 +38,9 @@ def test_each_is_read_by_its_program() -> None:
         "dg check defs",
         "dg launch",
         "dbt ls",
-        "dbt build",
         "dbt test",
         "dbt docs generate",
+        "dbt build",
     ]
 
 

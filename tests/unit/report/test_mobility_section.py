@@ -90,3 +90,50 @@ def test_publish_mode_hides_an_hour_of_few(
     assert set(section.tables["hours"]["hour"]) == hours
     # Only one user neither looks nor books, whom the difference of the week's numbers would reveal.
     assert section.tables["weekly"].empty
+
+
+def ride(connection: duckdb.DuckDBPyConnection, user: str, day: str, minutes: int) -> None:
+    """One booked session, in which a ride starts so many minutes after the app was opened."""
+    connection.execute(
+        "insert into mobility.fct__mobile_sessions values ($user, $day::date, $day::date, 'Sur', 'iOS', true, true, "
+        "60000 * $minutes, 'Ride Done', 'booked')",
+        {"user": user, "day": day, "minutes": minutes},
+    )
+
+
+def test_the_mean_time_to_ride_comes_with_its_weeks(connection: duckdb.DuckDBPyConnection) -> None:
+    # A week with 2 and 4 minutes, and one with 9; the mean is that of the sessions, not of the weeks.
+    for user, day, minutes in (("o", "2024-01-03", 2), ("p", "2024-01-04", 4), ("q", "2024-01-08", 9)):
+        ride(connection, user, day, minutes)
+    section = mobility(connection, None)
+    assert rows_of(section, "mean_time_to_ride", ["mean_minutes", "sessions"]) == [("5", "3")]
+    fields = ["part", "value", "low", "high", "periods"]
+    assert rows_of(section, "ride_trends", fields) == [
+        ("mean_minutes", "9", "3", "9", "2"),
+        ("sessions", "1", "1", "2", "2"),
+    ]
+    assert rows_of(section, "mean_time_to_ride", ["sessions"], zone="Norte") == []
+    figure = next(each for each in section.figures if each.name == "mean_time_to_ride")
+    assert section.is_limited(figure)
+
+
+@pytest.mark.parametrize(("timed", "shown"), [(5, True), (4, False)])
+def test_publish_mode_hides_the_times_of_a_week_of_few(
+    connection: duckdb.DuckDBPyConnection, timed: int, shown: bool
+) -> None:
+    for number in range(timed):
+        ride(connection, f"rider {number}", "2024-01-03", 2)
+    # Fourteen sessions have no time, and five of them are booked.
+    section = mobility(connection, Suppression(5))
+    assert list(section.tables["rides"]["sessions"]) == ([timed] if shown else [])
+    assert list(section.tables["rides"].columns) == ["week", "sessions", "open_to_ride_ms"]
+
+
+def test_publish_mode_hides_the_times_of_a_week_in_which_few_bookings_have_none(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    connection.execute("delete from mobility.fct__mobile_sessions where anonymous_id = 'a'")
+    for number in range(9):
+        ride(connection, f"rider {number}", "2024-01-03", 2)
+    # Four bookings without a time are what is left of the week's bookings, which are known.
+    assert mobility(connection, Suppression(5)).tables["rides"].empty

@@ -79,23 +79,32 @@ def test_freshness_is_judged_against_now_and_held_days_are_those_of_the_audit(
 
 
 @pytest.mark.parametrize(
-    ("units", "first_day"),
-    [({0: 1, 6: 100}, "2024-02-12"), ({0: 2, 6: 100}, "2024-01-01"), ({0: 0, 6: 0}, ""), ({}, "")],
-    ids=["next to nothing", "two percent", "nothing", "no week"],
+    ("units", "days_loaded", "first_day"),
+    [
+        ({0: 1, 6: 100}, 7, "2024-02-12"),
+        ({0: 2, 6: 100}, 7, "2024-01-01"),
+        ({0: 24, 6: 100}, 0, "2024-02-12"),
+        ({0: 25, 6: 100}, 0, "2024-01-01"),
+        ({0: 0, 6: 0}, 7, ""),
+        ({}, 7, ""),
+    ],
+    ids=["next to nothing", "two percent", "late records", "a quarter in late records", "nothing", "no week"],
 )
 def test_a_long_history_with_next_to_nothing_in_it_is_before_the_first_day(
-    units: dict[int, int], first_day: str
+    units: dict[int, int], days_loaded: int, first_day: str
 ) -> None:
     with duckdb.connect() as database:
         assert default_first_day(database) == ""
         database.execute("create schema engagement")
         database.execute(
-            "create table engagement.weekly_engagement (source varchar, week_start_date date, engagement_units bigint)"
+            "create table engagement.weekly_engagement "
+            "(source varchar, week_start_date date, engagement_units bigint, days_observed bigint)"
         )
         for weeks, count in units.items():
             database.execute(
-                "insert into engagement.weekly_engagement select 'watch', date '2024-01-01' + 7 * $weeks, $count",
-                {"weeks": weeks, "count": count},
+                "insert into engagement.weekly_engagement "
+                "select 'watch', date '2024-01-01' + 7 * $weeks, $count, $days",
+                {"weeks": weeks, "count": count, "days": 7 if weeks else days_loaded},
             )
         assert default_first_day(database) == first_day
 
