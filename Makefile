@@ -107,7 +107,7 @@ format: install-dev ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 
 bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
-	@for benchmark in $(filter-out benchmarks/against.py,$(wildcard benchmarks/*.py)); do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+	@for name in $(filter-out against,$(notdir $(basename $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'
 	$(BIN)/python -m benchmarks.against $(BASE) $(if $(WORKS),--works $(WORKS))

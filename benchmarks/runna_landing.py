@@ -153,10 +153,15 @@ def make_files(folder: Path, count: int) -> list[Path]:
         if path.exists():
             continue
         batch.mkdir(parents=True, exist_ok=True)
-        document = json.dumps(_document(draw, number), separators=(",", ":"))
+        document = document_text(draw, number)
         waypoints = ",".join(draw.choices(blocks, k=BLOCKS_PER_FILE))
         path.write_text(f'{document[:-1]},"waypoints":[{waypoints}]}}', encoding="utf-8")
     return paths
+
+
+def document_text(draw: random.Random, number: int) -> str:
+    """An activity without its waypoints."""
+    return json.dumps(_document(draw, number), separators=(",", ":"))
 
 
 def _waypoints(draw: random.Random) -> str:

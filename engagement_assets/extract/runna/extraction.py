@@ -5,11 +5,12 @@ Parquet parts, so that memory does not grow. Not here: what a file means (`activ
 """
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -32,7 +33,9 @@ _FILES_PER_BATCH = 32
 _FILES_PER_PROGRESS_LINE = 2_000
 # Starting a second process takes as long as reading some hundred files.
 _MIN_FILES_FOR_HELPERS = 1_000
-_FETCHES_AT_A_TIME = 16
+_FETCHES_AT_A_TIME = 32
+# Fetched while others are read, so that neither waits for the other.
+_BATCHES_AHEAD = 4
 _WRONG_SUFFIX = f"its name does not end with {SUFFIX}"
 
 
@@ -102,38 +105,52 @@ def extract(reading: BatchReading) -> Extraction:
 
 
 def _batches(reading: BatchReading, found: _Found) -> Iterator[Batch]:
-    """The window's files, listed and, from a remote landing zone, fetched as they are needed."""
-    landing, limit = reading.landing, reading.max_file_bytes
-
-    def to_read(file: LandingFile) -> FileToRead:
-        key = printable_key(file.key)
-        if key != file.key:
-            return FileToRead(key, refused=("refused_path", "the file name is not UTF-8"))
-        if file.refused:
-            return FileToRead(key, refused=("refused_path", file.refused))
-        if file.size > limit and not landing.is_local:
-            error = too_large(file.size, limit)
-            return FileToRead(key, refused=(error.reason_code, str(error)))
-        try:
-            return FileToRead(key, str(landing.local_path(file, reading.workdir)))
-        except (FileNotFoundError, PermissionError) as error:
-            return FileToRead(key, refused=("unreadable_file", f"it cannot be fetched: {error}"))
-
+    """The window's files, listed and, from a remote landing zone, fetched ahead of their reading."""
+    to_read = partial(_file_to_read, reading)
+    if reading.landing.is_local:
+        yield from (Batch(day, list(map(to_read, files))) for day, files in _files_listed(reading, found))
+        return
     with ThreadPoolExecutor(_FETCHES_AT_A_TIME) as fetches:
-        for day in reading.window.days():
-            files = []
-            for file in landing.files(f"{BATCHES_PREFIX}/{day}", ("",)):
-                if file.refused or file.key.endswith(SUFFIX):
-                    files.append(file)
-                else:
-                    found.never_read.append(UnreadPath(printable_key(file.key), _WRONG_SUFFIX))
-            found.files[day] = len(files)
-            found.bytes[day] = sum(file.size for file in files)
-            found.keys += [printable_key(file.key) for file in files]
-            for start in range(0, len(files), _FILES_PER_BATCH):
-                batch = files[start : start + _FILES_PER_BATCH]
-                readable = map(to_read, batch) if landing.is_local else fetches.map(to_read, batch)
-                yield Batch(day, list(readable))
+        ahead: deque[tuple[date, Iterator[FileToRead]]] = deque()
+        for day, files in _files_listed(reading, found):
+            ahead.append((day, fetches.map(to_read, files)))
+            if len(ahead) > _BATCHES_AHEAD:
+                fetched_day, fetched = ahead.popleft()
+                yield Batch(fetched_day, list(fetched))
+        yield from (Batch(day, list(fetched)) for day, fetched in ahead)
+
+
+def _files_listed(reading: BatchReading, found: _Found) -> Iterator[tuple[date, Sequence[LandingFile]]]:
+    """The window's files as the landing zone lists them, as many together as are read together."""
+    for day in reading.window.days():
+        files = []
+        for file in reading.landing.files(f"{BATCHES_PREFIX}/{day}", ("",)):
+            if file.refused or file.key.endswith(SUFFIX):
+                files.append(file)
+            else:
+                found.never_read.append(UnreadPath(printable_key(file.key), _WRONG_SUFFIX))
+        found.files[day] = len(files)
+        found.bytes[day] = sum(file.size for file in files)
+        found.keys += [printable_key(file.key) for file in files]
+        for start in range(0, len(files), _FILES_PER_BATCH):
+            yield day, files[start : start + _FILES_PER_BATCH]
+
+
+def _file_to_read(reading: BatchReading, file: LandingFile) -> FileToRead:
+    """Where a reader finds the file, or why it is not read."""
+    landing, limit = reading.landing, reading.max_file_bytes
+    key = printable_key(file.key)
+    if key != file.key:
+        return FileToRead(key, refused=("refused_path", "the file name is not UTF-8"))
+    if file.refused:
+        return FileToRead(key, refused=("refused_path", file.refused))
+    if file.size > limit and not landing.is_local:
+        error = too_large(file.size, limit)
+        return FileToRead(key, refused=(error.reason_code, str(error)))
+    try:
+        return FileToRead(key, str(landing.local_path(file, reading.workdir)))
+    except (FileNotFoundError, PermissionError) as error:
+        return FileToRead(key, refused=("unreadable_file", f"it cannot be fetched: {error}"))
 
 
 def _never_read(landing: Landing, calendar: Calendar) -> list[UnreadPath]:
