@@ -1,7 +1,7 @@
 """After days of chaos every table equals one clean full build, and nothing of the chaos is left behind.
 
-`make soak` takes 60 days and the whole graph. Without `SOAK_DAYS`, for those who change the soak itself, all sources are
-loaded for six days, and the tables of one are built.
+`make soak` takes 60 days and the whole graph. Without `SOAK_DAYS`, for those who change the soak itself, all sources
+are loaded for six days, and the tables of one are built.
 """
 
 import os
