@@ -21,10 +21,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from benchmarks.daily_run import FIRST_DAY, environment_of, places_of
-from engagement_assets.sandbox.api_servers import make_apis, serve_apis
-from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.sandbox.strava_service import RateLimits
+from benchmarks.daily_run import FIRST_DAY, places_of, sandbox
 from engagement_assets.settings import PROJECT_ROOT
 
 BACKFILL_DAYS = 365
@@ -127,11 +124,7 @@ def main() -> None:
         worktree(arguments.commit, Path(name) / "base") as base,
     ):
         folder = Path(name)
-        write_sample_landing(folder / "landing", start=FIRST_DAY, days=span)
-        apis = make_apis(start=FIRST_DAY, days=span)
-        apis.strava.limits = RateLimits(overall=(10**6, 10**6), read=(10**6, 10**6))
-        with serve_apis(apis) as urls:
-            environment = environment_of(folder, urls)
+        with sandbox(folder, span) as environment:
             trees = [
                 Tree(arguments.commit, base, folder / "of_base", environment),
                 Tree("here", PROJECT_ROOT, folder / "of_here", environment),

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,6 +39,16 @@ def environment_of(folder: Path, urls: SandboxUrls) -> dict[str, str]:
         "STRAVA_TOKEN_PATH": str(folder / "strava_token.json"),
         "START_DATE": FIRST_DAY.isoformat(),
     }
+
+
+@contextmanager
+def sandbox(folder: Path, days: int) -> Iterator[dict[str, str]]:
+    """Sample files and services for so many days; yields the settings that read them."""
+    write_sample_landing(folder / "landing", start=FIRST_DAY, days=days)
+    apis = make_apis(start=FIRST_DAY, days=days)
+    apis.strava.limits = RateLimits(overall=(10**6, 10**6), read=(10**6, 10**6))
+    with serve_apis(apis) as urls:
+        yield environment_of(folder, urls)
 
 
 def places_of(root: Path) -> dict[str, str]:
@@ -76,11 +88,7 @@ def main() -> None:
     daily: dict[int, list[float]] = {days: [] for days in histories}
     span = histories[-1] + arguments.runs
     try:
-        write_sample_landing(folder / "landing", start=FIRST_DAY, days=span)
-        apis = make_apis(start=FIRST_DAY, days=span)
-        apis.strava.limits = RateLimits(overall=(10**6, 10**6), read=(10**6, 10**6))
-        with serve_apis(apis) as urls:
-            environment = environment_of(folder, urls)
+        with sandbox(folder, span) as environment:
             for days in histories:
                 last = FIRST_DAY + timedelta(days=days - 1)
                 backfills[days] = run_days(folder / str(days), environment, FIRST_DAY, last)

@@ -24,7 +24,7 @@ ROWS, WEEKS = 200_000, 52
 
 
 def make_warehouse(path: Path) -> None:
-    """A mart with a row per day, country and activity."""
+    """A mart with many rows per week and country."""
     with duckdb.connect(str(path)) as connection:
         connection.execute(f"create schema {SCHEMA}")
         connection.execute(

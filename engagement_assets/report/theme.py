@@ -219,7 +219,7 @@ def _shape_of(color: alt.Color) -> alt.Shape:
 
 
 def split_bars(measure: str, title: str, when: alt.Tooltip, value: str = "split_value") -> alt.Chart:
-    """Bars by period, stacked by the values of `transforms.split_over_time`, with the most frequent at the bottom.
+    """Bars by period, stacked by the values of `value_datasets`, with the most frequent at the bottom.
 
     `value` is the field with what the values are called.
     """
