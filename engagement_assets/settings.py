@@ -71,6 +71,10 @@ class Settings(PrivacySettings):
         default=False,
         description="Let a day replace its last load even if landing files of that load are gone.",
     )
+    build_unchanged: bool = Field(
+        default=False,
+        description="Build and publish an area also if all that it reads is the same as at its last build.",
+    )
     strava_api_base_url: str = Field(default=_STRAVA_API, description="Strava's API.")
     strava_oauth_base_url: str = Field(default=_STRAVA_OAUTH, description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")

@@ -20,6 +20,11 @@
         and change_number < (select max(change_number) from intermediate.consumed_changes);
 {%- endmacro %}
 
+{#- On-run-start hook: after a build that is not the graph's, the graph builds every area anew. -#}
+{% macro forget_build_inputs() -%}
+    {%- if not var('keep_build_inputs') -%} drop table if exists intermediate.build_inputs {%- endif -%}
+{%- endmacro %}
+
 {#- The number for the changes that this invocation finds, greater than any before. It is a literal: DuckDB would join a
     subquery to every row, and copy all columns on the way. Only a build has a number; linter and docs have no ledger. -#}
 {% macro next_change_number() -%}

@@ -18,14 +18,17 @@ from dagster_duckdb import DuckDBResource
 
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retrying import retrying
+from engagement_assets.assets.unchanged_builds import unless_unchanged
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
+from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT, SOURCES
 from engagement_assets.transform.build import DbtBuild
+from engagement_assets.transform.build_inputs import BuildInputs
 from engagement_assets.transform.column_lineage import ColumnParents
 from engagement_assets.transform.data_tests import check_description
 from engagement_assets.transform.personal_columns import kind_of
@@ -213,16 +216,24 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
     ) -> Iterator[Any]:
         lake = Lake(settings.lake_uri)
         build = DbtBuild(manifest, translator, warehouse, lake, settings.pseudonym_key_text)
-        window = None
-        if context.assets_def.partitions_def:
+
+        def events(window: DayWindow | None) -> Iterator[Any]:
+            found = build.stream(context, window)
+            # The report draws the pictures of the audit tables.
+            return found if area == AUDIT else with_pictures(found, context, settings, warehouse, area)
+
+        with retrying(settings, context):
+            if not context.assets_def.partitions_def:
+                yield from events(None)
+                return
             source = next(source for source in SOURCES if source.area == area)
             trailing = settings.trailing_days_of(source)
             window = with_trailing_days(window_of(context), trailing, translator.days.start.date())
             _refuse_pruned_days(lake, source, window)
-        with retrying(settings, context):
-            events = build.stream(context, window)
-            # The report draws the pictures of the audit tables.
-            yield from events if area == AUDIT else with_pictures(events, context, settings, warehouse, area)
+            finish_commits(lake)
+            inputs = BuildInputs.of(settings.warehouse_path, lake, source, window)
+            always = settings.build_unchanged
+            yield from unless_unchanged(lambda: events(window), context, models, inputs, always=always)
 
     return models
 

@@ -15,7 +15,8 @@ from engagement_assets.assets.retrying import retrying
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
-from engagement_assets.transform.publish import Publisher, publish_schemas
+from engagement_assets.transform.build_inputs import note_published, published_by
+from engagement_assets.transform.publish import Publisher, publish_schemas, rows_published_by
 
 
 def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
@@ -63,9 +64,14 @@ def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.A
     ) -> dg.MaterializeResult[Any]:
         published, lake = settings.published_warehouse_path, Lake(settings.lake_uri)
         started = time.monotonic()
+        warehouse, run_id = settings.warehouse_path, context.run.run_id
         with retrying(settings, context):
-            areas = () if schema == AUDIT else (schema,)
-            rows = publish_schemas(settings.warehouse_path, published, areas, lake, Publisher(context.run.run_id))
+            last_run = None if settings.build_unchanged else published_by(warehouse, schema)
+            rows = rows_published_by(published, schema, last_run) if last_run else {}
+            areas = () if rows or schema == AUDIT else (schema,)
+            rows |= publish_schemas(warehouse, published, areas, lake, Publisher(run_id))
+            if areas:
+                note_published(warehouse, schema, run_id)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

@@ -216,13 +216,14 @@ def publish_or_hold(
         outcomes = [outcome.without_released(counts_of[outcome.dataset.key], history) for outcome in outcomes]
     held = _held_days(load, outcomes)
     metadata = {item.key: {**_metadata(load, item, counts_of[item.key]), **(figures or {})} for item in datasets}
-    load.publish(held)
+    unchanged = load.publish(held)
     still_held = run.held_days()
     partitions = run.window.days() if run.source.has_days else []
     for dataset in datasets:
         context.log.info(_summary_line(dataset, counts_of[dataset.key], held))
         results = [outcome.result(load, held) for outcome in outcomes if outcome.dataset is dataset]
         asset_key = dataset.key.split("/")
+        metadata[dataset.key]["days_unchanged"] = len(unchanged)
         if not held and complete_before is None:
             metadata[dataset.key][check_metadata.HELD_DAYS] = still_held
             yield dg.MaterializeResult(asset_key=asset_key, metadata=metadata[dataset.key], check_results=results)

@@ -120,6 +120,13 @@ class Lake:
         """The bytes of a key."""
         return int(self.filesystem.size(f"{self.root}/{key}"))
 
+    def version_of(self, key: str) -> str | None:
+        """What changes whenever the file of a key is written anew; None without a file."""
+        try:
+            return str(self.filesystem.ukey(f"{self.root}/{key}"))
+        except FileNotFoundError:
+            return None
+
     def fetch(self, key: str, path: Path) -> None:
         """Copy a key of the lake to a file on this machine."""
         self.filesystem.get_file(f"{self.root}/{key}", str(path))

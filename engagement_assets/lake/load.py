@@ -37,6 +37,7 @@ from engagement_assets.lake.load_records import (
 from engagement_assets.lake.pseudonym_key import require_same_key
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
 from engagement_assets.lake.tombstones import erased_persons
+from engagement_assets.lake.unchanged_days import unchanged_days
 from engagement_assets.privacy.erasure import without_erased
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.protection import protected
@@ -175,13 +176,17 @@ class Load:
         """The staged rows, as SQL for a table."""
         return rows_of([str(self.staged_path(dataset, day)) for day in self.days], dataset.columns)
 
-    def publish(self, held: Mapping[date, Mapping[str, str]]) -> None:
+    def publish(self, held: Mapping[date, Mapping[str, str]]) -> set[date]:
         """Make the good days visible, and keep the `held` ones apart, with what failed: a check's name → its sentence.
 
         A day is published or held for all datasets of the load together, with its quarantine. One commit makes all of
-        it visible: days, quarantine and the records of the load.
+        it visible: days, quarantine and the records of the load. Days that the lake already holds as they are keep
+        their files; they are returned.
         """
         records = day_records(self.counts(), unknown_fields(self.connection), held)
+        good_days = [day for day in self.days if day not in held]
+        unchanged = unchanged_days(self.connection, self.lake, self._datasets, good_days, self.staged_rows)
+        kept = {self.lake.day_key(dataset, day) for dataset in self._datasets for day in unchanged}
         changes: list[FileChange] = []
         for day in self.days:
             # First: an object store makes changes one by one, and new content must never lie there as held.
@@ -191,10 +196,13 @@ class Load:
                 held_key = self.lake.held_key(key)
                 if day in held:
                     changes.append(FileChange(held_key, staged))
-                else:
-                    changes += [FileChange(key, staged), FileChange(held_key, None)]
+                    continue
+                if key not in kept:
+                    changes.append(FileChange(key, staged))
+                changes.append(FileChange(held_key, None))
         changes += self._records_of_held_days(held, records)
         commit(self.lake, self.name, [*changes, self.record_of_load(records)])
+        return unchanged
 
     def publish_additions(self, trace: FileChange | None) -> None:
         """Make visible what `stage_additions` wrote, with `trace`, in one commit; held days stay held."""

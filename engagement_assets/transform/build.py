@@ -139,7 +139,7 @@ class DbtBuild:
                 if _status(message) != "pass":
                     context.log.info(_progress_line(message))
 
-        variables: dict[str, Any] = {"lake_uri": self.lake.uri}
+        variables: dict[str, Any] = {"lake_uri": self.lake.uri, "keep_build_inputs": True}
         if window is not None:
             variables["window_start"] = window.start.isoformat()
             variables["window_end"] = window.end.isoformat()

@@ -3,20 +3,29 @@
 Belongs here: generating it in this process. Not here: the descriptions (YAML in `dbt_project/`).
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
 from pathlib import Path
 
-from engagement_assets.transform.project import DbtProjectError, invoke_dbt, manifest
+import duckdb
+
+from engagement_assets.transform.project import DbtProjectError, invoke_dbt, manifest, project_fingerprint
 
 
 def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
     """Write the static page to `target`; nobody else may have the warehouse open while dbt reads its catalogue.
 
+    A page of the same project over the same tables and columns stays as it is.
+
     Raises:
         DbtProjectError: dbt could not generate it; the message is dbt's.
     """
+    made_from = target.with_name(f".{target.name}.made_from")
+    state = f"{project_fingerprint()} {_columns(warehouse)}"
+    if target.exists() and made_from.exists() and made_from.read_text(encoding="utf-8") == state:
+        return
     content = manifest()
     for node in content["nodes"].values():
         if "root_path" in node:
@@ -30,3 +39,11 @@ def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
         draft = target.with_name(f".{target.name}.draft")
         shutil.copyfile(Path(folder) / "static_index.html", draft)
         draft.replace(target)
+        made_from.write_text(state, encoding="utf-8")
+
+
+def _columns(warehouse: Path) -> str:
+    """A hash of the tables and views with their columns and types."""
+    query = "select schema_name, table_name, column_name, data_type from duckdb_columns() order by all"
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return hashlib.sha256(str(connection.execute(query).fetchall()).encode()).hexdigest()

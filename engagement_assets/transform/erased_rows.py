@@ -18,6 +18,7 @@ from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import Lake
 from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, takes_all
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, source_named
+from engagement_assets.transform.build_inputs import forget_all_builds
 from engagement_assets.transform.publish import Publisher, publish_schemas
 
 # The column of the day in the first models, which keep the lake's rows in the warehouse.
@@ -32,6 +33,7 @@ def forget_on_days(warehouse: Path, source: str, erased: ErasedPersons, days: Co
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.begin()
+        forget_all_builds(connection)
         if takes_all(erased.kinds(source)):
             _delete_all(connection, source)
         for table, columns, _ in _tables(connection, source, erased):
@@ -98,6 +100,7 @@ def delete_erased_rows(warehouse: Path, source: str, erased: ErasedPersons) -> i
     deleted = 0
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
+        forget_all_builds(connection)
         for table, columns, condition in _tables(connection, source, erased):
             for column, kind in columns.items():
                 if found := _found(connection, f"{table} where {condition}", column, (source, kind), erased):
@@ -195,6 +198,7 @@ def forget_activities(warehouse: Path, ids: Collection[int]) -> None:
     """Take activities out of the models that keep the lake's rows of Strava; everything else is built from these."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
+        forget_all_builds(connection)
         for table in ("int_strava_activities_by_day", "int_strava_activity_kudos_by_day"):
             connection.execute(
                 f"delete from intermediate.{table} where list_contains($ids, activity_id)", {"ids": list(ids)}

@@ -51,7 +51,7 @@ def manifest() -> dict[str, Any]:
     """The manifest as a mapping; if a dbt file has changed since the last time, the whole project is parsed again."""
     with _parsing_alone():
         fingerprint_file = TARGET_DIR / "fingerprint"
-        fingerprint = _fingerprint()
+        fingerprint = project_fingerprint()
         manifest_file = _manifest_file()
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
@@ -77,6 +77,9 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     # dbt takes two seconds to import: only those who run or parse models pay for it.
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
+    from engagement_assets.transform.dbt_events import leave_out_debugging_events  # noqa: PLC0415
+
+    leave_out_debugging_events()
     with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
         # To write what is there costs half a second of every run.
         write_json = "--no-write-json" if _manifest_file().exists() else "--write-json"
@@ -89,7 +92,7 @@ def parsed_manifest(database: str = "warehouse") -> Any:
 def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
     """The parents of the columns of the manifest's models, derived from their SQL again when a dbt file has changed."""
     with _parsing_alone():
-        fingerprint = _fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
+        fingerprint = project_fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
         cache_file = TARGET_DIR / "column_lineage.json"
         cached = json.loads(cache_file.read_text(encoding="utf-8")) if cache_file.exists() else {}
         if cached.get("fingerprint") != fingerprint:
@@ -204,9 +207,10 @@ def warehouse_environment(path: Path, lake_uri: str = "") -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _fingerprint() -> str:
-    """Changes when a file of the dbt project, or dbt itself, does."""
-    digest = hashlib.sha256(f"{version('dbt-core')} {version('dbt-duckdb')}".encode())
+def project_fingerprint() -> str:
+    """Changes when a file of the dbt project, dbt itself or DuckDB does."""
+    versions = " ".join(version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb"))
+    digest = hashlib.sha256(versions.encode())
     files = [DBT_PROJECT_DIR / "dbt_project.yml", DBT_PROJECT_DIR / "profiles.yml"]
     for folder in SOURCE_FOLDERS:
         files += sorted(path for path in (DBT_PROJECT_DIR / folder).rglob("*") if path.is_file())

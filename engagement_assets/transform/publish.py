@@ -63,6 +63,8 @@ def publish_schemas(
         LookupError: the warehouse has no table in one of the schemas; the published copy stays as it is.
     """
     publisher = publisher or Publisher()
+    if not schemas and lake and newest_load_not_shown(published, lake) is None:
+        return {}
     published.parent.mkdir(parents=True, exist_ok=True)
     draft = published.with_name(f".{published.name}.draft")
     # What a killed publication left behind; DuckDB would replay its log into the new draft.
@@ -100,6 +102,15 @@ def publish_schemas(
     _log_of(published).unlink(missing_ok=True)
     draft.replace(published)
     return rows
+
+
+def rows_published_by(published: Path, schema: str, run_id: str) -> dict[str, int]:
+    """Rows per table of a schema of the published copy, `schema.table`; empty if another run has published it."""
+    rows: list[tuple[str, int, str]] = []
+    with suppress(duckdb.IOException, duckdb.CatalogException), duckdb.connect(str(published), read_only=True) as copy:
+        query = "select table_name, row_count, run_id from audit.published_tables where schema_name = ?"
+        rows = copy.execute(query, [schema]).fetchall()
+    return {} if any(run != run_id for (*_, run) in rows) else {f"{schema}.{name}": count for name, count, _ in rows}
 
 
 def newest_load_not_shown(published: Path, lake: Lake) -> str | None:

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.clients import agate_helper
-from dbt_common.events.base_types import BaseEvent, EventLevel
-from dbt_common.events.event_manager import EventManager
 from playwright.sync_api import Browser, sync_playwright
 
 from engagement_assets.transform import project
@@ -18,15 +16,9 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dbt_does_not_do_what_nobody_reads() -> Iterator[None]:
-    """Debugging events, and the same patterns of dates compiled for each query, are a fifth of what a model costs."""
-    fire_event, build_type_tester = EventManager.fire_event, agate_helper.build_type_tester
-
-    def fire_unless_for_debugging(
-        manager: EventManager, e: BaseEvent, level: EventLevel | None = None, *arguments: Any, **named: Any
-    ) -> None:
-        if (level or e.level_tag()) != EventLevel.DEBUG:
-            fire_event(manager, e, level, *arguments, **named)
+def _patterns_of_dates_are_compiled_once() -> Iterator[None]:
+    """dbt compiles them for each query, which is a part of what a model costs that tests need not pay."""
+    build_type_tester = agate_helper.build_type_tester
 
     @cache
     def type_tester_of(text_columns: tuple[str, ...], string_null_values: tuple[str, ...]) -> Any:
@@ -36,7 +28,6 @@ def _dbt_does_not_do_what_nobody_reads() -> Iterator[None]:
         return type_tester_of(tuple(text_columns), tuple(string_null_values))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EventManager, "fire_event", fire_unless_for_debugging)
         patch.setattr(agate_helper, "build_type_tester", build_once)
         yield
 

@@ -226,6 +226,7 @@ STRAVA_ACTIVITIES = Dataset(
     ),
     identity=("activity_id",),
     loaded_together=True,
+    newest_load_wins=True,
     append_only=False,
     personal={
         "activity_name": PersonalKind.FREE_TEXT,
@@ -252,6 +253,7 @@ STRAVA_ACTIVITY_KUDOS = Dataset(
     ),
     identity=("activity_id", "observed_on"),
     loaded_together=True,
+    newest_load_wins=True,
     append_only=True,
     impersonal="activity_id, observed_on, kudos_count",
 )

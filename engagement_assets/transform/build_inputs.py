@@ -1,0 +1,124 @@
+"""What the tables of an area were built from, noted in the warehouse, so that the same is not built again.
+
+Belongs here: the notes, and when they hold. Not here: what Dagster is told instead of a build (see
+`assets/unchanged_builds.py`), or why files of the lake stay the same (see `lake/unchanged_days.py`).
+
+A build forgets the notes of its days before it begins, and notes them again after all models and tests have passed. So
+a build that failed, was killed or left something out is followed by a whole one. dbt by hand, and whatever deletes rows
+from the warehouse, drops all notes (docs/decisions/0020-unchanged-builds.md).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.contracts.source import Source
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.transform.project import project_fingerprint
+
+NOTES = "intermediate.build_inputs"
+# Beside the days of the lake: the last build of the whole area, and the last publication of what it built.
+_BUILT_BY, _PUBLISHED_BY = "built by run", "published by run"
+
+
+@dataclass(frozen=True)
+class BuildInputs:
+    """The notes of an area; `tokens` says of each day of the lake that a build reads what identifies its content."""
+
+    warehouse: Path
+    area: str
+    tokens: Mapping[str, str]
+
+    @classmethod
+    def of(cls, warehouse: Path, lake: Lake, source: Source, window: DayWindow) -> "BuildInputs":
+        """What a build of the source's area over `window` reads now: files, SQL, and the versions of dbt and DuckDB."""
+        code = f"{project_fingerprint()} {lake.uri}"
+        keys = (
+            lake.day_key(dataset, day)
+            for dataset in source.datasets
+            for day in (window.days() if dataset.partitioned else [WHOLE_DATASET_DAY])
+        )
+        tokens = {key: hashlib.sha256(f"{code} {lake.version_of(key)}".encode()).hexdigest() for key in keys}
+        return cls(warehouse, source.area, tokens)
+
+    def built_by(self) -> str | None:
+        """The run of the area's last build, if the tables are what a build from the same inputs would make again."""
+        same = _read(
+            self.warehouse,
+            f"select count(*) from {NOTES} as notes where area = $area "
+            "and (input, token) in (select (unnest($inputs), unnest($tokens)))",
+            {**self._given(), "area": self.area},
+        )
+        return _run(self.warehouse, self.area, _BUILT_BY) if same == len(self.tokens) else None
+
+    def forget(self) -> None:
+        """Say that a build of these inputs begins."""
+        _write(
+            self.warehouse,
+            f"delete from {NOTES} where area = $area and list_contains($inputs, input)",
+            {"area": self.area, "inputs": [_BUILT_BY, _PUBLISHED_BY, *self.tokens]},
+        )
+
+    def note(self, run_id: str) -> None:
+        """Say that the whole area was built from these inputs, and that all of its tests have passed."""
+        _write(
+            self.warehouse,
+            f"insert into {NOTES} select $area, unnest($inputs), unnest($tokens) "
+            f"union all select $area, '{_BUILT_BY}', $run_id",
+            {**self._given(), "area": self.area, "run_id": run_id},
+        )
+
+    def _given(self) -> dict[str, Any]:
+        return {"inputs": list(self.tokens), "tokens": list(self.tokens.values())}
+
+
+def published_by(warehouse: Path, area: str) -> str | None:
+    """The run that published what the area's last build made, if one has."""
+    return _run(warehouse, area, _PUBLISHED_BY)
+
+
+def note_published(warehouse: Path, area: str, run_id: str) -> None:
+    """Say that what the area's last build made is published; of a build that left no note, nothing is said."""
+    _write(warehouse, f"delete from {NOTES} where area = $area and input = '{_PUBLISHED_BY}'", {"area": area})
+    _write(
+        warehouse,
+        f"insert into {NOTES} select area, '{_PUBLISHED_BY}', $run_id from {NOTES} "
+        f"where area = $area and input = '{_BUILT_BY}'",
+        {"area": area, "run_id": run_id},
+    )
+
+
+def forget_all_builds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say that rows are deleted otherwise than by a build, in the warehouse that is open."""
+    connection.execute(f"drop table if exists {NOTES}")
+
+
+def _run(warehouse: Path, area: str, name: str) -> str | None:
+    query = f"select max(token) from {NOTES} where area = $area and input = $name"
+    found: str | None = _read(warehouse, query, {"area": area, "name": name})
+    return found
+
+
+def _read(warehouse: Path, query: str, given: Mapping[str, Any]) -> Any:
+    """The one value of a query over the notes; None if there are no notes."""
+    if not warehouse.exists():
+        return None
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        try:
+            (value,) = connection.execute(query, given).fetchone() or (None,)
+        except duckdb.CatalogException:
+            return None
+    return value
+
+
+def _write(warehouse: Path, statement: str, given: Mapping[str, Any]) -> None:
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create schema if not exists intermediate")
+        connection.execute(f"create table if not exists {NOTES} (area string, input string, token string)")
+        connection.execute(statement, given)

@@ -1,0 +1,119 @@
+"""What an area was built from: the same inputs are known again, and anything else is not."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.transform import build_inputs
+from engagement_assets.transform.build_inputs import BuildInputs, forget_all_builds, note_published, published_by
+
+DAY = date(2024, 3, 1)
+NEXT_DAY = DAY + timedelta(days=1)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    return tmp_path / "warehouse.duckdb"
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake with two days; the project's files are those of version 1."""
+    monkeypatch.setattr(build_inputs, "project_fingerprint", lambda: "version 1")
+    lake = Lake(str(tmp_path / "lake"))
+    for day in (DAY, NEXT_DAY):
+        _write(lake, day, "as it was")
+    return lake
+
+
+def _write(lake: Lake, day: date, text: str) -> None:
+    dataset = LINGOKIDS_ACTIVITIES if day == WHOLE_DATASET_DAY else LINGOKIDS_EVENTS
+    path = Path(lake.location(lake.day_key(dataset, day)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _inputs(warehouse: Path, lake: Lake, first: date = DAY, last: date = DAY) -> BuildInputs:
+    return BuildInputs.of(warehouse, lake, LINGOKIDS, DayWindow(first, last + timedelta(days=1)))
+
+
+def _build(inputs: BuildInputs, run_id: str) -> None:
+    inputs.forget()
+    inputs.note(run_id)
+
+
+def test_the_same_inputs_are_known_by_the_run_that_built_them(warehouse: Path, lake: Lake) -> None:
+    assert _inputs(warehouse, lake).built_by() is None
+    _build(_inputs(warehouse, lake), "first")
+    assert _inputs(warehouse, lake).built_by() == "first"
+
+
+@pytest.mark.parametrize("day", [DAY, WHOLE_DATASET_DAY])
+def test_a_file_that_was_written_anew_is_built_also_if_it_is_as_long(warehouse: Path, lake: Lake, day: date) -> None:
+    _write(lake, day, "as it was")
+    _build(_inputs(warehouse, lake), "first")
+    _write(lake, day, "as it is.")
+    assert _inputs(warehouse, lake).built_by() is None
+
+
+def test_a_file_that_came_or_went_is_built(warehouse: Path, lake: Lake) -> None:
+    _build(_inputs(warehouse, lake), "first")
+    Path(lake.location(lake.day_key(LINGOKIDS_EVENTS, DAY))).unlink()
+    assert _inputs(warehouse, lake).built_by() is None
+    _build(_inputs(warehouse, lake), "second")
+    assert _inputs(warehouse, lake).built_by() == "second"
+    _write(lake, DAY, "as it was")
+    assert _inputs(warehouse, lake).built_by() is None
+
+
+def test_another_version_of_the_project_builds(warehouse: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    _build(_inputs(warehouse, lake), "first")
+    monkeypatch.setattr(build_inputs, "project_fingerprint", lambda: "version 2")
+    assert _inputs(warehouse, lake).built_by() is None
+
+
+def test_builds_of_other_days_leave_the_notes_of_a_day(warehouse: Path, lake: Lake) -> None:
+    _build(_inputs(warehouse, lake), "first")
+    assert _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).built_by() is None
+    assert _inputs(warehouse, lake, DAY, NEXT_DAY).built_by() is None
+    _build(_inputs(warehouse, lake, NEXT_DAY, NEXT_DAY), "second")
+    assert _inputs(warehouse, lake).built_by() == "second"
+    assert _inputs(warehouse, lake, DAY, NEXT_DAY).built_by() == "second"
+
+
+def test_after_a_build_that_did_not_end_every_day_is_built(warehouse: Path, lake: Lake) -> None:
+    _build(_inputs(warehouse, lake, DAY, NEXT_DAY), "first")
+    _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).forget()
+    assert _inputs(warehouse, lake).built_by() is None
+    # A later build of one day catches up with all that changed, but not with a day whose files it did not read.
+    _build(_inputs(warehouse, lake), "second")
+    assert _inputs(warehouse, lake).built_by() == "second"
+    assert _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).built_by() is None
+
+
+def test_a_publication_is_known_until_the_next_build(warehouse: Path, lake: Lake) -> None:
+    note_published(warehouse, "learning", "nothing was built")
+    assert published_by(warehouse, "learning") is None
+    _build(_inputs(warehouse, lake), "first")
+    assert published_by(warehouse, "learning") is None
+    for run in ("first", "again"):
+        note_published(warehouse, "learning", run)
+        assert published_by(warehouse, "learning") == run
+    assert published_by(warehouse, "mobility") is None
+    _build(_inputs(warehouse, lake), "second")
+    assert published_by(warehouse, "learning") is None
+
+
+def test_whatever_deletes_rows_makes_all_areas_be_built(warehouse: Path, lake: Lake) -> None:
+    _build(_inputs(warehouse, lake), "first")
+    with duckdb.connect(str(warehouse)) as connection:
+        forget_all_builds(connection)
+    assert _inputs(warehouse, lake).built_by() is None
+    assert published_by(warehouse, "learning") is None
