@@ -14,7 +14,7 @@ from engagement_assets.transform.column_lineage import ColumnParents
 DESCRIPTIONS = {
     "_extra": "Fields of the record that no contract names, by name: type and length, as JSON. NULL if there are none.",
     "source_path": "The file or page that the record was read from.",
-    "extracted_at": "When the load that read the record began (UTC).",
+    "extracted_at": "When the load began that read the record first as its day is now (UTC).",
     "workout_id": "The workout that the activity performs.",
     "raw_text": "The text of the record, where QUARANTINE_RAW_TEXT or an older version kept it.",
     "record_hash": "Tells whether a landing file still holds the record: a part of its SHA-256, under the key if any.",

@@ -20,7 +20,7 @@ def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
     A page of the same project over the same tables and columns stays as it is.
 
     Raises:
-        DbtProjectError: dbt could not generate it; the message is dbt's.
+        DbtProjectError: dbt could not generate it, or the warehouse cannot be read; the message is theirs.
     """
     made_from = target.with_name(f".{target.name}.made_from")
     state = f"{project_fingerprint()} {_columns(warehouse)}"
@@ -45,5 +45,9 @@ def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
 def _columns(warehouse: Path) -> str:
     """A hash of the tables and views with their columns and types."""
     query = "select schema_name, table_name, column_name, data_type from duckdb_columns() order by all"
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        return hashlib.sha256(str(connection.execute(query).fetchall()).encode()).hexdigest()
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            columns = connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise DbtProjectError(f"dbt could not write its docs about {warehouse}: {error}") from error
+    return hashlib.sha256(str(columns).encode()).hexdigest()
