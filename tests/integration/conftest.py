@@ -1,34 +1,21 @@
 """Fixtures that the integration tests share."""
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from dbt_common.clients import agate_helper
 from playwright.sync_api import Browser, sync_playwright
 
 from engagement_assets.transform import project
+from tests.integration.quick_dbt import quick_dbt
 from tests.integration.reports import Loaded, ReportPage, chromium, load_sources
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _patterns_of_dates_are_compiled_once() -> Iterator[None]:
-    """dbt compiles them for each query, which is a part of what a model costs that tests need not pay."""
-    build_type_tester = agate_helper.build_type_tester
-
-    @cache
-    def type_tester_of(text_columns: tuple[str, ...], string_null_values: tuple[str, ...]) -> Any:
-        return build_type_tester(text_columns, string_null_values)
-
-    def build_once(text_columns: Iterable[str], string_null_values: Iterable[str] = ("null", "")) -> Any:
-        return type_tester_of(tuple(text_columns), tuple(string_null_values))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agate_helper, "build_type_tester", build_once)
+def _dbt_does_not_do_what_nobody_reads() -> Iterator[None]:
+    with quick_dbt():
         yield
 
 

@@ -57,7 +57,7 @@ def _tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
         "select schema_name || '.' || table_name from duckdb_tables() "
         "where schema_name = 'strava' or starts_with(table_name, 'int_strava_')"
     )
-    return {str(name): warehouse.rows(str(name)) for (name,) in names}
+    return warehouse.tables([str(name) for (name,) in names])
 
 
 def test_tables_are_those_of_a_build_that_never_had_them(

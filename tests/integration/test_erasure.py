@@ -99,8 +99,7 @@ def _load(lake: Lake, number: int, found: Sequence[Event]) -> None:
 
 
 def _tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
-    found = {name: warehouse.rows(f"learning.{name}") for name in MARTS}
-    found |= {name: warehouse.rows(f"intermediate.{name}") for name in KEPT}
+    found = warehouse.tables([*(f"learning.{name}" for name in MARTS), *(f"intermediate.{name}" for name in KEPT)])
     own = {"extracted_at", "affected_from"}
     return {
         name: [{key: value for key, value in row.items() if key not in own} for row in rows]

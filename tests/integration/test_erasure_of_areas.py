@@ -112,7 +112,7 @@ def _tables(warehouse: WarehouseBuilder) -> Tables:
         "select schema_name, table_name from duckdb_tables() where list_contains("
         f"{list(AREAS)}, schema_name) or regexp_matches(table_name, '^int_(runna|strava|user_events|mobile)_')"
     )
-    return {f"{schema}.{name}": warehouse.rows(f"{schema}.{name}") for schema, name in names if name not in DAYS_ONLY}
+    return warehouse.tables([f"{schema}.{name}" for schema, name in names if name not in DAYS_ONLY])
 
 
 def _different(found: Tables, expected: Tables) -> dict[str, dict[str, list[Row]]]:

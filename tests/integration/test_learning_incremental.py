@@ -77,14 +77,11 @@ def activity(activity_id: str, **columns: object) -> Row:
 
 def tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
     """What the warehouse says, without its bookkeeping: tables by name."""
-    found = {name: warehouse.rows(f"learning.{name}") for name in MARTS}
-    name = "int_lingokids_events_by_day"
-    found[name] = warehouse.rows(f"intermediate.{name}")
-    for name in ("int_lingokids_users_latest", "int_lingokids_activities_latest"):
-        found[name] = warehouse.rows(f"intermediate.{name}", where="is_known")
+    wheres = {f"learning.{name}": "true" for name in MARTS} | {"intermediate.int_lingokids_events_by_day": "true"}
+    wheres |= {f"intermediate.int_lingokids_{name}_latest": "is_known" for name in ("users", "activities")}
     return {
         name: [{key: value for key, value in row.items() if key not in BOOKKEEPING} for row in rows]
-        for name, rows in found.items()
+        for name, rows in warehouse.tables(wheres).items()
     }
 
 

@@ -92,8 +92,9 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     full = WarehouseBuilder(warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder)
     full.warehouse_path.unlink(missing_ok=True)
     full.build(SATURDAY, SUNDAY, MOBILITY)
-    for table in ("fct__mobile_sessions", "bdg__mobile_session_to_events", "weekly_booking_conversion"):
-        assert warehouse.rows(f"mobility.{table}") == full.rows(f"mobility.{table}")
+    marts = ("fct__mobile_sessions", "bdg__mobile_session_to_events", "weekly_booking_conversion")
+    tables = [f"mobility.{table}" for table in marts]
+    assert warehouse.tables(tables) == full.tables(tables)
 
 
 @pytest.fixture(scope="module")

@@ -56,15 +56,16 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     full = WarehouseBuilder(warehouse.warehouse_path.parent / "full", manifest, lake_folder=warehouse.lake_folder)
     full.warehouse_path.unlink(missing_ok=True)
     full.build(DAY_1, DAY_2, PRODUCT)
-    differences = {}
-    for table in ("intermediate.int_user_events_by_day", *(f"product.{name}" for name in MARTS)):
-        found, expected = warehouse.rows(table), full.rows(table)
-        if found != expected:
-            differences[table] = {
-                "extra": [row for row in found if row not in expected],
-                "missing": [row for row in expected if row not in found],
-            }
-    assert not differences
+    tables = ["intermediate.int_user_events_by_day", *(f"product.{name}" for name in MARTS)]
+    found, expected = warehouse.tables(tables), full.tables(tables)
+    assert {
+        table: {
+            "extra": [row for row in found[table] if row not in expected[table]],
+            "missing": [row for row in expected[table] if row not in found[table]],
+        }
+        for table in tables
+        if found[table] != expected[table]
+    } == {}
 
 
 def days_logged_last(warehouse: WarehouseBuilder) -> list[object]:

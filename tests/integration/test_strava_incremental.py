@@ -79,9 +79,7 @@ def kudos(activity_id: int, observed_on: date, count: int, read: int = 0) -> Row
 
 def tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
     """All tables of the area, by name."""
-    return {name: warehouse.rows(f"strava.{name}") for name in MARTS} | {
-        name: warehouse.rows(f"intermediate.{name}") for name in INTERMEDIATE
-    }
+    return warehouse.tables([*(f"strava.{name}" for name in MARTS), *(f"intermediate.{name}" for name in INTERMEDIATE)])
 
 
 def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) -> None:

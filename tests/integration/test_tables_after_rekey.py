@@ -47,7 +47,7 @@ def _rows() -> Sequence[Row]:
 
 def _build(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
     warehouse.build(DAY_1, DAY_2 + timedelta(days=1), PRODUCT)
-    tables = {name: warehouse.rows(f"product.{name}") for name in MARTS}
+    tables = warehouse.tables([f"product.{name}" for name in MARTS])
     return {
         name: [{key: value for key, value in row.items() if key != "extracted_at"} for row in rows]
         for name, rows in tables.items()

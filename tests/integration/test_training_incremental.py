@@ -61,15 +61,15 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     wheres = {f"intermediate.{REGISTRY}": "is_in_lake"}
     wheres |= {f"training.{name}": "true" for name in MARTS}
     wheres |= {f"intermediate.{name}": "true" for name in INTERMEDIATE}
-    different = {}
-    for table, where in wheres.items():
-        found, expected = warehouse.rows(table, where), full.rows(table, where)
-        if found != expected:
-            different[table] = {
-                "too many": [row for row in found if row not in expected],
-                "missing": [row for row in expected if row not in found],
-            }
-    assert different == {}
+    found, expected = warehouse.tables(wheres), full.tables(wheres)
+    assert {
+        table: {
+            "too many": [row for row in found[table] if row not in expected[table]],
+            "missing": [row for row in expected[table] if row not in found[table]],
+        }
+        for table in wheres
+        if found[table] != expected[table]
+    } == {}
 
 
 def column(warehouse: WarehouseBuilder, sql: str) -> list[object]:

@@ -5,7 +5,7 @@ Not here: what any one area's tables must hold (see its own test module).
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dbt.contracts.graph.manifest import Manifest
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from tests.integration.quick_dbt import without_comments
 
 DBT_PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 # The prepared manifest calls the database `warehouse`, and a database is called as its file is.
@@ -34,6 +35,7 @@ class WarehouseBuilder:
     def __init__(self, folder: Path, manifest: Manifest, lake_folder: Path | None = None) -> None:
         """Begin with an empty warehouse over the lake in `lake_folder`, by default an empty one."""
         self._folder = folder
+        self._manifest = manifest
         self._dbt = dbtRunner(manifest=manifest)
         folder.mkdir(parents=True, exist_ok=True)
         self.warehouse_path = folder / WAREHOUSE_FILE_NAME
@@ -131,13 +133,14 @@ class WarehouseBuilder:
     ) -> Sequence[Any]:
         settings = {"lake_uri": str(self.lake_folder), **variables}
         selection = [f"--select={select}"] if select else []
-        result = _invoke(
-            self._dbt,
-            command,
-            self._folder / "target",
-            self.warehouse_path,
-            [*arguments, *selection, f"--vars={settings}"],
-        )
+        with without_comments(self._manifest):
+            result = _invoke(
+                self._dbt,
+                command,
+                self._folder / "target",
+                self.warehouse_path,
+                [*arguments, *selection, f"--vars={settings}"],
+            )
         if result.exception:
             raise result.exception
         assert isinstance(result.result, RunExecutionResult)
@@ -153,11 +156,19 @@ class WarehouseBuilder:
 
     def rows(self, table: str, where: str = "true") -> list[dict[str, object]]:
         """All rows of `schema.table`, ordered by every column, without its change numbers."""
+        return self.tables({table: where})[table]
+
+    def tables(self, wheres: Iterable[str] | Mapping[str, str]) -> dict[str, list[dict[str, object]]]:
+        """The same for several tables, or tables with a condition each: to open the file takes longer than to read."""
+        wheres = wheres if isinstance(wheres, Mapping) else dict.fromkeys(wheres, "true")
+        found = {}
         with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
-            relation = connection.sql(f"from {table} where {where}")
-            names = [name for name in relation.columns if name != "change_number"]
-            found = relation.select(*names).order("all").fetchall()
-        return [dict(zip(names, row, strict=True)) for row in found]
+            for table, where in wheres.items():
+                relation = connection.sql(f"from {table} where {where}")
+                names = [name for name in relation.columns if name != "change_number"]
+                rows = relation.select(*names).order("all").fetchall()
+                found[table] = [dict(zip(names, row, strict=True)) for row in rows]
+        return found
 
 
 def _failed(results: Sequence[Any]) -> dict[str, str]:
