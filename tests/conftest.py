@@ -3,6 +3,7 @@
 Belongs here: the table of alerts that were sent and received, and what was not tested. Not here: fixtures of one room.
 """
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,14 @@ def _models_are_defined_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(definitions, "dbt_model_assets", define_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_load_waits_for_the_disk() -> Iterator[None]:
+    """Each commit waits until all that the machine has not written yet is on disk; no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sync", lambda: None)
         yield
 
 

@@ -1,15 +1,17 @@
 """Fixtures that the integration tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
 from engagement_assets.transform import project
 from tests.integration.quick_dbt import quick_dbt
-from tests.integration.reports import Loaded, ReportPage, chromium, load_sources
+from tests.integration.reports import STATES, Loaded, ReportPage, chromium, load_sources, make_report
 from tests.integration.warehouse_builder import WarehouseBuilder
 
 
@@ -36,8 +38,12 @@ def warehouse(tmp_path: Path, manifest: Manifest) -> WarehouseBuilder:
 
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Loaded:
-    """All five sources, loaded and published once; nothing may be written into it."""
-    return load_sources(tmp_path_factory.mktemp("loaded"), manifest)
+    """All five sources, loaded and published once for all workers, and a report; nothing may be written into it."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "loaded"
+    with FileLock(folder.with_suffix(".lock")):
+        published = load_sources(folder, manifest)
+    return Loaded(published, folder / "lake", make_report(published, own / "report", states=STATES))
 
 
 @pytest.fixture(scope="module")

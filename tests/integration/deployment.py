@@ -3,9 +3,6 @@
 Belongs here: running the real graph in tests and reading what it left. Not here: what a test expects.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,9 +10,11 @@ from typing import Any
 
 import duckdb
 
+from engagement_assets.commands import backfill
 from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.contracts.extraction import DayWindow
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
+from tests.integration.killed_processes import Command, started
 
 # When a row was loaded says nothing about what it means; two deployments differ in it and in nothing else.
 TIMES_OF_LOADING = {"extracted_at", "computed_at", "newest_input_at"}
@@ -47,26 +46,17 @@ class Deployment:
         window = DayWindow(first, last + timedelta(days=1))
         return run_range(self.settings, RangeRequest(window, selection, allow_shrink=allow_shrink))
 
-    def start(self, first: date, last: date, selection: str) -> subprocess.Popen[bytes]:
+    def start(self, first: date, last: date, selection: str) -> Command:
         """The same as a process of its own, to be killed; its lines of progress come as they are written."""
         environment = {
-            **os.environ,
             "LANDING_URI": self.settings.landing_uri,
             "LAKE_URI": self.settings.lake_uri,
             "WAREHOUSE_PATH": str(self.settings.warehouse_path),
             "PUBLISHED_WAREHOUSE_PATH": str(self.settings.published_warehouse_path),
             "DAGSTER_HOME": str(self.settings.dagster_home),
-            "PYTHONUNBUFFERED": "1",
         }
-        command = [sys.executable, "-m", "engagement_assets.commands.backfill"]
-        return subprocess.Popen(
-            [*command, "--from", first.isoformat(), "--to", last.isoformat(), "--select", selection],
-            cwd=PROJECT_ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        days = ["--from", first.isoformat(), "--to", last.isoformat()]
+        return started(backfill.main, [*days, "--select", selection], environment)
 
     def query(self, sql: str, *, published: bool = True) -> list[tuple[Any, ...]]:
         """Rows of a query over the published copy, or over the warehouse."""

@@ -8,15 +8,18 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 # Forks of one process that has imported all this and opened nothing: a child starts in milliseconds. Python has one
 # such process, which imports the list that was set last; so this is the list of all tests that fork.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
+        "engagement_assets.commands.backfill",
         "engagement_assets.commands.erase",
         "engagement_assets.commands.range_run",
         "dbt.cli.main",
@@ -60,6 +63,32 @@ def killed_at_random(
     return child.exitcode != 0
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command that has been started, and what it prints, as it prints it."""
+
+    process: Any
+    output: BinaryIO
+
+    def kill(self) -> None:
+        """End it with all that it has started."""
+        with suppress(ProcessLookupError):  # it has not begun yet
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+
+
+def started(main: Callable[[], int], arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
+    """Start the main function of a command, as a process group of its own."""
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_run_command, args=(main, arguments, environment, sender))
+    process.start()
+    sender.close()
+    output = os.fdopen(os.dup(receiver.fileno()), "rb")
+    receiver.close()
+    return Command(process, output)
+
+
 def all_at_once(*works: Callable[[], None] | partial[None]) -> list[int | None]:
     """Do all works at the same time, each in a child; their exit codes."""
     children = [PROCESSES.Process(target=work) for work in works]
@@ -74,6 +103,18 @@ def _report_rounds(sender: Any, work: Callable[..., Any], arguments: tuple[Any, 
     sender.send("begun")
     for _ in work(*arguments) or ():
         sender.send("a round is done")
+
+
+def _run_command(
+    main: Callable[[], int], arguments: Sequence[str], environment: Mapping[str, str], output: Any
+) -> None:
+    os.setsid()
+    os.environ.update(environment)
+    os.dup2(output.fileno(), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8")
+    sys.argv[1:] = arguments
+    sys.exit(main())
 
 
 def _work_until_step(number: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:

@@ -24,11 +24,13 @@ DAYS = ("2024-01-08", "2024-01-16")
 # What the examples change: the area of the source, that of the mart, and what is made of all sources.
 CHANGED = "+group:wellness or +group:learning or group:engagement or group:report"
 
-# Prints what the definitions of a deployment hold, for a process of the copy.
-INSPECT = """
+# Prints what the definitions of a deployment hold, and loads it, in one process of the copy.
+INSPECT_AND_LOAD = """
 import json
 from datetime import date
 from pathlib import Path
+from engagement_assets.commands.backfill import main
+from engagement_assets.commands.process import exit_process
 from engagement_assets.definitions import build_defs
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import Settings
@@ -51,6 +53,7 @@ print("DEFINITIONS" + json.dumps({
         for item in repository.sensor_defs
     },
 }))
+exit_process(main())
 """
 
 
@@ -129,8 +132,11 @@ def _run(copy: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def definitions(extended: Path) -> dict[str, Any]:
-    """What the definitions hold; the sample data is written on the way."""
-    found: dict[str, Any] = json.loads(_run(extended, "-c", INSPECT).partition("DEFINITIONS")[2])
+    """What the definitions hold; the sample data is written, loaded and published on the way."""
+    first, last = DAYS
+    window = (f"--from={first}", f"--to={last}")
+    printed = _run(extended, "-c", INSPECT_AND_LOAD, *window, f"--select={CHANGED}")
+    found: dict[str, Any] = json.loads(printed.partition("DEFINITIONS")[2].splitlines()[0])
     return found
 
 
@@ -138,9 +144,6 @@ def definitions(extended: Path) -> dict[str, Any]:
 def published(extended: Path, definitions: dict[str, Any]) -> Path:
     """The published copy after a run over the sample's days."""
     assert definitions
-    first, last = DAYS
-    window = (f"--from={first}", f"--to={last}")
-    _run(extended, "-m", "engagement_assets.commands.backfill", *window, f"--select={CHANGED}")
     return extended / "data" / "published.duckdb"
 
 

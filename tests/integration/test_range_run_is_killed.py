@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from datetime import date
 from itertools import islice
@@ -13,6 +12,7 @@ import pytest
 
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from tests.integration.deployment import Deployment, differences
+from tests.integration.killed_processes import Command
 
 pytestmark = pytest.mark.integration
 
@@ -23,19 +23,15 @@ SELECTION = "+group:learning"
 KILLS = int(os.environ.get("KILLS", "3"))
 
 
-def _kill_after(process: subprocess.Popen[bytes], lines: int, seconds: float) -> bool:
-    """Kill the process and all that it started, so long after a line of progress; False when it ended before."""
-    assert process.stdout is not None
-    with process.stdout:
-        for _ in islice(process.stdout, lines):
+def _kill_after(run: Command, lines: int, seconds: float) -> bool:
+    """Kill the run and all that it started, so long after a line of progress; False when it ended before."""
+    with run.output:
+        for _ in islice(run.output, lines):
             pass
-        try:
-            process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return True
-    return False
+        run.process.join(seconds)
+        run.kill()
+    assert run.process.exitcode in (0, -signal.SIGKILL)
+    return run.process.exitcode != 0
 
 
 def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) -> None:
@@ -43,11 +39,11 @@ def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) ->
     write_sample_landing(landing, start=FIRST, days=DAYS, runna_activities_per_day=8, lingokids_events_per_day=60)
     undisturbed = Deployment(tmp_path / "undisturbed", landing=landing)
     started = time.monotonic()
-    process = undisturbed.start(FIRST, LAST, SELECTION)
-    assert process.stdout is not None
-    with process.stdout:
-        lines = len(process.stdout.readlines())
-    assert process.wait() == 0
+    run = undisturbed.start(FIRST, LAST, SELECTION)
+    with run.output:
+        lines = len(run.output.readlines())
+    run.process.join()
+    assert run.process.exitcode == 0
     seconds_a_line = (time.monotonic() - started) / lines
     expected = undisturbed.tables()
     assert len(expected["learning.fct__activity_exits"]) > 300
@@ -60,9 +56,7 @@ def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) ->
         line = int(lines * (number + draw.random()) / KILLS)
         killed += _kill_after(disturbed.start(FIRST, LAST, SELECTION), line, seconds_a_line * draw.random())
     assert killed >= KILLS - 1
-    run = disturbed.run(FIRST, LAST, SELECTION)
-
-    assert run.failures == ()
+    assert disturbed.run(FIRST, LAST, SELECTION).failures == ()
     assert differences(disturbed.tables(), expected) == {}
     litter = [
         path
