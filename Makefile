@@ -5,6 +5,8 @@ BIN := .venv/bin
 START := @$(BIN)/python -m engagement_assets.commands.start
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
+# One more than there are cores: some tests wait for processes that they have started.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }; \
 	$(PYTHON) engagement_assets/commands/install.py
@@ -66,8 +68,8 @@ erase: install ## Erase persons: SOURCE=runna KIND=user < ids, one id a line
 sweep: install ## Look for erased ids in all files: SOURCE=runna KIND=user < ids
 	$(START) erase $(if $(SOURCE),--source="$$SOURCE") $(if $(KIND),--kind="$$KIND") --verify
 
-test: install-dev ## All tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: install-dev ## All tests, in WORKERS=… processes
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 coverage: install-dev ## Unit tests, with the lines and branches that they run (floor: fail_under in pyproject.toml)
 	$(BIN)/python -m pytest tests/unit --numprocesses auto --dist loadfile --no-loadscope-reorder --cov

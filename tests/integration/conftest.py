@@ -42,8 +42,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Load
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "loaded"
     with FileLock(folder.with_suffix(".lock")):
-        published = load_sources(folder, manifest)
-    return Loaded(published, folder / "lake", make_report(published, own / "report", states=STATES))
+        warehouse, published = load_sources(folder, manifest)
+    return Loaded(warehouse, published, folder / "lake", make_report(published, own / "report", states=STATES))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from typing import Any
 
 import pytest
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.compilation import Compiler
 from dbt.contracts.graph.manifest import Manifest
 from dbt.graph.graph import Graph
@@ -29,17 +30,12 @@ def quick_dbt() -> Iterator[None]:
         _compile_patterns_once(patch)
         _link_the_graph_once(patch)
         _do_not_ask_who_calls(patch)
+        _write_no_comments(patch)
         yield
 
 
-@contextmanager
-def without_comments(manifest: Manifest) -> Iterator[None]:
-    """Leave out the descriptions that dbt puts on tables and columns, a fifth; runs of the asset graph write them."""
-    configs = [node.config for node in manifest.nodes.values() if getattr(node.config, "persist_docs", None)]
-    with pytest.MonkeyPatch.context() as patch:
-        for config in configs:
-            patch.setattr(config, "persist_docs", {})
-        yield
+class CommentingRunner(dbtRunner):
+    """Puts the descriptions of tables and columns on them all the same, for the test that reads them."""
 
 
 def _tell_nothing_for_debugging(patch: pytest.MonkeyPatch) -> None:
@@ -100,3 +96,18 @@ def _link_the_graph_once(patch: pytest.MonkeyPatch) -> None:
 def _do_not_ask_who_calls(patch: pytest.MonkeyPatch) -> None:
     """Where a flag of an adapter was defined, for a warning: dbt walks the whole stack, and pytest's is deep."""
     patch.setattr(behavior_flags.BehaviorFlagRendered, "_default_source", staticmethod(lambda: "not asked"))
+
+
+def _write_no_comments(patch: pytest.MonkeyPatch) -> None:
+    """What tables and columns mean, asked for and written column by column: a fifth."""
+    invoke = dbtRunner.invoke
+
+    def invoke_without(runner: dbtRunner, args: list[str], **settings: Any) -> dbtRunnerResult:
+        with pytest.MonkeyPatch.context() as configs:
+            if runner.manifest and not isinstance(runner, CommentingRunner):
+                for node in runner.manifest.nodes.values():
+                    if getattr(node.config, "persist_docs", None):
+                        configs.setattr(node.config, "persist_docs", {})
+            return invoke(runner, args, **settings)
+
+    patch.setattr(dbtRunner, "invoke", invoke_without)

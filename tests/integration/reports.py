@@ -10,24 +10,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 from dbt.contracts.graph.manifest import Manifest
 from playwright.sync_api import Browser, Page
 
 from engagement_assets.alerts.history import AlertState
-from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.lake.lake import Lake
-from engagement_assets.partitions import RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.report.build import Report, write_report
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, CheckState
 from engagement_assets.report.suppression import Suppression
-from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.sources import AREAS, AUDIT, SOURCES
+from engagement_assets.sources import AREAS, AUDIT
 from engagement_assets.transform.publish import publish_schemas
 from tests.integration.services import FIRST_DAY, services
-from tests.integration.warehouse_builder import WarehouseBuilder
+from tests.integration.warehouse_builder import WAREHOUSE_FILE_NAME, WarehouseBuilder
 
 # Two complete weeks, and a day of a third.
 LAST_DAY = date(2024, 1, 15)
@@ -51,21 +47,22 @@ STATES = ChecksAndAlerts(
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was published from all sources, the lake that it was built from, and a report."""
+    """What was built and published from all sources, the lake that it was built from, and a report."""
 
+    warehouse: Path
     published: Path
     lake: Path
     report: Report
 
 
-def load_sources(folder: Path, manifest: Manifest) -> Path:
+def load_sources(folder: Path, manifest: Manifest) -> tuple[Path, Path]:
     """Load sample data of all sources, build it with dbt at once, and publish it, unless that has been done.
 
-    The asset graph would do the same in twenty steps.
+    The asset graph would do the same in twenty steps. Gives the warehouse and the published copy.
     """
-    published = folder / "published.duckdb"
+    warehouse, published = (folder / name for name in (WAREHOUSE_FILE_NAME, "published.duckdb"))
     if published.exists():
-        return published
+        return warehouse, published
     with services(folder, activities_per_day=2, events_per_day=40) as running:
         write_sample_landing(
             folder / "landing",
@@ -75,18 +72,10 @@ def load_sources(folder: Path, manifest: Manifest) -> Path:
             lingokids_events_per_day=120,
             mobile_events_per_day=100,
         )
-        settings = running.settings(strava_places="coarse")
-        with dg.DagsterInstance.ephemeral() as instance:
-            dg.materialize(
-                [asset for source in SOURCES for asset in raw_assets(source, settings)],
-                instance=instance,
-                resources={"settings": settings, "api_clients": ApiClients(settings, running.clock)},
-                tags={RANGE_START_TAG: FIRST_DAY.isoformat(), RANGE_END_TAG: LAST_DAY.isoformat()},
-            )
-    warehouse = WarehouseBuilder(folder, manifest, folder / "lake")
-    warehouse.build(FIRST_DAY, LAST_DAY + timedelta(days=1))
-    publish_schemas(warehouse.warehouse_path, published, (*AREAS, AUDIT), Lake(settings.lake_uri))
-    return published
+        running.load_every_source(FIRST_DAY, LAST_DAY, strava_places="coarse")
+    WarehouseBuilder(folder, manifest, folder / "lake", comments=True).build(FIRST_DAY, LAST_DAY + timedelta(days=1))
+    publish_schemas(warehouse, published, (*AREAS, AUDIT), Lake(str(folder / "lake")))
+    return warehouse, published
 
 
 def make_report(

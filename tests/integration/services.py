@@ -28,6 +28,7 @@ from engagement_assets.partitions import range_tags
 from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.api_servers import SandboxApis, SandboxCredentials, SandboxUrls, make_apis, serve_apis
 from engagement_assets.settings import Settings
+from engagement_assets.sources import SOURCES
 
 FIRST_DAY = date(2024, 1, 1)
 CREDENTIALS = SandboxCredentials()
@@ -92,6 +93,17 @@ class Services:
                 tags=tags,
                 run_config={"ops": {name: {"config": config or {}} for name in ("raw_strava", "raw_user_events")}},
                 raise_on_error=False,
+            )
+
+    def load_every_source(self, first: date, last: date, **changes: Any) -> None:
+        """Materialize the raw assets of all sources for days inclusive, and no model."""
+        settings = self.settings(**changes)
+        with dg.DagsterInstance.ephemeral() as instance:
+            dg.materialize(
+                [asset for source in SOURCES for asset in raw_assets(source, settings)],
+                instance=instance,
+                resources={"settings": settings, "api_clients": ApiClients(settings, self.clock)},
+                tags=range_tags(DayWindow(first, last + timedelta(days=1))),
             )
 
     def run(self, first: date, last: date, selection: str, **changes: Any) -> RangeRun:

@@ -31,7 +31,7 @@ def _kill_after(run: Command, lines: int, seconds: float) -> bool:
         run.process.join(seconds)
         run.kill()
     assert run.process.exitcode in (0, -signal.SIGKILL)
-    return run.process.exitcode != 0
+    return bool(run.process.exitcode)
 
 
 def test_a_killed_range_run_is_finished_by_the_same_run_again(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dbt.contracts.graph.manifest import Manifest
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
-from tests.integration.quick_dbt import without_comments
+from tests.integration.quick_dbt import CommentingRunner
 
 DBT_PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 # The prepared manifest calls the database `warehouse`, and a database is called as its file is.
@@ -32,11 +32,12 @@ Row = Mapping[str, object]
 class WarehouseBuilder:
     """A lake and a warehouse in `folder`, which may be deleted afterwards."""
 
-    def __init__(self, folder: Path, manifest: Manifest, lake_folder: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, lake_folder: Path | None = None, *, comments: bool = False
+    ) -> None:
         """Begin with an empty warehouse over the lake in `lake_folder`, by default an empty one."""
         self._folder = folder
-        self._manifest = manifest
-        self._dbt = dbtRunner(manifest=manifest)
+        self._dbt = (CommentingRunner if comments else dbtRunner)(manifest=manifest)
         folder.mkdir(parents=True, exist_ok=True)
         self.warehouse_path = folder / WAREHOUSE_FILE_NAME
         self.lake_folder = lake_folder or folder / "lake"
@@ -133,14 +134,13 @@ class WarehouseBuilder:
     ) -> Sequence[Any]:
         settings = {"lake_uri": str(self.lake_folder), **variables}
         selection = [f"--select={select}"] if select else []
-        with without_comments(self._manifest):
-            result = _invoke(
-                self._dbt,
-                command,
-                self._folder / "target",
-                self.warehouse_path,
-                [*arguments, *selection, f"--vars={settings}"],
-            )
+        result = _invoke(
+            self._dbt,
+            command,
+            self._folder / "target",
+            self.warehouse_path,
+            [*arguments, *selection, f"--vars={settings}"],
+        )
         if result.exception:
             raise result.exception
         assert isinstance(result.result, RunExecutionResult)

@@ -1,5 +1,6 @@
 """The lake's places, its lock, and a commit that breaks off."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -140,6 +141,17 @@ def test_commit_replaces_adds_and_removes(lake: Lake) -> None:
             }
             commit(lake, "source", [FileChange(key, path) for key, path in files.items()])
     assert _contents(lake) == {"a": "new", "b/d": "new"}
+
+
+def test_all_staged_files_are_on_disk_before_the_journal_is_in_place(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[list[str]] = []
+    monkeypatch.setattr(os, "sync", lambda: there.append(files_below(_root(lake))))
+    with exclusive(lake, "source") as staging:
+        commit(lake, "source", [FileChange(key, _staged(staging, key, "new")) for key in ("a", "b")])
+    assert there == [[".aside/source/a", ".aside/source/b", ".aside/source/journal.json"]]
+    assert _contents(lake) == {"a": "new", "b": "new"}
 
 
 def test_a_commit_that_fails_before_its_journal_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
