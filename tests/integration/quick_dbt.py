@@ -18,15 +18,14 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.graph.graph import Graph
 from dbt_common import behavior_flags
 from dbt_common.clients import agate_helper
-from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
-from dbt_common.events.event_manager import EventManager
+from dbt_common.events.base_types import BaseEvent, DebugLevel
 
 
 @contextmanager
 def quick_dbt() -> Iterator[None]:
     """Leave it out until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
-        _tell_nothing_for_debugging(patch)
+        _fill_in_messages_when_they_are_read(patch)
         _compile_patterns_once(patch)
         _link_the_graph_once(patch)
         _do_not_ask_who_calls(patch)
@@ -38,15 +37,9 @@ class CommentingRunner(dbtRunner):
     """Puts the descriptions of tables and columns on them all the same, for the test that reads them."""
 
 
-def _tell_nothing_for_debugging(patch: pytest.MonkeyPatch) -> None:
-    """Thousands of events that are thrown away: a third, half of it to fill in messages that are not looked at."""
-    fire_event, fill_in = EventManager.fire_event, BaseEvent.__init__
-
-    def fire_unless_for_debugging(
-        manager: EventManager, e: BaseEvent, level: EventLevel | None = None, *arguments: Any, **named: Any
-    ) -> None:
-        if (level or e.level_tag()) != EventLevel.DEBUG:
-            fire_event(manager, e, level, *arguments, **named)
+def _fill_in_messages_when_they_are_read(patch: pytest.MonkeyPatch) -> None:
+    """Those of events for debugging, which production leaves out when they have been made: a tenth."""
+    fill_in = BaseEvent.__init__
 
     def keep(event: DebugLevel, *arguments: Any, **named: Any) -> None:
         vars(event)["_given"] = arguments, named
@@ -56,11 +49,10 @@ def _tell_nothing_for_debugging(patch: pytest.MonkeyPatch) -> None:
         fill_in(event, *arguments, **named)
         return vars(event)["pb_msg"]
 
-    filled_in_when_read = cached_property(message_of)
-    filled_in_when_read.__set_name__(DebugLevel, "pb_msg")
-    patch.setattr(EventManager, "fire_event", fire_unless_for_debugging)
+    message = cached_property(message_of)
+    message.__set_name__(DebugLevel, "pb_msg")
     patch.setattr(DebugLevel, "__init__", keep)
-    patch.setattr(DebugLevel, "pb_msg", filled_in_when_read, raising=False)
+    patch.setattr(DebugLevel, "pb_msg", message, raising=False)
 
 
 def _compile_patterns_once(patch: pytest.MonkeyPatch) -> None:
