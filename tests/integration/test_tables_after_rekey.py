@@ -64,5 +64,11 @@ def test_tables_built_again_are_those_of_a_full_build_under_the_new_key(tmp_path
     publish(_lake(tmp_path / "clean", NEW), Found({USER_EVENTS: _rows()}), window(DAY_1, DAY_2), 1, name="user_events")
     clean = _build(WarehouseBuilder(tmp_path / "clean", manifest))
     assert again == clean
-    assert {row["user_id"] for row in clean["fct__user_events"]} == {pseudonym(NEW, "anna"), pseudonym(NEW, "ben")}
-    assert {row["user_id"] for row in before["fct__user_events"]} == {pseudonym(OLD, "anna"), pseudonym(OLD, "ben")}
+    assert {row["user_id"] for row in clean["product.fct__user_events"]} == {
+        pseudonym(NEW, "anna"),
+        pseudonym(NEW, "ben"),
+    }
+    assert {row["user_id"] for row in before["product.fct__user_events"]} == {
+        pseudonym(OLD, "anna"),
+        pseudonym(OLD, "ben"),
+    }
