@@ -22,15 +22,15 @@ events_summed as (
 
     select
         session_id,
-        session_date,
-        anonymous_id,
-        device_id,
         change_number,
+        min(session_date) as session_date,
+        min(anonymous_id) as anonymous_id,
+        min(device_id) as device_id,
         min(created_at) as started_at,
         max(created_at) as ended_at,
         count(*) as event_count,
         count(distinct event_name) as distinct_event_count,
-        max_by(event_name, -position) as first_event_name,
+        max(case when position = 1 then event_name end) as first_event_name,
         max_by(event_name, position) as last_event_name,
         max_by(app_version, -position) filter (where app_version is not null) as app_version,
         max_by(os_name, -position) filter (where os_name is not null) as os_name,
@@ -46,9 +46,6 @@ events_summed as (
     from events
     group by
         session_id,
-        session_date,
-        anonymous_id,
-        device_id,
         change_number
 
 ),
