@@ -17,9 +17,9 @@ from engagement_assets.extract.lines.json_records import RecordShape, quoted
 def layout_of(shape: RecordShape, sample: str) -> str | None:
     """SQL for the line that has the layout of `sample` and the values of `texts`.
 
-    None if the sample shows no layout: unknown fields, values of the wrong type, lists, unusual white space. Comparing
-    a line with its layout proves something only if the line holds no backslash: then no value holds a quote, and
-    reading the filled layout from left to right gives these keys with these values and nothing else.
+    None if the sample shows no layout: unknown fields, values of the wrong type, unusual white space. Comparing a line
+    with its layout proves something only if the line holds no backslash: then no text holds a quote, and reading the
+    filled layout from left to right gives these keys with these values and nothing else. A list ends where it closes.
     """
     try:
         record = json.loads(sample)
@@ -57,7 +57,7 @@ def _leaf_parts(shape: RecordShape, value: Any, place: int) -> list[str] | None:
             return [quoted("null")]
         case str(), Kind.TEXT | Kind.INSTANT | Kind.BOUND:
             return [quoted('"'), text, quoted('"')]
-        case (bool(), Kind.FLAG):
+        case (bool(), Kind.FLAG) | (list(), Kind.LIST):
             return [text]
         case (int() | float(), Kind.SECONDS) if not isinstance(value, bool):
             return [text]

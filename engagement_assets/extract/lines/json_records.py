@@ -144,6 +144,9 @@ class RecordShape:
                     conditions.append(f"({text} is null or coalesce({fits}, false))")
                 case Kind.FLAG:
                     conditions.append(f"coalesce({text} in ('true', 'false'), true)")
+                case Kind.LIST:
+                    # Lists within lists may nest too deep.
+                    conditions.append(rf"coalesce(regexp_full_match({text}, '\[[^\[{{]*\]'), true)")
                 case Kind.INSTANT | Kind.BOUND:
                     absent = "false" if field.required else f"coalesce({is_blank_sql(text)}, true)"
                     conditions.append(f"({self._value(field, text)} is not null or {absent})")

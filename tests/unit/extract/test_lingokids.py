@@ -259,6 +259,26 @@ def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
     assert loaded.unknown_fields == [(None, "plan", 1)]
 
 
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        *(("[]", 0), ('["c"]', 1), ('["c","d"]', 2), ('["c", "d"]', 2), ('[["c"]]', 1), ('["[c"]', 1), ("null", None)),
+        *((value, "wrong_type") for value in ('"[]"', "1", "{}")),
+        *((("[" * 200) + ("]" * 200), "nesting_too_deep"), ('["c",]', "not_json"), ('["c"', "not_json")),
+    ],
+)
+def test_a_list_is_counted_among_lines_that_look_alike(value: str, outcome: object, tmp_path: Path) -> None:
+    lines = [f'{{"user_id":"u{number}","children_ids":{value if number == 2 else ["c"]}}}' for number in range(1, 5)]
+    root = landing_of_snapshots(tmp_path, "users", a="\n".join(lines).replace("'", '"'))
+
+    loaded = load_snapshots(USER_FILES, root)
+
+    is_right = not isinstance(outcome, str)
+    counts = {"u1": 1, **({"u2": outcome} if is_right else {}), "u3": 1, "u4": 1}
+    assert {row["user_id"]: row["children_count"] for row in loaded.accepted} == counts
+    assert loaded.reasons() == ([] if is_right else [(2, outcome)])
+
+
 USER_TIMES = ("registration_at", "trial_start_at", "trial_end_at", "subscription_start_at", "subscription_expire_at")
 
 
