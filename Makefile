@@ -14,7 +14,7 @@ INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 # Python must be allowed to keep what it has compiled.
 export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-strip-extras --extra s3 --extra sandbox pyproject.toml
+	--no-strip-extras --extra postgres --extra s3 --extra sandbox pyproject.toml
 
 .PHONY: help install install-dev demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 

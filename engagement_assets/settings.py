@@ -27,6 +27,8 @@ from engagement_assets.privacy_settings import PrivacySettings
 
 _STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# What others call the same database; psycopg2 is the driver that Dagster uses.
+POSTGRESQL_SCHEMES = ("postgresql", "postgresql+psycopg2", "postgres")
 # The days of the sample data, and all days that there are in the demo.
 SAMPLE_DAYS = DayWindow(date(2024, 1, 1), date(2024, 2, 5))
 # Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
@@ -59,7 +61,11 @@ class Settings(PrivacySettings):
     lake_uri: str = Field(default="", description="Folder or s3:// URL of the lake.")
     warehouse_path: Path = Field(default=Path(), description="The DuckDB file that dbt writes; one writer at a time.")
     published_warehouse_path: Path = Field(default=Path(), description="The copy that people and tools read.")
-    dagster_home: Path = Field(default=Path(), description="Where Dagster keeps its runs and events.")
+    dagster_home: Path = Field(default=Path(), description="Where Dagster keeps its settings, runs and events.")
+    dagster_storage_url: SecretStr | None = Field(
+        default=None,
+        description="The PostgreSQL database in which Dagster keeps runs and events instead of SQLite files.",
+    )
     start_date: date = Field(default=date(2021, 1, 1), description="The first daily partition, a UTC day.")
     max_days_ahead: int = Field(
         default=1,
@@ -194,6 +200,18 @@ class Settings(PrivacySettings):
         if name not in available_timezones():
             raise ValueError(f"expected the name of a time zone, such as Europe/Berlin, found {name!r}")
         return name
+
+    @field_validator("dagster_storage_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        scheme, _, rest = (url.get_secret_value() if url else "").partition("://")
+        if url and not (scheme in POSTGRESQL_SCHEMES and rest):
+            # Without the URL, since it holds a password.
+            raise ValueError(
+                "expected the URL of a PostgreSQL database, such as postgresql://user:password@host:5432/dagster, "
+                f"found one that does not begin with {'://, '.join(POSTGRESQL_SCHEMES)}://"
+            )
+        return url
 
     @field_validator("strava_api_base_url", "strava_oauth_base_url", "user_events_api_url")
     @classmethod

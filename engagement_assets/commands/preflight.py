@@ -17,6 +17,8 @@ from engagement_assets.commands.arguments import chosen_datasets, inclusive
 from engagement_assets.commands.buckets import is_bucket, why_unusable
 from engagement_assets.commands.selection import why_selection_is_refused
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.instance.home import why_home_is_refused
+from engagement_assets.instance.postgres_database import why_database_is_unusable
 from engagement_assets.settings import Settings
 from engagement_assets.sources import SOURCES
 
@@ -71,6 +73,7 @@ def _places(settings: Settings, _given: Namespace) -> Refusals:
     yield from _file("WAREHOUSE_PATH", settings.warehouse_path)
     yield from _file("PUBLISHED_WAREHOUSE_PATH", settings.published_warehouse_path)
     yield from _folder("DAGSTER_HOME", settings.dagster_home)
+    yield from filter(None, [why_home_is_refused(settings), why_database_is_unusable(settings)])
     yield from _folder("REPORT_DIR", settings.report_dir)
 
 

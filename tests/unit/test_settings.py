@@ -131,6 +131,23 @@ def test_a_key_of_32_bytes_may_stand_before_older_ones(key: str, read: str) -> N
     assert Settings(pseudonym_key=SecretStr(key)).pseudonym_key_text == read
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgres"])
+def test_the_database_of_runs_may_be_spelled_as_others_do(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_STORAGE_URL", f"{scheme}://user:{KEY}@host/runs")
+    settings = Settings()
+    assert settings.dagster_storage_url == SecretStr(f"{scheme}://user:{KEY}@host/runs")
+    assert KEY not in repr(settings)
+    monkeypatch.setenv("DAGSTER_STORAGE_URL", "")
+    assert Settings().dagster_storage_url is None
+
+
+@pytest.mark.parametrize("wrong", [f"mysql://user:{KEY}@host/runs", f"{KEY}@host/runs", "postgresql://", "postgresql"])
+def test_another_database_of_runs_is_refused_and_not_shown(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="expected the URL of a PostgreSQL database, such as ") as refused:
+        Settings(dagster_storage_url=SecretStr(wrong))
+    assert KEY not in str(refused.value)
+
+
 def test_kinds_of_ids_stand_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSEUDONYMIZE", "device, user")
     monkeypatch.setenv("LAND_UNNEEDED_IDS", "child")

@@ -13,6 +13,7 @@ import pytest
 from engagement_assets.commands.arguments import PARSERS
 from engagement_assets.commands.preflight import refusals
 from engagement_assets.commands.selection import why_selection_is_refused
+from engagement_assets.instance.home import MARK
 from engagement_assets.settings import PROJECT_ROOT, Settings
 
 DAYS = ["--from=2024-01-01", "--to=2024-01-02"]
@@ -88,6 +89,28 @@ def test_every_place_that_cannot_be_used_is_named_with_its_setting(tmp_path: Pat
     assert _refused(tmp_path, "report") == [
         f"nothing is published in {tmp_path}/published.duckdb yet; run make demo or make backfill first"
     ]
+
+
+def test_a_database_of_runs_that_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"postgres://dagster:secret-word@127.0.0.1:{taken.getsockname()[1]}/runs"
+        (refused,) = _refused(tmp_path, "prune", dagster_storage_url=url)
+    assert refused.startswith(
+        "DAGSTER_STORAGE_URL: expected a database that lets the project in, found: connection to "
+    )
+    assert "Connection refused" in refused
+    assert "secret-word" not in refused
+    monkeypatch.setattr("engagement_assets.instance.postgres_database.find_spec", lambda _name: None)
+    assert _refused(tmp_path, "prune", dagster_storage_url=url) == [
+        "DAGSTER_STORAGE_URL needs the extra postgres; run `pip install 'engagement-assets[postgres]'`"
+    ]
+    # A home that is on PostgreSQL, and no word of where.
+    (tmp_path / "home").mkdir()
+    text = f"{MARK}\nstorage: {{custom: {{config: {{postgres_url: {{env: DAGSTER_STORAGE_URL}}}}}}}}\n"
+    (tmp_path / "home" / "dagster.yaml").write_text(text, encoding="utf-8")
+    (refused,) = _refused(tmp_path, "prune")
+    assert refused.startswith("DAGSTER_STORAGE_URL: expected the URL of the PostgreSQL database that holds the runs of")
 
 
 def test_without_sample_data_a_service_alone_wants_a_folder_too(
