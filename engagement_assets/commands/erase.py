@@ -1,7 +1,8 @@
 """`make erase SOURCE=… KIND=… < ids`: erases persons from the lake, the tables and every copy, and proves it.
 
 Belongs here: the command and the order of its steps. Not here: the lake (`lake/erasure.py`), tables and copies
-(`erased_tables.py`), or how files are searched (`privacy/sweep.py`).
+(`erased_tables.py`), or how files (`privacy/sweep.py`) and Dagster's database (`instance/database_records.py`) are
+searched.
 
 The ids come on standard input, one a line: arguments, the environment and run config are seen by others, and are kept.
 Each step can be repeated. An erasure that was killed is finished by the next one, which needs the same ids again for
@@ -24,6 +25,11 @@ from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.strava.source import STRAVA
+from engagement_assets.instance.database_records import (
+    DatabaseRecordsError,
+    blank_in_database,
+    places_in_database,
+)
 from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
@@ -59,7 +65,7 @@ def main() -> int:
     except (ErasureKeyError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except LakeBusyError as error:
+    except (LakeBusyError, DatabaseRecordsError) as error:
         print(f"error: {error}", file=sys.stderr)
     except duckdb.IOException as error:
         if not is_held_lock(error):
@@ -106,6 +112,7 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
         for path in _records_of_runs(settings):
             if search.is_in(path):
                 (blank_sqlite if _is_sqlite(path) else blank_file)(path, search)
+        blank_in_database(settings.dagster_home, search)
     if status := _prove(settings, kind, ids):
         return status
     proven = [each for each in waiting if each.is_of_deleted_activities or is_about(lake, each, source, kind, ids)]
@@ -145,6 +152,7 @@ def _prove(settings: Settings, kind: PersonalKind, ids: Sequence[str]) -> int:
         print("No id is known, so no file was searched for it: give it on standard input if you know it")
         return _verdict(found)
     found += [path for path in _own_files(settings) if search.is_in(path)]
+    found += places_in_database(settings.dagster_home, search)
     landing = Landing(settings.landing_uri)
     if landing.is_local:
         root = Path(settings.landing_uri)

@@ -100,7 +100,7 @@ def _other_rows() -> list[tuple[str, ...]]:
         ),
         (
             "runs and their events",
-            "DAGSTER_HOME, `history/`",
+            "DAGSTER_HOME, `history/`, or the database of `DAGSTER_STORAGE_URL`",
             "keys of failing rows, pseudonyms or masked",
             f"{_default('run_retention_days')}, longer for the last run of a day or check",
         ),

@@ -89,12 +89,7 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
             with self.index_transaction() as index:
                 event_ids = [index.execute(insert).lastrowid for insert in inserts]
                 self._store_asset_event_tags(index, batch, event_ids)
-                # The entry of an asset has only its newest event of each kind: skip those that would be overwritten.
-                newest = {
-                    (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
-                    for event, event_id in zip(batch, event_ids, strict=True)
-                }
-                for event, event_id in newest.values():
+                for event, event_id in newest_of_each_asset(batch, event_ids):
                     self._store_asset_event(index, event, event_id)
             with self.run_connection(batch[0].run_id) as log:
                 for insert in inserts:
@@ -110,6 +105,15 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         if engine := self._engines.pop(run_id, None):
             engine.dispose()
         Path(self.path_for_shard(run_id)).unlink(missing_ok=True)
+
+
+def newest_of_each_asset(batch: Sequence[EventLogEntry], event_ids: Sequence[int]) -> list[tuple[EventLogEntry, int]]:
+    """The events of a batch, with their ids, of which the entries of assets know; they have the newest of each kind."""
+    newest = {
+        (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
+        for event, event_id in zip(batch, event_ids, strict=True)
+    }
+    return list(newest.values())
 
 
 def _wait_for_the_disk_at_checkpoints(connection: SqliteConnection, _record: object) -> None:

@@ -123,15 +123,23 @@ class Search:
 
     def in_sqlite(self, path: Path) -> Iterator[tuple[str, str, str | bytes]]:
         """The values of an SQLite file with an id: table, column, value."""
-        pattern = self.in_bytes
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as connection:
             for (table,) in connection.execute("select name from sqlite_master where type = 'table'").fetchall():
                 cursor = connection.execute(f'select * from "{table}"')
                 names = [column[0] for column in cursor.description]
                 for row in cursor:
                     for name, value in zip(names, row, strict=True):
-                        if isinstance(value, str | bytes) and pattern.search(_quoted(value)):
+                        if isinstance(value, str | bytes) and self.is_in_value(value):
                             yield table, name, value
+
+    def is_in_value(self, value: str | bytes) -> bool:
+        """Whether a value of a database's row holds one of the ids, or is one."""
+        return self.in_bytes.search(_quoted(value)) is not None
+
+    def blanked_value(self, value: str | bytes) -> str | bytes:
+        """The same value with nines for each id."""
+        new = self.blanked(_quoted(value))[1:-1]
+        return new if isinstance(value, bytes) else new.decode()
 
     def blanked(self, data: bytes) -> bytes:
         """The same bytes with nines for each id: as long, and a number where it was one, so that no format breaks."""
@@ -155,10 +163,8 @@ def blank_sqlite(path: Path, search: Search) -> None:
     found = list(search.in_sqlite(path))
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         for table, column, value in found:
-            new = search.blanked(_quoted(value))[1:-1]
             connection.execute(
-                f'update "{table}" set "{column}" = ? where "{column}" = ?',
-                (new if isinstance(value, bytes) else new.decode(), value),
+                f'update "{table}" set "{column}" = ? where "{column}" = ?', (search.blanked_value(value), value)
             )
         connection.commit()
         connection.execute("vacuum")
