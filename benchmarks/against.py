@@ -22,7 +22,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks.daily_run import FIRST_DAY, places_of, sandbox
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 
 BACKFILL_DAYS = 365
 MAKE = shutil.which("make") or "make"

@@ -5,6 +5,7 @@ Belongs here: putting assets, jobs, schedules, sensors and resources together. N
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from engagement_assets.assets.raw_columns import describe_raw_columns
 from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.checks.freshness import freshness_checks
 from engagement_assets.extract.services.client import Clock
+from engagement_assets.installation import PACKAGE, PROJECT_ROOT
 from engagement_assets.instance.private_files import keep_files_private
 from engagement_assets.orchestration.erasure import erasure_job
 from engagement_assets.orchestration.jobs import asset_jobs, source_sets
@@ -29,7 +31,7 @@ from engagement_assets.orchestration.sensors.follow_ups import cross_source_sens
 from engagement_assets.orchestration.sensors.landing_files import landing_sensor
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 from engagement_assets.sources import SOURCES
 from engagement_assets.transform.project import column_lineage, manifest
 from engagement_assets.transform.warehouse import warehouse_resource
@@ -111,14 +113,19 @@ def with_links_to_code(
 
     The links open files on this machine, or in the repository that the settings name.
     """
-    linked = [*dg.with_source_code_references(assets), *models]
+    linked = dg.with_source_code_references(assets)
     if not settings.code_git_url:
-        return linked
+        return [*linked, *models]
+    return [*_in_repository(linked, PACKAGE.parent, settings), *_in_repository(models, PROJECT_ROOT, settings)]
+
+
+def _in_repository(assets: Sequence[Any], root: Path, settings: Settings) -> Sequence[Any]:
+    """The assets with links to the repository, in which `root` is the folder at the top."""
     return dg.link_code_references_to_git(
-        linked,
+        assets,
         git_url=settings.code_git_url,
         git_branch=settings.code_git_branch,
-        file_path_mapping=dg.AnchorBasedFilePathMapping(PROJECT_ROOT / "pyproject.toml", "pyproject.toml"),
+        file_path_mapping=dg.AnchorBasedFilePathMapping(root / "pyproject.toml", "pyproject.toml"),
     )
 
 

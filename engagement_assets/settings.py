@@ -22,11 +22,11 @@ from pydantic_settings import SettingsConfigDict
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar, DayWindow
 from engagement_assets.contracts.source import Source
+from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
 
 _STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # What others call the same database; psycopg2 is the driver that Dagster uses.
 POSTGRESQL_SCHEMES = ("postgresql", "postgresql+psycopg2", "postgres")
 # The days of the sample data, and all days that there are in the demo.
@@ -223,7 +223,7 @@ class Settings(PrivacySettings):
 
     @model_validator(mode="after")
     def _fill_paths(self) -> Self:
-        data = PROJECT_ROOT / "data" if self.landing_uri else PROJECT_ROOT / "data" / "demo"
+        data = _data_folder() if self.landing_uri else _data_folder() / "demo"
         self.landing_uri = self.landing_uri or str(data / "landing")
         self.lake_uri = self.lake_uri or str(data / "lake")
         for field, name in (
@@ -244,7 +244,7 @@ class Settings(PrivacySettings):
     @property
     def runs_on_sample_data(self) -> bool:
         """Whether this is the demo, without a landing zone of its own."""
-        return self.landing_uri == str(PROJECT_ROOT / "data" / "demo" / "landing")
+        return self.landing_uri == str(_data_folder() / "demo" / "landing")
 
     def freshness_hours_of(self, source: str) -> float | None:
         """Hours after the end of a day until a source's day must be loaded; None for no deadline.
@@ -283,6 +283,11 @@ class Settings(PrivacySettings):
     def trailing_days_of(self, source: Source) -> int:
         """How many days before its own a daily run of the source reads again."""
         return int(getattr(self, source.trailing_days_setting.lower())) if source.trailing_days_setting else 0
+
+
+def _data_folder() -> Path:
+    """Where data lies by default: in the checkout, or for an installed package where it is started, as `.env` does."""
+    return (PROJECT_ROOT if IS_CHECKOUT else Path.cwd()) / "data"
 
 
 def _refuse_tokens_in_clear(url: str) -> None:

@@ -6,7 +6,7 @@ what they do (`tests/integration/test_plain_commands_run.py`).
 
 import re
 
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 
 PROGRAMS = ("dagster", "dg", "dbt")
 

@@ -16,6 +16,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.day_ranges import blocks_of, days_of_interval
+from engagement_assets.installation import PROGRAM
 
 # People query the other schemas. The first three are intermediate steps; the last two record every load.
 INTERNAL_SCHEMAS = ("staging", "intermediate", "published", "records", "audit")
@@ -130,4 +131,4 @@ def _dates(interval: str) -> list[date]:
 
 
 def _backfill(window: DayWindow, selection: str) -> str:
-    return f"make backfill FROM={window.start} TO={window.days()[-1]} SELECT='{selection}'"
+    return f"{PROGRAM} backfill FROM={window.start} TO={window.days()[-1]} SELECT='{selection}'"

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.installation import PROGRAM
 from engagement_assets.per_source import SOURCES
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS
 from engagement_assets.shown_text import shown
@@ -22,7 +23,7 @@ _OPTION = re.compile(r"--([a-z-]+)")
 
 
 class MakeParser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, and name options as make does; `usage` is an example for make."""
+    """A parser whose errors are one sentence, and name options as make does; `usage` is an example."""
 
     def error(self, message: str) -> NoReturn:
         """End with status 2."""
@@ -37,7 +38,7 @@ def in_words_of_make(message: str) -> str:
 
 def backfill_parser() -> MakeParser:
     """For `make backfill`."""
-    parser = MakeParser(usage="make backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']")
+    parser = MakeParser(usage=f"{PROGRAM} backfill FROM=2024-01-01 TO=2024-01-31 [SELECT='+group:learning']")
     _add_days(parser, "--from", required=True)
     parser.add_argument("--select", default="*", help="assets, in Dagster's selection syntax")
     parser.add_argument("--allow-shrink", action="store_true", help="let days whose landing files are gone shrink")
@@ -46,7 +47,7 @@ def backfill_parser() -> MakeParser:
 
 def release_parser() -> MakeParser:
     """For `make release`."""
-    parser = MakeParser(usage="make release SOURCE=runna DAY=2024-01-31 [TO=2024-02-02] [DATASET=…] REASON='…'")
+    parser = MakeParser(usage=f"{PROGRAM} release SOURCE=runna DAY=2024-01-31 [TO=2024-02-02] [DATASET=…] REASON='…'")
     _add_source(parser)
     _add_days(parser, "--day")
     parser.add_argument("--reason", required=True, type=_sentence, help="why they are let through; it is kept")
@@ -55,7 +56,9 @@ def release_parser() -> MakeParser:
 
 def replay_parser() -> MakeParser:
     """For `make replay`."""
-    parser = MakeParser(usage="make replay SOURCE=runna FROM=2024-01-01 TO=2024-01-31 [DATASET=…] [REASON=not_json]")
+    parser = MakeParser(
+        usage=f"{PROGRAM} replay SOURCE=runna FROM=2024-01-01 TO=2024-01-31 [DATASET=…] [REASON=not_json]"
+    )
     _add_source(parser)
     _add_days(parser, "--from")
     parser.add_argument("--reason", default="", help="a reason code of audit.rejected_records; default: all")
@@ -64,7 +67,7 @@ def replay_parser() -> MakeParser:
 
 def erase_parser() -> MakeParser:
     """For `make erase` and `make sweep`."""
-    parser = MakeParser(usage="make erase SOURCE=lingokids KIND=user < ids")
+    parser = MakeParser(usage=f"{PROGRAM} erase SOURCE=lingokids KIND=user < ids")
     parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source that sends the ids")
     parser.add_argument("--kind", required=True, choices=[str(kind) for kind in ERASABLE_KINDS], help="what they are")
     parser.add_argument("--verify", action="store_true", help="only look for the ids, and change nothing")
@@ -73,21 +76,21 @@ def erase_parser() -> MakeParser:
 
 def prune_parser() -> MakeParser:
     """For `make prune`."""
-    parser = MakeParser(usage="make prune [DRY_RUN=1]")
+    parser = MakeParser(usage=f"{PROGRAM} prune [DRY_RUN=1]")
     parser.add_argument("--dry-run", action="store_true", help="report what would be removed, and remove nothing")
     return parser
 
 
 def report_parser() -> MakeParser:
     """For `make report`."""
-    parser = MakeParser(usage="make report")
+    parser = MakeParser(usage=f"{PROGRAM} report")
     parser.add_argument("--no-open", action="store_true", help="write it without opening a browser")
     return parser
 
 
 def no_arguments(command: str) -> Callable[[], MakeParser]:
     """For a command that takes none."""
-    return lambda: MakeParser(usage=f"make {command}")
+    return lambda: MakeParser(usage=f"{PROGRAM} {command}")
 
 
 PARSERS: Mapping[str, Callable[[], MakeParser]] = MappingProxyType(

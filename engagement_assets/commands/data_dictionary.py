@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from engagement_assets.commands.process import exit_process
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.personal_columns import kind_of
 from engagement_assets.transform.project import manifest

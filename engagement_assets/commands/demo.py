@@ -19,6 +19,7 @@ from engagement_assets.commands.range_command import print_summary
 from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.commands.sandbox_services import with_services
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.installation import PROGRAM
 from engagement_assets.instance.interrupt import last_act
 from engagement_assets.report.build import REPORT_FILE
 from engagement_assets.sandbox.sample_data import write_sample_landing
@@ -55,13 +56,14 @@ def main() -> int:
         return 1
     print(f"Report      {(settings.report_dir / REPORT_FILE).resolve().as_uri()}")
     print(f"Log         {log}")
+    width = len(PROGRAM) + 44
     print(
         f"\nDone in {time.monotonic() - started:.0f} s. Next:\n"
-        "  make dev                                        look at the graph on http://127.0.0.1:3000\n"
-        "  make backfill FROM=2024-01-08 TO=2024-01-14     run a week again\n"
-        "  make report                                     open the report\n"
+        f"  {PROGRAM + ' dev':<{width}}look at the graph on http://127.0.0.1:3000\n"
+        f"  {PROGRAM + ' backfill FROM=2024-01-08 TO=2024-01-14':<{width}}run a week again\n"
+        f"  {PROGRAM + ' report':<{width}}open the report\n"
         f"  duckdb -readonly {settings.published_warehouse_path}\n"
-        "  LANDING_URI=/path/to/landing make backfill …    your own files"
+        f"  {'LANDING_URI=/path/to/landing ' + PROGRAM + ' backfill …':<{width}}your own files"
     )
     return 0
 

@@ -24,11 +24,12 @@ from pydantic import SecretStr
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.progress import silence_told
 from engagement_assets.commands.sandbox_services import with_services
+from engagement_assets.installation import PROGRAM, PROJECT_ROOT
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act
 from engagement_assets.instance.killed_runs import cancel_run, of_a_shell
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.settings import PROJECT_ROOT, SAMPLE_DAYS, Settings
+from engagement_assets.settings import SAMPLE_DAYS, Settings
 
 # How long the processes may take to end before they are killed.
 ENDS_WITHIN_S = 20
@@ -50,7 +51,7 @@ def main() -> int:
     with with_services(own) as with_sandbox:
         settings = _profile(with_sandbox, port)
         print(_welcome(settings, port), flush=True)
-        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-h", "127.0.0.1"]
+        command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1"]
         command += ["-p", port, "-w", str(PROJECT_ROOT / "workspace.yaml")]
         with for_a_child_of_its_own():
             # In a session of its own: after Ctrl-C it would shut down for many seconds, and print much about it.
@@ -123,7 +124,7 @@ def _welcome(settings: Settings, port: str) -> str:
     if settings.runs_on_sample_data and not settings.published_warehouse_path.exists():
         first, last = SAMPLE_DAYS.start, SAMPLE_DAYS.days()[-1]
         lines += [
-            "Nothing is loaded yet. End this and run `make demo`, or materialize the job `daily_engagement` for",
+            f"Nothing is loaded yet. End this and run `{PROGRAM} demo`, or materialize the job `daily_engagement` for",
             f"{first} to {last} in the UI. Until then sensors are off, and nothing starts by itself.",
         ]
     elif settings.runs_on_sample_data and settings.schedules_on:

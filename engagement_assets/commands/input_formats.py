@@ -28,7 +28,7 @@ from engagement_assets.extract.services.records import ApiRecordShape
 from engagement_assets.extract.services.records import instant as service_instant
 from engagement_assets.extract.strava import source as strava
 from engagement_assets.extract.user_events import source as user_events
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.sources import SOURCES
 
 FORMATS_PATH = PROJECT_ROOT / "docs" / "input_formats.md"

@@ -6,8 +6,9 @@ fails when the table is stale.
 """
 
 from engagement_assets.commands.process import exit_process
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.per_source import PerSource
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 PRIVACY_PATH = PROJECT_ROOT / "docs" / "privacy.md"
 BEGIN, END = "<!-- written by `make dictionary` -->\n", "<!-- end -->\n"

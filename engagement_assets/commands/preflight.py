@@ -17,6 +17,7 @@ from engagement_assets.commands.arguments import chosen_datasets, inclusive
 from engagement_assets.commands.buckets import is_bucket, why_unusable
 from engagement_assets.commands.selection import why_selection_is_refused
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.installation import PROGRAM
 from engagement_assets.instance.home import why_home_is_refused
 from engagement_assets.instance.postgres_database import why_database_is_unusable
 from engagement_assets.settings import Settings
@@ -38,8 +39,8 @@ def _landing_zone(settings: Settings, _given: Namespace) -> Refusals:
     elif settings.runs_on_sample_data and not folder.is_dir():
         services = [each.title for each in SOURCES if each.required_settings and not settings.missing_for(each)]
         yield (
-            "there is no sample data yet: run make demo first, or set LANDING_URI to the folder that holds your files"
-            + (f"; it may be empty, to read {' and '.join(services)} alone" if services else "")
+            f"there is no sample data yet: run {PROGRAM} demo first, or set LANDING_URI to the folder that holds your "
+            "files" + (f"; it may be empty, to read {' and '.join(services)} alone" if services else "")
         )
     elif not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"
@@ -87,7 +88,7 @@ def _port(_settings: Settings, _given: Namespace) -> Refusals:
         try:
             listener.bind(("127.0.0.1", int(text)))
         except OSError as error:
-            yield f"PORT: {text} cannot be used ({error.strerror}); name another one, such as make dev PORT=3001"
+            yield f"PORT: {text} cannot be used ({error.strerror}); name another one, such as {PROGRAM} dev PORT=3001"
 
 
 def _days(settings: Settings, given: Namespace) -> Refusals:
@@ -128,7 +129,10 @@ def _selection(_settings: Settings, given: Namespace) -> Refusals:
 
 def _published(settings: Settings, _given: Namespace) -> Refusals:
     if not settings.published_warehouse_path.is_file():
-        yield f"nothing is published in {settings.published_warehouse_path} yet; run make demo or make backfill first"
+        yield (
+            f"nothing is published in {settings.published_warehouse_path} yet; run {PROGRAM} demo or "
+            f"{PROGRAM} backfill first"
+        )
 
 
 def local_path(uri: str) -> Path | None:

@@ -10,6 +10,7 @@ from datetime import date
 
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.installation import PROGRAM
 from engagement_assets.lake.commit import LakeBusyError, LakeFullError
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.pseudonym_key import OtherPseudonymKeyError, Pseudonyms
@@ -53,7 +54,7 @@ def backfills(rewritten: Sequence[RewrittenLoad], policy: PrivacyPolicy, start_d
 
 
 def _backfill(first: date, last: date, area: str) -> str:
-    return f"make backfill FROM={first} TO={last} SELECT='group:{area} or key:\"published/{area}\"'"
+    return f"{PROGRAM} backfill FROM={first} TO={last} SELECT='group:{area} or key:\"published/{area}\"'"
 
 
 if __name__ == "__main__":

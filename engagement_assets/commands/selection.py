@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.sources import AREAS, AUDIT, RAW_DATASETS
 
 _GENERATED = Path("_core", "definitions", "antlr_asset_selection", "generated")

@@ -1,4 +1,4 @@
-"""`python -m engagement_assets.commands.start <command> …`: what make calls. It refuses first, and imports then.
+"""`python -m engagement_assets.commands.start <command> …`, which make calls: it refuses first, and imports then.
 
 Belongs here: the order of the two, and an end in a sentence where S3 fails. Not here: what is refused (`arguments.py`,
 `preflight.py`), or what a command does (its own module).

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.settings import Settings
 
 EVENT_BATCH_SIZE = 500
 INSTANCE_SETTINGS = "dagster.yaml"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.installation import PROGRAM
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import Lake
@@ -72,12 +73,12 @@ def require_same_key(lake: Lake) -> None:
     mark = read_mark(lake) or _mark_of_the_first_load(lake, wanted)
     if mark.becomes is not None:
         raise OtherPseudonymKeyError(
-            f"{lake.uri} holds {mark.becomes} in some files alone, expected them in all: `make rekey` is at work or "
-            "was interrupted. Let it end, or run it again with the same settings"
+            f"{lake.uri} holds {mark.becomes} in some files alone, expected them in all: `{PROGRAM} rekey` is at work "
+            "or was interrupted. Let it end, or run it again with the same settings"
         )
     if mark.now and mark.now != wanted:
         what_to_do = refusal_of(mark.now, lake.policy) or (
-            "Run `make rekey`, which rewrites the lake; or restore PSEUDONYM_KEY and PSEUDONYMIZE as they were"
+            f"Run `{PROGRAM} rekey`, which rewrites the lake; or restore PSEUDONYM_KEY and PSEUDONYMIZE as they were"
         )
         raise OtherPseudonymKeyError(
             f"{lake.uri} holds {mark.now}, and this load would bring {wanted}; expected the same. {what_to_do}"
@@ -114,7 +115,7 @@ def _refuse_what_an_older_version_hid(lake: Lake, wanted: Pseudonyms, staging: P
     if wanted.key_fingerprint is not None:
         raise OtherPseudonymKeyError(
             f"{lake.uri} holds what an earlier version loaded: ids in clear, or hidden in one source alone; expected "
-            f"{wanted}. Run `make rekey` once, which rewrites these days"
+            f"{wanted}. Run `{PROGRAM} rekey` once, which rewrites these days"
         )
     rejected = [lake.location(key) for key in lake.all_quarantine_keys()]
     with lake.connect("1GB", staging / "spill") as connection:
@@ -122,7 +123,7 @@ def _refuse_what_an_older_version_hid(lake: Lake, wanted: Pseudonyms, staging: P
         if connection.execute(hidden).fetchone():
             raise OtherPseudonymKeyError(
                 f"{lake.uri} holds pseudonyms that an earlier version made under a PSEUDONYM_KEY, and this load would "
-                f"bring {wanted}; expected a key. Set PSEUDONYM_KEY and run `make rekey` once"
+                f"bring {wanted}; expected a key. Set PSEUDONYM_KEY and run `{PROGRAM} rekey` once"
             )
 
 
@@ -147,7 +148,7 @@ def refusal_of(found: Pseudonyms, policy: PrivacyPolicy) -> str | None:
     if found.key_fingerprint != wanted.key_fingerprint and policy.links_after(found.key_fingerprint) is None:
         return (
             "Restore PSEUDONYM_KEY; or, to change the key, keep the old one behind the new one "
-            "(PSEUDONYM_KEY=new,old) and run `make rekey`"
+            f"(PSEUDONYM_KEY=new,old) and run `{PROGRAM} rekey`"
         )
     return None
 

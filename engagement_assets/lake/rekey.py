@@ -19,6 +19,7 @@ import duckdb
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.installation import PROGRAM
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import sql_text
@@ -89,8 +90,8 @@ def rekey(lake: Lake, memory_limit: str = "2GB") -> Iterator[RewrittenLoad]:
 def _refuse(lake: Lake, mark: Mark, wanted: Pseudonyms) -> None:
     if mark.becomes not in (None, wanted):
         raise OtherPseudonymKeyError(
-            f"`make rekey` was interrupted when {lake.uri} got {mark.becomes}, found settings for {wanted}; expected "
-            "the same. Run it with the settings of that time first"
+            f"`{PROGRAM} rekey` was interrupted when {lake.uri} got {mark.becomes}, found settings for {wanted}; "
+            "expected the same. Run it with the settings of that time first"
         )
     if mark.now and (refusal := refusal_of(mark.now, lake.policy)):
         raise OtherPseudonymKeyError(f"{lake.uri} holds {mark.now}, which cannot become {wanted}. {refusal}")

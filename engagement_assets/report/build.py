@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock
 
+from engagement_assets.installation import PROGRAM
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts
 from engagement_assets.report.figures import Section
 from engagement_assets.report.html import Heading, render
@@ -116,7 +117,7 @@ def _parts(
 
 
 def _unpublished(schema: str, title: str) -> Section:
-    note = f"The schema {schema} has not been published yet: run `make backfill` with SELECT='+group:{schema}'."
+    note = f"The schema {schema} has not been published yet: run `{PROGRAM} backfill` with SELECT='+group:{schema}'."
     return Section(SECTIONS_OF.get(schema, schema), title, "", {}, notes=(note,))
 
 
@@ -130,8 +131,8 @@ def write_report(
     """
     if not published.exists():
         raise FileNotFoundError(
-            f"there is no published warehouse at {published} to report on; run `make demo`, or `make backfill` over "
-            "some days, and check PUBLISHED_WAREHOUSE_PATH"
+            f"there is no published warehouse at {published} to report on; run `{PROGRAM} demo`, or "
+            f"`{PROGRAM} backfill` over some days, and check PUBLISHED_WAREHOUSE_PATH"
         )
     with duckdb.connect(str(published), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")

@@ -18,18 +18,24 @@ from typing import Any, cast
 import duckdb
 from filelock import FileLock
 
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
+from engagement_assets.settings import Settings
 from engagement_assets.transform import column_lineage as lineage_module
 from engagement_assets.transform.column_lineage import ColumnParents, column_parents
 from engagement_assets.transform.data_tests import readable_sql
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
-TARGET_DIR = DBT_PROJECT_DIR / "target"
 SOURCE_FOLDERS = ("models", "macros", "seeds", "tests")
 
 
 class DbtProjectError(RuntimeError):
     """The dbt project cannot be parsed."""
+
+
+@cache
+def parsed_dir() -> Path:
+    """Where the parsed project is kept: beside it, or in DAGSTER_HOME, since an installed package may be read-only."""
+    return DBT_PROJECT_DIR / "target" if IS_CHECKOUT else Settings().dagster_home / "dbt_target"
 
 
 def dbt_arguments(target_dir: Path) -> list[str]:
@@ -50,14 +56,14 @@ def dbt_arguments(target_dir: Path) -> list[str]:
 def manifest() -> dict[str, Any]:
     """The manifest as a mapping; if a dbt file has changed since the last time, the whole project is parsed again."""
     with _parsing_alone():
-        fingerprint_file = TARGET_DIR / "fingerprint"
+        fingerprint_file = parsed_dir() / "fingerprint"
         fingerprint = project_fingerprint()
         manifest_file = _manifest_file()
         prepared = manifest_file.exists() and fingerprint_file.exists()
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
             # A partial parse forgets the YAML of a singular test whose SQL has changed: its severity, reason and table.
-            (TARGET_DIR / "partial_parse.msgpack").unlink(missing_ok=True)
+            (parsed_dir() / "partial_parse.msgpack").unlink(missing_ok=True)
             manifest_file.unlink(missing_ok=True)
             parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
@@ -83,7 +89,7 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
         # To write what is there costs half a second of every run.
         write_json = "--no-write-json" if _manifest_file().exists() else "--write-json"
-        outcome = dbtRunner().invoke(["parse", *dbt_arguments(TARGET_DIR), write_json])
+        outcome = dbtRunner().invoke(["parse", *dbt_arguments(parsed_dir()), write_json])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
     return outcome.result
@@ -93,7 +99,7 @@ def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
     """The parents of the columns of the manifest's models, derived from their SQL again when a dbt file has changed."""
     with _parsing_alone():
         fingerprint = project_fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
-        cache_file = TARGET_DIR / "column_lineage.json"
+        cache_file = parsed_dir() / "column_lineage.json"
         cached = json.loads(cache_file.read_text(encoding="utf-8")) if cache_file.exists() else {}
         if cached.get("fingerprint") != fingerprint:
             cached = {"fingerprint": fingerprint, "columns": column_parents(content, _compiled_models(content))}
@@ -139,12 +145,12 @@ def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
 
 
 def _manifest_file() -> Path:
-    return TARGET_DIR / "manifest.json"
+    return parsed_dir() / "manifest.json"
 
 
 @contextmanager
 def _parsing_alone() -> Iterator[None]:
-    TARGET_DIR.mkdir(exist_ok=True)
+    parsed_dir().mkdir(parents=True, exist_ok=True)
     with _parse_lock(os.getpid()):
         yield
 
@@ -152,7 +158,7 @@ def _parsing_alone() -> Iterator[None]:
 @cache
 def _parse_lock(_process: int) -> FileLock:
     """Concurrent runs parse into the same folder. One lock for a process, so that one caller can take it twice."""
-    return FileLock(TARGET_DIR / "parse.lock")
+    return FileLock(parsed_dir() / "parse.lock")
 
 
 def invoke_dbt(

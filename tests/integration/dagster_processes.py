@@ -20,7 +20,8 @@ import dagster as dg
 import httpx
 from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.settings import Settings
 
 LOCATION, REPOSITORY = "engagement_assets", "__repository__"
 POLL_S = 0.25

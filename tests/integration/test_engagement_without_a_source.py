@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 from tests.integration.services import FIRST_DAY, Services, services
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 
 pytestmark = pytest.mark.integration
 

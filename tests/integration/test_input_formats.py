@@ -23,9 +23,10 @@ from engagement_assets.extract.lines.json_records import RecordShape
 from engagement_assets.extract.runna.documents import Activity
 from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.records import BadValueError
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.partitions import range_tags
 from engagement_assets.resources import ApiClients
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 from tests.lake_loads import parquet_rows
 
 pytestmark = pytest.mark.integration

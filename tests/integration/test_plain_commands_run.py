@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.home import prepare_dagster_home
-from engagement_assets.settings import PROJECT_ROOT
 from tests.integration.deployment import Deployment
 from tests.plain_commands import PROGRAMS, folder_of, readme_commands
 

@@ -9,7 +9,7 @@ import yaml
 
 from engagement_assets.commands import kept_data
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
 from engagement_assets.transform.project import DBT_PROJECT_DIR, manifest
 
@@ -48,7 +48,7 @@ def _imported_modules(path: Path) -> set[str]:
 # From the ground up. A room imports from itself and from the floors below it, and from no other room of its floor.
 FLOORS = (
     {"contracts"},
-    {"day_ranges", "retry_after", "shown_text"},
+    {"day_ranges", "installation", "retry_after", "shown_text"},
     {"privacy"},
     {"extract"},
     {"sources"},

@@ -13,8 +13,9 @@ from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.commands import selection
 from engagement_assets.contracts.load_checks import CHECK_NAMES
 from engagement_assets.definitions import build_defs
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.orchestration.sensors.catch_up import FOLLOWS_ITS_INPUT, IS_CAUGHT_UP
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 START = date(2024, 1, 1)
 RAW_PARTITIONED = [

@@ -8,9 +8,10 @@ from pydantic import SecretStr, ValidationError
 
 from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.per_source import PerSource
 from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 KEY = "0123456789abcdef0123456789abcdef"
 VARIABLES = [name.upper() for name in Settings.model_fields]

@@ -14,13 +14,15 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from engagement_assets.extract.services.client import Answer, ApiError, ApiRefusedError, HttpApi, Request
+from engagement_assets.installation import PROGRAM
 
 # An access token that is about to expire would expire between two pages.
 _MIN_TIME_LEFT = timedelta(minutes=5)
 _LOCK_WAIT_S = 300
 _UNKNOWN_APPLICATION = 401
 ERASE_INSTEAD = (
-    "If the athlete has withdrawn the authorisation, erase the athlete instead: make erase SOURCE=strava KIND=athlete"
+    f"If the athlete has withdrawn the authorisation, erase the athlete instead: {PROGRAM} erase SOURCE=strava "
+    "KIND=athlete"
 )
 _AUTHORISE = (
     "authorise the application once more (scope activity:read or activity:read_all) and put the refresh token that "

@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 
 from engagement_assets.extract.strava.places import CELL_DEGREES
+from engagement_assets.installation import PROGRAM
 from engagement_assets.report.figures import Filter, Section, options_of
 from engagement_assets.report.sections.observed import observed
 from engagement_assets.report.sections.strava_figures import START_CELLS, dataflow, figures
@@ -23,7 +24,7 @@ KUDOS_AGES = {1: "1 day or less", 2: "2 days", 3: "3 days", 7: "4 to 7 days", 14
 LATER = "more than 30 days"
 NO_MAP = (
     "There is no map of where runs start, because no place is kept. STRAVA_PLACES=coarse keeps one cell of about five "
-    "kilometres for all runs of half a year. Set it and load the days again: make backfill FROM=… TO=… "
+    f"kilometres for all runs of half a year. Set it and load the days again: {PROGRAM} backfill FROM=… TO=… "
     "SELECT='+group:strava'."
 )
 

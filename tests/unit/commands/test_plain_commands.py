@@ -9,7 +9,7 @@ from dagster._cli import cli as dagster
 from dagster_dg_cli.cli import cli as dg
 from dbt.cli.main import cli as dbt
 
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 from tests.plain_commands import PROGRAMS, folder_of, readme_commands
 
 COMMANDS: dict[str, click.Command] = dict(zip(PROGRAMS, (dagster, dg, dbt), strict=True))

@@ -13,8 +13,9 @@ import pytest
 from engagement_assets.commands.arguments import PARSERS
 from engagement_assets.commands.preflight import refusals
 from engagement_assets.commands.selection import why_selection_is_refused
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.home import MARK
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 DAYS = ["--from=2024-01-01", "--to=2024-01-02"]
 

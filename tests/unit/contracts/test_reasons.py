@@ -3,7 +3,7 @@
 import ast
 
 from engagement_assets.contracts.reasons import MISSING, REASONS, in_words, named
-from engagement_assets.settings import PROJECT_ROOT
+from engagement_assets.installation import PROJECT_ROOT
 
 REFUSALS = {"UnusableRecordError", "BadValueError", "_reject", "break_off"}
 

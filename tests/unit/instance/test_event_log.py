@@ -12,9 +12,10 @@ import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.test_utils import create_run_for_test
 
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.event_log import OPEN_LOGS, BatchingEventLogStorage
 from engagement_assets.instance.home import prepare_dagster_home
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_date="2024-03-01")
 RANGE = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-02-09"}

@@ -10,9 +10,10 @@ import dagster as dg
 import pytest
 import yaml
 
+from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.event_log import BatchingEventLogStorage
 from engagement_assets.instance.home import MARK, DagsterHomeError, prepare_dagster_home, why_home_is_refused
-from engagement_assets.settings import PROJECT_ROOT, Settings
+from engagement_assets.settings import Settings
 
 EARLIER = PROJECT_ROOT / "tests" / "fixtures" / "dagster_home"
 URL = "postgresql://dagster:secret-word@127.0.0.1/runs"

@@ -28,7 +28,7 @@ def small_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     monkeypatch.setattr(project, "DBT_PROJECT_DIR", tmp_path)
-    monkeypatch.setattr(project, "TARGET_DIR", tmp_path / "target")
+    monkeypatch.setattr(project, "parsed_dir", lambda: tmp_path / "target")
     project.parsed_manifest.cache_clear()
     yield tmp_path
     project.parsed_manifest.cache_clear()
