@@ -48,7 +48,8 @@ def main() -> int:
     if own.runs_on_sample_data:
         write_sample_landing(Path(own.landing_uri), start=SAMPLE_DAYS.start, days=len(SAMPLE_DAYS.days()))
     port = os.environ.get("PORT", "3000")
-    with with_services(own) as with_sandbox:
+    # Opened now: whoever interrupts the command does not wait for the imports that this takes.
+    with with_services(own) as with_sandbox, dg.DagsterInstance.get() as instance:
         settings = _profile(with_sandbox, port)
         print(_welcome(settings, port), flush=True)
         command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1"]
@@ -68,7 +69,7 @@ def main() -> int:
         # Pass on requests to end, and the end of the terminal.
         for request in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(request, lambda *_: _ask_to_end(dev))
-        with last_act(lambda: _interrupt(dev, settings)):
+        with last_act(lambda: _interrupt(dev, settings, instance)):
             try:
                 return dev.wait()
             finally:
@@ -101,13 +102,12 @@ def _kill(dev: subprocess.Popen[str]) -> None:
         os.killpg(dev.pid, signal.SIGKILL)
 
 
-def _interrupt(dev: subprocess.Popen[str], settings: Settings) -> None:
+def _interrupt(dev: subprocess.Popen[str], settings: Settings, instance: dg.DagsterInstance) -> None:
     """Cancel the runs that die with the daemon. The next daemon starts those that wait in the queue."""
     _kill(dev)
-    with dg.DagsterInstance.get() as instance:
-        for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
-            if not of_a_shell(settings.dagster_home, run.run_id):
-                cancel_run(instance, run.run_id)
+    for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES)):
+        if not of_a_shell(settings.dagster_home, run.run_id):
+            cancel_run(instance, run.run_id)
 
 
 def _profile(settings: Settings, port: str) -> Settings:
