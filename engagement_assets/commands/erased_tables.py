@@ -6,8 +6,8 @@ of a person (`erase.py`), or single rows of the warehouse (`transform/erased_row
 """
 
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
@@ -15,6 +15,7 @@ from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.range_command import and_downstream
 from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.day_ranges import blocks_of
 from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.lake.deleted_activities import activity_ids
 from engagement_assets.lake.erasure import days_of, finish, unfinished
@@ -103,7 +104,7 @@ def _build(settings: Settings, lake: Lake, request: Request) -> bool:
     if not (days or pruned):
         return True
     last = settings.last_day_at(datetime.now(UTC))
-    built = {day for day in days - {WHOLE_DATASET_DAY} if settings.start_date <= day <= last}
+    built = {day for day in days - {WHOLE_DATASET_DAY} - pruned if settings.start_date <= day <= last}
     beyond = pruned | (days - built - {WHOLE_DATASET_DAY})
     if request.is_of_deleted_activities:
         _forget_deleted_activities(settings, lake)
@@ -112,8 +113,15 @@ def _build(settings: Settings, lake: Lake, request: Request) -> bool:
     selection = f'({and_downstream(settings, datasets)}) and not key:"raw_*"'
     # What is downstream of other days follows with any day.
     built = built or {day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]}
-    first, last = (min(built), max(built)) if built else (settings.start_date, settings.start_date)
-    return run_range(settings, RangeRequest(DayWindow(first, last + timedelta(days=1)), selection)).success
+    windows = windows_without(pruned, built or {last})
+    return all(run_range(settings, RangeRequest(window, selection)).success for window in windows)
+
+
+def windows_without(pruned: Collection[date], days: Collection[date]) -> list[DayWindow]:
+    """Few windows that cover `days` and touch no pruned day, of which a model refuses to be built again."""
+    span = DayWindow(min(days), max(days) + timedelta(days=1)).days()
+    blocks = blocks_of(day for day in span if day not in pruned)
+    return [block for block in blocks if not set(days).isdisjoint(block.days())]
 
 
 def _forget_deleted_activities(settings: Settings, lake: Lake) -> None:
