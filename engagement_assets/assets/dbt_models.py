@@ -28,7 +28,7 @@ from engagement_assets.partitions import daily_partitions, window_of, with_trail
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT, SOURCES
 from engagement_assets.transform.build import DbtBuild
-from engagement_assets.transform.build_inputs import BuildInputs
+from engagement_assets.transform.build_inputs import BuildInputs, forget_builds_of
 from engagement_assets.transform.column_lineage import ColumnParents
 from engagement_assets.transform.data_tests import check_description
 from engagement_assets.transform.personal_columns import kind_of
@@ -224,6 +224,8 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
 
         with retrying(settings, context):
             if not context.assets_def.partitions_def:
+                # Tables over all sources and records, or a part of an area.
+                forget_builds_of(settings.warehouse_path, area)
                 yield from events(None)
                 return
             source = next(source for source in SOURCES if source.area == area)
@@ -231,7 +233,8 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
             window = with_trailing_days(window_of(context), trailing, translator.days.start.date())
             _refuse_pruned_days(lake, source, window)
             finish_commits(lake)
-            inputs = BuildInputs.of(settings.warehouse_path, lake, source, window)
+            definitions = manifest["metadata"]["project_fingerprint"]
+            inputs = BuildInputs.of(settings.warehouse_path, lake, source, window, definitions)
             always = settings.build_unchanged
             yield from unless_unchanged(lambda: events(window), context, models, inputs, always=always)
 

@@ -12,10 +12,11 @@ import dagster as dg
 from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.assets.retrying import retrying
+from engagement_assets.assets.unchanged_builds import noting
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
-from engagement_assets.transform.build_inputs import note_published, published_by
+from engagement_assets.transform.build_inputs import last_build, note_published, published_by
 from engagement_assets.transform.publish import Publisher, publish_schemas, rows_published_by
 
 
@@ -66,12 +67,14 @@ def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.A
         started = time.monotonic()
         warehouse, run_id = settings.warehouse_path, context.run.run_id
         with retrying(settings, context):
+            built = last_build(warehouse, schema)
             last_run = None if settings.build_unchanged else published_by(warehouse, schema)
             rows = rows_published_by(published, schema, last_run) if last_run else {}
             areas = () if rows or schema == AUDIT else (schema,)
             rows |= publish_schemas(warehouse, published, areas, lake, Publisher(run_id))
-            if areas:
-                note_published(warehouse, schema, run_id)
+            if areas and built:
+                with noting(context):
+                    note_published(warehouse, schema, built, run_id)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

@@ -5,12 +5,16 @@ Belongs here: when a step builds and when it does not, and the results of one th
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
+import duckdb
 
-from engagement_assets.transform.build_inputs import BuildInputs
+from engagement_assets.shown_text import shown
+from engagement_assets.transform.build import is_held_lock
+from engagement_assets.transform.build_inputs import BuildInputs, forget_builds_of
 
 BUILT_BY_RUN = "built_by_run"
 
@@ -33,14 +37,29 @@ def unless_unchanged(
         context.log.info(f"not built again, its inputs are the same: {inputs.area}")
         yield from results
         return
-    inputs.forget()
+    if is_whole:
+        inputs.begin(context.run.run_id)
+    else:
+        forget_builds_of(inputs.warehouse, inputs.area)
     passed = set()
     for event in build():
         if isinstance(event, dg.AssetCheckResult) and event.passed:
             passed.add((event.asset_key, event.check_name))
         yield event
     if is_whole and passed == {(check.asset_key, check.name) for check in step.check_keys}:
-        inputs.note(context.run.run_id)
+        with noting(context):
+            inputs.note(context.run.run_id)
+
+
+@contextmanager
+def noting(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Go on without a note if another process has the warehouse open: the work is done, and is then done again."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        if not is_held_lock(error):
+            raise
+        context.log.warning(f"the next run builds this again, since nothing could be noted: {shown(str(error))}")
 
 
 def _results_as_before(

@@ -141,6 +141,10 @@ class Lake:
         removed = self._days_with(f"{dataset.key}/day=*/pruned.json")
         return [day for day in self._days_below(dataset.key) if day not in removed]
 
+    def newest_day(self, dataset: Dataset) -> date | None:
+        """The newest day that the lake holds of a dataset, or that retention has removed."""
+        return max(self._days_below(dataset.key), default=None)
+
     def pruned_days(self, dataset: Dataset, days: Iterable[date]) -> list[date]:
         """Those of `days` that retention has removed."""
         return [day for day in days if self.exists(self.pruned_key(dataset, day))]

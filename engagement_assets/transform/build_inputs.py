@@ -22,28 +22,36 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.transform.project import project_fingerprint
 
 NOTES = "intermediate.build_inputs"
-# Beside the days of the lake: the last build of the whole area, and the last publication of what it built.
-_BUILT_BY, _PUBLISHED_BY = "built by run", "published by run"
+# Beside what a build reads: the build that has begun last, the last one of the whole area, and the last publication of
+# what that one built.
+_BEGUN_BY, _BUILT_BY, _PUBLISHED_BY = "begun by run", "built by run", "published by run"
 
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """The notes of an area; `tokens` says of each day of the lake that a build reads what identifies its content."""
+    """The notes of an area; `tokens` says of all that a build reads from the lake what identifies its content."""
 
     warehouse: Path
     area: str
     tokens: Mapping[str, str]
 
     @classmethod
-    def of(cls, warehouse: Path, lake: Lake, source: Source, window: DayWindow) -> "BuildInputs":
-        """What a build of the source's area over `window` reads now: files, SQL, and the versions of dbt and DuckDB."""
-        code = f"{project_fingerprint()} {lake.uri}"
+    def of(cls, warehouse: Path, lake: Lake, source: Source, window: DayWindow, definitions: str) -> "BuildInputs":
+        """What a build of the source's area over `window` reads now: files, SQL, and the versions of dbt and DuckDB.
+
+        `definitions` is the fingerprint of the project from which the definitions were loaded. If a file of the project
+        has changed since, nobody knows of which of the two the tables are, and no later build is the same.
+        """
+        code = f"{definitions} {project_fingerprint()} {lake.uri}"
         keys = (
             lake.day_key(dataset, day)
             for dataset in source.datasets
             for day in (window.days() if dataset.partitioned else [WHOLE_DATASET_DAY])
         )
-        tokens = {key: hashlib.sha256(f"{code} {lake.version_of(key)}".encode()).hexdigest() for key in keys}
+        # Some tables end on the newest day, also when it is outside the window.
+        newest = {f"newest day of {item.key}": lake.newest_day(item) for item in source.datasets if item.partitioned}
+        read = {key: lake.version_of(key) for key in keys} | newest
+        tokens = {name: hashlib.sha256(f"{code} {version}".encode()).hexdigest() for name, version in read.items()}
         return cls(warehouse, source.area, tokens)
 
     def built_by(self) -> str | None:
@@ -54,22 +62,26 @@ class BuildInputs:
             "and (input, token) in (select (unnest($inputs), unnest($tokens)))",
             {**self._given(), "area": self.area},
         )
-        return _run(self.warehouse, self.area, _BUILT_BY) if same == len(self.tokens) else None
+        return last_build(self.warehouse, self.area) if same == len(self.tokens) else None
 
-    def forget(self) -> None:
-        """Say that a build of these inputs begins."""
-        _write(
-            self.warehouse,
-            f"delete from {NOTES} where area = $area and list_contains($inputs, input)",
-            {"area": self.area, "inputs": [_BUILT_BY, _PUBLISHED_BY, *self.tokens]},
-        )
+    def begin(self, run_id: str) -> None:
+        """Say that a build of the whole area from these inputs begins."""
+        inputs = [_BEGUN_BY, _BUILT_BY, _PUBLISHED_BY, *self.tokens]
+        given = {"area": self.area, "inputs": inputs}
+        _write(self.warehouse, f"delete from {NOTES} where area = $area and list_contains($inputs, input)", given)
+        given = {"area": self.area, "run_id": run_id}
+        _write(self.warehouse, f"insert into {NOTES} values ($area, '{_BEGUN_BY}', $run_id)", given)
 
     def note(self, run_id: str) -> None:
-        """Say that the whole area was built from these inputs, and that all of its tests have passed."""
+        """Say that the whole area was built from these inputs, and that all of its tests have passed.
+
+        If another build has begun since, or rows were deleted, nothing is noted.
+        """
         _write(
             self.warehouse,
-            f"insert into {NOTES} select $area, unnest($inputs), unnest($tokens) "
-            f"union all select $area, '{_BUILT_BY}', $run_id",
+            f"insert into {NOTES} select noted.* from (select $area, unnest($inputs), unnest($tokens) "
+            f"union all select $area, '{_BUILT_BY}', $run_id) as noted where exists ("
+            f"select 1 from {NOTES} where area = $area and input = '{_BEGUN_BY}' and token = $run_id)",
             {**self._given(), "area": self.area, "run_id": run_id},
         )
 
@@ -77,19 +89,29 @@ class BuildInputs:
         return {"inputs": list(self.tokens), "tokens": list(self.tokens.values())}
 
 
+def forget_builds_of(warehouse: Path, area: str) -> None:
+    """Say that a build of a part of the area begins."""
+    _write(warehouse, f"delete from {NOTES} where area = $area", {"area": area})
+
+
+def last_build(warehouse: Path, area: str) -> str | None:
+    """The run that has built the whole area last, if nothing has come after it."""
+    return _run(warehouse, area, _BUILT_BY)
+
+
 def published_by(warehouse: Path, area: str) -> str | None:
     """The run that published what the area's last build made, if one has."""
     return _run(warehouse, area, _PUBLISHED_BY)
 
 
-def note_published(warehouse: Path, area: str, run_id: str) -> None:
-    """Say that what the area's last build made is published; of a build that left no note, nothing is said."""
+def note_published(warehouse: Path, area: str, built_by: str, run_id: str) -> None:
+    """Say that what a run has built is published, unless another build has begun since."""
     _write(warehouse, f"delete from {NOTES} where area = $area and input = '{_PUBLISHED_BY}'", {"area": area})
     _write(
         warehouse,
         f"insert into {NOTES} select area, '{_PUBLISHED_BY}', $run_id from {NOTES} "
-        f"where area = $area and input = '{_BUILT_BY}'",
-        {"area": area, "run_id": run_id},
+        f"where area = $area and input = '{_BUILT_BY}' and token = $built_by",
+        {"area": area, "built_by": built_by, "run_id": run_id},
     )
 
 

@@ -54,7 +54,10 @@ def dbt_arguments(target_dir: Path) -> list[str]:
 
 
 def manifest() -> dict[str, Any]:
-    """The manifest as a mapping; if a dbt file has changed since the last time, the whole project is parsed again."""
+    """The manifest as a mapping; if a dbt file has changed since the last time, the whole project is parsed again.
+
+    Its metadata has the `project_fingerprint` of the files.
+    """
     with _parsing_alone():
         fingerprint_file = parsed_dir() / "fingerprint"
         fingerprint = project_fingerprint()
@@ -68,6 +71,7 @@ def manifest() -> dict[str, Any]:
             parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
         content: dict[str, Any] = json.loads(manifest_file.read_text(encoding="utf-8"))
+    content["metadata"]["project_fingerprint"] = fingerprint
     return content
 
 

@@ -91,6 +91,16 @@ def test_a_setting_has_the_same_built_and_published_again(deployment: Deployment
     assert _published(deployment) != published
 
 
+def test_after_a_table_without_days_was_built_alone_the_area_is_built_and_published(deployment: Deployment) -> None:
+    deployment.run(FIRST, LAST, MOBILITY)
+    build, published = _build(deployment), _published(deployment)
+    assert deployment.run(FIRST, LAST, 'key:"mobility/weekly_booking_conversion"').failures == ()
+    assert _published(deployment) == published
+    deployment.run(FIRST, LAST, MOBILITY)
+    assert _build(deployment) > build
+    assert _published(deployment) != published
+
+
 def test_after_dbt_was_run_by_hand_the_area_is_built(deployment: Deployment, manifest: Manifest) -> None:
     WarehouseBuilder(deployment.root, manifest, Path(deployment.settings.lake_uri)).build(
         FIRST, LAST, "fct__mobile_sessions"
@@ -119,12 +129,12 @@ class _Area:
 
     def build(self, window: DayWindow, *, breaks: bool = False) -> None:
         """What the step of the area does; a build that breaks leaves its last models as they were."""
-        inputs = BuildInputs.of(self._builder.warehouse_path, self.lake, MOBILE, window)
+        inputs = BuildInputs.of(self._builder.warehouse_path, self.lake, MOBILE, window, "version 1")
         if inputs.built_by():
             self.left_out += 1
             return
         self.built += 1
-        inputs.forget()
+        inputs.begin(f"run {self.built}")
         models = "+int_mobile_events_sessionized" if breaks else MODELS
         self._builder.build(window.start, window.end, models, variables={"keep_build_inputs": True})
         if not breaks:

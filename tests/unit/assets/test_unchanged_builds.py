@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from engagement_assets.assets.unchanged_builds import BUILT_BY_RUN, unless_unchanged
@@ -32,7 +33,8 @@ class Step:
             can_subset=True,
         )
         def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
-            inputs = BuildInputs.of(folder / "warehouse.duckdb", Lake(str(folder / "lake")), MOBILE, WINDOW)
+            lake = Lake(str(folder / "lake"))
+            inputs = BuildInputs.of(folder / "warehouse.duckdb", lake, MOBILE, WINDOW, "version 1")
             yield from unless_unchanged(lambda: self._build(context), context, models, inputs, always=self.always)
 
         self.models = models
@@ -102,6 +104,24 @@ def test_what_failed_or_warned_is_built_until_it_passes(step: Step, fault: str) 
     step.run()
     step.run()
     assert step.builds == 3
+
+
+def test_a_warehouse_that_is_locked_afterwards_costs_a_build_and_no_failure(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(_inputs: BuildInputs, _run_id: str) -> None:
+        raise duckdb.IOException("IO Error: Could not set lock on file")
+
+    with monkeypatch.context() as locked:
+        locked.setattr(BuildInputs, "note", note)
+        assert step.run().success
+    step.run()
+    step.run()
+    assert step.builds == 2
+    with monkeypatch.context() as full:
+        full.setattr(BuildInputs, "note", lambda *_: (_ for _ in ()).throw(duckdb.IOException("no space left")))
+        step.always = True
+        assert not step.run().success
 
 
 def test_tables_that_dagster_does_not_know_are_built(step: Step) -> None:

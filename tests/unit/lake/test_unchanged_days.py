@@ -105,14 +105,26 @@ def test_a_held_day_is_not_compared_and_a_released_one_is_published(lake: Lake) 
     assert not lake.exists(lake.held_key(lake.day_key(LINGOKIDS_EVENTS, DAY_1)))
 
 
-def test_an_activity_that_was_moved_and_moved_back_is_loaded_anew(lake: Lake) -> None:
-    """Of two days with an activity the one that was loaded last counts; if the day stayed, the wrong one would."""
+def test_where_the_newest_load_wins_only_days_without_records_stay(lake: Lake) -> None:
+    """Of two days with an activity the one that was loaded last counts, and a day that stays is as old as it was."""
+    found = Found({STRAVA_ACTIVITIES: [{"activity_id": 1, "day": DAY_1}]})
+    _publish(lake, found, window(DAY_1, DAY_2), 1)
+    assert _publish(lake, found, window(DAY_1, DAY_2), 2) == {DAY_2}
+    assert _loads_of_rows(lake, STRAVA_ACTIVITIES, DAY_1) == [2]
 
-    def on(day: date) -> Found:
-        return Found({STRAVA_ACTIVITIES: [{"activity_id": 1, "day": day}]})
 
-    _publish(lake, on(DAY_1), window(DAY_1), 1)
-    assert _publish(lake, on(DAY_1), window(DAY_1), 2) == {DAY_1}
-    _publish(lake, on(DAY_2), window(DAY_2), 3)
-    assert _publish(lake, on(DAY_1), window(DAY_1), 4) == set()
-    assert _loads_of_rows(lake, STRAVA_ACTIVITIES, DAY_1) == [4]
+def test_values_that_two_rows_have_exchanged_are_a_change(lake: Lake) -> None:
+    def found(*names: str) -> Found:
+        return events(*(event(each, DAY_1, f"{name}.jsonl") for each, name in zip("ab", names, strict=True)))
+
+    _publish(lake, found("first", "second"), window(DAY_1), 1)
+    assert _publish(lake, found("second", "first"), window(DAY_1), 2) == set()
+
+
+def test_a_file_that_cannot_be_read_is_replaced(lake: Lake) -> None:
+    activities = Found({RUNNA_ACTIVITIES: [{"activity_id": "a", "day": DAY_1}]})
+    _publish(lake, activities, window(DAY_1), 1)
+    path = Path(lake.location(lake.day_key(RUNNA_ACTIVITIES, DAY_1)))
+    path.write_bytes(path.read_bytes()[:-20])
+    assert _publish(lake, activities, window(DAY_1), 2) == set()
+    assert _loads_of_rows(lake, RUNNA_ACTIVITIES, DAY_1) == [2]

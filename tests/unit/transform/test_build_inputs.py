@@ -10,7 +10,13 @@ from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.transform import build_inputs
-from engagement_assets.transform.build_inputs import BuildInputs, forget_all_builds, note_published, published_by
+from engagement_assets.transform.build_inputs import (
+    BuildInputs,
+    forget_all_builds,
+    forget_builds_of,
+    note_published,
+    published_by,
+)
 
 DAY = date(2024, 3, 1)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -40,12 +46,14 @@ def _write(lake: Lake, day: date, text: str) -> None:
     draft.replace(path)
 
 
-def _inputs(warehouse: Path, lake: Lake, first: date = DAY, last: date = DAY) -> BuildInputs:
-    return BuildInputs.of(warehouse, lake, LINGOKIDS, DayWindow(first, last + timedelta(days=1)))
+def _inputs(
+    warehouse: Path, lake: Lake, first: date = DAY, last: date = DAY, definitions: str = "version 1"
+) -> BuildInputs:
+    return BuildInputs.of(warehouse, lake, LINGOKIDS, DayWindow(first, last + timedelta(days=1)), definitions)
 
 
 def _build(inputs: BuildInputs, run_id: str) -> None:
-    inputs.forget()
+    inputs.begin(run_id)
     inputs.note(run_id)
 
 
@@ -90,7 +98,7 @@ def test_builds_of_other_days_leave_the_notes_of_a_day(warehouse: Path, lake: La
 
 def test_after_a_build_that_did_not_end_every_day_is_built(warehouse: Path, lake: Lake) -> None:
     _build(_inputs(warehouse, lake, DAY, NEXT_DAY), "first")
-    _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).forget()
+    _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).begin("broken")
     assert _inputs(warehouse, lake).built_by() is None
     # A later build of one day catches up with all that changed, but not with a day whose files it did not read.
     _build(_inputs(warehouse, lake), "second")
@@ -99,16 +107,59 @@ def test_after_a_build_that_did_not_end_every_day_is_built(warehouse: Path, lake
 
 
 def test_a_publication_is_known_until_the_next_build(warehouse: Path, lake: Lake) -> None:
-    note_published(warehouse, "learning", "nothing was built")
+    note_published(warehouse, "learning", "no build", "nothing was built")
     assert published_by(warehouse, "learning") is None
     _build(_inputs(warehouse, lake), "first")
     assert published_by(warehouse, "learning") is None
     for run in ("first", "again"):
-        note_published(warehouse, "learning", run)
+        note_published(warehouse, "learning", "first", run)
         assert published_by(warehouse, "learning") == run
     assert published_by(warehouse, "mobility") is None
     _build(_inputs(warehouse, lake), "second")
     assert published_by(warehouse, "learning") is None
+    # What was published is the build before.
+    note_published(warehouse, "learning", "first", "late")
+    assert published_by(warehouse, "learning") is None
+
+
+def test_a_file_of_the_project_that_changes_while_a_process_works_is_built(
+    warehouse: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process has built from the one or the other."""
+    monkeypatch.setattr(build_inputs, "project_fingerprint", lambda: "version 2")
+    _build(_inputs(warehouse, lake), "straddling")
+    assert _inputs(warehouse, lake, definitions="version 2").built_by() is None
+
+
+def test_a_newer_day_is_built_with_any_day_since_some_tables_end_on_it(warehouse: Path, lake: Lake) -> None:
+    _build(_inputs(warehouse, lake), "first")
+    _write(lake, NEXT_DAY + timedelta(days=1), "new")
+    assert _inputs(warehouse, lake).built_by() is None
+
+
+def test_a_part_of_the_area_forgets_all_of_its_days(warehouse: Path, lake: Lake) -> None:
+    _build(_inputs(warehouse, lake, DAY, NEXT_DAY), "first")
+    forget_builds_of(warehouse, "mobility")
+    assert _inputs(warehouse, lake).built_by() == "first"
+    forget_builds_of(warehouse, "learning")
+    _build(_inputs(warehouse, lake), "second")
+    assert _inputs(warehouse, lake).built_by() == "second"
+    assert _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).built_by() is None
+
+
+def test_a_build_notes_nothing_if_another_has_begun_or_rows_were_deleted_meanwhile(warehouse: Path, lake: Lake) -> None:
+    inputs = _inputs(warehouse, lake)
+    inputs.begin("first")
+    inputs.begin("second")
+    inputs.note("first")
+    assert inputs.built_by() is None
+    inputs.note("second")
+    assert inputs.built_by() == "second"
+    inputs.begin("third")
+    with duckdb.connect(str(warehouse)) as connection:
+        forget_all_builds(connection)
+    inputs.note("third")
+    assert inputs.built_by() is None
 
 
 def test_whatever_deletes_rows_makes_all_areas_be_built(warehouse: Path, lake: Lake) -> None:
