@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --extra postgres --extra s3 --extra sandbox pyproject.toml
 
-.PHONY: help install install-dev demo dev report check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
+.PHONY: help install install-dev demo dev report ask check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,10 @@ dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
 
 report: install ## Write the engagement report from the published tables, and open it
 	$(START) report
+
+ask: install ## Query published tables: SQL='select …' [LIMIT=…] [FORMAT=csv|json]; without SQL, list them (TABLE=…)
+	$(START) ask $(if $(SQL),--sql="$$SQL") $(if $(TABLE),--table="$$TABLE") $(if $(FORMAT),--format="$$FORMAT") \
+		$(if $(LIMIT),--limit="$$LIMIT") $(if $(SPREADSHEET),--spreadsheet)
 
 check: install ## What a load would accept of the files in LANDING_URI, and why not; loads nothing
 	$(START) check

@@ -88,6 +88,21 @@ def report_parser() -> MakeParser:
     return parser
 
 
+def ask_parser() -> MakeParser:
+    """For `make ask`; an installed command also takes the query as it is."""
+    parser = MakeParser(
+        usage=f"{PROGRAM} ask [SQL='select …' [LIMIT=100] | TABLE=…] [FORMAT=csv [SPREADSHEET=1] | FORMAT=json]"
+    )
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("sql", nargs="?", default=argparse.SUPPRESS, help="a query on the published tables")
+    asked.add_argument("--sql", default="", help="the same")
+    asked.add_argument("--table", default="", help="the table whose columns are listed")
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="csv and json are complete")
+    parser.add_argument("--limit", type=_at_least_one, help="how many rows a table shows; default: 100")
+    parser.add_argument("--spreadsheet", action="store_true", help="CSV in which no text is a formula")
+    return parser
+
+
 def no_arguments(command: str) -> Callable[[], MakeParser]:
     """For a command that takes none."""
     return lambda: MakeParser(usage=f"{PROGRAM} {command}")
@@ -101,6 +116,7 @@ PARSERS: Mapping[str, Callable[[], MakeParser]] = MappingProxyType(
         "erase": erase_parser,
         "prune": prune_parser,
         "report": report_parser,
+        "ask": ask_parser,
         **{name: no_arguments(name) for name in ("check", "demo", "dev", "rekey")},
     }
 )
@@ -148,6 +164,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day; expected YYYY-MM-DD, such as 2024-03-04") from error
+
+
+def _at_least_one(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, found {text!r}")
+    return int(text)
 
 
 def _sentence(text: str) -> str:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "demo": "Sample data through the whole graph, with a summary",
         "dev": "The Dagster UI on http://127.0.0.1:3000 (PORT=…)",
         "report": "Write the engagement report from the published tables, and open it",
+        "ask": "Query published tables: SQL='select …' [LIMIT=…] [FORMAT=csv|json]; without SQL, list them (TABLE=…)",
         "check": "What a load would accept of the files in LANDING_URI, and why not; loads nothing",
         "backfill": "One run over FROM=… TO=… (inclusive), SELECT='+group:learning'",
         "release": "Let held days through: SOURCE=runna DAY=… [TO=…] REASON='…', or DATASET=users without days",
@@ -33,7 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     }
 )
 _WORD = re.compile(r"([A-Z][A-Z_]*)=(.*)", re.DOTALL)
-_FLAGS = ("DRY_RUN",)
+_FLAGS = ("DRY_RUN", "SPREADSHEET")
 
 
 def main() -> NoReturn:

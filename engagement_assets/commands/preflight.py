@@ -135,6 +135,15 @@ def _published(settings: Settings, _given: Namespace) -> Refusals:
         )
 
 
+def _output(_settings: Settings, given: Namespace) -> Refusals:
+    if given.limit and given.format != "table":
+        yield f"LIMIT is for tables on the terminal, and {given.format} is complete; write the limit into the query"
+    elif given.limit and not given.sql:
+        yield "LIMIT is for the rows of a query; write one as SQL='select …'"
+    if given.spreadsheet and given.format != "csv":
+        yield f"SPREADSHEET is for FORMAT=csv, found {given.format}"
+
+
 def local_path(uri: str) -> Path | None:
     """The path of a folder on this machine, None if the URI names another place."""
     scheme, separator, rest = uri.partition("://")
@@ -175,6 +184,7 @@ _CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = M
         "release": (_days, _datasets, _places, _lake_bucket),
         "replay": (_days, _datasets, _landing_zone, _places, _landing_bucket, _lake_bucket),
         "report": (_published, _places),
+        "ask": (_output, _published),
         "prune": (_places, _lake_bucket),
         "rekey": (_places, _lake_bucket),
         "erase": (_places, _lake_bucket),

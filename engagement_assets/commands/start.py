@@ -6,6 +6,7 @@ Belongs here: the order of the two, and an end in a sentence where S3 fails. Not
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 
 from engagement_assets.commands.arguments import PARSERS
@@ -14,6 +15,9 @@ from engagement_assets.commands.install import telling
 from engagement_assets.commands.preflight import refusals
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.shown_text import shown_lines
+
+# What it prints may be read by a program, and it imports neither of the two.
+_SILENT = ("ask",)
 
 
 def main() -> int:
@@ -27,7 +31,7 @@ def main() -> int:
     if refused:
         return 2
     # An import at the top would take many seconds: that of Dagster, and mostly of dbt.
-    with telling("Starting"):
+    with nullcontext() if name in _SILENT else telling("Starting"):
         run: Callable[[], int] = import_module(f"engagement_assets.commands.{name}").main
     sys.argv = [name, *arguments]
     try:
