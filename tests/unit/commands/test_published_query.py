@@ -98,7 +98,7 @@ def test_a_query_reads_no_other_file(sql: str, published: Path, tmp_path: Path) 
         with duckdb.connect(str(other)) as connection:
             connection.execute("create table numbers as select 1 as a")
     sql = sql.format(other)
-    assert duckdb.sql(sql).fetchall() != []
+    assert duckdb.execute(sql).fetchall() != []
     assert _why(published, sql) == (
         f'{CONFINED}Cannot access file "{other}" - file system operations are disabled by configuration)'
     )
@@ -108,12 +108,14 @@ def test_a_query_reads_no_variable_of_this_process(published: Path) -> None:
     import pandas as pd  # noqa: PLC0415
 
     frame = pd.DataFrame({"a": [1]})
-    assert duckdb.sql("from frame").fetchall() == [(1,)]
+    assert duckdb.execute("from frame").fetchall() == [(1,)]
     assert _why(published, "from frame").startswith("there is no table frame; ")
     assert len(frame) == 1
 
 
 def test_what_is_not_confined_cannot_be_changed_and_nothing_is_spilled(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match="attached in read-only mode"):
+        connection.execute("drop table learning.engagement_daily")
     with pytest.raises(duckdb.InvalidInputException, match="the configuration has been locked"):
         connection.execute("set temp_directory = '/tmp'")
     query = "select current_setting('TimeZone'), current_setting('temp_directory')"
