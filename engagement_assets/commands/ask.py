@@ -67,7 +67,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, given: Namespace) -> None:
                 f'select * from ({_TABLES}) where "table" = {sql_text(table)}'
             ).fetchall()
             print(f"{table}: {shown(description or 'no description')}")
-            print(f"{rows:,} rows, published at {published_at} UTC\n" if published_at else "")
+            print(f"{_rows(rows)}, published at {published_at} UTC\n" if published_at else "")
         query = _COLUMNS.format(table=sql_text(table))
     else:
         query = given.sql or _LIST
@@ -93,9 +93,13 @@ def _print_table(answer: Answer, given: Namespace) -> None:
     if table.left_out:
         print(f"\nThe terminal is too narrow for {', '.join(table.left_out)}; FORMAT=csv has all columns.")
     if count > len(rows):
-        print(f"\n{count - len(rows):,} more rows; LIMIT={count} shows them too, FORMAT=csv writes them all.")
+        print(f"\n{_rows(count - len(rows), 'more ')}; LIMIT={count} shows all, FORMAT=csv writes all.")
     elif given.sql:
-        print(f"\n{count:,} {'row' if count == 1 else 'rows'}")
+        print(f"\n{_rows(count)}")
+
+
+def _rows(count: int, which: str = "") -> str:
+    return f"{count:,} {which}{'row' if count == 1 else 'rows'}"
 
 
 if __name__ == "__main__":

@@ -55,13 +55,13 @@ def test_a_hundred_rows_are_shown_and_the_others_counted(asked: Asked) -> None:
     status, told, _ = asked("from range(1234)")
     lines = told.splitlines()
     assert (status, lines[101], len(lines)) == (0, "   99", 104)
-    assert lines[-1] == "1,134 more rows; LIMIT=1234 shows them too, FORMAT=csv writes them all."
+    assert lines[-1] == "1,134 more rows; LIMIT=1234 shows all, FORMAT=csv writes all."
     assert asked("from range(1234)", "--limit=1234")[1].endswith(" 1233\n\n1,234 rows\n")
     assert asked("from range(3)", "--limit=2")[1].splitlines()[2:] == [
         "    0",
         "    1",
         "",
-        "1 more rows; LIMIT=3 shows them too, FORMAT=csv writes them all.",
+        "1 more row; LIMIT=3 shows all, FORMAT=csv writes all.",
     ]
 
 

@@ -80,3 +80,9 @@ def test_sweep_is_an_erasure_that_only_looks(monkeypatch: pytest.MonkeyPatch) ->
         0,
         ["erase", "--source=runna", "--kind=user", "--verify"],
     )
+
+
+def test_a_query_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["SELECT PLAYS=1 FROM t", "FORMAT=csv", "SPREADSHEET=1"]
+    assert _called(monkeypatch, "ask", *words) == (0, ["ask", words[0], "--format=csv", "--spreadsheet"])
+    assert _called(monkeypatch, "ask", f"SQL={words[0]}") == (0, ["ask", f"--sql={words[0]}"])

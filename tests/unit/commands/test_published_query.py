@@ -48,6 +48,17 @@ def test_queries_that_read_are_answered(
     assert [row for batch in Answer(connection, sql).batches() for row in batch] == rows
 
 
+def test_months_and_nanoseconds_are_exact(connection: duckdb.DuckDBPyConnection) -> None:
+    answer = Answer(
+        connection,
+        "select range as i, interval '1 month 2 days' * range as i, timestamp_ns '2024-01-01 00:00:00.000000001' as ns "
+        "from range(3) order by range desc -- a remark",
+    )
+    nanosecond = "2024-01-01 00:00:00.000000001"
+    assert (answer.columns, answer.kinds) == (["i", "i", "ns"], ["BIGINT", "INTERVAL", "TIMESTAMP_NS"])
+    assert answer.first(2) == ([(2, "2 months 4 days", nanosecond), (1, "1 month 2 days", nanosecond)], 3)
+
+
 def test_first_rows_come_with_the_count_of_all(connection: duckdb.DuckDBPyConnection) -> None:
     answer = Answer(connection, "select plays, plays from learning.engagement_daily order by plays -- a remark")
     assert answer.first(2) == ([(3, 3), (7, 7)], 3)
