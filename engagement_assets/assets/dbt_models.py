@@ -9,7 +9,7 @@ because Dagster writes an event for each asset and day of a range (docs/decision
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -230,8 +230,9 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
                 return
             source = next(source for source in SOURCES if source.area == area)
             trailing = settings.trailing_days_of(source)
-            window = with_trailing_days(window_of(context), trailing, translator.days.start.date())
-            _refuse_pruned_days(lake, source, window)
+            requested = window_of(context)
+            window = with_trailing_days(requested, trailing, translator.days.start.date())
+            window = readable_window(lake, source, requested, window)
             finish_commits(lake)
             definitions = manifest["metadata"]["project_fingerprint"]
             inputs = BuildInputs.of(settings.warehouse_path, lake, source, window, definitions)
@@ -241,15 +242,23 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
     return models
 
 
-def _refuse_pruned_days(lake: Lake, source: Source, window: DayWindow) -> None:
-    """A windowed model replaces whole days. A day that is no longer in the lake would become empty."""
+def readable_window(lake: Lake, source: Source, requested: DayWindow, window: DayWindow) -> DayWindow:
+    """The window, which may begin before the `requested` days, without what retention has removed before these.
+
+    A windowed model replaces whole days. A day that is no longer in the lake would become empty.
+
+    Raises:
+        dagster.Failure: retention has removed a requested day.
+    """
+    start = window.start
     for dataset in source.datasets:
-        if not dataset.partitioned:
-            continue
-        if pruned := lake.pruned_days(dataset, window.days()):
+        pruned = lake.pruned_days(dataset, window.days()) if dataset.partitioned else []
+        if refused := [day for day in pruned if day >= requested.start]:
             raise dg.Failure(
-                f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the tables "
-                "still hold its rows, and would lose them. Leave the days up to "
-                f"{pruned[-1]} out of the range",
+                f"{dataset.key} of {refused[0]} ({len(refused)} such days) was removed by RAW_RETENTION_DAYS; the "
+                "tables still hold its rows, and would lose them. Leave the days up to "
+                f"{refused[-1]} out of the range",
                 allow_retries=False,
             )
+        start = max([start, *(day + timedelta(days=1) for day in pruned)])
+    return DayWindow(start, window.end)
