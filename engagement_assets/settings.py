@@ -17,7 +17,7 @@ from typing import Any, Self
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engagement_assets.contracts.event_identity import EventIdentity
 from engagement_assets.contracts.extraction import Calendar, DayWindow
@@ -25,6 +25,7 @@ from engagement_assets.contracts.source import Source
 from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
+from engagement_assets.secret_files import with_secret_files
 
 _STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
 # What others call the same database; psycopg2 is the driver that Dagster uses.
@@ -57,6 +58,9 @@ class Settings(PrivacySettings):
         hide_input_in_errors=True,
     )
 
+    secrets_dir: Path | None = Field(
+        default=None, description="Folder with a file per secret, named as its setting; variables win over files."
+    )
     landing_uri: str = Field(default="", description="Folder or s3:// URL of the landing zone (runna/, lingokids/, …).")
     lake_uri: str = Field(default="", description="Folder or s3:// URL of the lake.")
     warehouse_path: Path = Field(default=Path(), description="The DuckDB file that dbt writes; one writer at a time.")
@@ -184,6 +188,25 @@ class Settings(PrivacySettings):
         ge=1,
         description="The maximum number of cells in the learning explorer; with more, its grain becomes coarser.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the files of SECRETS_DIR after variables and `.env`."""
+        return with_secret_files(settings_cls, (init_settings, env_settings, dotenv_settings, file_secret_settings))
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _is_a_folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"expected a folder with a file per secret, found none at {folder}")
+        return folder
 
     @model_validator(mode="before")
     @classmethod

@@ -53,7 +53,7 @@ FLOORS = (
     {"extract"},
     {"sources"},
     {"per_source", "lake", "sandbox"},
-    {"privacy_settings"},
+    {"privacy_settings", "secret_files"},
     {"settings"},
     {"partitions", "resources", "transform"},
     {"checks", "instance", "alerts"},

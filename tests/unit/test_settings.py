@@ -208,3 +208,52 @@ def test_a_service_that_would_get_its_token_in_clear_is_refused(name: str, url: 
         "Value error, expected an https:// URL (http:// for this machine alone: 127.0.0.1, localhost, [::1]), since a "
         f"token travels with each request, found {found}"
     )
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """SECRETS_DIR, still empty."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("SECRETS_DIR", str(folder))
+    return folder
+
+
+def test_a_secret_may_be_a_file_and_is_not_shown(secrets: Path) -> None:
+    url = f"postgresql://user:{KEY}@host/runs"
+    (secrets / "dagster_storage_url").write_text(f"{url}\n")
+    (secrets / "PSEUDONYM_KEY").write_text(KEY)
+    (secrets / "erasure_key").write_text("\n")  # as an empty variable: the default
+    (secrets / "of_another_program").write_text(KEY)
+    settings = Settings()
+    assert (settings.dagster_storage_url, settings.pseudonym_key_text) == (SecretStr(url), KEY)
+    assert settings.erasure_key is None
+    assert KEY not in repr(settings)
+
+
+def test_a_variable_and_a_line_of_env_win_over_a_file(
+    secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("alert_urls", "alert_webhook_secret", "user_events_api_token"):
+        (secrets / name).write_text("of the file")
+    monkeypatch.setenv("ALERT_URLS", "of the variable")
+    monkeypatch.delenv("SECRETS_DIR")
+    (tmp_path / ".env").write_text(f"SECRETS_DIR={secrets}\nALERT_WEBHOOK_SECRET=of .env\n")
+    settings = Settings()
+    found = (settings.alert_urls, settings.alert_webhook_secret, settings.user_events_api_token)
+    assert [each and each.get_secret_value() for each in found] == ["of the variable", "of .env", "of the file"]
+    monkeypatch.delenv("ALERT_URLS")
+    assert Settings().alert_urls == SecretStr("of the file")
+
+
+def test_a_wrong_secret_of_a_file_is_refused_and_not_shown(secrets: Path) -> None:
+    (secrets / "dagster_storage_url").write_text(f"mysql://user:{KEY}@host/runs")
+    with pytest.raises(ValidationError, match="expected the URL of a PostgreSQL database, such as ") as refused:
+        Settings()
+    assert KEY not in str(refused.value)
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_refused(secrets: Path) -> None:
+    secrets.rmdir()
+    with pytest.raises(ValidationError, match=f"expected a folder with a file per secret, found none at {secrets}"):
+        Settings()
