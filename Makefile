@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --extra postgres --extra s3 --extra sandbox pyproject.toml
 
-.PHONY: help install install-dev demo dev report ask check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
+.PHONY: help install install-dev demo dev serve report ask check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ demo: install ## Sample data through the whole graph, with a summary
 
 dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
 	$(START) dev
+
+serve: install ## One process of a deployment: SERVICE=webserver, code-server or daemon; READ_ONLY=1, CHECK=1
+	$(START) serve $(if $(SERVICE),--service="$$SERVICE") $(if $(LISTEN),--listen="$$LISTEN") \
+		$(if $(WORKSPACE),--workspace="$$WORKSPACE") $(if $(READ_ONLY),--read-only) $(if $(CHECK),--check)
 
 report: install ## Write the engagement report from the published tables, and open it
 	$(START) report

@@ -5,6 +5,7 @@ them (`preflight.py`), or what it does. Nothing here imports Dagster or dbt, whi
 """
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ from engagement_assets.shown_text import shown
 from engagement_assets.sources import RAW_DATASETS
 
 _OPTION = re.compile(r"--([a-z-]+)")
+CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
 
 
 class MakeParser(argparse.ArgumentParser):
@@ -103,6 +105,24 @@ def ask_parser() -> MakeParser:
     return parser
 
 
+def serve_parser() -> MakeParser:
+    """For `make serve`."""
+    parser = MakeParser(
+        usage=f"{PROGRAM} serve SERVICE=webserver [LISTEN=127.0.0.1] [PORT=…] [WORKSPACE=…] [READ_ONLY=1] [CHECK=1]"
+    )
+    parser.add_argument("--service", required=True, choices=(CODE_SERVER, DAEMON, WEBSERVER), help="which process")
+    parser.add_argument("--listen", default="127.0.0.1", help="the address on which it listens")
+    parser.add_argument("--workspace", help="the file that names the code server; default: each loads the code itself")
+    parser.add_argument("--read-only", action="store_true", help="the webserver only shows, and starts no run")
+    parser.add_argument("--check", action="store_true", help="only ask whether the service answers")
+    return parser
+
+
+def port_of(given: argparse.Namespace) -> str:
+    """The variable PORT, or the default of the service; `make dev` is a webserver."""
+    return os.environ.get("PORT") or ("4000" if getattr(given, "service", WEBSERVER) == CODE_SERVER else "3000")
+
+
 def no_arguments(command: str) -> Callable[[], MakeParser]:
     """For a command that takes none."""
     return lambda: MakeParser(usage=f"{PROGRAM} {command}")
@@ -117,6 +137,7 @@ PARSERS: Mapping[str, Callable[[], MakeParser]] = MappingProxyType(
         "prune": prune_parser,
         "report": report_parser,
         "ask": ask_parser,
+        "serve": serve_parser,
         **{name: no_arguments(name) for name in ("check", "demo", "dev", "rekey")},
     }
 )

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "demo": "Sample data through the whole graph, with a summary",
         "dev": "The Dagster UI on http://127.0.0.1:3000 (PORT=…)",
+        "serve": "One process of a deployment: SERVICE=webserver, code-server or daemon; READ_ONLY=1, CHECK=1",
         "report": "Write the engagement report from the published tables, and open it",
         "ask": "Query published tables: SQL='select …' [LIMIT=…] [FORMAT=csv|json]; without SQL, list them (TABLE=…)",
         "check": "What a load would accept of the files in LANDING_URI, and why not; loads nothing",
@@ -34,7 +35,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     }
 )
 _WORD = re.compile(r"([A-Z][A-Z_]*)=(.*)", re.DOTALL)
-_FLAGS = ("DRY_RUN", "SPREADSHEET")
+_FLAGS = ("CHECK", "DRY_RUN", "READ_ONLY", "SPREADSHEET")
 
 
 def main() -> NoReturn:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
-from engagement_assets.commands.arguments import chosen_datasets, inclusive
+from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, chosen_datasets, inclusive, port_of
 from engagement_assets.commands.buckets import is_bucket, why_unusable
 from engagement_assets.commands.selection import why_selection_is_refused
 from engagement_assets.contracts.extraction import DayWindow
@@ -73,22 +73,41 @@ def _places(settings: Settings, _given: Namespace) -> Refusals:
         yield from _folder("LAKE_URI", lake)
     yield from _file("WAREHOUSE_PATH", settings.warehouse_path)
     yield from _file("PUBLISHED_WAREHOUSE_PATH", settings.published_warehouse_path)
-    yield from _folder("DAGSTER_HOME", settings.dagster_home)
-    yield from filter(None, [why_home_is_refused(settings), why_database_is_unusable(settings)])
+    yield from _instance(settings)
     yield from _folder("REPORT_DIR", settings.report_dir)
 
 
-def _port(_settings: Settings, _given: Namespace) -> Refusals:
-    text = os.environ.get("PORT", "3000")
+def _instance(settings: Settings) -> Refusals:
+    yield from _folder("DAGSTER_HOME", settings.dagster_home)
+    yield from filter(None, [why_home_is_refused(settings), why_database_is_unusable(settings)])
+
+
+def _served(settings: Settings, given: Namespace) -> Refusals:
+    """For a service that starts; one that is only asked has been refused already."""
+    if given.check:
+        return
+    if given.workspace and not Path(given.workspace).is_file():
+        yield f"WORKSPACE: expected a file such as workspace.yaml, found none at {given.workspace}"
+    if given.service == CODE_SERVER:
+        yield from _landing_zone(settings, given)
+        yield from _places(settings, given)
+    else:
+        yield from _instance(settings)
+    if given.service != DAEMON:
+        yield from _port(settings, given)
+
+
+def _port(_settings: Settings, given: Namespace) -> Refusals:
+    text = port_of(given)
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT):
         yield f"PORT: expected a number from 1 to {_MAX_PORT}, found {text!r}"
         return
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", int(text)))
+            listener.bind((getattr(given, "listen", "127.0.0.1"), int(text)))
         except OSError as error:
-            yield f"PORT: {text} cannot be used ({error.strerror}); name another one, such as {PROGRAM} dev PORT=3001"
+            yield f"PORT: {text} cannot be used ({error.strerror}); name another one, such as PORT={int(text) + 1}"
 
 
 def _days(settings: Settings, given: Namespace) -> Refusals:
@@ -178,6 +197,7 @@ def _file(setting: str, path: Path) -> Refusals:
 _CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = MappingProxyType(
     {
         "demo": (_places, _lake_bucket),
+        "serve": (_served,),
         "dev": (_own_landing_zone, _places, _port),
         "check": (_landing_zone, _landing_bucket),
         "backfill": (_days, _selection, _landing_zone, _places, _landing_bucket, _lake_bucket),

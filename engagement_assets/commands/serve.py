@@ -1,0 +1,70 @@
+"""`make serve SERVICE=…`: one of the three processes of a deployment, or whether it answers (`CHECK=1`).
+
+Belongs here: which programs of Dagster these are, and with which arguments. Not here: all of them together on one
+machine, for trying (`dev.py`), or how a deployment starts them (`deploy/`).
+
+The process becomes Dagster's. Before that it prepares DAGSTER_HOME and reads the settings, so that the URL of
+PostgreSQL may be a file, and so that what is written is private.
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import NoReturn
+from urllib.request import urlopen
+
+from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, port_of, serve_parser
+from engagement_assets.commands.process import exit_process, load_settings
+from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.instance.home import prepare_dagster_home
+
+_ANSWERS_WITHIN_S = 10
+
+
+def main() -> int:
+    """Become the service, or the program that asks it; the code of `CHECK=1` is 0 if the service answers."""
+    given = serve_parser().parse_args()
+    prepare_dagster_home(load_settings())
+    program = _check(given) if given.check else _service(given)
+    if program is not None:
+        _become(program)
+    return _webserver_answers(given)
+
+
+def _become(program: Sequence[str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", *program])  # noqa: S606 - no shell is wanted
+
+
+def _service(given: Namespace) -> list[str]:
+    """The module of the program, and its arguments."""
+    listens = ["-h", given.listen, "-p", port_of(given)]
+    workspace = ["-w", given.workspace or str(PROJECT_ROOT / "workspace.yaml")]
+    if given.service == CODE_SERVER:
+        location = ["-m", "engagement_assets.definitions", "--location-name", "engagement_assets"]
+        return ["dagster", "api", "grpc", *location, *listens]
+    if given.service == DAEMON:
+        return ["dagster._daemon", "run", *workspace]
+    return ["dagster_webserver", *workspace, *listens, *(["--read-only"] if given.read_only else [])]
+
+
+def _check(given: Namespace) -> list[str] | None:
+    """The program of Dagster that asks the service; it has none for the webserver."""
+    if given.service == CODE_SERVER:
+        return ["dagster", "api", "grpc-health-check", "-h", given.listen, "-p", port_of(given)]
+    return ["dagster._daemon", "liveness-check"] if given.service == DAEMON else None
+
+
+def _webserver_answers(given: Namespace) -> int:
+    url = f"http://{given.listen}:{port_of(given)}/server_info"
+    try:
+        with urlopen(url, timeout=_ANSWERS_WITHIN_S):
+            return 0
+    except OSError as error:
+        print(f"error: {url} does not answer: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    exit_process(main())
