@@ -1,5 +1,6 @@
 """The files in `deploy/`: what they call exists, what they set is a setting, and nothing is open that need not be."""
 
+import os
 import re
 import shlex
 import tomllib
@@ -39,8 +40,9 @@ def _given(command: Sequence[str]) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _default_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORT", raising=False)
+    monkeypatch.setenv("SECRETS_DIR", "")  # so that what a word sets is gone after the test
 
 
 @pytest.fixture
@@ -147,7 +149,9 @@ def test_a_unit_starts_its_service_with_settings_and_secrets(service: str) -> No
     started = _given(shlex.split(command))
     assert (started.service, started.listen, started.check) == (service, LOOPBACK, False)
     assert bool(started.workspace) is (service != CODE_SERVER)
-    assert {each.partition("=")[0] for each in unit["Environment"]} - SETTINGS == set()
+    # A word, since a line `SECRETS_DIR=` of the file would win over `Environment=`.
+    assert os.environ["SECRETS_DIR"] == "%d"
+    assert "Environment" not in unit
     credentials = dict(each.split(":") for each in unit["LoadCredential"])
     assert {name: Path(path).name for name, path in credentials.items()} == {name: name for name in credentials}
     assert set(credentials) - SECRETS == set()
