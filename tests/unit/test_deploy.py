@@ -94,6 +94,9 @@ def test_no_container_is_root_or_writes_outside_its_volumes(services: Mapping[st
 
 def test_only_the_proxy_is_published_and_it_asks_for_a_login(services: Mapping[str, Any]) -> None:
     assert [name for name, container in services.items() if "ports" in container] == ["proxy"]
+    published = {int(port.rpartition(":")[2]) for port in services["proxy"]["ports"]}
+    listens = re.findall(r"HTTPS?_PORT=(\d+)", " ".join(rest for _, rest in _instructions("ENV")))
+    assert published == {int(port) for port in listens}
     closed = {name for name, network in _yaml("compose.yaml")["networks"].items() if network.get("internal")}
     assert {name for name, each in services.items() if set(each["networks"]) - closed} == {CODE_SERVER, "proxy"}
     assert set(services["proxy"]["networks"]) & set(services[WEBSERVER]["networks"]) == {"frontend"}
