@@ -44,7 +44,8 @@ class Dataset:
     `identity` names the columns that tell two records apart; `append_only` says what a reload means: merge by
     identity (an event log forgets nothing) or replace (the source's answer is the truth).
     `loaded_together` says that one load brings all datasets of the source, instead of one load each.
-    `newest_load_wins` says that where a record lies on two days, the one with the later `extracted_at` counts.
+    `newest_load_wins` says that where a record lies on two days, the one with the later `extracted_at` counts; so each
+    load writes its days with records anew.
     `personal` says which columns are personal, and of which kind; `impersonal` names all others, with commas between
     them. The columns that the project adds (`contracts/personal.py`) need not be named.
     `unneeded` are personal columns that no table reads: they are NULL unless a setting asks for their kind.
