@@ -32,6 +32,7 @@ from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.settings import Settings
+from tests.erasing_settings import erasing_settings
 from tests.integration.deployment import Deployment
 from tests.integration.postgres import postgres_server
 from tests.lake_loads import DAY_1, event, events, publish, window
@@ -132,20 +133,7 @@ def test_a_range_of_days_is_loaded_replayed_and_pruned(deployment: Deployment, m
 def test_an_erasure_reaches_the_database_and_its_old_rows(
     server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings(
-        _env_file=None,
-        landing_uri=str(tmp_path / "landing"),
-        lake_uri=str(tmp_path / "lake"),
-        warehouse_path=tmp_path / "warehouse.duckdb",
-        published_warehouse_path=tmp_path / "published.duckdb",
-        dagster_home=tmp_path / "home",
-        dagster_storage_url=_new_database(server, "erased"),
-        report_dir=tmp_path / "report",
-        strava_token_path=tmp_path / "token.json",
-        erasure_key="e" * 32,
-        erasures_path=tmp_path / "erasures",
-        start_date=DAY_1,
-    )
+    settings = erasing_settings(tmp_path, dagster_storage_url=_new_database(server, "erased"))
     lake = Lake(settings.lake_uri, settings.privacy_policy)
     rows = [event(f"of-{user}", DAY_1, user_id=user) for user in (ANNA, "ben")]
     publish(lake, events(*rows), window(DAY_1), 1, name="lingokids_events")

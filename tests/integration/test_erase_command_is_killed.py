@@ -21,6 +21,7 @@ from engagement_assets.lake.erasure import erase, unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.transform.publish import publish_schemas
+from tests.erasing_settings import erasing_settings
 from tests.integration.killed_processes import killed_before_step
 from tests.lake_loads import DAY_1, event, events, load_time, publish, window
 
@@ -33,24 +34,8 @@ TABLES = ("learning.fct__activity_exits", "intermediate.int_lingokids_events_by_
 USERS = "select list(user_id order by user_id) from {}"
 
 
-def _settings(folder: Path) -> Settings:
-    return Settings(
-        _env_file=None,
-        landing_uri=str(folder / "landing"),
-        lake_uri=str(folder / "lake"),
-        warehouse_path=folder / "warehouse.duckdb",
-        published_warehouse_path=folder / "published.duckdb",
-        dagster_home=folder / "home",
-        report_dir=folder / "report",
-        strava_token_path=folder / "token.json",
-        erasure_key="e" * 32,
-        erasures_path=folder / "erasures",
-        start_date=DAY_1,
-    )
-
-
 def _lake(folder: Path) -> Lake:
-    settings = _settings(folder)
+    settings = erasing_settings(folder)
     return Lake(settings.lake_uri, settings.privacy_policy)
 
 
@@ -58,7 +43,7 @@ def _before(folder: Path) -> None:
     """A deployment whose lake has lost Anna, and nothing else has."""
     rows = [event(f"of-{user}", DAY_1, user_id=user) for user in ("anna", "ben")]
     publish(_lake(folder), events(*rows), window(DAY_1), 1, name="lingokids_events")
-    settings = _settings(folder)
+    settings = erasing_settings(folder)
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         for schema in ("learning", "intermediate", "audit"):
             connection.execute(f"create schema {schema}")
@@ -93,7 +78,7 @@ def _build(settings: Settings, _request: RangeRequest) -> RangeRun:
 def _erase(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(erased_tables, "run_range", _build)
-        assert erase_command._erase(_settings(folder), "lingokids", PersonalKind.USER, ["anna"]) == 0
+        assert erase_command._erase(erasing_settings(folder), "lingokids", PersonalKind.USER, ["anna"]) == 0
 
 
 def _assert_nothing_is_left(folder: Path) -> None:

@@ -12,6 +12,7 @@ from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.lake.erasure import unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
+from tests.erasing_settings import erasing_settings
 from tests.lake_loads import DAY_1, Found, event, events, publish, published, window
 
 ATHLETE = "47110815"
@@ -19,19 +20,7 @@ ATHLETE = "47110815"
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    made = Settings(
-        _env_file=None,
-        landing_uri=str(tmp_path / "landing"),
-        lake_uri=str(tmp_path / "lake"),
-        warehouse_path=tmp_path / "warehouse.duckdb",
-        published_warehouse_path=tmp_path / "published.duckdb",
-        dagster_home=tmp_path / "home",
-        report_dir=tmp_path / "report",
-        strava_token_path=tmp_path / "token.json",
-        erasure_key="e" * 32,
-        erasures_path=tmp_path / "erasures",
-        start_date=date(2024, 1, 1),
-    )
+    made = erasing_settings(tmp_path, start_date=date(2024, 1, 1))
     monkeypatch.setattr(erase, "load_settings", lambda: made)
     return made
 
