@@ -5,7 +5,7 @@ wherever Dagster keeps its records.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from tests.erasing_settings import erasing_settings
 from tests.integration.deployment import Deployment
 from tests.integration.postgres import postgres_server
 from tests.lake_loads import DAY_1, event, events, publish, window
-from tests.unit.instance.test_event_log import reported
+from tests.unit.instance.test_event_log import batch_sizes, reported
 from tests.unit.instance.test_event_log import run as run_over_days
 
 pytestmark = pytest.mark.integration
@@ -175,14 +175,7 @@ def users() -> None: ...
 
 
 def test_batches_store_what_single_events_store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    store = BatchingPostgresEventLogStorage.store_event_batch
-
-    def store_and_count(storage: BatchingPostgresEventLogStorage, batch: Sequence[dg.EventLogEntry]) -> None:
-        sizes.append(len(batch))
-        store(storage, batch)
-
-    monkeypatch.setattr(BatchingPostgresEventLogStorage, "store_event_batch", store_and_count)
+    sizes = batch_sizes(monkeypatch, BatchingPostgresEventLogStorage)
     found = []
     for size in ("500", "0"):
         url = _new_database(server, f"batches_of_{size}")

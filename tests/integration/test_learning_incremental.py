@@ -19,7 +19,7 @@ from hypothesis import given
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from tests.integration.build_sequences import draws, sequences
-from tests.integration.warehouse_builder import Row, WarehouseBuilder
+from tests.integration.warehouse_builder import Row, WarehouseBuilder, differing_tables
 
 pytestmark = pytest.mark.integration
 
@@ -91,16 +91,7 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     full = WarehouseBuilder(folder, manifest, lake_folder=warehouse.lake_folder)
     full.warehouse_path.unlink(missing_ok=True)
     full.build(DAY_1, DAY_2, LEARNING)
-    found, expected = tables(warehouse), tables(full)
-    differences = {
-        name: {
-            "extra": [row for row in found[name] if row not in expected[name]],
-            "missing": [row for row in expected[name] if row not in found[name]],
-        }
-        for name in expected
-        if found[name] != expected[name]
-    }
-    assert not differences
+    assert differing_tables(tables(warehouse), tables(full)) == {}
 
 
 def days_logged_last(warehouse: WarehouseBuilder) -> list[object]:

@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 
 from engagement_assets.extract.user_events.source import USER_EVENTS
 from tests.integration.build_sequences import draws
-from tests.integration.warehouse_builder import Row, WarehouseBuilder
+from tests.integration.warehouse_builder import Row, WarehouseBuilder, differing_tables
 
 pytestmark = pytest.mark.integration
 
@@ -57,15 +57,7 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     full.warehouse_path.unlink(missing_ok=True)
     full.build(DAY_1, DAY_2, PRODUCT)
     tables = ["intermediate.int_user_events_by_day", *(f"product.{name}" for name in MARTS)]
-    found, expected = warehouse.tables(tables), full.tables(tables)
-    assert {
-        table: {
-            "extra": [row for row in found[table] if row not in expected[table]],
-            "missing": [row for row in expected[table] if row not in found[table]],
-        }
-        for table in tables
-        if found[table] != expected[table]
-    } == {}
+    assert differing_tables(warehouse.tables(tables), full.tables(tables)) == {}
 
 
 def days_logged_last(warehouse: WarehouseBuilder) -> list[object]:

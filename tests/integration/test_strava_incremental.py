@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
-from tests.integration.warehouse_builder import Row, WarehouseBuilder
+from tests.integration.warehouse_builder import Row, WarehouseBuilder, differing_tables
 
 pytestmark = pytest.mark.integration
 
@@ -87,16 +87,7 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     folder = warehouse.warehouse_path.parent / "full"
     full = WarehouseBuilder(folder, manifest, lake_folder=warehouse.lake_folder)
     full.build(DAY_1, DAY_2, STRAVA)
-    found, expected = tables(warehouse), tables(full)
-    differences = {
-        name: {
-            "extra": [row for row in found[name] if row not in expected[name]],
-            "missing": [row for row in expected[name] if row not in found[name]],
-        }
-        for name in expected
-        if found[name] != expected[name]
-    }
-    assert not differences
+    assert differing_tables(tables(warehouse), tables(full)) == {}
 
 
 def state_order(day: date, row: Row) -> tuple[datetime, bool, date]:

@@ -16,7 +16,7 @@ from hypothesis import given
 
 from tests.integration.build_sequences import draws, sequences
 from tests.integration.runna_batches import LOADED_AT, ActivityFile, Speeds, write_batch
-from tests.integration.warehouse_builder import WarehouseBuilder
+from tests.integration.warehouse_builder import WarehouseBuilder, differing_tables
 
 pytestmark = pytest.mark.integration
 
@@ -61,15 +61,7 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest) 
     wheres = {f"intermediate.{REGISTRY}": "is_in_lake"}
     wheres |= {f"training.{name}": "true" for name in MARTS}
     wheres |= {f"intermediate.{name}": "true" for name in INTERMEDIATE}
-    found, expected = warehouse.tables(wheres), full.tables(wheres)
-    assert {
-        table: {
-            "too many": [row for row in found[table] if row not in expected[table]],
-            "missing": [row for row in expected[table] if row not in found[table]],
-        }
-        for table in wheres
-        if found[table] != expected[table]
-    } == {}
+    assert differing_tables(warehouse.tables(wheres), full.tables(wheres)) == {}
 
 
 def column(warehouse: WarehouseBuilder, sql: str) -> list[object]:

@@ -171,6 +171,20 @@ class WarehouseBuilder:
         return found
 
 
+def differing_tables(
+    found: Mapping[str, Sequence[Row]], expected: Mapping[str, Sequence[Row]]
+) -> dict[str, dict[str, list[Row]]]:
+    """Per table of `expected` that has other rows in `found`: which rows are too many, and which are missing."""
+    return {
+        table: {
+            "too many": [row for row in found[table] if row not in rows],
+            "missing": [row for row in rows if row not in found[table]],
+        }
+        for table, rows in expected.items()
+        if found[table] != rows
+    }
+
+
 def _failed(results: Sequence[Any]) -> dict[str, str]:
     """What did not succeed: name → message."""
     return {

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -86,18 +87,24 @@ def reported(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
     }
 
 
+def batch_sizes(monkeypatch: pytest.MonkeyPatch, storage: type[Any]) -> list[int]:
+    """The sizes of the batches that are stored from now on."""
+    sizes: list[int] = []
+    store = storage.store_event_batch
+
+    def store_and_count(self: Any, batch: Sequence[dg.EventLogEntry]) -> None:
+        sizes.append(len(batch))
+        store(self, batch)
+
+    monkeypatch.setattr(storage, "store_event_batch", store_and_count)
+    return sizes
+
+
 def test_batches_store_what_single_events_store(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
-    sizes: list[int] = []
-    store = BatchingEventLogStorage.store_event_batch
-
-    def store_and_count(storage: BatchingEventLogStorage, events: Sequence[dg.EventLogEntry]) -> None:
-        sizes.append(len(events))
-        store(storage, events)
-
-    monkeypatch.setattr(BatchingEventLogStorage, "store_event_batch", store_and_count)
+    sizes = batch_sizes(monkeypatch, BatchingEventLogStorage)
     batched = reported(instance, run(instance))
     # Planned events of both assets with the check, and the days of each asset.
     assert sorted(sizes) == [40, 40, 81]
