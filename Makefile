@@ -14,7 +14,8 @@ INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 # Python must be allowed to keep what it has compiled.
 export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-strip-extras --extra postgres --extra s3 --extra sandbox pyproject.toml
+	--no-strip-extras --quiet pyproject.toml
+EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox
 
 .PHONY: help install install-dev demo dev serve report ask check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
@@ -127,9 +128,10 @@ dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and 
 	@$(BIN)/python -m engagement_assets.commands.input_formats
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 
-lock: install ## Resolve both lock files anew
-	$(LOCK) --group dev -o requirements-dev.lock
-	$(LOCK) --constraints requirements-dev.lock -o requirements.lock
+lock: install ## Resolve the lock files anew
+	$(LOCK) $(EXTRAS) --extra spark --group dev -o requirements-spark.lock
+	$(LOCK) $(EXTRAS) --constraints requirements-spark.lock --group dev -o requirements-dev.lock
+	$(LOCK) $(EXTRAS) --constraints requirements-spark.lock -o requirements.lock
 
 clean: ## Remove the demo's data and build products, keep .venv
 	rm -rf data/demo dbt_project/target mutants
