@@ -9,29 +9,16 @@
   alone, on top of a table that was left behind, it will look at the same changes again.
 -#}
 
-{#- On-run-start hook: the ledger, and in it the number of this invocation. -#}
-{% macro create_change_ledger() -%}
-    create schema if not exists intermediate;
-    create table if not exists intermediate.consumed_changes (consumer string, change_number bigint);
-    insert into intermediate.consumed_changes
-    select 'newest invocation', coalesce(max(change_number), 0) + 1 from intermediate.consumed_changes;
-    delete from intermediate.consumed_changes
-    where consumer = 'newest invocation'
-        and change_number < (select max(change_number) from intermediate.consumed_changes);
-{%- endmacro %}
-
-{#- On-run-start hook: after a build that is not the graph's, the graph builds every area anew. -#}
-{% macro forget_build_inputs() -%}
-    {%- if not var('keep_build_inputs') -%} drop table if exists intermediate.build_inputs {%- endif -%}
+{#- On-run-start hook: what the notes need before a build. -#}
+{% macro prepare_change_ledger() -%}
+    {{ return(adapter.dispatch('prepare_change_ledger')()) }}
 {%- endmacro %}
 
 {#- The number for the changes that this invocation finds, greater than any before. It is a literal: DuckDB would join a
     subquery to every row, and copy all columns on the way. Only a build has a number; linter and docs have no ledger. -#}
 {% macro next_change_number() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
-        cast({{ run_query(
-            "select max(change_number) from intermediate.consumed_changes where consumer = 'newest invocation'"
-        ).columns[0].values()[0] }} as bigint)
+        cast({{ adapter.dispatch('invocation_number')() }} as bigint)
     {%- else -%}
         cast(null as bigint)
     {%- endif -%}
@@ -41,20 +28,13 @@
     into a log that is a view, and would compute the view over the whole history. -#}
 {% macro consumed_change_number() -%}
     {%- if execute -%}
-        {{ run_query(
-            "select coalesce(max(change_number), 0) from intermediate.consumed_changes where consumer = '"
-            ~ this.schema ~ "." ~ this.identifier ~ "'"
-        ).columns[0].values()[0] }}
+        {{ adapter.dispatch('change_number_noted_by')(this.schema, this.identifier) or 0 }}
     {%- endif -%}
 {%- endmacro %}
 
 {#- The greatest change number that another model of the same schema has seen; 0 before its first build. -#}
 {% macro change_number_consumed_by(model_name) -%}
-    (
-        select coalesce(max(change_number), 0)
-        from intermediate.consumed_changes
-        where consumer = '{{ this.schema }}.{{ model_name }}'
-    )
+    {{ adapter.dispatch('change_number_consumed_by')(model_name) }}
 {%- endmacro %}
 
 {#- Whether `this` exists from an earlier build, also when this build refreshes it in full. A change log asks this so that
@@ -66,15 +46,7 @@
 {#- Post-hook of every model: notes what an incremental model has seen now. -#}
 {% macro note_consumed_changes() -%}
     {%- if execute and config.get('materialized') == 'incremental' -%}
-        {%- set consumer = this.schema ~ '.' ~ this.identifier -%}
-        delete from intermediate.consumed_changes where consumer = '{{ consumer }}';
-        insert into intermediate.consumed_changes
-        select '{{ consumer }}', min(change_number)
-        from intermediate.consumed_changes
-        where consumer in (
-            'newest invocation'
-            {%- for upstream in upstream_consumers(model.unique_id) %}, '{{ upstream }}'{% endfor %}
-        );
+        {{ adapter.dispatch('note_consumed_changes')() }}
     {%- endif -%}
 {%- endmacro %}
 

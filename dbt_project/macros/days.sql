@@ -18,7 +18,9 @@
     {%- set ranges = [] -%}
     {%- if execute -%}
         {%- set found = run_query("select distinct * from (" ~ query ~ ") order by 1") -%}
-        {%- for day in found.columns[0].values() -%}
+        {%- for value in found.columns[0].values() if value is not none -%}
+            {#- Spark's driver gives texts. -#}
+            {%- set day = modules.datetime.date.fromisoformat(value | string) -%}
             {%- set end = day + modules.datetime.timedelta(days=days) -%}
             {%- set start = ranges.pop()[0] if ranges and ranges[-1][1] == day else day -%}
             {%- do ranges.append((start, end)) -%}
@@ -37,8 +39,4 @@
 {#- One row per week, from one Monday to another. Cast the result to a DATE. -#}
 {% macro each_week(first_week, last_week) -%}
     {{ return(adapter.dispatch('each_week')(first_week, last_week)) }}
-{%- endmacro %}
-
-{% macro duckdb__each_week(first_week, last_week) -%}
-    unnest(generate_series({{ first_week }}, {{ last_week }}, interval '7' day))
 {%- endmacro %}

@@ -32,17 +32,9 @@
     {{ return(adapter.dispatch('milliseconds_between')(start, end)) }}
 {%- endmacro %}
 
-{% macro duckdb__milliseconds_between(start, end) -%}
-    date_sub('millisecond', {{ start }}, {{ end }})
-{%- endmacro %}
-
 {#- The newest value that is not NULL, as a window function. -#}
 {% macro last_known(expression) -%}
     {{ return(adapter.dispatch('last_known')(expression)) }}
-{%- endmacro %}
-
-{% macro duckdb__last_known(expression) -%}
-    last_value({{ expression }} ignore nulls)
 {%- endmacro %}
 
 {#- The id of a session, from the id of its first event. -#}

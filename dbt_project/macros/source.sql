@@ -1,4 +1,4 @@
-{#- `source()` names a dataset of the lake; on DuckDB it renders as the Parquet files of its days. -#}
+{#- `source()` names a dataset of the lake; it renders as the Parquet files of its days. -#}
 {% macro source(source_name, table_name) -%}
     {%- set relation = builtins.source(source_name, table_name) -%}
     {#- In unit tests dbt replaces the source with a CTE of given rows: leave that as it is. -#}
@@ -26,18 +26,4 @@
         {%- do return(relation) -%}
     {%- endif -%}
     {%- do return(adapter.dispatch('lake_days')(lake_uri() ~ '/' ~ source_name ~ '/' ~ table_name)) -%}
-{%- endmacro %}
-
-{% macro duckdb__lake_files(folder) -%}
-    read_parquet('{{ folder | replace("'", "''") }}/*/*.parquet', hive_partitioning = true, hive_types = {'day': date})
-{%- endmacro %}
-
-{#- A day that retention has removed has a mark in its place. The first day of 1970 is not a day of data: see
-    `columns_of_files.py`. -#}
-{% macro duckdb__lake_days(folder) -%}
-    (
-        select distinct cast(regexp_extract(file, 'day=([0-9-]+)/[^/]+$', 1) as date) as day
-        from glob('{{ folder | replace("'", "''") }}/day=*/*')
-        where file not like '%/day=1970-01-01/%'
-    )
 {%- endmacro %}

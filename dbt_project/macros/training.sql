@@ -11,11 +11,11 @@
     1000.0 * {{ difference_s2_per_km }} / nullif({{ compared_time_ms }}, 0)
 {%- endmacro %}
 
-{#- The metres of a unit of measure as an exact number; NULL for a unit that the app does not use. -#}
-{% macro metres_per_unit(unit_of_measure) -%}
+{#- The millimetres of a unit of measure; NULL for a unit that the app does not use. -#}
+{% macro millimetres_per_unit(unit_of_measure) -%}
     case {{ unit_of_measure }}
-        when 'KILOMETERS' then cast(1000 as decimal(7, 3))
-        when 'MILES' then cast(1609.344 as decimal(7, 3))
+        when 'KILOMETERS' then cast(1000000 as decimal(7, 0))
+        when 'MILES' then cast(1609344 as decimal(7, 0))
     end
 {%- endmacro %}
 

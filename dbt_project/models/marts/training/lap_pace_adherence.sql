@@ -70,9 +70,9 @@ laps_compared as (
             when average_speed_m_per_s < pace_slow_m_per_s then 'slower'
             when average_speed_m_per_s is not null then 'in_band'
         end as pace_status,
-        -- To the twelfth decimal, so that sums do not depend on the order of the rows. A value that
+        -- To the sixth decimal, so that sums do not depend on the order of the rows. A value that
         -- does not fit comes from a lap that stood still and has no pace.
-        try_cast(difference_s_per_km * moving_time_ms / 1000.0 as decimal(30, 12))
+        cast({{ fixed_point('difference_s_per_km * moving_time_ms / 1e3', 6) }} as double) / 1e6
             as difference_s2_per_km
 
     from laps_beside_their_steps

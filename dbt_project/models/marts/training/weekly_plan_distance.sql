@@ -15,9 +15,9 @@ activities as (
 
     select
         *,
-        -- Exact, so that the sums do not depend on the order of the rows.
-        try_cast(workout_distance as decimal(18, 6))
-        * {{ metres_per_unit('unit_of_measure') }} as workout_distance_m
+        -- Whole nanometres, so that the sums do not depend on the order of the rows.
+        cast({{ fixed_point('workout_distance', 6) }} as decimal(19, 0))
+        * {{ millimetres_per_unit('unit_of_measure') }} as workout_distance_nm
 
     from {{ ref('int_runna_activities_latest') }}
     {% if is_incremental() %}
@@ -47,7 +47,7 @@ weeks as (
         week_of_plan,
         count(*) as activity_count,
         count(case when position_in_workout = 1 then 1 end) as workout_count,
-        sum(case when position_in_workout = 1 then workout_distance_m end) as workout_distance_m
+        sum(case when position_in_workout = 1 then workout_distance_nm end) as workout_distance_nm
 
     from numbered_within_workout
     group by
@@ -65,10 +65,10 @@ weeks_beside_previous as (
         weeks.week_of_plan,
         weeks.activity_count,
         weeks.workout_count,
-        weeks.workout_distance_m,
-        previous_weeks.workout_distance_m as previous_week_workout_distance_m,
-        weeks.workout_distance_m
-        - previous_weeks.workout_distance_m as workout_distance_difference_m
+        weeks.workout_distance_nm,
+        previous_weeks.workout_distance_nm as previous_week_workout_distance_nm,
+        weeks.workout_distance_nm
+        - previous_weeks.workout_distance_nm as workout_distance_difference_nm
 
     from weeks
     left join weeks as previous_weeks
@@ -90,9 +90,9 @@ final as (
         cast(week_of_plan as bigint) as week_of_plan,
         cast(activity_count as bigint) as activity_count,
         cast(workout_count as bigint) as workout_count,
-        cast(workout_distance_m as double) as workout_distance_m,
-        cast(previous_week_workout_distance_m as double) as previous_week_workout_distance_m,
-        cast(workout_distance_difference_m as double) as workout_distance_difference_m
+        cast(workout_distance_nm as double) / 1e9 as workout_distance_m,
+        cast(previous_week_workout_distance_nm as double) / 1e9 as previous_week_workout_distance_m,
+        cast(workout_distance_difference_nm as double) / 1e9 as workout_distance_difference_m
 
     from weeks_beside_previous
 

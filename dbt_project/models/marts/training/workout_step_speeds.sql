@@ -24,8 +24,8 @@ laps as (
 
     select
         *,
-        -- Exact, so that the sums do not depend on the order of the rows.
-        try_cast(average_speed_m_per_s as decimal(18, 9)) as exact_speed_m_per_s
+        -- Whole nanometres, so that the sums do not depend on the order of the rows.
+        cast({{ fixed_point('average_speed_m_per_s', 9) }} as decimal(19, 0)) as speed_nm_per_s
 
     from {{ ref('bdg__activity_to_laps') }}
 
@@ -39,7 +39,7 @@ laps_summed as (
         activities.user_id,
         count(*) as lap_count,
         sum(laps.moving_time_ms) as moving_time_ms,
-        sum(laps.exact_speed_m_per_s * laps.moving_time_ms) as speed_time_mm
+        sum(laps.speed_nm_per_s * cast(laps.moving_time_ms as decimal(18, 0))) as speed_time_pm
 
     from activities
     inner join laps
@@ -48,7 +48,7 @@ laps_summed as (
             and activities.batch_date = laps.batch_date
     where
         activities.workout_id is not null
-        and laps.exact_speed_m_per_s is not null
+        and laps.speed_nm_per_s is not null
         and laps.moving_time_ms > 0
     group by
         activities.workout_id,
@@ -70,8 +70,8 @@ final as (
         cast(lap_index as bigint) as step_index,
         cast(lap_count as bigint) as lap_count,
         cast(moving_time_ms as bigint) as moving_time_ms,
-        cast(speed_time_mm as double) as speed_time_mm,
-        cast(speed_time_mm as double) / moving_time_ms as average_speed_m_per_s
+        cast(speed_time_pm as double) / 1e9 as speed_time_mm,
+        cast(speed_time_pm as double) / 1e9 / moving_time_ms as average_speed_m_per_s
 
     from laps_summed
 
