@@ -17,7 +17,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --quiet pyproject.toml
 EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox
 
-.PHONY: help install install-dev demo dev serve report ask check backfill release replay prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
+.PHONY: help install install-dev install-spark demo dev serve report ask check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,12 @@ install-dev: .venv/installed-dev ## The same with the tools for tests and lint, 
 .venv/installed-dev: requirements-dev.lock pyproject.toml
 	@$(INSTALL) requirements-dev.lock
 	@touch .venv/installed $@
+
+install-spark: .venv/installed-spark ## The same with Apache Spark: 400 MB, which Java 17 runs
+
+.venv/installed-spark: requirements-spark.lock pyproject.toml
+	@$(INSTALL) requirements-spark.lock
+	@touch .venv/installed .venv/installed-dev $@
 
 demo: install ## Sample data through the whole graph, with a summary
 	$(START) demo
@@ -65,6 +71,9 @@ replay: install ## Read quarantined records again: SOURCE=runna FROM=… TO=… 
 	$(START) replay $(if $(SOURCE),--source="$$SOURCE") $(if $(FROM),--from="$$FROM") $(if $(TO),--to="$$TO") \
 		$(if $(DATASET),--dataset="$$DATASET") $(if $(REASON),--reason="$$REASON")
 
+spark: .venv/installed-spark ## A Thrift server of Apache Spark on this machine, to try WAREHOUSE=spark with
+	$(START) spark
+
 prune: install ## Remove what is older than the settings say; DRY_RUN=1 only tells
 	$(START) prune $(if $(DRY_RUN),--dry-run)
 
@@ -94,6 +103,9 @@ soak: install-dev ## SOAK_DAYS=60 days of the whole graph under chaos, and what 
 	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
 	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
 	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_eras*.py tests/unit/privacy/test_erasure.py
+
+spark-parity: .venv/installed-spark ## The same tables on Apache Spark as on DuckDB, row by row, and dbt's unit tests there
+	$(BIN)/python -m pytest tests/spark
 
 fuzz: install-dev ## FUZZ_MINUTES=60 of broken records, 500 drawn landing zones, 10 drawn sequences of builds an area
 	COUNTS_EXAMPLES=500 $(BIN)/python -m pytest tests/unit/extract/test_counts_property.py

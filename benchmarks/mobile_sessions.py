@@ -28,7 +28,8 @@ from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.day_files import day_file, write_days
 from engagement_assets.lake.lake import Lake
-from engagement_assets.transform.project import dbt_arguments, parsed_manifest, warehouse_environment
+from engagement_assets.transform.dbt_profile import DbtProfile
+from engagement_assets.transform.project import dbt_arguments, parsed_manifest
 
 FIRST_DAY, DAYS = date(2024, 1, 1), 365
 YEAR = DayWindow(FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
@@ -110,7 +111,7 @@ def seconds_of_build(root: Path, window: DayWindow) -> float:
     }
     manifest = parsed_manifest()
     started = time.monotonic()
-    with warehouse_environment(root / "warehouse.duckdb"):
+    with DbtProfile.duckdb(root / "warehouse.duckdb").environment():
         arguments = ["build", *dbt_arguments(root / "target"), "--no-write-json", "--resource-type", "model"]
         outcome = dbtRunner(manifest=manifest).invoke(
             [*arguments, "--vars", json.dumps(variables), "--select", *MODELS.split()]

@@ -51,7 +51,7 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     raw = all_raw_assets(settings)
     freshness = freshness_checks(settings)
     sets = source_sets([*raw, *models])
-    others = [*published_assets(models), alerts_asset()]
+    others = [*published_assets(models, dbt_project), alerts_asset()]
     loads = [load for load in raw if isinstance(load, dg.AssetsDefinition)]
     retention = retention_job(lambda: built)
     built = dg.Definitions(

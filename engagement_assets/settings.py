@@ -1,7 +1,7 @@
 """Every setting of the project, read from the environment or from `.env`.
 
 Belongs here: one field per variable, with its unit, default and meaning; those about personal data are in
-`privacy_settings.py`. Not here: anything that acts on a setting.
+`privacy_settings.py`, those about Spark in `spark_settings.py`. Not here: anything that acts on a setting.
 Each variable is listed in `.env.example`; a test compares the two.
 """
 
@@ -26,6 +26,7 @@ from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
 from engagement_assets.secret_files import with_secret_files
+from engagement_assets.spark_settings import SparkSettings
 
 _STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
 # What others call the same database; psycopg2 is the driver that Dagster uses.
@@ -42,7 +43,7 @@ _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Settings(PrivacySettings):
+class Settings(SparkSettings, PrivacySettings):
     """Settings of one deployment.
 
     Without `LANDING_URI` the project runs on the sandbox's sample data and writes to `data/demo/`; with it, to `data/`.

@@ -19,6 +19,7 @@ from dagster_duckdb import DuckDBResource
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.assets.unchanged_builds import unless_unchanged
+from engagement_assets.assets.warehouses import warehouse_of
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
@@ -27,6 +28,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT, SOURCES
+from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.build_inputs import BuildInputs, forget_builds_of
 from engagement_assets.transform.column_lineage import ColumnParents
@@ -215,17 +217,21 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: DuckDBResource
     ) -> Iterator[Any]:
         lake = Lake(settings.lake_uri)
-        build = DbtBuild(manifest, translator, warehouse, lake, settings.pseudonym_key_text)
+        tables = warehouse_of(settings, warehouse, manifest)
+        build = DbtBuild(manifest, translator, tables, lake, settings.pseudonym_key_text)
 
         def events(window: DayWindow | None) -> Iterator[Any]:
             found = build.stream(context, window)
             # The report draws the pictures of the audit tables.
-            return found if area == AUDIT else with_pictures(found, context, settings, warehouse, area)
+            return found if area == AUDIT else with_pictures(found, context, settings, tables, area)
 
         with retrying(settings, context):
+            # The notes of what an area was built from lie in the file of DuckDB: on Spark it is built each time.
+            has_notes = settings.warehouse is WarehouseEngine.DUCKDB
             if not context.assets_def.partitions_def:
                 # Tables over all sources and records, or a part of an area.
-                forget_builds_of(settings.warehouse_path, area)
+                if has_notes:
+                    forget_builds_of(settings.warehouse_path, area)
                 yield from events(None)
                 return
             source = next(source for source in SOURCES if source.area == area)
@@ -234,6 +240,9 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
             window = with_trailing_days(requested, trailing, translator.days.start.date())
             window = readable_window(lake, source, requested, window)
             finish_commits(lake)
+            if not has_notes:
+                yield from events(window)
+                return
             definitions = manifest["metadata"]["project_fingerprint"]
             inputs = BuildInputs.of(settings.warehouse_path, lake, source, window, definitions)
             always = settings.build_unchanged

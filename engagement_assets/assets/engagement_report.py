@@ -22,6 +22,7 @@ from engagement_assets.contracts.load_checks import IS_FRESH
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states, with_open_alerts
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, SOURCES
+from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.docs import write_dbt_docs
 from engagement_assets.transform.project import DbtProjectError
 
@@ -57,7 +58,8 @@ def engagement_report_asset(definitions: Callable[[], dg.Definitions]) -> dg.Ass
 
         docs_failure = None
         try:
-            write_dbt_docs(settings.warehouse_path, settings.lake_uri, settings.report_dir / DOCS_FILE)
+            warehouse = settings.warehouse_path if settings.warehouse is WarehouseEngine.DUCKDB else None
+            write_dbt_docs(warehouse, settings.lake_uri, settings.report_dir / DOCS_FILE)
         except DbtProjectError as failure:
             docs_failure = failure
         report = written_report(settings, context.instance, definitions().resolve_asset_graph(), context.run.run_id)

@@ -8,18 +8,17 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_duckdb import DuckDBResource
 
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
-from engagement_assets.transform.warehouse import reading
+from engagement_assets.transform.warehouse import Warehouse, WarehouseError
 
 CHART = "chart"
 
 
 def with_pictures(
-    events: Iterable[Any], context: dg.AssetExecutionContext, settings: Settings, warehouse: DuckDBResource, area: str
+    events: Iterable[Any], context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, area: str
 ) -> Iterator[Any]:
     """The events of a build of an area's marts; each table with a chart gets a picture of its new content."""
     pictures: Mapping[str, str] | None = None
@@ -36,7 +35,7 @@ def with_pictures(
 
 
 def _pictures(
-    context: dg.AssetExecutionContext, settings: Settings, warehouse: DuckDBResource, area: str
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, area: str
 ) -> Mapping[str, str]:
     """The pictures of the tables that are built now; none, and a warning, if they cannot be drawn."""
     # Altair and pandas take half a second to import, so only a process that draws imports them.
@@ -45,9 +44,11 @@ def _pictures(
 
     tables = {".".join(key.path) for key in context.selected_asset_keys}
     try:
-        with reading(warehouse, Lake(settings.lake_uri)) as connection:
+        with warehouse.copy_of([area]) as path, duckdb.connect(str(path), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            Lake(settings.lake_uri).lend_file_system(connection)
             return pictures_of([section_of(connection, area, settings)], tables)
-    except (duckdb.Error, ValueError) as error:
+    except (duckdb.Error, WarehouseError, ValueError) as error:
         # For example, a table that the charts need was never built. The tables themselves are fine.
         context.log.warning(f"the charts of {area} could not be drawn for the UI: {shown(str(error))}")
         return {}

@@ -4,15 +4,18 @@ Belongs here: when a schema is published. Not here: how (see `transform/publish.
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
 from engagement_assets.assets.dbt_models import WAREHOUSE_POOL, asset_tags
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.assets.unchanged_builds import noting
+from engagement_assets.assets.warehouses import warehouse_of
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
@@ -20,7 +23,7 @@ from engagement_assets.transform.build_inputs import last_build, note_published,
 from engagement_assets.transform.publish import Publisher, publish_schemas, rows_published_by
 
 
-def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def published_assets(models: list[dg.AssetsDefinition], manifest: Mapping[str, Any]) -> list[dg.AssetsDefinition]:
     """One asset per area, which runs when all of the area's models and blocking checks have passed; one for `audit`.
 
     The one for `audit` waits for no area: when a day is held, nothing downstream runs, but people want to see the day.
@@ -34,6 +37,7 @@ def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinit
             _published(
                 area,
                 sorted(keys_by_schema[area]),
+                manifest,
                 f"The schema `{area}` in the copy of the warehouse that people and tools read, with `audit` if there "
                 "was a load since. It changes only after all blocking checks of the area have passed.",
             )
@@ -42,13 +46,16 @@ def published_assets(models: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinit
         _published(
             AUDIT,
             sorted(keys_by_schema[AUDIT]),
+            manifest,
             "The schema `audit` in the copy of the warehouse that people and tools read. Each area publishes it too; "
             "if none is published, because a day is held or a load ran alone, the job `load_audit` does.",
         ),
     ]
 
 
-def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.AssetsDefinition:
+def _published(
+    schema: str, tables: list[dg.AssetKey], manifest: Mapping[str, Any], description: str
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=["published", schema],
         deps=tables,
@@ -61,20 +68,22 @@ def _published(schema: str, tables: list[dg.AssetKey], description: str) -> dg.A
         description=description,
     )
     def published_schema(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: DuckDBResource
     ) -> dg.MaterializeResult[Any]:
         published, lake = settings.published_warehouse_path, Lake(settings.lake_uri)
         started = time.monotonic()
-        warehouse, run_id = settings.warehouse_path, context.run.run_id
+        notes, run_id = settings.warehouse_path, context.run.run_id
         with retrying(settings, context):
-            built = last_build(warehouse, schema)
-            last_run = None if settings.build_unchanged else published_by(warehouse, schema)
+            built = last_build(notes, schema)
+            last_run = None if settings.build_unchanged else published_by(notes, schema)
             rows = rows_published_by(published, schema, last_run) if last_run else {}
             areas = () if rows or schema == AUDIT else (schema,)
-            rows |= publish_schemas(warehouse, published, areas, lake, Publisher(run_id))
+            # Only on Spark a copy is made, of what is published.
+            with warehouse_of(settings, warehouse, manifest).copy_of([*areas, AUDIT]) as built_tables:
+                rows |= publish_schemas(built_tables, published, areas, lake, Publisher(run_id))
             if areas and built:
                 with noting(context):
-                    note_published(warehouse, schema, built, run_id)
+                    note_published(notes, schema, built, run_id)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),

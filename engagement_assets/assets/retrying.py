@@ -13,7 +13,8 @@ from engagement_assets.extract.services.client import ApiError, ApiUnavailableEr
 from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
-from engagement_assets.transform.build import WarehouseLockedError, is_held_lock
+from engagement_assets.transform.build import is_held_lock
+from engagement_assets.transform.warehouse import WarehouseLockedError
 
 MAX_RETRIES = 2
 

@@ -138,7 +138,7 @@ PARSERS: Mapping[str, Callable[[], MakeParser]] = MappingProxyType(
         "report": report_parser,
         "ask": ask_parser,
         "serve": serve_parser,
-        **{name: no_arguments(name) for name in ("check", "demo", "dev", "rekey")},
+        **{name: no_arguments(name) for name in ("check", "demo", "dev", "rekey", "spark")},
     }
 )
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "backfill": "One run over FROM=… TO=… (inclusive), SELECT='+group:learning'",
         "release": "Let held days through: SOURCE=runna DAY=… [TO=…] REASON='…', or DATASET=users without days",
         "replay": "Read quarantined records again: SOURCE=runna FROM=… TO=… [DATASET=…] [REASON=<reason code>]",
+        "spark": "A Thrift server of Apache Spark on this machine, to try WAREHOUSE=spark with",
         "prune": "Remove what is older than the settings say; DRY_RUN=1 only tells",
         "rekey": "Rewrite the ids of the lake as PSEUDONYM_KEY, PSEUDONYMIZE and LAND_UNNEEDED_IDS say",
         "erase": "Erase persons: SOURCE=runna KIND=user < ids, one id a line",

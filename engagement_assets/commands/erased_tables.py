@@ -23,6 +23,7 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.tombstones import Request, persons_of
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AUDIT, RAW_DATASETS
+from engagement_assets.spark_settings import ROWS_STAY_ON_SPARK, WarehouseEngine
 from engagement_assets.transform.build import is_held_lock
 from engagement_assets.transform.erased_rows import (
     activities_deleted_before,
@@ -71,6 +72,9 @@ def build_without(settings: Settings, lake: Lake, waiting: Sequence[Request]) ->
     Returns:
         False when a model could not be built; then the files are as the run has left them.
     """
+    if settings.warehouse is WarehouseEngine.SPARK:
+        print(f"error: {ROWS_STAY_ON_SPARK}", file=sys.stderr)
+        return False
     warehouse = settings.warehouse_path
     if not warehouse.exists():
         return True

@@ -17,14 +17,17 @@ from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, chosen_dat
 from engagement_assets.commands.buckets import is_bucket, why_unusable
 from engagement_assets.commands.selection import why_selection_is_refused
 from engagement_assets.contracts.extraction import DayWindow
-from engagement_assets.installation import PROGRAM
+from engagement_assets.installation import IS_CHECKOUT, PROGRAM
 from engagement_assets.instance.home import why_home_is_refused
 from engagement_assets.instance.postgres_database import why_database_is_unusable
 from engagement_assets.settings import Settings
 from engagement_assets.sources import SOURCES
+from engagement_assets.spark_settings import ROWS_STAY_ON_SPARK, WarehouseEngine
 
 Refusals = Iterator[str]
 _MAX_PORT = 65_535
+_CONNECT_S = 3
+_INSTALL_SPARK = "run `make install-spark`" if IS_CHECKOUT else "run `pip install 'engagement-assets[spark]'`"
 
 
 def refusals(command: str, settings: Settings, given: Namespace) -> list[str]:
@@ -71,10 +74,36 @@ def _places(settings: Settings, _given: Namespace) -> Refusals:
         yield from _extra_of("LAKE_URI", settings.lake_uri)
     else:
         yield from _folder("LAKE_URI", lake)
-    yield from _file("WAREHOUSE_PATH", settings.warehouse_path)
+    yield from _warehouse(settings)
     yield from _file("PUBLISHED_WAREHOUSE_PATH", settings.published_warehouse_path)
     yield from _instance(settings)
     yield from _folder("REPORT_DIR", settings.report_dir)
+
+
+def _warehouse(settings: Settings) -> Refusals:
+    if settings.warehouse is WarehouseEngine.DUCKDB:
+        yield from _file("WAREHOUSE_PATH", settings.warehouse_path)
+    elif missing := [name for name in ("pyhive", "dbt.adapters.spark") if not find_spec(name)]:
+        yield f"WAREHOUSE: spark needs the packages of the extra spark, found no {missing[0]}; {_INSTALL_SPARK}"
+    else:
+        host, port = settings.spark_thrift_host, settings.spark_thrift_port
+        try:
+            socket.create_connection((host, port), timeout=_CONNECT_S).close()
+        except OSError as error:
+            yield (
+                f"SPARK_THRIFT_HOST: no Thrift server answers at {host}:{port} ({error.strerror or error}); start one "
+                f"on this machine with `{PROGRAM} spark`, or name that of a cluster"
+            )
+
+
+def _tables_can_forget(settings: Settings, _given: Namespace) -> Refusals:
+    if settings.warehouse is WarehouseEngine.SPARK:
+        yield ROWS_STAY_ON_SPARK
+
+
+def _deleted_activities_can_be_forgotten(settings: Settings, given: Namespace) -> Refusals:
+    if settings.strava_deleted_retention_days and not given.dry_run:
+        yield from _tables_can_forget(settings, given)
 
 
 def _instance(settings: Settings) -> Refusals:
@@ -205,8 +234,8 @@ _CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = M
         "replay": (_days, _datasets, _landing_zone, _places, _landing_bucket, _lake_bucket),
         "report": (_published, _places),
         "ask": (_output, _published),
-        "prune": (_places, _lake_bucket),
-        "rekey": (_places, _lake_bucket),
-        "erase": (_places, _lake_bucket),
+        "prune": (_deleted_activities_can_be_forgotten, _places, _lake_bucket),
+        "rekey": (_tables_can_forget, _places, _lake_bucket),
+        "erase": (_tables_can_forget, _places, _lake_bucket),
     }
 )

@@ -16,6 +16,7 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown_lines
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
+from engagement_assets.spark_settings import WarehouseEngine
 
 TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
@@ -47,8 +48,10 @@ def and_downstream(settings: Settings, datasets: Sequence[Dataset]) -> str:
     Tables over all sources are left out if they do not exist yet: whoever loads only some sources cannot build them.
     """
     selection = " or ".join(f'key:"{item.key}"+' for item in datasets)
-    if settings.warehouse_path.exists():
-        with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    on_duckdb = settings.warehouse is WarehouseEngine.DUCKDB
+    path = settings.warehouse_path if on_duckdb else settings.published_warehouse_path
+    if path.exists():
+        with duckdb.connect(str(path), read_only=True) as connection:
             query = "select 1 from information_schema.tables where table_schema = ?"
             if connection.execute(query, [CROSS_SOURCE_AREA]).fetchone():
                 return selection

@@ -131,6 +131,11 @@ class Lake:
         """Copy a key of the lake to a file on this machine."""
         self.filesystem.get_file(f"{self.root}/{key}", str(path))
 
+    def remove_folder(self, key: str) -> None:
+        """Remove what lies below a key, if anything does."""
+        if self.filesystem.exists(f"{self.root}/{key}"):
+            self.filesystem.rm(f"{self.root}/{key}", recursive=True)
+
     def keys(self, pattern: str) -> list[str]:
         """The keys that match, in order."""
         found = self.filesystem.glob(f"{self.root}/{pattern}")

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
-import duckdb
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
-from dagster_duckdb import DuckDBResource
 
 from engagement_assets.contracts.check_metadata import FAILING_KEYS
 from engagement_assets.contracts.extraction import DayWindow
@@ -28,15 +26,11 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
 from engagement_assets.transform.project import invoke_dbt, parsed_manifest, tagged
-from engagement_assets.transform.warehouse import reading
+from engagement_assets.transform.warehouse import Warehouse, WarehouseError, WarehouseLockedError
 
 RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 SELECTED = "selected_by_dagster"
 FAILED = ("error", "fail", "runtime error")
-
-
-class WarehouseLockedError(RuntimeError):
-    """Another process has the warehouse open."""
 
 
 def is_held_lock(error: BaseException) -> bool:
@@ -50,21 +44,16 @@ class DbtBuild:
 
     manifest: Mapping[str, Any]
     translator: DagsterDbtTranslator
-    warehouse: DuckDBResource
+    warehouse: Warehouse
     lake: Lake
     pseudonym_key: str | None = field(repr=False)
-
-    @property
-    def warehouse_path(self) -> Path:
-        """The warehouse's file."""
-        return Path(self.warehouse.database)
 
     def stream(self, context: dg.AssetExecutionContext, window: DayWindow | None) -> Iterator[Any]:
         """Build what the context selects, and yield its materializations and check results.
 
         Raises:
             dagster.Failure: a model or a blocking test failed; the description names each, with its message.
-            WarehouseLockedError: another process has the warehouse open.
+            WarehouseLockedError: another process builds in the warehouse, or has it open.
         """
         finish_commits(self.lake)
         make_files_alike(self.lake)
@@ -112,11 +101,7 @@ class DbtBuild:
 
     def _relations_built_before(self) -> set[str]:
         """The models and seeds that the warehouse holds, by their ids."""
-        if not self.warehouse_path.exists():
-            return set()
-        # Not through the resource, which would wait: if the warehouse is locked, the step gives way and is retried.
-        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
-            there = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
+        there = self.warehouse.relations()
         return {
             unique_id for unique_id, node in self.manifest["nodes"].items() if (node["schema"], node["alias"]) in there
         }
@@ -139,7 +124,7 @@ class DbtBuild:
                 if _status(message) != "pass":
                     context.log.info(_progress_line(message))
 
-        variables: dict[str, Any] = {"lake_uri": self.lake.uri, "keep_build_inputs": True}
+        variables: dict[str, Any] = {"lake_uri": self.warehouse.lake_uri, "keep_build_inputs": True}
         if window is not None:
             variables["window_start"] = window.start.isoformat()
             variables["window_end"] = window.end.isoformat()
@@ -152,11 +137,13 @@ class DbtBuild:
             "--vars", json.dumps(variables),
             "--select", f"tag:{SELECTED}",
         ]  # fmt: skip
+        profile = self.warehouse.profile
         with (
             tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            tagged(parsed_manifest(self.warehouse_path.stem), selection, SELECTED),
+            tagged(parsed_manifest(profile.database, profile.engine), selection, SELECTED),
+            self.warehouse.alone(context.run.run_id),
         ):
-            outcome = invoke_dbt(arguments, self.warehouse_path, self.lake.uri, Path(target), [keep_results])
+            outcome = invoke_dbt(arguments, profile, self.lake.uri, Path(target), [keep_results])
         if outcome.exception is not None:
             if is_held_lock(outcome.exception):
                 raise WarehouseLockedError(str(outcome.exception)) from outcome.exception
@@ -177,7 +164,7 @@ class DbtBuild:
                 status=str(result.status),
                 failing_rows=result.failures or 0,
                 message=result.message or "",
-                sql=readable_sql(result.node.compiled_code or "", result.node.database),
+                sql=readable_sql(result.node.compiled_code or "", result.node.database or ""),
             )
             for result in node_results
             if result.node.resource_type == "test" and result.status in {*FAILED, "warn"}
@@ -189,24 +176,21 @@ class DbtBuild:
     ) -> dict[str, tuple[str, dict[str, Any]]]:
         """Per failed test what failed, in a sentence, and the metadata that shows it; dbt has closed the file."""
         shown_by_id: dict[str, tuple[str, dict[str, Any]]] = {}
-        if not failed_tests:
-            return shown_by_id
-        with reading(self.warehouse, self.lake) as connection:
-            for unique_id, test in failed_tests.items():
-                check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
-                if check is None:
-                    continue  # the check of no asset: only dbt's own message tells of it
-                table = ".".join(check.asset_key.path)
-                metadata = test.check_metadata()
-                if test.has_outcome:
-                    try:
-                        metadata[FAILING_KEYS] = failing_keys(
-                            connection, test, self.manifest, table, self.pseudonym_key
-                        )
-                    except duckdb.Error as error:
-                        # The outcome stands without them.
-                        context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
-                shown_by_id[unique_id] = (test.sentence(table), metadata)
+        for unique_id, test in failed_tests.items():
+            check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+            if check is None:
+                continue  # the check of no asset: only dbt's own message tells of it
+            table = ".".join(check.asset_key.path)
+            metadata = test.check_metadata()
+            if test.has_outcome:
+                try:
+                    metadata[FAILING_KEYS] = failing_keys(
+                        self.warehouse, test, self.manifest, table, self.pseudonym_key
+                    )
+                except WarehouseError as error:
+                    # The outcome stands without them.
+                    context.log.warning(f"{check.name}: its failing rows cannot be read: {shown(str(error))}")
+            shown_by_id[unique_id] = (test.sentence(table), metadata)
         return shown_by_id
 
     def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
@@ -223,11 +207,10 @@ class DbtBuild:
         }
         if not tables:
             return {}
-        with reading(self.warehouse, self.lake) as connection:
-            counts = " union all ".join(
-                f"select '{unique_id}', count(*) from {table}" for unique_id, table in tables.items()
-            )
-            return dict(connection.execute(counts).fetchall())
+        counts = " union all ".join(
+            f"select '{unique_id}' as node, count(*) as row_count from {table}" for unique_id, table in tables.items()
+        )
+        return dict(self.warehouse.query(counts).values)
 
 
 def _unique_id(message: DbtCoreCliEventMessage) -> str:

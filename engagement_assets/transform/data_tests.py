@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
-
 from engagement_assets.contracts.check_metadata import (
     BLOCKED,
     EXPECTED,
@@ -21,6 +19,7 @@ from engagement_assets.contracts.check_metadata import (
 from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 from engagement_assets.transform.personal_columns import kind_of
+from engagement_assets.transform.warehouse import Warehouse
 
 MAX_KEYS = 5
 PSEUDONYM_CHARACTERS = 12
@@ -94,7 +93,7 @@ def check_description(node: Mapping[str, Any]) -> str:
 
 
 def failing_keys(
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     test: FailedTest,
     manifest: Mapping[str, Any],
     table: str,
@@ -106,13 +105,14 @@ def failing_keys(
     Personal values are pseudonyms under the key, or masked without one.
 
     Raises:
-        duckdb.Error: the rows cannot be read.
+        WarehouseError: the rows cannot be read.
     """
-    rows = connection.sql(test.sql)
+    columns = warehouse.query(f"select * from ({test.sql}) as failing limit 0").columns
     models = (item for item in manifest["nodes"].values() if f"{item['schema']}.{item['name']}" == table)
     model = next(models)
-    names = _shown_columns(test.node, rows.columns, manifest, model)
-    shown = rows.select(*(duckdb.ColumnExpression(name) for name in names)).distinct().order("all").limit(MAX_KEYS)
+    names = _shown_columns(test.node, columns, manifest, model)
+    selected = ", ".join(map(warehouse.quoted, names))
+    rows = warehouse.query(f"select distinct {selected} from ({test.sql}) as failing order by all limit {MAX_KEYS}")
     tested = test.node.get("column_name")
     titles = [tested if tested and name in TESTED_COLUMN_NAMES else name for name in names]
     return [
@@ -120,7 +120,7 @@ def failing_keys(
             title: _plain(value, pseudonym_key, personal=kind_of(model, title) is not None)
             for title, value in zip(titles, row, strict=True)
         }
-        for row in shown.fetchall()
+        for row in rows.values
     ]
 
 

@@ -11,19 +11,21 @@ from pathlib import Path
 
 import duckdb
 
+from engagement_assets.transform.dbt_profile import DbtProfile
 from engagement_assets.transform.project import DbtProjectError, invoke_dbt, manifest, project_fingerprint
 
 
-def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
+def write_dbt_docs(warehouse: Path | None, lake_uri: str, target: Path) -> None:
     """Write the static page to `target`; nobody else may have the warehouse open while dbt reads its catalogue.
 
-    A page of the same project over the same tables and columns stays as it is.
+    A page of the same project over the same tables and columns stays as it is. Without a file of DuckDB, the page has
+    the descriptions of the tables, and no catalogue of those that exist.
 
     Raises:
         DbtProjectError: dbt could not generate it, or the warehouse cannot be read; the message is theirs.
     """
     made_from = target.with_name(f".{target.name}.made_from")
-    state = f"{project_fingerprint()} {_columns(warehouse)}"
+    state = f"{project_fingerprint()} {_columns(warehouse) if warehouse else 'no catalogue'}"
     if target.exists() and made_from.exists() and made_from.read_text(encoding="utf-8") == state:
         return
     content = manifest()
@@ -32,9 +34,11 @@ def write_dbt_docs(warehouse: Path, lake_uri: str, target: Path) -> None:
             node["root_path"] = None  # the path of the project on this machine is no part of its description
     with tempfile.TemporaryDirectory(prefix="dbt-docs-") as folder:
         (Path(folder) / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
-        outcome = invoke_dbt(["docs", "generate", "--static", "--no-compile"], warehouse, lake_uri, Path(folder))
+        arguments = ["docs", "generate", "--static", "--no-compile", *(() if warehouse else ("--empty-catalog",))]
+        profile = DbtProfile.duckdb(warehouse or Path(folder) / "warehouse.duckdb")
+        outcome = invoke_dbt(arguments, profile, lake_uri, Path(folder))
         if not outcome.success:
-            raise DbtProjectError(f"dbt could not write its docs about {warehouse}: {outcome.exception}")
+            raise DbtProjectError(f"dbt could not write its docs ({warehouse or 'no file'}): {outcome.exception}")
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.draft")
         shutil.copyfile(Path(folder) / "static_index.html", draft)

@@ -23,6 +23,7 @@ from engagement_assets.settings import Settings
 from engagement_assets.transform import column_lineage as lineage_module
 from engagement_assets.transform.column_lineage import ColumnParents, column_parents
 from engagement_assets.transform.data_tests import readable_sql
+from engagement_assets.transform.dbt_profile import DUCKDB, SPARK, DbtProfile
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCE_FOLDERS = ("models", "macros", "seeds", "tests")
@@ -66,7 +67,8 @@ def manifest() -> dict[str, Any]:
         if not prepared or fingerprint_file.read_text(encoding="utf-8") != fingerprint:
             parsed_manifest.cache_clear()
             # A partial parse forgets the YAML of a singular test whose SQL has changed: its severity, reason and table.
-            (parsed_dir() / "partial_parse.msgpack").unlink(missing_ok=True)
+            for engine in (DUCKDB, SPARK):
+                (_parsed_for(engine) / "partial_parse.msgpack").unlink(missing_ok=True)
             manifest_file.unlink(missing_ok=True)
             parsed_manifest()
             fingerprint_file.write_text(fingerprint, encoding="utf-8")
@@ -76,7 +78,7 @@ def manifest() -> dict[str, Any]:
 
 
 @cache
-def parsed_manifest(database: str = "warehouse") -> Any:
+def parsed_manifest(database: str = "warehouse", engine: str = DUCKDB) -> Any:
     """The manifest as dbt's own object, for runs in this process; parsed in part if nothing has changed.
 
     dbt writes the name of the database, which DuckDB takes from the warehouse's file name, into every relation.
@@ -90,10 +92,11 @@ def parsed_manifest(database: str = "warehouse") -> Any:
     from engagement_assets.transform.dbt_events import leave_out_debugging_events  # noqa: PLC0415
 
     leave_out_debugging_events()
-    with _parsing_alone(), warehouse_environment(Path(f"{database}.duckdb")):
-        # To write what is there costs half a second of every run.
-        write_json = "--no-write-json" if _manifest_file().exists() else "--write-json"
-        outcome = dbtRunner().invoke(["parse", *dbt_arguments(parsed_dir()), write_json])
+    profile = DbtProfile.duckdb(Path(f"{database}.duckdb")) if engine == DUCKDB else DbtProfile(engine, "", {})
+    with _parsing_alone(), profile.environment():
+        # To write what is there costs half a second of every run. Only what DuckDB parses is read as JSON.
+        write_json = "--no-write-json" if engine != DUCKDB or _manifest_file().exists() else "--write-json"
+        outcome = dbtRunner().invoke(["parse", *dbt_arguments(_parsed_for(engine)), write_json])
     if not outcome.success:
         raise DbtProjectError(f"dbt could not parse {DBT_PROJECT_DIR}: {outcome.exception}")
     return outcome.result
@@ -126,7 +129,7 @@ def _compiled_models(content: Mapping[str, Any]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
         warehouse = Path(folder) / "warehouse.duckdb"
         _create_empty_tables(content, warehouse)
-        outcome = invoke_dbt(arguments, warehouse, "", Path(folder))
+        outcome = invoke_dbt(arguments, DbtProfile.duckdb(warehouse), "", Path(folder))
     if not outcome.success:
         raise DbtProjectError(f"dbt could not compile {DBT_PROJECT_DIR}: {outcome.exception}")
     return {
@@ -148,6 +151,10 @@ def _create_empty_tables(content: Mapping[str, Any], warehouse: Path) -> None:
                 connection.execute(f"create table {node['schema']}.{node['alias']} ({columns})")
 
 
+def _parsed_for(engine: str) -> Path:
+    return parsed_dir() if engine == DUCKDB else parsed_dir() / engine
+
+
 def _manifest_file() -> Path:
     return parsed_dir() / "manifest.json"
 
@@ -167,7 +174,7 @@ def _parse_lock(_process: int) -> FileLock:
 
 def invoke_dbt(
     arguments: Sequence[str],
-    warehouse: Path,
+    profile: DbtProfile,
     lake_uri: str,
     target_dir: Path,
     callbacks: Sequence[Callable[[Any], None]] = (),
@@ -178,8 +185,8 @@ def invoke_dbt(
     from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    manifest_of_dbt = parsed_manifest(warehouse.stem)
-    with warehouse_environment(warehouse, lake_uri):
+    manifest_of_dbt = parsed_manifest(profile.database, profile.engine)
+    with profile.environment(lake_uri):
         try:
             runner = dbtRunner(manifest=manifest_of_dbt, callbacks=list(callbacks))
             return runner.invoke([*arguments, *dbt_arguments(target_dir)])
@@ -199,22 +206,6 @@ def tagged(manifest_of_dbt: Any, unique_ids: Collection[str], tag: str) -> Itera
     finally:
         for node in nodes:
             node.tags.remove(tag)
-
-
-@contextmanager
-def warehouse_environment(path: Path, lake_uri: str = "") -> Iterator[None]:
-    """Set both paths for one invocation, as the dbt profile takes them from the environment."""
-    wanted = {"WAREHOUSE_PATH": str(path), "LAKE_URI": lake_uri}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def project_fingerprint() -> str:

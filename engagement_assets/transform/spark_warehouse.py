@@ -1,0 +1,193 @@
+"""Apache Spark as the warehouse, through its Thrift server (docs/decisions/0024-apache-spark.md).
+
+Belongs here: what the graph asks of Spark beside dbt: which tables there are, a few rows, whole tables for the
+published copy, and that builds do not overlap. Not here: building (dbt does), or starting a server
+(`commands/spark.py`).
+"""
+
+import json
+import os
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from engagement_assets.installation import PROGRAM
+from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.lake import Lake
+from engagement_assets.spark_settings import SparkEndpoint
+from engagement_assets.transform.dbt_profile import SPARK, DbtProfile
+from engagement_assets.transform.warehouse import Rows, WarehouseError, WarehouseLockedError
+
+# What a session needs for the same numbers as on DuckDB; those of dbt are in `profiles.yml`.
+SESSION = {"spark.sql.session.timeZone": "UTC", "spark.sql.timestampType": "TIMESTAMP_NTZ"}
+# Names that dbt gives to tables of a build at work.
+_UNFINISHED = ("__dbt_tmp", "__dbt_new")
+_LOCK = "intermediate.build_lock"
+# Where Spark puts tables for the published copy. Both engines ignore names with a leading dot in the lake.
+_EXPORTS = ".spark_exports"
+
+
+class WarehouseUnreachableError(ConnectionError):
+    """No Thrift server answers."""
+
+
+@dataclass(frozen=True)
+class SparkWarehouse:
+    """The tables behind a Thrift server; `manifest` is dbt's, whose descriptions the published copy gets."""
+
+    endpoint: SparkEndpoint
+    lake: Lake
+    manifest: Mapping[str, Any]
+
+    @property
+    def profile(self) -> DbtProfile:
+        """How dbt finds it."""
+        return DbtProfile(SPARK, "", self.endpoint.variables())
+
+    @property
+    def lake_uri(self) -> str:
+        """Where Spark finds the lake: it may call an object store otherwise than everything else does."""
+        return self.endpoint.lake_uri or self.lake.uri
+
+    def relations(self) -> set[tuple[str, str]]:
+        """Schema and name of each table and view in the schemas of the project."""
+        wanted = {node["schema"] for node in self.manifest["nodes"].values() if node["resource_type"] != "test"}
+        with self._cursor() as cursor:
+            schemas = wanted & {row[0] for row in _rows(cursor, "show databases").values}
+            return {
+                (schema, row[1])
+                for schema in schemas
+                for row in _rows(cursor, f"show tables in {schema}").values
+                if not row[1].endswith(_UNFINISHED)
+            }
+
+    def query(self, sql: str) -> Rows:
+        """The rows of a query; dates and times are texts."""
+        with self._cursor() as cursor:
+            return _rows(cursor, sql)
+
+    def quoted(self, name: str) -> str:
+        """A column's name in backticks."""
+        return "`" + name.replace("`", "``") + "`"
+
+    @contextmanager
+    def alone(self, run_id: str) -> Iterator[None]:
+        """Hold a lock that every run on these tables takes: to create a table succeeds for one alone."""
+        with self._cursor() as cursor:
+            self._take_lock(cursor, run_id)
+        try:
+            yield
+        finally:
+            # Another connection: the first may have ended during a long build. If the server has ended too, the next
+            # run finds the lock of a process that is gone.
+            with suppress(WarehouseUnreachableError), self._cursor() as cursor:
+                _rows(cursor, f"drop table if exists {_LOCK}")
+
+    @contextmanager
+    def copy_of(self, schemas: Sequence[str]) -> Iterator[Path]:
+        """A file of DuckDB with the tables, which Spark writes as Parquet into the lake first, so that types stay."""
+        tables = sorted(relation for relation in self.relations() if relation[0] in schemas)
+        folder = f"{_EXPORTS}/{uuid.uuid4().hex}"
+        try:
+            with tempfile.TemporaryDirectory(prefix="spark-") as local:
+                path = Path(local) / "warehouse.duckdb"
+                with self._cursor() as cursor, duckdb.connect(str(path)) as copy:
+                    copy.execute("set TimeZone = 'UTC'")
+                    self.lake.lend_file_system(copy)
+                    for schema, name in tables:
+                        self._export(cursor, f"{folder}/{schema}/{name}", f"{schema}.{name}")
+                        self._import(copy, f"{folder}/{schema}/{name}", schema, name)
+                yield path
+        finally:
+            self.lake.remove_folder(folder)
+
+    def _export(self, cursor: Any, folder: str, table: str) -> None:
+        uri = f"{self.lake_uri}/{folder}"
+        uri = uri if "://" in uri else f"file://{uri}"
+        _rows(cursor, f"insert overwrite directory {sql_text(uri)} using parquet select * from {table}")
+
+    def _import(self, copy: duckdb.DuckDBPyConnection, folder: str, schema: str, name: str) -> None:
+        files = sql_text(f"{self.lake.location(folder)}/*.parquet")
+        copy.execute(f"create schema if not exists {schema}")
+        copy.execute(f"create table {schema}.{name} as select * from read_parquet({files}, hive_partitioning = false)")
+        for node in self.manifest["nodes"].values():
+            if (node["schema"], node["alias"], node["resource_type"]) == (schema, name, "model"):
+                copy.execute(f"comment on table {schema}.{name} is {sql_text(node['description'])}")
+                for column, described in node["columns"].items():
+                    copy.execute(f"comment on column {schema}.{name}.{column} is {sql_text(described['description'])}")
+
+    def _take_lock(self, cursor: Any, run_id: str) -> None:
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "run": run_id}
+        _rows(cursor, "create schema if not exists intermediate")
+        create = f"create table {_LOCK} (nothing string) using parquet tblproperties ('holder' = {{}})"
+        try:
+            _rows(cursor, create.format(sql_text(json.dumps(holder))))
+        except WarehouseError as error:
+            if "TABLE_OR_VIEW_ALREADY_EXISTS" not in str(error):
+                raise
+        else:
+            return
+        properties = {row[0]: row[1] for row in _rows(cursor, f"show tblproperties {_LOCK}").values}
+        found = json.loads(properties.get("holder", "{}"))
+        if found.get("host") != holder["host"] or _is_alive(int(found["pid"])):
+            raise WarehouseLockedError(
+                f"run {found.get('run')} of process {found.get('pid')} on {found.get('host')} builds on Spark; two "
+                f"builds at once would lose each other's rows. If that process is gone: drop table {_LOCK}"
+            )
+        # The process that held it was killed. Two that find this at once both drop it, and one creates it.
+        _rows(cursor, f"drop table if exists {_LOCK}")
+        _rows(cursor, create.format(sql_text(json.dumps(holder))))
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            from pyhive import hive  # noqa: PLC0415 (an extra, and only Spark needs it)
+            from thrift.transport.TTransport import TTransportException  # noqa: PLC0415
+        except ImportError as error:
+            raise WarehouseError(
+                f"WAREHOUSE=spark needs the packages of the extra spark, found no {error.name}; in a checkout run "
+                "`make install-spark`, elsewhere `pip install 'engagement-assets[spark]'`"
+            ) from error
+        try:
+            connection = hive.connect(**self.endpoint.connection(), configuration=SESSION)
+        except (TTransportException, OSError) as error:
+            raise WarehouseUnreachableError(
+                f"no Thrift server answers at {self.endpoint.host}:{self.endpoint.port} ({error}); start one on this "
+                f"machine with `{PROGRAM} spark`, or set SPARK_THRIFT_HOST and SPARK_THRIFT_PORT to that of a cluster"
+            ) from error
+        with connection, connection.cursor() as cursor:
+            yield cursor
+
+
+def _rows(cursor: Any, statement: str) -> Rows:
+    """The rows of a statement, none for one that has no result."""
+    try:
+        cursor.execute(statement)
+        columns = [column[0].rpartition(".")[2] for column in cursor.description or ()]
+        return Rows(columns, cursor.fetchall() if columns else [])
+    except Exception as error:  # PyHive's errors share no base with Thrift's
+        raise WarehouseError(_message(error)) from error
+
+
+def _message(error: Exception) -> str:
+    """The first line of what Spark says, without the trace of its Java."""
+    response = error.args[0] if error.args else error
+    text = getattr(getattr(response, "status", None), "errorMessage", None) or str(error)
+    return str(text).splitlines()[0]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
