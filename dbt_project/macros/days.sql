@@ -26,9 +26,14 @@
             {%- do ranges.append((start, end)) -%}
         {%- endfor -%}
     {%- endif -%}
-    (false{% for start, end in ranges %}
-        or ({{ column }} >= date '{{ start }}' and {{ column }} < date '{{ end }}')
-    {%- endfor %})
+    {#- Spark reads `from t where (false)` as a table with the alias `where` and the column `false`. -#}
+    {%- if not ranges %}false{% else -%}
+    (
+        {%- for start, end in ranges %}
+        {{ 'or ' if not loop.first }}({{ column }} >= date '{{ start }}' and {{ column }} < date '{{ end }}')
+        {%- endfor %}
+    )
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The first day of the ISO week, month or year that holds `day`, as a DATE. -#}

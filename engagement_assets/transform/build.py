@@ -7,6 +7,7 @@ A dbt command takes about ten seconds to start, a call in process one (docs/deci
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,7 +153,7 @@ class DbtBuild:
             ) from outcome.exception
         node_results = list(cast(Any, outcome.result) or ())
         failures = [
-            f"  {result.node.name}: {result.status}: {result.message}"
+            f"  {result.node.name}: {result.status}: {_without_trace(result.message or '')}"
             for result in node_results
             if result.status in FAILED
         ]
@@ -163,7 +164,7 @@ class DbtBuild:
                 node=self.manifest["nodes"][result.node.unique_id],
                 status=str(result.status),
                 failing_rows=result.failures or 0,
-                message=result.message or "",
+                message=_without_trace(result.message or ""),
                 sql=readable_sql(result.node.compiled_code or "", result.node.database or ""),
             )
             for result in node_results
@@ -211,6 +212,11 @@ class DbtBuild:
             f"select '{unique_id}' as node, count(*) as row_count from {table}" for unique_id, table in tables.items()
         )
         return dict(self.warehouse.query(counts).values)
+
+
+def _without_trace(message: str) -> str:
+    """What an engine says, without the calls in its own code: Spark sends some fifty lines of them."""
+    return re.split(r"\n\s+at [\w.$]+\(", message, maxsplit=1)[0]
 
 
 def _unique_id(message: DbtCoreCliEventMessage) -> str:
