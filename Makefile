@@ -15,7 +15,7 @@ INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 export PYTHONDONTWRITEBYTECODE =
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --quiet pyproject.toml
-EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox
+EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox --extra spark
 
 .PHONY: help install install-dev install-spark demo dev serve report ask check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
@@ -34,7 +34,7 @@ install-dev: .venv/installed-dev ## The same with the tools for tests and lint, 
 	@$(INSTALL) requirements-dev.lock
 	@touch .venv/installed $@
 
-install-spark: .venv/installed-spark ## The same with Apache Spark: 400 MB, which Java 17 runs
+install-spark: .venv/installed-spark ## The same with Spark's own server, for those who have none: 400 MB, which Java 17 runs
 
 .venv/installed-spark: requirements-spark.lock pyproject.toml
 	@$(INSTALL) requirements-spark.lock
@@ -141,7 +141,7 @@ dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and 
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 
 lock: install ## Resolve the lock files anew
-	$(LOCK) $(EXTRAS) --extra spark --group dev -o requirements-spark.lock
+	$(LOCK) $(EXTRAS) --group dev --group spark-server -o requirements-spark.lock
 	$(LOCK) $(EXTRAS) --constraints requirements-spark.lock --group dev -o requirements-dev.lock
 	$(LOCK) $(EXTRAS) --constraints requirements-spark.lock -o requirements.lock
 

@@ -27,7 +27,7 @@ from engagement_assets.spark_settings import ROWS_STAY_ON_SPARK, WarehouseEngine
 Refusals = Iterator[str]
 _MAX_PORT = 65_535
 _CONNECT_S = 3
-_INSTALL_SPARK = "run `make install-spark`" if IS_CHECKOUT else "run `pip install 'engagement-assets[spark]'`"
+_INSTALL_SPARK = "run `make install`" if IS_CHECKOUT else "run `pip install 'engagement-assets[spark]'`"
 
 
 def refusals(command: str, settings: Settings, given: Namespace) -> list[str]:

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from engagement_assets.commands.process import exit_process, load_settings
-from engagement_assets.installation import PROGRAM
+from engagement_assets.installation import IS_CHECKOUT, PROGRAM
 from engagement_assets.settings import Settings
 
 _SERVER = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
@@ -67,7 +67,7 @@ def _answers(server: "subprocess.Popen[bytes]", place: tuple[str, int]) -> bool:
 def why_refused() -> str | None:
     """What is missing, and what to do."""
     if not find_spec("pyspark"):
-        return f"found no pyspark; run `{PROGRAM} install-spark`, or install the extra spark"
+        return "found no pyspark; run " + ("`make install-spark`" if IS_CHECKOUT else "`pip install 'pyspark==4.3.*'`")
     java = shutil.which("java", path=_java_path())
     if java is None:
         return f"Spark needs Java {MIN_JAVA} or newer, found none; install it (Debian: openjdk-17-jre-headless)"

@@ -152,8 +152,8 @@ class SparkWarehouse:
             from thrift.transport.TTransport import TTransportException  # noqa: PLC0415
         except ImportError as error:
             raise WarehouseError(
-                f"WAREHOUSE=spark needs the packages of the extra spark, found no {error.name}; in a checkout run "
-                "`make install-spark`, elsewhere `pip install 'engagement-assets[spark]'`"
+                f"WAREHOUSE=spark needs the packages of the extra spark, found no {error.name}; run "
+                "`pip install 'engagement-assets[spark]'`"
             ) from error
         try:
             connection = hive.connect(**self.endpoint.connection(), configuration=SESSION)
