@@ -44,7 +44,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     place = (settings.spark_thrift_host, settings.spark_thrift_port)
     print(f"Spark starts on {place[0]}:{place[1]}, with its tables in {folder}", flush=True)
-    environment = os.environ | {"SPARK_HOME": str(_spark_home())}
+    environment = os.environ | {"SPARK_HOME": str(spark_home())}
     with subprocess.Popen(server_command(settings, folder), env=environment, cwd=folder) as server:  # noqa: S603
         try:
             if _answers(server, place):
@@ -86,7 +86,7 @@ def server_command(settings: Settings, folder: Path) -> Sequence[str]:
         for item in ("--conf", f"{name}={value}")
     ]
     return [
-        str(_spark_home() / "bin" / "spark-submit"),
+        str(spark_home() / "bin" / "spark-submit"),
         "--class", _SERVER,
         "--master", "local[*]",
         "--driver-memory", "2g",
@@ -98,7 +98,8 @@ def server_command(settings: Settings, folder: Path) -> Sequence[str]:
     ]  # fmt: skip
 
 
-def _spark_home() -> Path:
+def spark_home() -> Path:
+    """Where PyPI's pyspark has Spark's programs."""
     return Path(str(distribution("pyspark").locate_file("pyspark")))
 
 
