@@ -1,6 +1,6 @@
 """All files of a folder of days have the columns that this version knows, whatever version wrote them.
 
-Belongs here: the mark that says so, and adding new columns to old files. Not here: which columns there are (see
+Belongs here: the mark that says so, adding new columns to old files, and marks of retention that only DuckDB skips. Not here: which columns there are (see
 `contracts/datasets.py` and `lake/record_columns.py`).
 
 A reader of many files assumes that all have the columns of one. Comparing them in every query would open each file of
@@ -17,7 +17,7 @@ import duckdb
 
 from engagement_assets.lake.commit import FileChange, commit, exclusive, finish_commits
 from engagement_assets.lake.day_files import sql_text, write_empty_file
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.lake import PRUNED_BEFORE, WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import (
     ERASURE_COLUMNS,
     HELD_COLUMNS,
@@ -28,6 +28,8 @@ from engagement_assets.lake.record_columns import (
 from engagement_assets.sources import RAW_DATASETS
 
 _LOAD = "columns_of_files"
+# Grows when files must be looked at once more although their columns are the same.
+_LAYOUT = 2
 _COLUMNS_OF_FOLDERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {dataset.key: dataset.columns for dataset in RAW_DATASETS}
     | {
@@ -66,7 +68,7 @@ def make_files_alike(lake: Lake) -> None:
 def _mark(folder: str) -> str:
     """The key of the file without rows. A load may be writing a day's file now, so the name differs from those."""
     columns = json.dumps(list(_COLUMNS_OF_FOLDERS[folder].items()))
-    digest = hashlib.sha256(columns.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{columns} {_LAYOUT}".encode()).hexdigest()[:8]
     return f"{folder}/day={WHOLE_DATASET_DAY}/empty-{digest}.parquet"
 
 
@@ -91,6 +93,11 @@ def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, sta
         )
         connection.execute(f"copy (select {selected} from {file}) to {sql_text(str(path))} (format parquet)")
         changes.append(FileChange(key, path))
+    for key in lake.keys(f"{folder}/day=*/{PRUNED_BEFORE}"):
+        path = staging / key.replace(PRUNED_BEFORE, "pruned.parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_empty_file(connection, columns, path)
+        changes += [FileChange(key.replace(PRUNED_BEFORE, "pruned.parquet"), path), FileChange(key, None)]
     mark = staging / _mark(folder)
     mark.parent.mkdir(parents=True, exist_ok=True)
     write_empty_file(connection, columns, mark)

@@ -7,7 +7,7 @@ Belongs here: paths and looking at them. Not here: making files visible (see `la
 Layout below `LAKE_URI`; one file per day and dataset, so that one rename changes a day:
 
     raw_<source>/<dataset>/day=YYYY-MM-DD/data.parquet              what dbt reads
-    raw_<source>/<dataset>/day=YYYY-MM-DD/pruned.json               in its place where retention has removed it
+    raw_<source>/<dataset>/day=YYYY-MM-DD/pruned.parquet            in its place where retention has removed it: no rows
     <folder of days>/day=1970-01-01/empty-<columns>.parquet         without rows: all of the folder has these columns
     records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
     records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
@@ -39,6 +39,7 @@ from engagement_assets.privacy.policy import PrivacyPolicy
 # A dataset without daily partitions lies in one folder with this day, so that all datasets are read in the same way.
 WHOLE_DATASET_DAY = date(1970, 1, 1)
 
+PRUNED_BEFORE = "pruned.json"
 # DuckDB takes these for a pattern of file names, and `name=` for a column of that name.
 _UNREADABLE_CHARACTERS = frozenset("*?[=")
 
@@ -74,8 +75,12 @@ class Lake:
         return f"{dataset.key}/day={day}/{FILE_NAME}"
 
     def pruned_key(self, dataset: Dataset, day: date) -> str:
-        """What lies in place of a day that retention has removed."""
-        return f"{dataset.key}/day={day}/pruned.json"
+        """What lies in place of a day that retention has removed: a file without rows, which any engine can read."""
+        return f"{dataset.key}/day={day}/pruned.parquet"
+
+    def pruned_key_before(self, dataset: Dataset, day: date) -> str:
+        """What versions before 0.3 put there; `columns_of_files.py` replaces it."""
+        return f"{dataset.key}/day={day}/{PRUNED_BEFORE}"
 
     def quarantine_key(self, dataset: Dataset, day: date) -> str:
         """The rejected records of one day of a raw dataset; a day without any has no file."""
@@ -143,7 +148,7 @@ class Lake:
 
     def days(self, dataset: Dataset) -> list[date]:
         """The days that the lake holds of a dataset, oldest first, without those that retention has removed."""
-        removed = self._days_with(f"{dataset.key}/day=*/pruned.json")
+        removed = self._days_with(f"{dataset.key}/day=*/pruned.*")
         return [day for day in self._days_below(dataset.key) if day not in removed]
 
     def newest_day(self, dataset: Dataset) -> date | None:
@@ -152,11 +157,12 @@ class Lake:
 
     def pruned_days(self, dataset: Dataset, days: Iterable[date]) -> list[date]:
         """Those of `days` that retention has removed."""
-        return [day for day in days if self.exists(self.pruned_key(dataset, day))]
+        keys = (self.pruned_key, self.pruned_key_before)
+        return [day for day in days if any(self.exists(key(dataset, day)) for key in keys)]
 
     def all_pruned_days(self, dataset: Dataset) -> list[date]:
         """The days of a dataset that retention has removed, oldest first."""
-        return sorted(self._days_with(f"{dataset.key}/day=*/pruned.json"))
+        return sorted(self._days_with(f"{dataset.key}/day=*/pruned.*"))
 
     def held_days(self, name: str) -> list[date]:
         """The days of the load called `name` that are held, oldest first."""

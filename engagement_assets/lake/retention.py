@@ -4,7 +4,6 @@ Belongs here: finding and removing old days, old quarantined records and what ki
 that is done (see `orchestration/retention.py`), or Dagster's own records (see `instance/run_history.py`).
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,10 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
+import duckdb
+
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, abandoned, commit, exclusive
-from engagement_assets.lake.day_files import rows_of, sql_text
+from engagement_assets.lake.day_files import rows_of, sql_text, write_empty_file
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 from engagement_assets.sources import RAW_DATASETS
@@ -59,12 +60,12 @@ def prune_raw_days(
 
     sizes = sizes_of_days()
     if sizes and not dry_run:
-        with exclusive(lake, dataset.load_name) as staging:
+        with exclusive(lake, dataset.load_name) as staging, duckdb.connect() as connection:
             sizes = sizes_of_days()
             changes: list[FileChange] = []
-            for day, size in sizes.items():
-                mark = staging / f"{day}.json"
-                mark.write_text(json.dumps({"bytes": size}), encoding="utf-8")
+            for day in sizes:
+                mark = staging / f"{day}.parquet"
+                write_empty_file(connection, dataset.columns, mark)
                 changes += [
                     FileChange(lake.pruned_key(dataset, day), mark),
                     FileChange(lake.day_key(dataset, day), None),

@@ -1,4 +1,4 @@
-"""Apache Spark and DuckDB hold the same tables: after a full build, after a changed lake, after a build that was killed.
+"""Spark and DuckDB hold the same tables: after a full build, after days have changed, after a build that was killed.
 
 Belongs here: one lake with all sources, and what may happen to it. Not here: drawn sequences (`test_sequences.py`), or
 what the tables must hold (`tests/integration`).
@@ -8,9 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.retention import prune_raw_days
 from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform import project
 from engagement_assets.transform.spark_warehouse import SparkWarehouse
@@ -73,6 +74,11 @@ def rewrite(lake: Lake, key: str, query: str) -> None:
     draft.replace(path)
 
 
+def late_file(lake: Lake, key: str) -> Path:
+    """Where the whole day waits: Spark reads every file of the folder of a day."""
+    return Path(lake.root).with_name(key.replace("/", "."))
+
+
 def half(lake: Lake, key: str) -> None:
     """Leave every second row."""
     rewrite(lake, key, "select * exclude n from (select *, row_number() over () as n from rows) where n % 2 = 0")
@@ -82,7 +88,7 @@ def test_a_full_build_gives_the_same_tables(both: Both) -> None:
     for dataset in RAW_DATASETS:
         if dataset.partitioned:
             key = both.lake.day_key(dataset, FIRST_DAY + LATE * ONE_DAY)
-            shutil.copyfile(both.lake.location(key), f"{both.lake.location(key)}.late")
+            shutil.copyfile(both.lake.location(key), late_file(both.lake, key))
             half(both.lake, key)
     for builder in (both.duckdb, both.spark):
         builder.build(*EVERYTHING)
@@ -100,7 +106,7 @@ def test_a_build_of_changed_days_gives_the_same_tables(both: Both) -> None:
                 )
             continue
         keys = {day: both.lake.day_key(dataset, FIRST_DAY + day * ONE_DAY) for day in range(LATE + 1)}
-        shutil.move(f"{both.lake.location(keys[LATE])}.late", both.lake.location(keys[LATE]))
+        shutil.move(late_file(both.lake, keys[LATE]), both.lake.location(keys[LATE]))
         half(both.lake, keys[FEWER_ROWS])
         rewrite(both.lake, keys[EMPTIED], "from rows limit 0")
         moved = both.lake.location(keys[MOVED_FROM])
@@ -122,6 +128,7 @@ def test_a_build_that_was_killed_is_repeated_and_gives_the_same_tables(both: Bot
     for dataset in RAW_DATASETS:
         if dataset.partitioned:
             half(both.lake, both.lake.day_key(dataset, FIRST_DAY + MOVED_TO * ONE_DAY))
+            assert prune_raw_days(both.lake, dataset, FIRST_DAY + ONE_DAY, built_days, dry_run=False).count == 1
     kill_a_build_after(25, both.spark)
     # As if it had been killed between its last two statements of a table: the old one is dropped, the new one waits.
     both.spark.spark.query("alter table learning.engagement_daily rename to learning.engagement_daily__dbt_new")
@@ -130,6 +137,11 @@ def test_a_build_that_was_killed_is_repeated_and_gives_the_same_tables(both: Bot
 
     assert both.differences() == {}
     assert not [name for _, name in both.spark.spark.relations() if "__dbt_" in name]
+
+
+def built_days() -> Callable[[date], bool]:
+    """All days are built."""
+    return lambda day: True
 
 
 def kill_a_build_after(models: int, builder: SparkBuilder) -> None:
@@ -156,7 +168,7 @@ def kill_a_build_after(models: int, builder: SparkBuilder) -> None:
     raise AssertionError(f"the build ended after {built} models")
 
 
-def test_a_copy_for_the_published_file_has_the_rows_types_and_descriptions(both: Both, tmp_path: Path) -> None:
+def test_a_copy_for_the_published_file_has_the_rows_types_and_descriptions(both: Both) -> None:
     spark = both.spark.spark
     assert isinstance(spark, SparkWarehouse)
     with spark.copy_of(["training"]) as path, duckdb.connect(str(path), read_only=True) as copy:

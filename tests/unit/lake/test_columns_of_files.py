@@ -149,3 +149,21 @@ def test_snapshots_without_days_are_made_alike_too(lake: Lake) -> None:
     make_files_alike(lake)
     assert list(_columns(file)) == list(LINGOKIDS_USERS.columns)
     assert published(lake, LINGOKIDS_USERS, "user_id", "country_code") == [(WHOLE_DATASET_DAY, "u", None)]
+
+
+def test_a_retention_mark_of_an_older_version_becomes_one_that_any_engine_reads(of_an_older_version: Lake) -> None:
+    lake = of_an_older_version
+    day_file = Path(lake.location(lake.day_key(LINGOKIDS_EVENTS, DAY_1)))
+    day_file.unlink()
+    old = day_file.with_name("pruned.json")
+    old.write_text('{"bytes": 7}', encoding="utf-8")
+    assert lake.pruned_days(LINGOKIDS_EVENTS, [DAY_1, DAY_2]) == lake.all_pruned_days(LINGOKIDS_EVENTS) == [DAY_1]
+
+    make_files_alike(lake)
+
+    mark = Path(lake.location(lake.pruned_key(LINGOKIDS_EVENTS, DAY_1)))
+    assert _columns(mark) == dict(LINGOKIDS_EVENTS.columns)
+    assert duckdb.execute("select count(*) from read_parquet($1)", [str(mark)]).fetchall() == [(0,)]
+    assert not old.exists()
+    assert lake.pruned_days(LINGOKIDS_EVENTS, [DAY_1, DAY_2]) == lake.all_pruned_days(LINGOKIDS_EVENTS) == [DAY_1]
+    assert DAY_1 not in lake.days(LINGOKIDS_EVENTS)
