@@ -63,14 +63,24 @@
 
 {#- A kill in between leaves the note as it was, so that the next build looks at the same changes again. -#}
 {% macro delete_and_insert(table, built, note) -%}
-    {%- set strategy = config.get('incremental_strategy') | replace('+', '_') -%}
-    {%- set statements = context['get_incremental_' ~ strategy ~ '_sql']({
+    {%- set strategy = config.get('incremental_strategy') -%}
+    {%- set arguments = {
         'target_relation': table,
         'temp_relation': built,
-        'unique_key': config.get('unique_key'),
         'dest_columns': adapter.get_columns_in_relation(table),
         'incremental_predicates': config.get('incremental_predicates'),
-    }) -%}
+    } -%}
+    {%- if strategy == 'append' -%}
+        {%- set statements = insert_all(arguments) -%}
+    {%- elif strategy == 'delete+insert' -%}
+        {%- set key = key_columns() -%}
+        {%- set statements -%}
+            delete from {{ table }} where ({{ key }}) in (select {{ key }} from {{ built }});
+            {{ insert_all(arguments) }}
+        {%- endset -%}
+    {%- else -%}
+        {%- set statements = context['get_incremental_' ~ strategy ~ '_sql'](arguments) -%}
+    {%- endif -%}
     {%- for one in statements.split(';') if one.strip() -%}
         {%- call statement('main') -%}{{ one }}{%- endcall -%}
     {%- endfor -%}
@@ -94,14 +104,17 @@
             config.get('incremental_predicates') or []) }}
     {%- endif %}
     {%- if strategy == 'delete+insert' %}
-        {%- set unique_key = config.require('unique_key') %}
-        {%- set key = unique_key if unique_key is string else unique_key | join(', ') %}
-        {{ without_keys(key, '(select ' ~ key ~ ' from ' ~ built ~ ')', 'rebuilt') }}
+        {{ without_keys(key_columns(), '(select ' ~ key_columns() ~ ' from ' ~ built ~ ')', 'rebuilt') }}
     {%- endif %}
     {%- if strategy == 'replace_window' %}
     where not coalesce({{ in_window('known.' ~ config.require('day_column')) }}, false)
     {%- endif %}
     {%- endif %}
+{%- endmacro %}
+
+{% macro key_columns() -%}
+    {%- set unique_key = config.require('unique_key') -%}
+    {{ unique_key if unique_key is string else unique_key | join(', ') }}
 {%- endmacro %}
 
 {% macro without_keys(key, keys, alias, predicates=[]) -%}

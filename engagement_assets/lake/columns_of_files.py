@@ -1,7 +1,7 @@
 """All files of a folder of days have the columns that this version knows, whatever version wrote them.
 
-Belongs here: the mark that says so, adding new columns to old files, and marks of retention that only DuckDB skips. Not here: which columns there are (see
-`contracts/datasets.py` and `lake/record_columns.py`).
+Belongs here: the mark that says so, adding new columns to old files, and replacing old marks of retention. Not here:
+which columns there are (see `contracts/datasets.py` and `lake/record_columns.py`).
 
 A reader of many files assumes that all have the columns of one. Comparing them in every query would open each file of
 the history. So all files get the same columns once, and the name of the mark says which columns these are.

@@ -141,7 +141,7 @@ class DbtBuild:
         profile = self.warehouse.profile
         with (
             tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            tagged(parsed_manifest(profile.database, profile.engine), selection, SELECTED),
+            tagged(parsed_manifest(profile.database, profile.engine, profile.table_format), selection, SELECTED),
             self.warehouse.alone(context.run.run_id),
         ):
             outcome = invoke_dbt(arguments, profile, self.lake.uri, Path(target), [keep_results])

@@ -26,6 +26,11 @@ class DbtProfile:
         """The warehouse in a file of DuckDB, which calls the database as the file."""
         return cls(DUCKDB, path.stem, {"WAREHOUSE_PATH": str(path)})
 
+    @property
+    def table_format(self) -> str:
+        """What tables are made of, which dbt keeps with what it has parsed; empty on DuckDB."""
+        return self.variables.get("SPARK_TABLE_FORMAT", "")
+
     @contextmanager
     def environment(self, lake_uri: str = "") -> Iterator[None]:
         """Set the variables for one invocation."""

@@ -78,7 +78,7 @@ def manifest() -> dict[str, Any]:
 
 
 @cache
-def parsed_manifest(database: str = "warehouse", engine: str = DUCKDB) -> Any:
+def parsed_manifest(database: str = "warehouse", engine: str = DUCKDB, table_format: str = "") -> Any:
     """The manifest as dbt's own object, for runs in this process; parsed in part if nothing has changed.
 
     dbt writes the name of the database, which DuckDB takes from the warehouse's file name, into every relation.
@@ -92,7 +92,10 @@ def parsed_manifest(database: str = "warehouse", engine: str = DUCKDB) -> Any:
     from engagement_assets.transform.dbt_events import leave_out_debugging_events  # noqa: PLC0415
 
     leave_out_debugging_events()
-    profile = DbtProfile.duckdb(Path(f"{database}.duckdb")) if engine == DUCKDB else DbtProfile(engine, "", {})
+    if engine == DUCKDB:
+        profile = DbtProfile.duckdb(Path(f"{database}.duckdb"))
+    else:
+        profile = DbtProfile(engine, database, {"SPARK_TABLE_FORMAT": table_format})
     with _parsing_alone(), profile.environment():
         # To write what is there costs half a second of every run. Only what DuckDB parses is read as JSON.
         write_json = "--no-write-json" if engine != DUCKDB or _manifest_file().exists() else "--write-json"
@@ -185,7 +188,7 @@ def invoke_dbt(
     from dbt.adapters.factory import cleanup_connections  # noqa: PLC0415
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    manifest_of_dbt = parsed_manifest(profile.database, profile.engine)
+    manifest_of_dbt = parsed_manifest(profile.database, profile.engine, profile.table_format)
     with profile.environment(lake_uri):
         try:
             runner = dbtRunner(manifest=manifest_of_dbt, callbacks=list(callbacks))

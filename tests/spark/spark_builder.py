@@ -25,7 +25,7 @@ class SparkBuilder(WarehouseBuilder):
     """A lake, and the tables of a server, which is emptied first."""
 
     def __init__(self, folder: Path, server: SparkServer, lake_folder: Path | None = None) -> None:
-        parsed = parsed_manifest("", SPARK)
+        parsed = parsed_manifest("", SPARK, server.endpoint.table_format)
         assert isinstance(parsed, Manifest)
         super().__init__(folder, parsed, lake_folder)
         self.server = server

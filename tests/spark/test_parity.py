@@ -141,7 +141,7 @@ def test_a_build_that_was_killed_is_repeated_and_gives_the_same_tables(both: Bot
 
 def built_days() -> Callable[[date], bool]:
     """All days are built."""
-    return lambda day: True
+    return lambda _: True
 
 
 def kill_a_build_after(models: int, builder: SparkBuilder) -> None:

@@ -94,9 +94,7 @@ def test_a_day_that_was_removed_is_not_replaced_by_less_until_its_mark_is_gone(l
     publish(lake, THREE_DAYS, window(DAY_1, DAY_3), 1, name=NAME)
     prune_raw_days(lake, LINGOKIDS_EVENTS, DAY_2, lambda: _is_built, dry_run=False)
     late = events(event("late", DAY_1))
-    with pytest.raises(
-        PrunedDayError, match=r"2024-03-01 .* was removed by RAW_RETENTION_DAYS.*remove .*pruned.parquet"
-    ):
+    with pytest.raises(PrunedDayError, match=r"2024-03-01 .* was removed by RAW_RETENTION.*remove .*pruned.parquet"):
         publish(lake, late, window(DAY_1), 2, name=NAME)
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_2, "b"), (DAY_3, "c")]
     Path(lake.location(lake.pruned_key(LINGOKIDS_EVENTS, DAY_1))).unlink()
