@@ -121,7 +121,7 @@ def test_a_build_of_changed_days_gives_the_same_tables(both: Both) -> None:
         builder.build(*CHANGED)
 
     assert both.differences() == {}
-    assert both.duckdb.tables(before) != before, "the change changes nothing, so the comparison says nothing"
+    assert both.duckdb.tables(list(before)) != before, "the change changes nothing, so the comparison says nothing"
 
 
 def test_a_build_that_was_killed_is_repeated_and_gives_the_same_tables(both: Both) -> None:
