@@ -211,7 +211,7 @@ class DbtBuild:
         counts = " union all ".join(
             f"select '{unique_id}' as node, count(*) as row_count from {table}" for unique_id, table in tables.items()
         )
-        return dict(self.warehouse.query(counts).values)
+        return {row[0]: row[1] for row in self.warehouse.query(counts).values}
 
 
 def _without_trace(message: str) -> str:

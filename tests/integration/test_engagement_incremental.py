@@ -233,6 +233,20 @@ def build_at_random(warehouse: WarehouseBuilder, sources: Sources, draw: random.
             sources.changed_days.difference_update(DAYS[start:end])
 
 
+def build_any_sequence(warehouse: WarehouseBuilder, manifest: Manifest, draw: random.Random) -> None:
+    """Change days and build at random, then come to rest and compare with one full build on DuckDB, and the rules."""
+    sources = Sources(warehouse, draw)
+    sources.change(25)
+    warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, ENGAGEMENT)
+    sources.changed_days.clear()
+    for _ in range(BUILDS):
+        sources.change(5)
+        build_at_random(warehouse, sources, draw)
+    for days in sources.unbuilt_windows():
+        warehouse.build(days[0], days[-1] + ONE_DAY, ENGAGEMENT)
+    assert_equal_to_full_build_and_rules(warehouse, manifest)
+
+
 def test_any_sequence_of_builds_equals_one_full_build_and_the_rules(
     tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
 ) -> None:
@@ -241,17 +255,7 @@ def test_any_sequence_of_builds_equals_one_full_build_and_the_rules(
     @given(draw=draws)
     def sequence_equals_one_full_build(draw: random.Random) -> None:
         folder = tmp_path_factory.mktemp("sequence")
-        warehouse = WarehouseBuilder(folder, manifest)
-        sources = Sources(warehouse, draw)
-        sources.change(25)
-        warehouse.build(DAYS[0], DAYS[-1] + ONE_DAY, ENGAGEMENT)
-        sources.changed_days.clear()
-        for _ in range(BUILDS):
-            sources.change(5)
-            build_at_random(warehouse, sources, draw)
-        for days in sources.unbuilt_windows():
-            warehouse.build(days[0], days[-1] + ONE_DAY, ENGAGEMENT)
-        assert_equal_to_full_build_and_rules(warehouse, manifest)
+        build_any_sequence(WarehouseBuilder(folder, manifest), manifest, draw)
         shutil.rmtree(folder)
 
     sequence_equals_one_full_build()

@@ -99,6 +99,27 @@ def assert_equal_to_full_build(warehouse: WarehouseBuilder, manifest: Manifest, 
     assert warehouse.rows(weekly) == full.rows(weekly)
 
 
+def build_any_sequence(warehouse: WarehouseBuilder, manifest: Manifest, content: bytes) -> None:
+    """Let events arrive and build at random, then come to rest and compare with one full build on DuckDB."""
+    draw = random.Random(content)
+    day_of_step = [FIRST_DAY + draw.randrange(DAYS) * ONE_DAY for _ in range(STEPS)]
+    events = timelines(content, FIRST_DAY, DAYS, day_of_step)
+    arrivals = Arrivals(warehouse, events, draw)
+    for step in range(STEPS):
+        arrivals.go_to(step)
+        for start, end in windows(arrivals.unread_days, draw, whole=step in (0, STEPS - 1)):
+            whole = step in (0, STEPS - 1) or draw.random() < 0.7
+            if whole:
+                warehouse.build(start, end, MOBILITY)
+                arrivals.unread_days -= {day for day in arrivals.unread_days if start <= day < end}
+            elif draw.random() < 0.6:
+                warehouse.build(start, end, MOBILITY, exclude=draw.choice(MODELS))
+            else:
+                model = draw.choice(MODELS)
+                warehouse.build(start, end, model, full_refresh=draw.random() < 0.5 and model != MODELS[0])
+    assert_equal_to_full_build(warehouse, manifest, events)
+
+
 def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
     tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
 ) -> None:
@@ -121,25 +142,8 @@ def test_any_order_of_arrivals_and_builds_gives_the_sessions_of_one_full_build(
     )
     @given(content=st.binary(min_size=(size := USERS * EVENTS_A_USER * BYTES_AN_EVENT), max_size=size))
     def sequence_equals_one_full_build(content: bytes) -> None:
-        draw = random.Random(content)
         folder = tmp_path_factory.mktemp("sequence")
-        warehouse = WarehouseBuilder(folder, manifest)
-        day_of_step = [FIRST_DAY + draw.randrange(DAYS) * ONE_DAY for _ in range(STEPS)]
-        events = timelines(content, FIRST_DAY, DAYS, day_of_step)
-        arrivals = Arrivals(warehouse, events, draw)
-        for step in range(STEPS):
-            arrivals.go_to(step)
-            for start, end in windows(arrivals.unread_days, draw, whole=step in (0, STEPS - 1)):
-                whole = step in (0, STEPS - 1) or draw.random() < 0.7
-                if whole:
-                    warehouse.build(start, end, MOBILITY)
-                    arrivals.unread_days -= {day for day in arrivals.unread_days if start <= day < end}
-                elif draw.random() < 0.6:
-                    warehouse.build(start, end, MOBILITY, exclude=draw.choice(MODELS))
-                else:
-                    model = draw.choice(MODELS)
-                    warehouse.build(start, end, model, full_refresh=draw.random() < 0.5 and model != MODELS[0])
-        assert_equal_to_full_build(warehouse, manifest, events)
+        build_any_sequence(WarehouseBuilder(folder, manifest), manifest, content)
         shutil.rmtree(folder)
 
     sequence_equals_one_full_build()
