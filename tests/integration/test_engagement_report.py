@@ -145,7 +145,7 @@ def materialized_with_pictures(tmp_path: Path, warehouse: Path) -> dg.ExecuteInP
     @dg.multi_asset(specs=[dg.AssetSpec(["strava", table]) for table in tables])
     def strava_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         events = [dg.Output(None, f"strava__{table}", metadata={"dagster/row_count": 2}) for table in tables]
-        yield from with_pictures(events, context, settings, warehouse_resource(warehouse), "strava")
+        yield from with_pictures(events, context, settings, built, "strava")
 
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize([strava_models], instance=instance)

@@ -96,6 +96,11 @@ def test_a_full_build_gives_the_same_tables(both: Both) -> None:
     assert both.differences() == {}
 
 
+def test_unit_tests_of_the_models_pass_on_spark(both: Both) -> None:
+    # They take the types of given rows from the tables.
+    assert both.spark.failing_tests("test_type:unit") == {}
+
+
 def test_a_build_of_changed_days_gives_the_same_tables(both: Both) -> None:
     for dataset in RAW_DATASETS:
         if not dataset.partitioned:
