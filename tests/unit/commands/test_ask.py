@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands import ask, start
+from engagement_assets.commands import start
+from engagement_assets.commands.answer_output import READER_HAS_GONE
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.interrupt import INTERRUPTED, SENTENCE
 from tests.unit.commands.published_copy import write_published_copy
@@ -178,7 +179,7 @@ def test_a_reader_that_goes_ends_it_without_a_word() -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == b"range\r\n"
         process.stdout.close()
-        assert (process.wait(), process.stderr.read()) == (ask._READER_HAS_GONE, b"")
+        assert (process.wait(), process.stderr.read()) == (READER_HAS_GONE, b"")
 
 
 def test_an_interrupt_ends_it_at_once() -> None:
