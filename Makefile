@@ -143,8 +143,9 @@ bench: install-dev ## Every benchmark, with its ratio to a floor measured in the
 against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'
 	$(BIN)/python -m benchmarks.against $(BASE) $(if $(WORKS),--works $(WORKS))
 
-dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and the table in docs/privacy.md anew
+dictionary: install ## Write docs/data_dictionary.md, docs/metrics.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
+	@$(BIN)/python -m engagement_assets.commands.metrics_page
 	@$(BIN)/python -m engagement_assets.commands.input_formats
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 

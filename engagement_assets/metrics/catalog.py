@@ -96,13 +96,13 @@ RETENTION_RATE = Metric(
 ENGAGED_HOURS = Metric(
     name="engaged_hours",
     title="Engaged hours",
-    meaning="Time spent moving, in sessions or playing; capped if the source's durations have outliers. NULL for a "
-    "source that is not timed.",
+    meaning="Time spent moving, in sessions or playing; capped if the source's durations have outliers.",
     unit="hours",
     table=UNITS,
     parts={"engaged_ms": "sum(engaged_ms)"},
     numerator="engaged_ms",
     divisor=_MS_PER_HOUR,
+    caution="It is NULL for a source that is not timed.",
 )
 LEARNING_ACTIVE_USERS = Metric(
     name="learning_active_users",
@@ -206,7 +206,7 @@ PACE_IN_BAND_RATE = Metric(
 PACE_DIFFERENCE = Metric(
     name="pace_difference",
     title="Difference to the target pace",
-    meaning="Seconds per kilometre compared with the average target, weighted by time; below zero is faster.",
+    meaning="Pace of the laps compared with the average target pace, weighted by time; below zero is faster.",
     unit="s/km",
     table=LAPS,
     parts={
@@ -287,3 +287,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
+
+
+def metrics_of(table: str) -> list[Metric]:
+    """The metrics that need a table (`schema.table`)."""
+    return [metric for metric in METRICS.values() if table in metric.table.marts]

@@ -78,7 +78,7 @@ class Metric:
         denominator: the part below it; a value is NULL where it is 0 or NULL.
         factor: makes the unit from those of the parts, as 1000 makes milliseconds of seconds.
         divisor: likewise.
-        caution: what not to do with the values; empty if they can be added up.
+        caution: what else to know before the values are used; empty if nothing.
         owner: the team that answers for it.
     """
 
@@ -122,7 +122,7 @@ class Metric:
 
     @property
     def told(self) -> str:
-        """The meaning, and what not to do with the values."""
+        """The meaning, and the caution."""
         return f"{self.meaning} {self.caution}".strip()
 
     @property

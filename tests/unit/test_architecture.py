@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engagement_assets.commands import kept_data
+from engagement_assets.commands import kept_data, metrics_page
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
@@ -180,6 +180,12 @@ def test_every_model_has_an_owner(models: list[dict[str, Any]]) -> None:
 def test_the_data_dictionary_is_up_to_date(dbt_manifest: dict[str, Any]) -> None:
     assert DICTIONARY_PATH.read_text(encoding="utf-8") == render(dbt_manifest), (
         "docs/data_dictionary.md is stale; run `make dictionary`"
+    )
+
+
+def test_the_page_of_metrics_is_up_to_date() -> None:
+    assert metrics_page.PAGE_PATH.read_text(encoding="utf-8") == metrics_page.render(), (
+        "docs/metrics.md is stale; run `make dictionary`"
     )
 
 
