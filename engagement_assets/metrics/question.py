@@ -101,6 +101,8 @@ def sql_of(asked: Question, published: Collection[str]) -> str:
     shown = [*asked.by, f'{metric.value} as "{metric.name}"', *(name for name in metric.parts if name != metric.name)]
     if asked.grain is None:
         counted = f"select {', '.join([*dimensions, *parts])} from {table.rows(published)} group by all"
+        # No rows at all would be one of NULLs.
+        counted += " having count(*) > 0"
         return f"select {', '.join(shown)} from ({counted}) as counted order by {_order(asked.by)}"
     period = f"cast(date_trunc('{asked.grain}', {table.day}) as date)"
     bounds = [f"{table.day} is not null"]
