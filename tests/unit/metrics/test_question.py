@@ -70,6 +70,17 @@ def copy() -> Iterator[duckdb.DuckDBPyConnection]:
             ("lingokids", JANUARY, 5, 0, True, "2024-03-01"),
             ("user_events", JANUARY, 7, 2, False, "2024-03-01"),
         )
+        create(
+            opened,
+            "training.weekly_plan_distance",
+            "user_id varchar, week_of_plan int, workout_distance_m double, previous_week_workout_distance_m double, "
+            "workout_distance_difference_m double",
+            ("ann", 2, 12_000, 10_000, 2_000),
+            # Another plan of hers, and two people who have but one of the two distances.
+            ("ann", 2, 6_000, 5_000, 1_000),
+            ("bob", 2, None, 7_000, None),
+            ("eve", 2, 9_000, None, None),
+        )
         yield opened
 
 
@@ -163,6 +174,11 @@ def test_periods_are_whole_and_those_that_overlap_the_days(
 def test_a_day_counts_for_each_user_and_corporation(copy: duckdb.DuckDBPyConnection) -> None:
     assert answer(copy, "events_per_active_day") == [(JANUARY, 1.0, 4, 4, False)]
     assert answer(copy, "events_per_user") == [(JANUARY, 2.0, 4, 2, False)]
+
+
+def test_plans_are_counted_by_user_and_compared_where_both_weeks_are_known(copy: duckdb.DuckDBPyConnection) -> None:
+    assert answer(copy, "plan_distance", "week_of_plan") == [(2, 9.0, 27_000, 3)]
+    assert answer(copy, "plan_distance_change") == [(0.2, 3_000, 15_000)]
 
 
 def test_who_comes_and_goes_is_told_by_source_and_week(copy: duckdb.DuckDBPyConnection) -> None:
