@@ -4,6 +4,7 @@ Belongs here: the command. Not here: what a metric is (`metrics/catalog.py`), or
 """
 
 import sys
+from collections.abc import Sequence
 
 from engagement_assets.commands.answer_output import status_of, terminal_width
 from engagement_assets.commands.arguments import metrics_parser
@@ -40,7 +41,7 @@ def main() -> int:
     return status_of(answer)
 
 
-def _print_list(rows: list[tuple[str, ...]]) -> None:
+def _print_list(rows: Sequence[tuple[str, ...]]) -> None:
     """What a metric can be asked by stands below its meaning: all columns would be wider than any terminal."""
     listed = [
         (name, unit, f"{meaning} GRAIN={grains.replace(', ', '|')} BY={by.replace(', ', ',')}".replace(" GRAIN= ", " "))

@@ -338,7 +338,7 @@ def test_training_shows_the_metrics(loaded: Loaded) -> None:
     assert differing(difference, values_of(loaded, "pace_difference")) == {}
     laps = shown(loaded, "training", "pace", ["week", "pace_status", "laps"])
     judged = {week: [laps.get((week, status), 0) for status in ("in_band", "faster", "slower")] for week, _ in laps}
-    in_band = {(week,): counts[0] / sum(counts) for week, counts in judged.items() if counts[0]}
+    in_band: Rows = {(week,): counts[0] / sum(counts) for week, counts in judged.items() if counts[0]}
     assert differing(in_band, values_of(loaded, "pace_in_band_rate")) == {}
     for name, field in (("plan_distance", "distance_per_user"), ("plan_distance_change", "change")):
         found = shown(loaded, "training", "plan_weeks", ["week_of_plan", field])
@@ -352,7 +352,7 @@ def test_product_and_strava_show_the_metrics(loaded: Loaded) -> None:
     users = shown(loaded, "product", "active_users", ["week", "part", "count"])
     events = shown(loaded, "product", "event_types", ["week", "event_type", "events"])
     weeks = {week for week, _ in events}
-    per_user = {
+    per_user: Rows = {
         (week,): sum(count for (each, _), count in events.items() if each == week) / users[week, "active_users"]
         for week in weeks
     }

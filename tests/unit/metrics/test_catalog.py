@@ -1,5 +1,6 @@
 """The definitions against the dbt project: what they read exists, names nobody, and has their owner."""
 
+import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -8,9 +9,12 @@ import duckdb
 import pytest
 import sqlglot
 
+from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.metrics import catalog
 from engagement_assets.metrics.catalog import METRICS, metrics_of
 from engagement_assets.metrics.definition import GRAINS, OWNER, Metric
 from engagement_assets.metrics.question import question, sql_of
+from engagement_assets.sources import SOURCES
 from engagement_assets.transform import project
 from engagement_assets.transform.personal_columns import kind_of
 
@@ -72,6 +76,26 @@ def test_a_table_by_week_answers_by_week_alone() -> None:
         # The units are those of the facts: their table by week only tells up to when they count.
         is_fact = metric.name in {"active_users", "engaged_hours"}
         assert set(metric.table.grains) <= {"week"} if by_week and not is_fact else metric.table.grains == GRAINS
+
+
+def test_the_units_are_those_of_all_sources(marts: dict[str, dict[str, Any]]) -> None:
+    sql = sql_of(question("active_users"), marts)
+    assert [source.name for source in SOURCES if f"select '{source.name}', " not in sql] == []
+    assert "from strava.fct__strava_activities where not is_deleted" in sql
+
+
+def test_the_metric_of_the_guide_can_be_asked_for(
+    published: duckdb.DuckDBPyConnection, marts: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (PROJECT_ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(LAPS_PER_ACTIVITY = .*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    names = dict(vars(catalog))
+    exec(block, names)  # noqa: S102
+    metric = names["LAPS_PER_ACTIVITY"]
+    monkeypatch.setattr("engagement_assets.metrics.question.METRICS", {metric.name: metric})
+    found = published.execute(sql_of(question("laps_per_activity", ["run_type"]), marts))
+    columns = ["week", "run_type", "laps_per_activity", "lap_count", "activities", "is_complete"]
+    assert [name for name, *_ in found.description or []] == columns
 
 
 def test_no_two_metrics_have_the_same_title() -> None:
