@@ -107,7 +107,7 @@ def sql_of(asked: Question, published: Collection[str]) -> str:
     period = f"cast(date_trunc('{asked.grain}', {table.day}) as date)"
     bounds = [f"{table.day} is not null"]
     if asked.first:
-        bounds.append(f"{period} >= date '{_start(asked.grain, asked.first)}'")
+        bounds.append(f"{table.day} >= date '{_start(asked.grain, asked.first)}'")
     if asked.last:
         bounds.append(f"{period} <= date '{asked.last}'")
     completeness = [f"{table.is_complete} as is_complete"] if table.is_complete else []

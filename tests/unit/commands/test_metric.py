@@ -151,7 +151,8 @@ def test_all_metrics_are_listed_without_a_copy(
     assert [row["metric"] for row in rows] == list(METRICS)
     plan = next(row for row in rows if row["metric"] == "plan_distance")
     assert (plan["grains"], plan["dimensions"], plan["unit"]) == ("", "week_of_plan", "km")
-    assert plan["formula"] == "workout_distance_m / users / 1000"
+    assert (plan["formula"], plan["owner"]) == ("workout_distance_m / users / 1000", "team:engagement-data")
+    assert plan["caution"].startswith("Do not add up its users")
     assert "GRAIN" not in next(line for line in told.splitlines() if line.startswith("plan_distance "))
     assert listed("--spreadsheet")[0] == 2
 
