@@ -27,8 +27,8 @@ _WEEK_INCOMPLETE = "In an incomplete week it is too low."
 
 
 def _exact_sum(column: str) -> str:
-    """The sum of a DOUBLE column as the marts have it: to the twelfth decimal, whatever the order of the rows."""
-    return f"cast(sum(try_cast({column} as decimal(30, 12))) as double)"
+    """The sum of a DOUBLE column as the marts have it: to the sixth decimal, whatever the order of the rows."""
+    return f"cast(sum(try_cast({column} as decimal(30, 6))) as double)"
 
 
 ACTIVE_USERS = Metric(
