@@ -17,7 +17,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --quiet pyproject.toml
 EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox --extra spark
 
-.PHONY: help install install-dev install-spark demo dev serve report ask check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
+.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,14 @@ report: install ## Write the engagement report from the published tables, and op
 
 ask: install ## Query published tables: SQL='select …' [LIMIT=…] [FORMAT=csv|json]; without SQL, list them (TABLE=…)
 	$(START) ask $(if $(SQL),--sql="$$SQL") $(if $(TABLE),--table="$$TABLE") $(if $(FORMAT),--format="$$FORMAT") \
+		$(if $(LIMIT),--limit="$$LIMIT") $(if $(SPREADSHEET),--spreadsheet)
+
+metrics: install ## List the metrics: what they mean, and by what they can be asked
+	$(START) metrics $(if $(FORMAT),--format="$$FORMAT") $(if $(SPREADSHEET),--spreadsheet)
+
+metric: install ## Values of a metric: NAME=completion_rate [BY=country_code] [GRAIN=week] [FROM=…] [TO=…] [FORMAT=…]
+	$(START) metric $(if $(NAME),--name="$$NAME") $(if $(BY),--by="$$BY") $(if $(GRAIN),--grain="$$GRAIN") \
+		$(if $(FROM),--from="$$FROM") $(if $(TO),--to="$$TO") $(if $(FORMAT),--format="$$FORMAT") \
 		$(if $(LIMIT),--limit="$$LIMIT") $(if $(SPREADSHEET),--spreadsheet)
 
 check: install ## What a load would accept of the files in LANDING_URI, and why not; loads nothing
@@ -135,8 +143,9 @@ bench: install-dev ## Every benchmark, with its ratio to a floor measured in the
 against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'
 	$(BIN)/python -m benchmarks.against $(BASE) $(if $(WORKS),--works $(WORKS))
 
-dictionary: install ## Write docs/data_dictionary.md, docs/input_formats.md and the table in docs/privacy.md anew
+dictionary: install ## Write docs/data_dictionary.md, docs/metrics.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
+	@$(BIN)/python -m engagement_assets.commands.metrics_page
 	@$(BIN)/python -m engagement_assets.commands.input_formats
 	@$(BIN)/python -m engagement_assets.commands.kept_data
 

@@ -25,6 +25,8 @@ from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.contracts.source import Source
 from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
+from engagement_assets.metrics.catalog import metrics_of
+from engagement_assets.metrics.definition import Metric
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT, SOURCES
@@ -131,7 +133,7 @@ class ProjectTranslator(DagsterDbtTranslator):
         return super().get_asset_key(dbt_resource_props)
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What dagster-dbt provides, with the model's file and the parents of its columns."""
+        """What dagster-dbt provides, with the model's file, the parents of its columns, and the metrics it serves."""
         file = str(DBT_PROJECT_DIR / dbt_resource_props["original_file_path"])
         parents = {
             column: [dg.TableColumnDep(self._keys[unique_id], name) for unique_id, name in read]
@@ -139,8 +141,10 @@ class ProjectTranslator(DagsterDbtTranslator):
         }
         with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
             code = dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=file)])
+        metrics = metrics_of(f"{dbt_resource_props['schema']}.{dbt_resource_props['name']}")
         return {
             **super().get_metadata(dbt_resource_props),
+            **({"metrics": dg.MetadataValue.md(_listed(metrics))} if metrics else {}),
             "dagster/code_references": code,
             "dagster/column_schema": _column_schema(dbt_resource_props, parents),
             "dagster/column_lineage": dg.TableColumnLineage(parents),
@@ -189,6 +193,10 @@ class ProjectTranslator(DagsterDbtTranslator):
         }
         raw = [self.get_asset_spec(manifest, source, project).key for source in sorted(sources)]
         return spec.replace_attributes(deps=[*spec.deps, *(dg.AssetDep(key) for key in raw)])
+
+
+def _listed(metrics: Sequence[Metric]) -> str:
+    return "\n".join(f"- **{each.name}** ({each.unit}): `{each.formula}`. {each.told}" for each in metrics)
 
 
 def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.TableColumnDep]]) -> dg.TableSchema:

@@ -99,9 +99,30 @@ def ask_parser() -> MakeParser:
     asked.add_argument("sql", nargs="?", default=argparse.SUPPRESS, help="a query on the published tables")
     asked.add_argument("--sql", default="", help="the same")
     asked.add_argument("--table", default="", help="the table whose columns are listed")
-    parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="csv and json are complete")
-    parser.add_argument("--limit", type=_at_least_one, help="how many rows a table shows; default: 100")
-    parser.add_argument("--spreadsheet", action="store_true", help="CSV in which no text is a formula")
+    _add_format(parser)
+    _add_limit(parser)
+    return parser
+
+
+def metrics_parser() -> MakeParser:
+    """For `make metrics`."""
+    parser = MakeParser(usage=f"{PROGRAM} metrics [FORMAT=csv [SPREADSHEET=1] | FORMAT=json]")
+    _add_format(parser)
+    return parser
+
+
+def metric_parser() -> MakeParser:
+    """For `make metric`."""
+    parser = MakeParser(
+        usage=f"{PROGRAM} metric NAME=completion_rate [BY=country_code,os_name] [GRAIN=day|week|month] "
+        "[FROM=2024-01-01] [TO=2024-01-31] [LIMIT=100 | FORMAT=csv [SPREADSHEET=1] | FORMAT=json]"
+    )
+    parser.add_argument("--name", required=True, help=f"the metric; {PROGRAM} metrics lists them")
+    parser.add_argument("--by", type=_names, default=(), help="dimensions, separated by commas")
+    parser.add_argument("--grain", default="", help="the periods; default: week")
+    _add_days(parser, "--from")
+    _add_format(parser)
+    _add_limit(parser)
     return parser
 
 
@@ -137,6 +158,8 @@ PARSERS: Mapping[str, Callable[[], MakeParser]] = MappingProxyType(
         "prune": prune_parser,
         "report": report_parser,
         "ask": ask_parser,
+        "metrics": metrics_parser,
+        "metric": metric_parser,
         "serve": serve_parser,
         **{name: no_arguments(name) for name in ("check", "demo", "dev", "rekey", "spark")},
     }
@@ -175,6 +198,15 @@ def _add_days(parser: argparse.ArgumentParser, first: str, *, required: bool = F
     parser.add_argument("--to", dest="last", type=_day, required=required, help="last day, inclusive")
 
 
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="csv and json are complete")
+    parser.add_argument("--spreadsheet", action="store_true", help="CSV in which no text is a formula")
+
+
+def _add_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_at_least_one, help="how many rows a table shows; default: 100")
+
+
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, choices=sorted(SOURCES), help="the source")
     parser.add_argument("--dataset", help="only this dataset of the source; a dataset without days needs no range")
@@ -185,6 +217,13 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day; expected YYYY-MM-DD, such as 2024-03-04") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names with a comma between two of them, found {text!r}")
+    return names
 
 
 def _at_least_one(text: str) -> int:

@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "One process of a deployment: SERVICE=webserver, code-server or daemon; READ_ONLY=1, CHECK=1",
         "report": "Write the engagement report from the published tables, and open it",
         "ask": "Query published tables: SQL='select …' [LIMIT=…] [FORMAT=csv|json]; without SQL, list them (TABLE=…)",
+        "metrics": "List the metrics: what they mean, and by what they can be asked",
+        "metric": "Values of a metric: NAME=completion_rate [BY=country_code] [GRAIN=week] [FROM=…] [TO=…] [FORMAT=…]",
         "check": "What a load would accept of the files in LANDING_URI, and why not; loads nothing",
         "backfill": "One run over FROM=… TO=… (inclusive), SELECT='+group:learning'",
         "release": "Let held days through: SOURCE=runna DAY=… [TO=…] REASON='…', or DATASET=users without days",

@@ -11,6 +11,7 @@ from typing import Any
 
 from engagement_assets.commands.process import exit_process
 from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.metrics.catalog import metrics_of
 from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.personal_columns import kind_of
 from engagement_assets.transform.project import manifest
@@ -21,7 +22,7 @@ HEADER = """# Data dictionary
 
 Generated from the dbt project by `make dictionary`; a test fails when it is stale. The tables that people query, by
 schema. Instants are UTC, weeks begin on Monday, units stand in the column's name. Columns of personal data name its
-kind (see [privacy.md](privacy.md)).
+kind (see [privacy.md](privacy.md)). [metrics.md](metrics.md) defines the metrics that are computed of the tables.
 """
 RAW_DATA = """## Raw data
 
@@ -52,7 +53,10 @@ def _raw_data() -> str:
 
 
 def _table(node: Mapping[str, Any]) -> str:
-    heading = f"### {node['schema']}.{node['name']}\n\n{_one_line(node['description'])}\n"
+    table = f"{node['schema']}.{node['name']}"
+    heading = f"### {table}\n\n{_one_line(node['description'])}\n"
+    if metrics := [f"[`{metric.name}`](metrics.md#{metric.name})" for metric in metrics_of(table)]:
+        heading += f"\nMetrics: {', '.join(metrics)}.\n"
     rows = [
         f"| `{column['name']}` | {column['data_type']} | {kind_of(node, column['name']) or ''} | "
         f"{_one_line(column['description'])} |"

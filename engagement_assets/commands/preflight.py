@@ -20,6 +20,7 @@ from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.installation import IS_CHECKOUT, PROGRAM
 from engagement_assets.instance.home import why_home_is_refused
 from engagement_assets.instance.postgres_database import why_database_is_unusable
+from engagement_assets.metrics.question import QuestionError, question
 from engagement_assets.settings import Settings
 from engagement_assets.sources import SOURCES
 from engagement_assets.spark_settings import ROWS_STAY_ON_SPARK, WarehouseEngine
@@ -188,6 +189,24 @@ def _output(_settings: Settings, given: Namespace) -> Refusals:
         yield f"LIMIT is for tables on the terminal, and {given.format} is complete; write the limit into the query"
     elif given.limit and not given.sql:
         yield "LIMIT is for the rows of a query; write one as SQL='select …'"
+    yield from _spreadsheet(given)
+
+
+def _metric(_settings: Settings, given: Namespace) -> Refusals:
+    try:
+        question(given.name, given.by, given.grain, given.first, given.last)
+    except QuestionError as error:
+        yield from error.sentences
+    if given.limit and given.format != "table":
+        yield f"LIMIT is for tables on the terminal, and {given.format} is complete; ask for fewer days by FROM and TO"
+    yield from _spreadsheet(given)
+
+
+def _metrics(_settings: Settings, given: Namespace) -> Refusals:
+    yield from _spreadsheet(given)
+
+
+def _spreadsheet(given: Namespace) -> Refusals:
     if given.spreadsheet and given.format != "csv":
         yield f"SPREADSHEET is for FORMAT=csv, found {given.format}"
 
@@ -234,6 +253,8 @@ _CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = M
         "replay": (_days, _datasets, _landing_zone, _places, _landing_bucket, _lake_bucket),
         "report": (_published, _places),
         "ask": (_output, _published),
+        "metrics": (_metrics,),
+        "metric": (_metric, _published),
         "prune": (_deleted_activities_can_be_forgotten, _places, _lake_bucket),
         "rekey": (_tables_can_forget, _places, _lake_bucket),
         "erase": (_tables_can_forget, _places, _lake_bucket),

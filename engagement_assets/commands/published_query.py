@@ -4,7 +4,6 @@ Belongs here: how the copy is opened, what is refused, and what DuckDB's message
 (`ask.py`), or how the rows are shown (`query_output.py`).
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import duckdb
 
 from engagement_assets.installation import PROGRAM
+from engagement_assets.near_names import is_meant, near_names
 
 Rows = list[tuple[Any, ...]]
 
@@ -134,7 +134,7 @@ def _sentence(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> str
         return _no_table(unknown["name"], tables(connection))
     what, _, candidates = message.partition("Candidate bindings:")
     if names := re.findall(r'"([^"]+)"', candidates):
-        return f"{what.rstrip(' !')}; {_meant(names)}"
+        return f"{what.rstrip(' !')}; {is_meant(names)}"
     return message
 
 
@@ -145,15 +145,10 @@ def _first_part(error: duckdb.Error) -> str:
 
 
 def _no_table(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(_bare(name.lower()), {_bare(table): None for table in known})
+    near = near_names(_bare(name), map(_bare, known))
     # The same name in another schema is nearest.
     meant = [table for bare in near for table in known if _bare(table) == bare]
-    return f"there is no table {name}; {_meant(meant) if meant else f'{PROGRAM} ask lists them'}"
-
-
-def _meant(names: Sequence[str]) -> str:
-    *others, last = names
-    return f"is {', '.join(others)} or {last} meant?" if others else f"is {last} meant?"
+    return f"there is no table {name}; {is_meant(meant) if meant else f'{PROGRAM} ask lists them'}"
 
 
 def _bare(table: str) -> str:

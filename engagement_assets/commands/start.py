@@ -16,8 +16,8 @@ from engagement_assets.commands.preflight import refusals
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.shown_text import shown_lines
 
-# What it prints may be read by a program, and it imports neither of the two.
-_SILENT = ("ask",)
+# What they print may be read by a program, and they import neither of the two.
+_SILENT = ("ask", "metric", "metrics")
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ Belongs here: one function per kind of transform. Not here: which transforms a s
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engagement_assets.metrics.definition import Metric
+
 Transform = dict[str, Any]
 # A field, or the signal that names it.
 Field = str | dict[str, str]
@@ -62,6 +64,18 @@ def calculate(field: str, expression: str) -> Transform:
 def divide(field: str, parts: str, whole: str, factor: str = "1") -> Transform:
     """A ratio of two sums; null if the divisor is 0 or null."""
     return calculate(field, f"datum[{whole!r}] ? {factor} * datum[{parts!r}] / datum[{whole!r}] : null")
+
+
+def value_of(metric: Metric, field: str = "") -> Transform:
+    """A metric's value from the sums of its parts, which a row has under their names; `field` if it has another name.
+
+    Null if a divisor is 0 or null, or the only part is null.
+    """
+    field, part = field or metric.name, metric.numerator
+    if metric.denominator:
+        factor = f"{metric.factor}" if metric.divisor == 1 else f"{metric.factor} / {metric.divisor}"
+        return divide(field, part, metric.denominator, factor)
+    return calculate(field, f"datum[{part!r}] === null ? null : {metric.factor} * datum[{part!r}] / {metric.divisor}")
 
 
 def sums(by: Sequence[Field], fields: list[str]) -> Transform:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engagement_assets.commands import kept_data
+from engagement_assets.commands import kept_data, metrics_page
 from engagement_assets.commands.data_dictionary import DICTIONARY_PATH, render
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
@@ -48,14 +48,14 @@ def _imported_modules(path: Path) -> set[str]:
 # From the ground up. A room imports from itself and from the floors below it, and from no other room of its floor.
 FLOORS = (
     {"contracts"},
-    {"day_ranges", "installation", "retry_after", "shown_text"},
+    {"day_ranges", "installation", "near_names", "retry_after", "shown_text"},
     {"privacy"},
     {"extract"},
     {"sources"},
     {"per_source", "lake", "sandbox"},
     {"privacy_settings", "secret_files", "spark_settings"},
     {"settings"},
-    {"partitions", "resources", "transform"},
+    {"metrics", "partitions", "resources", "transform"},
     {"checks", "instance", "alerts"},
     {"report"},
     {"assets"},
@@ -65,7 +65,7 @@ FLOORS = (
 )
 # The old places of classes that homes of version 0.1.0 name.
 SHIMS = {"event_log", "run_launcher"}
-ROOMS_WITHOUT_DAGSTER = ("contracts", "privacy", "extract", "lake", "sandbox")
+ROOMS_WITHOUT_DAGSTER = ("contracts", "privacy", "extract", "lake", "metrics", "sandbox")
 
 
 def _room(module: str) -> str:
@@ -180,6 +180,12 @@ def test_every_model_has_an_owner(models: list[dict[str, Any]]) -> None:
 def test_the_data_dictionary_is_up_to_date(dbt_manifest: dict[str, Any]) -> None:
     assert DICTIONARY_PATH.read_text(encoding="utf-8") == render(dbt_manifest), (
         "docs/data_dictionary.md is stale; run `make dictionary`"
+    )
+
+
+def test_the_page_of_metrics_is_up_to_date() -> None:
+    assert metrics_page.PAGE_PATH.read_text(encoding="utf-8") == metrics_page.render(), (
+        "docs/metrics.md is stale; run `make dictionary`"
     )
 
 

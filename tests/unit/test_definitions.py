@@ -14,6 +14,7 @@ from engagement_assets.commands import selection
 from engagement_assets.contracts.load_checks import CHECK_NAMES
 from engagement_assets.definitions import build_defs
 from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.metrics.catalog import METRICS
 from engagement_assets.orchestration.sensors.catch_up import FOLLOWS_ITS_INPUT, IS_CAUGHT_UP
 from engagement_assets.settings import Settings
 
@@ -185,6 +186,13 @@ def test_a_personal_column_has_a_tag(
 ) -> None:
     schema = specs[asset].metadata["dagster/column_schema"]
     assert [item.tags for item in schema.columns if item.name == column] == [tags]
+
+
+def test_a_mart_shows_its_metrics(specs: dict[str, dg.AssetSpec]) -> None:
+    told = specs["learning/engagement_daily"].metadata["metrics"].value
+    assert "- **completion_rate** (share): `completed_plays / plays`. Completed plays divided by plays, " in told
+    listed = {name for name, spec in specs.items() if "metrics" in spec.metadata}
+    assert listed == {mart.replace(".", "/") for metric in METRICS.values() for mart in metric.table.marts}
 
 
 def test_every_column_of_a_model_is_traced_to_its_parents(specs: dict[str, dg.AssetSpec]) -> None:

@@ -5,6 +5,12 @@ Belongs here: what is computed from a slice, and how it is drawn. Not here: what
 
 import altair as alt
 
+from engagement_assets.metrics.catalog import (
+    COMPLETION_RATE,
+    LEARNING_ACTIVE_USERS,
+    PLAYED_HOURS,
+    PLAYED_HOURS_AS_SENT,
+)
 from engagement_assets.report.cubes import GRAINS, MEASURES
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE
@@ -13,7 +19,6 @@ from engagement_assets.report.transforms import (
     Field,
     calculate,
     dataset,
-    divide,
     fold,
     keep,
     label,
@@ -22,6 +27,7 @@ from engagement_assets.report.transforms import (
     span,
     sums,
     trend,
+    value_of,
 )
 
 TOP_VALUES = 15
@@ -53,8 +59,8 @@ def single_slice(slices: list[str]) -> list[dict[str, object]]:
 
 def period_datasets(source: str) -> tuple[dict[str, object], ...]:
     """The slice by period, and its totals."""
-    hours = (calculate("sent_hours", "datum.duration_ms / 36e5"), calculate("capped_hours", "datum.played_ms / 36e5"))
-    rate = divide("completion_rate", "completed_plays", "plays")
+    hours = (value_of(PLAYED_HOURS_AS_SENT, "sent_hours"), value_of(PLAYED_HOURS, "capped_hours"))
+    rate = value_of(COMPLETION_RATE)
     return (
         dataset(
             "by_period",
@@ -100,8 +106,8 @@ def value_datasets(source: str, field: Field = SPLIT) -> tuple[dict[str, object]
         dataset(
             "by_value",
             "values",
-            divide("completion_rate", "completed_plays", "plays"),
-            calculate("capped_hours", "datum.played_ms / 36e5"),
+            value_of(COMPLETION_RATE),
+            value_of(PLAYED_HOURS, "capped_hours"),
             rank("place", "plays"),
             keep(f"datum.place <= {TOP_VALUES}"),
             *value_names("value", "split"),
@@ -147,9 +153,9 @@ def value_names(field: str, dimension: str) -> tuple[dict[str, object], ...]:
 def ranks() -> tuple[dict[str, object], ...]:
     """Ranks by plays and by capped time, and ratios of the sums."""
     return (
-        divide("completion_rate", "completed_plays", "plays"),
-        calculate("sent_hours", "datum.duration_ms / 36e5"),
-        calculate("capped_hours", "datum.played_ms / 36e5"),
+        value_of(COMPLETION_RATE),
+        value_of(PLAYED_HOURS_AS_SENT, "sent_hours"),
+        value_of(PLAYED_HOURS, "capped_hours"),
         rank("rank_by_plays", "plays"),
         rank("rank_by_played_time", "played_ms"),
     )
@@ -236,8 +242,8 @@ def figures(*, by_value: bool) -> tuple[Figure, ...]:
         ),
         Figure(
             "completion",
-            "Completion rate",
-            "Completed plays divided by plays, both summed over the slice.",
+            COMPLETION_RATE.title,
+            COMPLETION_RATE.meaning,
             "by_period",
             (PERIOD, *PARTS, COMPLETE),
             lines(
@@ -301,7 +307,7 @@ def active_users_figure() -> Figure:
     return Figure(
         "active_users",
         "Active users",
-        "Distinct users with a play in the period, overall or for the one value that is filtered by.",
+        f"{LEARNING_ACTIVE_USERS.meaning} By period, overall or for the one value that is filtered by.",
         "active_users",
         (
             PERIOD,

@@ -5,6 +5,7 @@ Belongs here: what is computed from the section's tables, and how it is drawn. N
 
 import altair as alt
 
+from engagement_assets.metrics.catalog import BOOKING_RATE, SEARCHING_BOOKING_RATE
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.booking_funnel import COUNTS, WITHOUT_LOOKING, funnel_dataset, funnel_figure
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of
@@ -20,11 +21,12 @@ from engagement_assets.report.transforms import (
     rank,
     sums,
     trend,
+    value_of,
 )
 
 RATES = {
-    "booking_rate": "of all sessions",
-    "searching_booking_rate": "of those who looked",
+    BOOKING_RATE.name: "of all sessions",
+    SEARCHING_BOOKING_RATE.name: "of those who looked",
     "browsing_booking_rate": "of those who did not look",
 }
 BOOKED = {"booked_sessions": "booked", "other_sessions": "not booked"}
@@ -46,8 +48,8 @@ def dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             "conversion",
             "weeks_chosen",
             sums(["week"], COUNTS),
-            divide("booking_rate", "booked_sessions", "sessions"),
-            divide("searching_booking_rate", "searching_booked_sessions", "searching_sessions"),
+            value_of(BOOKING_RATE),
+            value_of(SEARCHING_BOOKING_RATE),
             *WITHOUT_LOOKING,
             divide("browsing_booking_rate", "booked_without_looking", "without_looking"),
             *marks_of("week"),
@@ -64,13 +66,13 @@ def dataflow(*, sliced: bool) -> tuple[dict[str, object], ...]:
             "hours",
             *of_slice,
             sums(["weekday", "hour"], ["sessions", "booked_sessions"]),
-            divide("booking_rate", "booked_sessions", "sessions"),
+            value_of(BOOKING_RATE),
         ),
         dataset(
             "hours_of_day",
             "weekday_hours",
             sums(["hour"], ["sessions", "booked_sessions"]),
-            divide("booking_rate", "booked_sessions", "sessions"),
+            value_of(BOOKING_RATE),
             calculate("other_sessions", "datum.sessions - datum.booked_sessions"),
         ),
         dataset(
@@ -143,7 +145,7 @@ def figures() -> tuple[Figure, ...]:
         funnel_figure(),
         Figure(
             "conversion",
-            "Booking conversion by week",
+            f"{BOOKING_RATE.title} by week",
             "Booked sessions as a share of all sessions, of those that looked for a scooter, and of those that did "
             "not.",
             "conversion_rates",

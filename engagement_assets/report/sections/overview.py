@@ -9,6 +9,7 @@ import altair as alt
 import duckdb
 import pandas as pd
 
+from engagement_assets.metrics.catalog import ACTIVE_USERS, ENGAGED_HOURS, RETENTION_RATE
 from engagement_assets.report.figures import AnyChart, Column, Figure, Filter, Section, source_names
 from engagement_assets.report.sections.observed import COMPLETE
 from engagement_assets.report.suppression import Suppression
@@ -25,7 +26,7 @@ from engagement_assets.report.theme import (
     source_colour,
     tip,
 )
-from engagement_assets.report.transforms import calculate, dataset, divide, fold, keep, label, span, trend
+from engagement_assets.report.transforms import calculate, dataset, fold, keep, label, span, trend, value_of
 
 GROWTH = {
     "returning_users": "returning",
@@ -154,7 +155,7 @@ def _dataflow(names: dict[str, str]) -> tuple[dict[str, object], ...]:
             "weeks",
             "every_week",
             keep("datum.source === source"),
-            calculate("engaged_hours", "datum.engaged_ms === null ? null : datum.engaged_ms / 36e5"),
+            value_of(ENGAGED_HOURS),
         ),
         dataset(
             "growth",
@@ -170,7 +171,7 @@ def _dataflow(names: dict[str, str]) -> tuple[dict[str, object], ...]:
             "retention",
             keep("datum.source === source"),
             label("source", names, "source_name"),
-            divide("retention_rate", "active_users", "cohort_size"),
+            value_of(RETENTION_RATE),
             calculate("cohort_label", "datum.cohort + ' · ' + format(datum.cohort_size, ',')"),
         ),
     )
@@ -200,7 +201,7 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
         Figure(
             "weekly_active_users",
             "Weekly active users",
-            "Distinct users with at least one activity, event, session or play in the week, for every source.",
+            f"{ACTIVE_USERS.meaning} By week, for every source.",
             "every_week",
             (
                 *WEEK,
@@ -249,8 +250,8 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
         ),
         Figure(
             "engaged_hours",
-            "Engaged hours",
-            "Time spent moving, in sessions or playing; capped if the source's durations have outliers.",
+            ENGAGED_HOURS.title,
+            ENGAGED_HOURS.meaning,
             "timed_weeks",
             (*WEEK, Column("engaged_hours", "Hours", "number"), COMPLETE),
             bars(
@@ -275,9 +276,9 @@ def _figures(names: dict[str, str]) -> tuple[Figure, ...]:
         ),
         Figure(
             "retention",
-            "Retention",
-            "Of the users who were first active in a week (a cohort, shown with its size), the share that is active so "
-            f"many weeks later: the newest {COHORTS} cohorts, for half a year. Dashed: the later week is incomplete.",
+            RETENTION_RATE.title,
+            f"{RETENTION_RATE.meaning} The newest {COHORTS} cohorts with their sizes, for half a year. Dashed: the "
+            "later week is incomplete.",
             "cohorts",
             (
                 WEEK[0],

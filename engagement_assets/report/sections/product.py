@@ -7,6 +7,7 @@ import altair as alt
 import duckdb
 import pandas as pd
 
+from engagement_assets.metrics.catalog import EVENTS_PER_ACTIVE_DAY
 from engagement_assets.report.figures import Column, Figure, Filter, Section
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.sections.product_figures import RETENTION_DATASET, event_types_figure, retention_figure
@@ -184,7 +185,7 @@ def _figures() -> tuple[Figure, ...]:
         ),
         Figure(
             "event_spread",
-            "Events per user and day",
+            EVENTS_PER_ACTIVE_DAY.title,
             "Users of a corporation by their average number of events on those days of a week that have any. "
             "Choose a week in the filter bar; over all weeks a user counts once a week.",
             "event_spread",

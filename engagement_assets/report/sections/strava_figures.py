@@ -5,11 +5,12 @@ Belongs here: what is computed from the section's tables, and how it is drawn. N
 
 import altair as alt
 
+from engagement_assets.metrics.catalog import KUDOS_CHANGE_RATE
 from engagement_assets.report.figures import Column, Figure
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of
 from engagement_assets.report.sections.units import DISTANCE, PACE, UNIT, distance_axis, in_unit, pace_axis, paced
 from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, tip
-from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, span, sums
+from engagement_assets.report.transforms import calculate, dataset, divide, keep, keep_chosen, span, sums, value_of
 
 START_CELLS = "start_cells"
 
@@ -24,7 +25,7 @@ def dataflow() -> tuple[dict[str, object], ...]:
             keep("datum.previous_week_total_kudos !== null"),
             sums(["week", "at", "until", "is_complete"], ["total_kudos", "previous_week_total_kudos"]),
             calculate("kudos_change", "datum.total_kudos - datum.previous_week_total_kudos"),
-            divide("kudos_change_rate", "kudos_change", "previous_week_total_kudos"),
+            value_of(KUDOS_CHANGE_RATE),
         ),
         dataset(
             "by_type",

@@ -9,6 +9,7 @@ import altair as alt
 import duckdb
 import pandas as pd
 
+from engagement_assets.metrics.catalog import PACE_DIFFERENCE, PLAN_DISTANCE_CHANGE
 from engagement_assets.report.figures import Column, Figure, Filter, Section, options_of
 from engagement_assets.report.sections.observed import COMPLETE, WEEK, marks_of, observed
 from engagement_assets.report.sections.units import (
@@ -33,6 +34,7 @@ from engagement_assets.report.transforms import (
     keep_chosen,
     label,
     sums,
+    value_of,
 )
 
 # The workouts on the leaderboard are those with the most users and steps; places are shown for each of their steps.
@@ -54,8 +56,9 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         """
         select week_of_plan, count(distinct user_id) as users, cast(sum(workout_count) as bigint) as workouts,
             sum(workout_distance_m) as workout_distance_m,
-            sum(workout_distance_m) filter (where previous_week_workout_distance_m is not null) as compared_distance_m,
-            sum(previous_week_workout_distance_m) as previous_week_distance_m
+            sum(workout_distance_difference_m) as distance_difference_m,
+            sum(previous_week_workout_distance_m) filter (where workout_distance_difference_m is not null)
+                as previous_distance_m
         from training.weekly_plan_distance where week_of_plan is not null group by week_of_plan order by week_of_plan
         """
     ).df()
@@ -183,7 +186,7 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             "difference",
             "laps_chosen",
             sums(["week"], ["laps", "compared_time_ms", "difference_s2_per_km"]),
-            divide("difference_s_per_km", "difference_s2_per_km", "compared_time_ms", "1000"),
+            value_of(PACE_DIFFERENCE, "difference_s_per_km"),
             keep("datum.difference_s_per_km !== null"),
             calculate("difference_s", f"datum.difference_s_per_km * {METRES} / 1000"),
             calculate("symbol", "unit"),
@@ -202,8 +205,7 @@ def _dataflow(*, leaderboard: bool) -> tuple[dict[str, object], ...]:
             "plan_weeks",
             "plans",
             *in_unit("distance", "workout_distance_m"),
-            divide("change", "compared_distance_m", "previous_week_distance_m"),
-            calculate("change", "datum.change === null ? null : datum.change - 1"),
+            value_of(PLAN_DISTANCE_CHANGE, "change"),
             divide("distance_per_user", "distance", "users"),
         ),
         dataset("tempo_weeks", "tempo", *in_unit("distance", "distance_m"), *marks_of("week")),
@@ -242,8 +244,8 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
         ),
         Figure(
             "difference",
-            "Difference to the target pace",
-            "Seconds per kilometre or mile compared with the average target, weighted by time; below zero is faster.",
+            PACE_DIFFERENCE.title,
+            f"{PACE_DIFFERENCE.meaning} In seconds per kilometre or mile.",
             "difference",
             (
                 WEEK,
@@ -265,9 +267,8 @@ def _figures(tempo: pd.DataFrame) -> tuple[Figure, ...]:
         ),
         Figure(
             "plan_distance",
-            "Plan distance, week on week",
-            "Distance of the workouts in each week of a plan. The change is from the week before, over users who have "
-            "both weeks.",
+            PLAN_DISTANCE_CHANGE.title,
+            f"Distance of the workouts in each week of a plan. {PLAN_DISTANCE_CHANGE.meaning}",
             "plan_weeks",
             (
                 Column("week_of_plan", "Week of plan", "integer"),

@@ -1,8 +1,12 @@
-"""A small published copy, for the tests of `make ask`."""
+"""A small published copy, and commands that read one."""
 
+import sys
 from pathlib import Path
 
 import duckdb
+import pytest
+
+from engagement_assets.commands import start
 
 
 def write_published_copy(path: Path) -> Path:
@@ -26,3 +30,20 @@ def write_published_copy(path: Path) -> Path:
             comment on table audit.published_tables is 'One row per table of this copy.';
         """)
     return path
+
+
+class Asked:
+    """Starts a command as make does, and has its exit code and what it printed."""
+
+    def __init__(self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._command = command
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["start", self._command, *arguments])
+        try:
+            status = start.main()
+        except SystemExit as ended:
+            status = int(str(ended.code))
+        return status, *self._capsys.readouterr()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands import ask, start
+from engagement_assets.commands.answer_output import READER_HAS_GONE
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.interrupt import INTERRUPTED, SENTENCE
-from tests.unit.commands.published_copy import write_published_copy
+from tests.unit.commands.published_copy import Asked, write_published_copy
 
 
 @pytest.fixture(autouse=True)
@@ -22,25 +22,9 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_published_copy(path)
 
 
-class Asked:
-    """Starts the command as make does, and has what it printed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        self._monkeypatch.setattr(sys, "argv", ["start", "ask", *arguments])
-        try:
-            status = start.main()
-        except SystemExit as ended:
-            status = int(str(ended.code))
-        return status, *self._capsys.readouterr()
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Asked:
-    return Asked(monkeypatch, capsys)
+    return Asked("ask", monkeypatch, capsys)
 
 
 def test_a_query_prints_its_table(asked: Asked) -> None:
@@ -178,7 +162,7 @@ def test_a_reader_that_goes_ends_it_without_a_word() -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == b"range\r\n"
         process.stdout.close()
-        assert (process.wait(), process.stderr.read()) == (ask._READER_HAS_GONE, b"")
+        assert (process.wait(), process.stderr.read()) == (READER_HAS_GONE, b"")
 
 
 def test_an_interrupt_ends_it_at_once() -> None:

@@ -38,8 +38,8 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
             opened,
             "training.weekly_plan_distance",
             "week_of_plan int, user_id varchar, workout_count int, workout_distance_m double, "
-            "previous_week_workout_distance_m double",
-            (1, "ann", 2, 16_093.44, None),
+            "previous_week_workout_distance_m double, workout_distance_difference_m double",
+            (1, "ann", 2, 16_093.44, None, None),
         )
         create(
             opened,
@@ -76,6 +76,16 @@ def test_differences_and_distances_are_in_the_chosen_unit(connection: duckdb.Duc
     assert float(as_stored) == pytest.approx(per_km)
     assert rows_of(section, "plan_weeks", ["distance", "distance_per_user"], unit="mi") == [("10", "10")]
     assert rows_of(section, "plan_weeks", ["distance", "symbol"]) == [("16.09344", "km")]
+
+
+def test_a_week_of_unknown_distance_is_no_decline(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = [(2, "ann", 1, 12_000, 10_000, 2_000), (2, "bob", 1, None, 10_000, None), (2, "eve", 1, 5_000, None, None)]
+    connection.executemany("insert into training.weekly_plan_distance values (?, ?, ?, ?, ?, ?)", rows)
+    section = training(connection, None)
+    assert rows_of(section, "plan_weeks", ["week_of_plan", "users", "change"]) == [
+        ("1", "1", "null"),
+        ("2", "3", "0.2"),
+    ]
 
 
 def test_places_have_a_pace_and_workouts_are_named_in_kilometres(connection: duckdb.DuckDBPyConnection) -> None:
