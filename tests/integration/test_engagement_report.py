@@ -23,6 +23,7 @@ from engagement_assets.assets.dbt_models import dbt_model_assets, step_name
 from engagement_assets.assets.engagement_report import PREVIEW, engagement_report_asset
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.commands.report import main
+from engagement_assets.lake.lake import Lake
 from engagement_assets.report.build import Report
 from engagement_assets.report.figures import Section
 from engagement_assets.report.html import compiled
@@ -33,7 +34,7 @@ from engagement_assets.report.suppression import Suppression
 from engagement_assets.report.theme import CONFIG
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS
-from engagement_assets.transform.warehouse import warehouse_resource
+from engagement_assets.transform.warehouse import DuckDBWarehouse, warehouse_resource
 from tests.integration.reports import MIN_USERS, STATES, Loaded, content_of, make_report, query
 from tests.integration.services import FIRST_DAY
 
@@ -141,6 +142,7 @@ def materialized_with_pictures(tmp_path: Path, warehouse: Path) -> dg.ExecuteInP
         _env_file=None, landing_uri=str(tmp_path / "landing"), lake_uri=str(tmp_path / "lake"), warehouse_path=warehouse
     )
     tables = ["strava_monthly_summary", "strava_yearly_summary"]
+    built = DuckDBWarehouse(warehouse_resource(warehouse), Lake(settings.lake_uri))
 
     @dg.multi_asset(specs=[dg.AssetSpec(["strava", table]) for table in tables])
     def strava_models(context: dg.AssetExecutionContext) -> Iterator[Any]:

@@ -26,6 +26,7 @@ from engagement_assets.lake.load import Load, open_load
 from engagement_assets.lake.load_records import DayCounts
 from engagement_assets.settings import Settings
 from engagement_assets.transform.data_tests import FailedTest, failing_keys
+from tests.connected_warehouse import ConnectedWarehouse
 from tests.lake_loads import DAY_1, Found, load_time, publish, window, write
 from tests.unit.alerts.alert_outcomes import START, lineage
 
@@ -97,7 +98,8 @@ def test_in_what_is_said_of_a_failing_dbt_test() -> None:
     with duckdb.connect() as connection:
         sql = f"select '{HOSTILE}' as note"
         failed = FailedTest(node, "fail", 1, "", sql)
-        ((key,),) = [row.values() for row in failing_keys(connection, failed, {"nodes": {"m": model}}, "t.runs", None)]
+        keys = failing_keys(ConnectedWarehouse(connection), failed, {"nodes": {"m": model}}, "t.runs", None)
+    ((key,),) = [row.values() for row in keys]
     assert key == f"{VISIBLE}` next"
 
 

@@ -12,7 +12,7 @@ from engagement_assets.assets.retrying import retrying
 from engagement_assets.extract.services.client import ApiRefusedError, ApiUnavailableError
 from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.settings import Settings
-from engagement_assets.transform.build import WarehouseLockedError
+from engagement_assets.transform.warehouse import WarehouseLockedError
 
 LOCKED = 'IO Error: Could not set lock on file "w.duckdb": Conflicting lock is held in python (PID 7)'
 

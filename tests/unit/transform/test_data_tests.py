@@ -1,14 +1,12 @@
 """What a failed dbt test tells: its sentence, its SQL, its rows; personal values never."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from engagement_assets.lake.lake import Lake
 from engagement_assets.privacy.pseudonyms import pseudonym
 from engagement_assets.transform.data_tests import (
     FailedTest,
@@ -17,7 +15,7 @@ from engagement_assets.transform.data_tests import (
     failing_keys,
     readable_sql,
 )
-from engagement_assets.transform.warehouse import DuckDBWarehouse, warehouse_resource
+from tests.connected_warehouse import ConnectedWarehouse
 
 TABLE = "training.runs"
 MODEL: Mapping[str, Any] = {
@@ -65,22 +63,10 @@ def failed(test: Mapping[str, Any], sql: str, rows: int = 1, status: str = "fail
     return FailedTest(test, status, rows, "Got results", sql)
 
 
-class Connected(DuckDBWarehouse):
-    """A warehouse that is open already."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        super().__init__(warehouse_resource(Path("nowhere")), Lake("nowhere"))
-        object.__setattr__(self, "connection", connection)
-
-    @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        yield vars(self)["connection"]
-
-
 def keys(
     connection: duckdb.DuckDBPyConnection, test: Mapping[str, Any], sql: str, key: str | None = None
 ) -> list[dict[str, Any]]:
-    return failing_keys(Connected(connection), failed(test, sql), CONTENT, TABLE, key)
+    return failing_keys(ConnectedWarehouse(connection), failed(test, sql), CONTENT, TABLE, key)
 
 
 @pytest.mark.parametrize(
