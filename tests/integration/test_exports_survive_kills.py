@@ -1,4 +1,4 @@
-"""An export is killed at any moment: each file is whole, the manifest tells which belong together, the next mends all."""
+"""An export is killed at any moment: files are whole, the manifest tells which belong together, the next mends all."""
 
 import hashlib
 import json
