@@ -30,7 +30,7 @@ def _(mo):
     mo.md("""
     # Engagement
 
-    The tables have parts and no ratios alone: add up both parts of a rate, then divide. Weeks begin on Monday, UTC.
+    The tables hold both parts of a rate: add up each, then divide. Weeks begin on Monday, times are UTC.
     """)
     return
 
