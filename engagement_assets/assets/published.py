@@ -81,8 +81,8 @@ def _published(
             last_run = None if settings.build_unchanged else published_by(notes, schema)
             rows = rows_published_by(published, schema, last_run) if last_run else {}
             areas = () if rows or schema == AUDIT else (schema,)
-            # Only on Spark a copy is made, of what is published.
             publisher = Publisher(run_id, keys=primary_keys(manifest))
+            # Only on Spark a copy is made, of what is published.
             with warehouse_of(settings, warehouse, manifest).copy_of([*areas, AUDIT]) as built_tables:
                 rows |= publish_schemas(built_tables, published, areas, lake, publisher)
             if areas and built:
