@@ -1,7 +1,8 @@
 """Every setting of the project, read from the environment or from `.env`.
 
 Belongs here: one field per variable, with its unit, default and meaning; those about personal data are in
-`privacy_settings.py`, those about Spark in `spark_settings.py`. Not here: anything that acts on a setting.
+`privacy_settings.py`, those of what people read in `publishing_settings.py`, those about Spark in `spark_settings.py`.
+Not here: anything that acts on a setting.
 Each variable is listed in `.env.example`; a test compares the two.
 """
 
@@ -25,6 +26,7 @@ from engagement_assets.contracts.source import Source
 from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
+from engagement_assets.publishing_settings import PublishingSettings
 from engagement_assets.secret_files import with_secret_files
 from engagement_assets.spark_settings import SparkSettings
 
@@ -43,7 +45,7 @@ _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Settings(SparkSettings, PrivacySettings):
+class Settings(SparkSettings, PrivacySettings, PublishingSettings):
     """Settings of one deployment.
 
     Without `LANDING_URI` the project runs on the sandbox's sample data and writes to `data/demo/`; with it, to `data/`.
@@ -65,7 +67,6 @@ class Settings(SparkSettings, PrivacySettings):
     landing_uri: str = Field(default="", description="Folder or s3:// URL of the landing zone (runna/, lingokids/, …).")
     lake_uri: str = Field(default="", description="Folder or s3:// URL of the lake.")
     warehouse_path: Path = Field(default=Path(), description="The DuckDB file that dbt writes; one writer at a time.")
-    published_warehouse_path: Path = Field(default=Path(), description="The copy that people and tools read.")
     dagster_home: Path = Field(default=Path(), description="Where Dagster keeps its settings, runs and events.")
     dagster_storage_url: SecretStr | None = Field(
         default=None,
@@ -177,18 +178,6 @@ class Settings(SparkSettings, PrivacySettings):
     )
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
-    report_dir: Path = Field(default=Path(), description="Folder of the engagement report and of dbt's docs.")
-    report_publish_mode: bool = Field(
-        default=False, description="Leave numbers about few users out of the report, so that it can be published."
-    )
-    report_min_users: int = Field(
-        default=5, ge=2, description="In publish mode: the smallest number of users behind a number."
-    )
-    report_max_cells: int = Field(
-        default=20_000,
-        ge=1,
-        description="The maximum number of cells in the learning explorer; with more, its grain becomes coarser.",
-    )
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,7 @@
 """Text that somebody else wrote, shown to a person: names of files and fields, titles, messages of libraries.
 
-Belongs here: what such text may look like on a terminal and in Markdown. Not here: where it is shown, or what is kept
-of it (data stays as it came).
+Belongs here: what such text may look like on a terminal, in Markdown and in a spreadsheet. Not here: where it is shown,
+or what is kept of it (data stays as it came).
 
 Text shown this way cannot control a terminal, reverse a line or hide anything. In Markdown it cannot become a link, a
 picture from another host, a mention or a row of a table.
@@ -13,6 +13,11 @@ from decimal import Decimal
 
 LONGEST_NAME = 100
 LONGEST_SENTENCE = 600
+# What Python takes for white space, as DuckDB can read it too.
+_BLANKS = "\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# A text that a spreadsheet runs as a formula, for Python and for DuckDB; the report's CSV files have the same
+# (`report/page/values.js`).
+FORMULA = f"^[{_BLANKS}]*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
 # In Markdown these need no more than their digits and dashes.
 _HARMLESS = (int, float, Decimal, date)
 

@@ -1,6 +1,7 @@
 """The published copy of each area, downstream of all its tables, and of the audit tables.
 
-Belongs here: when a schema is published. Not here: how (see `transform/publish.py`).
+Belongs here: when a schema is published and exported. Not here: how (see `transform/publish.py` and
+`transform/export.py`).
 """
 
 import time
@@ -20,6 +21,8 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
 from engagement_assets.transform.build_inputs import last_build, note_published, published_by
+from engagement_assets.transform.data_tests import primary_keys
+from engagement_assets.transform.export import exports_of
 from engagement_assets.transform.publish import Publisher, publish_schemas, rows_published_by
 
 
@@ -78,12 +81,16 @@ def _published(
             last_run = None if settings.build_unchanged else published_by(notes, schema)
             rows = rows_published_by(published, schema, last_run) if last_run else {}
             areas = () if rows or schema == AUDIT else (schema,)
+            publisher = Publisher(run_id, keys=primary_keys(manifest))
             # Only on Spark a copy is made, of what is published.
             with warehouse_of(settings, warehouse, manifest).copy_of([*areas, AUDIT]) as built_tables:
-                rows |= publish_schemas(built_tables, published, areas, lake, Publisher(run_id))
+                rows |= publish_schemas(built_tables, published, areas, lake, publisher)
             if areas and built:
                 with noting(context):
                     note_published(notes, schema, built, run_id)
+            # Of all areas, also if none was published: an export may be missing, or a kill has kept it from following.
+            exports = exports_of(settings)
+            exported = exports.follow(published) if exports else []
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(published),
@@ -92,6 +99,7 @@ def _published(
                 "published_at": dg.MetadataValue.timestamp(datetime.now(UTC)),
                 "seconds": round(time.monotonic() - started, 2),
                 "bytes": published.stat().st_size,
+                **({"exported": exported} if exports else {}),
             }
         )
 

@@ -43,7 +43,7 @@ def why_s3_failed(settings: Settings, error: Exception) -> str | None:
     """What an error that has ended a command says of S3; None if it does not come from there."""
     if not any(Path(frame.filename).parent.name == "s3fs" for frame in traceback.extract_tb(error.__traceback__)):
         return None
-    places = {"LANDING_URI": settings.landing_uri, "LAKE_URI": settings.lake_uri}
+    places = {"LANDING_URI": settings.landing_uri, "LAKE_URI": settings.lake_uri, "EXPORT_DIR": settings.export_dir}
     return _sentence(", ".join(f"{name}: {uri}" for name, uri in places.items() if is_bucket(uri)), error)
 
 
@@ -65,7 +65,7 @@ def _sentence(place: str, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return (
             f"{place}: expected to be let in, found: {found}; check the credentials and their rights: s3:ListBucket "
-            "and s3:GetObject, for a lake also s3:PutObject and s3:DeleteObject"
+            "and s3:GetObject, for a lake or exports also s3:PutObject and s3:DeleteObject"
         )
     return (
         f"{place}: expected an answer of S3, found: {found}; check the network, AWS_ENDPOINT_URL, AWS_REGION and the "

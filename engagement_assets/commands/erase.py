@@ -41,6 +41,7 @@ from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
 from engagement_assets.sources import LANDING_PREFIXES, RAW_DATASETS
 from engagement_assets.transform.build import is_held_lock
+from engagement_assets.transform.export import exports_of
 
 _SQLITE = b"SQLite format 3\0"
 # What the tombstone of an athlete is made of whose id nobody knows: it takes all of Strava, whatever the id.
@@ -152,6 +153,8 @@ def _prove(settings: Settings, kind: PersonalKind, ids: Sequence[str]) -> int:
         print("No id is known, so no file was searched for it: give it on standard input if you know it")
         return _verdict(found)
     found += [path for path in _own_files(settings) if search.is_in(path)]
+    if exports := exports_of(settings):
+        found += [name for name, path in exports.files() if search.is_in(path)]
     found += places_in_database(settings.dagster_home, search)
     landing = Landing(settings.landing_uri)
     if landing.is_local:
@@ -191,6 +194,8 @@ def _rows_of_strava(settings: Settings) -> Iterator[str]:
                 for (table,) in tables:
                     if connection.execute(f"select 1 from {table} limit 1").fetchone():
                         yield f"{path}, table {table}"
+    if exports := exports_of(settings):
+        yield from exports.with_rows(STRAVA.area)
 
 
 def _own_files(settings: Settings) -> Iterator[Path]:

@@ -25,6 +25,7 @@ from engagement_assets.settings import Settings
 from engagement_assets.sources import AUDIT, RAW_DATASETS
 from engagement_assets.spark_settings import ROWS_STAY_ON_SPARK, WarehouseEngine
 from engagement_assets.transform.build import is_held_lock
+from engagement_assets.transform.data_tests import primary_keys
 from engagement_assets.transform.erased_rows import (
     activities_deleted_before,
     delete_erased_rows,
@@ -33,7 +34,9 @@ from engagement_assets.transform.erased_rows import (
     publish_anew,
     write_warehouse_anew,
 )
-from engagement_assets.transform.publish import publish_schemas
+from engagement_assets.transform.export import exports_of
+from engagement_assets.transform.project import manifest
+from engagement_assets.transform.publish import Publisher, publish_schemas
 
 
 def main() -> int:
@@ -67,7 +70,7 @@ def follow_deleted_activities(settings: Settings) -> int:
 
 
 def build_without(settings: Settings, lake: Lake, waiting: Sequence[Request]) -> bool:
-    """Build what follows from the days that requests have rewritten, and write warehouse and published copy anew.
+    """Build what follows from the days that requests have rewritten, and write warehouse and copies anew.
 
     Returns:
         False when a model could not be built; then the files are as the run has left them.
@@ -84,7 +87,10 @@ def build_without(settings: Settings, lake: Lake, waiting: Sequence[Request]) ->
         if erased := persons_of(lake, [request]):
             delete_erased_rows(warehouse, request.source, erased)
     write_warehouse_anew(warehouse)
-    publish_anew(warehouse, settings.published_warehouse_path, lake)
+    published = settings.published_warehouse_path
+    publish_anew(warehouse, published, lake, Publisher(keys=primary_keys(manifest())))
+    if (exports := exports_of(settings)) and published.exists():
+        exports.follow(published)
     return True
 
 
@@ -93,7 +99,8 @@ def tell_done(settings: Settings, lake: Lake, waiting: Sequence[Request]) -> Non
     for request in waiting:
         finish(lake, request, datetime.now(UTC))
     if settings.published_warehouse_path.exists():
-        publish_schemas(settings.warehouse_path, settings.published_warehouse_path, (AUDIT,), lake)
+        publisher = Publisher(keys=primary_keys(manifest()))
+        publish_schemas(settings.warehouse_path, settings.published_warehouse_path, (AUDIT,), lake, publisher)
 
 
 def _build(settings: Settings, lake: Lake, request: Request) -> bool:

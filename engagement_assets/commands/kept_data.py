@@ -85,6 +85,12 @@ def _other_rows() -> list[tuple[str, ...]]:
         ),
         ("pages of services", "lake, `.pages/`, private", "as the dataset", "until their load is published; one day"),
         ("tables", "`WAREHOUSE_PATH`, `PUBLISHED_WAREHOUSE_PATH`", "ids of the facts", "as long as the file"),
+        (
+            "exported tables",
+            "`EXPORT_DIR`",
+            "ids of the facts",
+            "until the next publication; nothing without the setting",
+        ),
         ("report", "`REPORT_DIR`", "counts and sums, nobody's id", "until the next one"),
         (
             "messages of alerts",

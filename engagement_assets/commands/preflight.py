@@ -58,9 +58,10 @@ def _landing_bucket(settings: Settings, _given: Namespace) -> Refusals:
         yield refused
 
 
-def _lake_bucket(settings: Settings, _given: Namespace) -> Refusals:
-    if refused := why_unusable("LAKE_URI", settings.lake_uri):
-        yield refused
+def _written_buckets(settings: Settings, _given: Namespace) -> Refusals:
+    for name, uri in (("LAKE_URI", settings.lake_uri), ("EXPORT_DIR", settings.export_dir)):
+        if refused := why_unusable(name, uri):
+            yield refused
 
 
 def _own_landing_zone(settings: Settings, given: Namespace) -> Refusals:
@@ -77,6 +78,11 @@ def _places(settings: Settings, _given: Namespace) -> Refusals:
         yield from _folder("LAKE_URI", lake)
     yield from _warehouse(settings)
     yield from _file("PUBLISHED_WAREHOUSE_PATH", settings.published_warehouse_path)
+    exports = local_path(settings.export_dir)
+    if exports is None:
+        yield from _extra_of("EXPORT_DIR", settings.export_dir)
+    elif settings.export_dir:
+        yield from _folder("EXPORT_DIR", exports)
     yield from _instance(settings)
     yield from _folder("REPORT_DIR", settings.report_dir)
 
@@ -244,19 +250,19 @@ def _file(setting: str, path: Path) -> Refusals:
 
 _CHECKS: Mapping[str, tuple[Callable[[Settings, Namespace], Refusals], ...]] = MappingProxyType(
     {
-        "demo": (_places, _lake_bucket),
+        "demo": (_places, _written_buckets),
         "serve": (_served,),
         "dev": (_own_landing_zone, _places, _port),
         "check": (_landing_zone, _landing_bucket),
-        "backfill": (_days, _selection, _landing_zone, _places, _landing_bucket, _lake_bucket),
-        "release": (_days, _datasets, _places, _lake_bucket),
-        "replay": (_days, _datasets, _landing_zone, _places, _landing_bucket, _lake_bucket),
+        "backfill": (_days, _selection, _landing_zone, _places, _landing_bucket, _written_buckets),
+        "release": (_days, _datasets, _places, _written_buckets),
+        "replay": (_days, _datasets, _landing_zone, _places, _landing_bucket, _written_buckets),
         "report": (_published, _places),
         "ask": (_output, _published),
         "metrics": (_metrics,),
         "metric": (_metric, _published),
-        "prune": (_deleted_activities_can_be_forgotten, _places, _lake_bucket),
-        "rekey": (_tables_can_forget, _places, _lake_bucket),
-        "erase": (_tables_can_forget, _places, _lake_bucket),
+        "prune": (_deleted_activities_can_be_forgotten, _places, _written_buckets),
+        "rekey": (_tables_can_forget, _places, _written_buckets),
+        "erase": (_tables_can_forget, _places, _written_buckets),
     }
 )

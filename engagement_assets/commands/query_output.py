@@ -17,11 +17,10 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any, TextIO
 
-from engagement_assets.shown_text import shown
+from engagement_assets.shown_text import FORMULA, shown
 
 _NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|BIGNUM|DECIMAL\(.*\))")
-# As in the CSV files of the report (`report/page/values.js`).
-_FORMULA = re.compile(r"[\s\u00a0]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile(FORMULA)
 _GAP = "  "
 # A text is not cut below this.
 _NARROWEST = 12

@@ -136,6 +136,16 @@ def grain(manifest: Mapping[str, Any], unique_id: str) -> tuple[str, ...]:
     return ()
 
 
+def primary_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The grain of each model that has a test of it, by `schema.table`."""
+    grains = {
+        f"{node['schema']}.{node['alias']}": grain(manifest, unique_id)
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    return {table: columns for table, columns in grains.items() if columns}
+
+
 def _shown_columns(
     node: Mapping[str, Any], names: Sequence[str], manifest: Mapping[str, Any], model: Mapping[str, Any]
 ) -> Sequence[str]:

@@ -233,7 +233,7 @@ def _version(text: str) -> str:
     return text.split("+", maxsplit=1)[0].split(" ", maxsplit=1)[0]
 
 
-def publish_anew(warehouse: Path, published: Path, lake: Lake) -> None:
+def publish_anew(warehouse: Path, published: Path, lake: Lake, publisher: Publisher) -> None:
     """Write the published copy from nothing, with the areas that it has; its old pages hold deleted rows."""
     if not published.exists():
         return
@@ -242,7 +242,7 @@ def publish_anew(warehouse: Path, published: Path, lake: Lake) -> None:
     areas = tuple(area for area in AREAS if (area,) in rows)
     draft = published.with_name(f".{published.name}.anew")
     _remove(draft)
-    publish_schemas(warehouse, draft, areas, lake, Publisher())
+    publish_schemas(warehouse, draft, areas, lake, publisher)
     _remove(published.with_name(f".{published.name}.draft"))
     published.with_name(f"{published.name}.wal").unlink(missing_ok=True)
     draft.replace(published)

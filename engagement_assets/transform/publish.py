@@ -5,7 +5,7 @@ Belongs here: copying schemas and the swap. Not here: when it happens (see `asse
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +23,17 @@ from engagement_assets.sources import AUDIT
 STORAGE_VERSION = "v1.0.0"
 
 PUBLISHED_TABLES_DESCRIPTION = "One row per table of this copy: how many rows it has, and how old they are."
+PRIMARY_KEYS_DESCRIPTION = (
+    "One row per column of a primary key: what a row of a table of this copy is found by. NULL is a value like others: "
+    "where a key has a NULL, compare with `is not distinct from`."
+)
 # Of each column its type and what it means.
+PRIMARY_KEYS_COLUMNS = {
+    "schema_name": ("VARCHAR", "The schema of the table."),
+    "table_name": ("VARCHAR", "The table."),
+    "position": ("INTEGER", "The column's place in the key, from 1."),
+    "column_name": ("VARCHAR", "The column."),
+}
 PUBLISHED_TABLES_COLUMNS = {
     "schema_name": ("VARCHAR", "The schema of the table."),
     "table_name": ("VARCHAR", "The table."),
@@ -35,10 +45,11 @@ PUBLISHED_TABLES_COLUMNS = {
 
 @dataclass(frozen=True)
 class Publisher:
-    """Which run publishes, and when (UTC)."""
+    """Which run publishes, when (UTC), and by which columns a row of each table is found, by `schema.table`."""
 
     run_id: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def publish_schemas(
@@ -54,7 +65,7 @@ def publish_schemas(
     whoever has opened the old one goes on reading it. Views are published as tables, since they read the `lake`, which
     need not be on this machine. If the lake has newer records of loads than the copy, the schema `audit` is replaced
     too. It is left alone otherwise, since thousands of small files make it up. `audit.published_tables` in the copy
-    says how many rows each table has, which run published it, and when.
+    says how many rows each table has, which run published it, and when; `audit.primary_keys` what a row is found by.
 
     Returns:
         Rows per published table, `schema.table`.
@@ -92,10 +103,16 @@ def publish_schemas(
             # DuckDB copies small tables, which most are, with one thread. Nobody reads the draft yet, so each table can
             # have a transaction of its own.
             with ThreadPoolExecutor(os.cpu_count()) as copies:
-                counts = copies.map(lambda name, of=schema: _copy_relation(connection, of, name), names)
+                counts = copies.map(
+                    lambda name, of=schema: _copy_relation(
+                        connection, of, name, publisher.keys.get(f"{of}.{name}", ())
+                    ),
+                    names,
+                )
                 rows |= {f"{schema}.{name}": count for name, count in zip(names, counts, strict=True)}
         connection.begin()
         _write_published_tables(connection, rows, publisher)
+        _write_primary_keys(connection, publisher.keys)
         connection.commit()
         connection.execute("detach published")
     # If somebody wrote into the old copy, their log must not be replayed into the new one.
@@ -174,10 +191,30 @@ def _write_published_tables(
         "insert into published.audit.published_tables values (?, ?, ?, ?, ?)",
         [(*table.split(".", 1), count, published_at, publisher.run_id) for table, count in rows.items()],
     )
-    table = "published.audit.published_tables"
-    connection.execute(f"comment on table {table} is {sql_text(PUBLISHED_TABLES_DESCRIPTION)}")
-    for name, (_, description) in PUBLISHED_TABLES_COLUMNS.items():
-        connection.execute(f"comment on column {table}.{name} is {sql_text(description)}")
+    _describe(connection, "published.audit.published_tables", PUBLISHED_TABLES_DESCRIPTION, PUBLISHED_TABLES_COLUMNS)
+
+
+def _write_primary_keys(connection: duckdb.DuckDBPyConnection, keys: Mapping[str, Sequence[str]]) -> None:
+    """The keys of all tables that are in the copy, as a table: a constraint would keep DuckDB 1.0 from reading it."""
+    tables = connection.execute("select schema_name, table_name from published.audit.published_tables").fetchall()
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in PRIMARY_KEYS_COLUMNS.items())
+    connection.execute(f"create or replace table published.audit.primary_keys ({columns})")
+    rows = [
+        (schema, table, position, column)
+        for schema, table in tables
+        for position, column in enumerate(keys.get(f"{schema}.{table}", ()), 1)
+    ]
+    if rows:
+        connection.executemany("insert into published.audit.primary_keys values (?, ?, ?, ?)", rows)
+    _describe(connection, "published.audit.primary_keys", PRIMARY_KEYS_DESCRIPTION, PRIMARY_KEYS_COLUMNS)
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, tuple[str, str]]
+) -> None:
+    connection.execute(f"comment on table {table} is {sql_text(description)}")
+    for name, (_, meaning) in columns.items():
+        connection.execute(f"comment on column {table}.{name} is {sql_text(meaning)}")
 
 
 def _log_of(database: Path) -> Path:
@@ -207,20 +244,20 @@ def _relations(connection: duckdb.DuckDBPyConnection, warehouse: Path, schema: s
     return [name for (name,) in found]
 
 
-def _copy_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int:
+def _copy_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str, key: Sequence[str]) -> int:
     """Copy a table, or the rows of a view, with its descriptions; return how many rows."""
     relation = f"{schema}.{_identifier(name)}"
     with connection.cursor() as cursor:
         # One transaction: otherwise each of the many descriptions would wait for the disk.
         cursor.begin()
         created = cursor.execute(f"create table published.{relation} as select * from built.{relation}").fetchone()
-        _copy_comments(cursor, schema, name)
+        _copy_comments(cursor, schema, name, key)
         cursor.commit()
     return created[0] if created else 0
 
 
-def _copy_comments(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
-    """The descriptions of a table and its columns, so that the copy explains itself."""
+def _copy_comments(connection: duckdb.DuckDBPyConnection, schema: str, name: str, key: Sequence[str]) -> None:
+    """The descriptions of a table and its columns, so that the copy explains itself; the table's names its key."""
     table = f"published.{schema}.{_identifier(name)}"
     described = connection.execute(
         """
@@ -239,6 +276,7 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, schema: str, name: str
         """,
         {"schema": schema, "name": name},
     ).fetchall()
-    for kind, column, comment in described:
+    for kind, column, text in described:
+        comment = f"{text.rstrip()}\n\nPrimary key: {', '.join(key)}." if kind == "table" and key else text
         target = table if kind == "table" else f"{table}.{_identifier(column)}"
         connection.execute(f"comment on {kind} {target} is {sql_text(comment)}")

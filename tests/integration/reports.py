@@ -21,7 +21,9 @@ from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, CheckSta
 from engagement_assets.report.suppression import Suppression
 from engagement_assets.sandbox.sample_data import write_sample_landing
 from engagement_assets.sources import AREAS, AUDIT
-from engagement_assets.transform.publish import publish_schemas
+from engagement_assets.transform import project
+from engagement_assets.transform.data_tests import primary_keys
+from engagement_assets.transform.publish import Publisher, publish_schemas
 from tests.integration.services import FIRST_DAY, services
 from tests.integration.warehouse_builder import WAREHOUSE_FILE_NAME, WarehouseBuilder
 
@@ -74,7 +76,8 @@ def load_sources(folder: Path, manifest: Manifest) -> tuple[Path, Path]:
         )
         running.load_every_source(FIRST_DAY, LAST_DAY, strava_places="coarse")
     WarehouseBuilder(folder, manifest, folder / "lake", comments=True).build(FIRST_DAY, LAST_DAY + timedelta(days=1))
-    publish_schemas(warehouse, published, (*AREAS, AUDIT), Lake(str(folder / "lake")))
+    publisher = Publisher(keys=primary_keys(project.manifest()))
+    publish_schemas(warehouse, published, (*AREAS, AUDIT), Lake(str(folder / "lake")), publisher)
     return warehouse, published
 
 

@@ -20,6 +20,7 @@ from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.lake.erasure import erase, unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
+from engagement_assets.transform.export import Exports, exports_of
 from engagement_assets.transform.publish import publish_schemas
 from tests.erasing_settings import erasing_settings
 from tests.integration.killed_processes import killed_before_step
@@ -27,23 +28,33 @@ from tests.lake_loads import DAY_1, event, events, load_time, publish, window
 
 pytestmark = pytest.mark.integration
 
-# Between two tables, before the warehouse and the published copy are swapped, and within Dagster's records. A longer
-# look takes every third step after those of the lake, which has nothing left to erase.
-STEPS = (46, 61, 73, 76) if os.environ.get("ERASURE_EXAMPLES", "1") == "1" else range(46, 1_000, 3)
+# Between two tables, before warehouse and published copy are swapped, between two files of an export, and within
+# Dagster's records. A longer look takes every third step after those of the lake, which has nothing left to erase.
+STEPS = (46, 61, 75, 79, 84) if os.environ.get("ERASURE_EXAMPLES", "1") == "1" else range(46, 1_000, 3)
 TABLES = ("learning.fct__activity_exits", "intermediate.int_lingokids_events_by_day")
 USERS = "select list(user_id order by user_id) from {}"
 
 
+def _settings(folder: Path) -> Settings:
+    return erasing_settings(folder, export_dir=str(folder / "exports"), export_csv=True)
+
+
 def _lake(folder: Path) -> Lake:
-    settings = erasing_settings(folder)
+    settings = _settings(folder)
     return Lake(settings.lake_uri, settings.privacy_policy)
+
+
+def _exports(folder: Path) -> Exports:
+    exports = exports_of(_settings(folder))
+    assert exports
+    return exports
 
 
 def _before(folder: Path) -> None:
     """A deployment whose lake has lost Anna, and nothing else has."""
     rows = [event(f"of-{user}", DAY_1, user_id=user) for user in ("anna", "ben")]
     publish(_lake(folder), events(*rows), window(DAY_1), 1, name="lingokids_events")
-    settings = erasing_settings(folder)
+    settings = _settings(folder)
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         for schema in ("learning", "intermediate", "audit"):
             connection.execute(f"create schema {schema}")
@@ -52,6 +63,7 @@ def _before(folder: Path) -> None:
             connection.execute(f"insert into {table} values ('anna', '{DAY_1}'), ('ben', '{DAY_1}')")
         connection.execute("create table audit.ingestion_loads (load_id varchar)")
     publish_schemas(settings.warehouse_path, settings.published_warehouse_path, ("learning", "audit"))
+    _exports(folder).follow(settings.published_warehouse_path)
     for name in ("home/history/runs.db", "home/alerts/alerts.sqlite"):
         (folder / name).parent.mkdir(parents=True)
         with closing(sqlite3.connect(folder / name)) as connection:
@@ -78,7 +90,7 @@ def _build(settings: Settings, _request: RangeRequest) -> RangeRun:
 def _erase(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(erased_tables, "run_range", _build)
-        assert erase_command._erase(erasing_settings(folder), "lingokids", PersonalKind.USER, ["anna"]) == 0
+        assert erase_command._erase(_settings(folder), "lingokids", PersonalKind.USER, ["anna"]) == 0
 
 
 def _assert_nothing_is_left(folder: Path) -> None:
@@ -88,6 +100,10 @@ def _assert_nothing_is_left(folder: Path) -> None:
             assert [connection.execute(USERS.format(table)).fetchone() for table in tables] == [(["ben"],)] * len(
                 tables
             )
+    exported = folder / "exports" / "learning" / "fct__activity_exits"
+    for suffix in (".parquet", ".csv"):
+        assert duckdb.execute(USERS.format(f"'{exported}{suffix}'")).fetchone() == (["ben"],)
+    assert _exports(folder).follow(folder / "published.duckdb") == []
     for name in ("home/history/runs.db", "home/alerts/alerts.sqlite"):
         with closing(sqlite3.connect(folder / name)) as connection:
             bodies = [body for (body,) in connection.execute("select body from events").fetchall()]
@@ -110,4 +126,4 @@ def test_a_command_that_was_killed_after_the_lake_goes_on_to_the_end(tmp_path: P
         if not was_killed:
             break
         shutil.rmtree(folder)
-    assert step > STEPS[3] or was_killed
+    assert step > STEPS[4] or was_killed

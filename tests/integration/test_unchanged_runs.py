@@ -1,5 +1,6 @@
 """Runs in which nothing new came build and publish nothing, and the tables stay right whatever comes in between."""
 
+import json
 import random
 import shutil
 from collections.abc import Sequence
@@ -80,6 +81,29 @@ def test_a_run_without_news_builds_and_publishes_nothing_and_its_checks_say_so(d
     # It is in the copy that people read.
     ((loads,),) = deployment.query("select count(distinct load_id) from audit.ingestion_loads")
     assert loads == 2
+
+
+def test_a_run_without_news_exports_what_is_published_and_not_exported_yet(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    published = _published(deployment)
+    settings = deployment.settings
+    deployment.settings = settings.model_copy(update={"export_dir": str(tmp_path / "exports")})
+    deployment.run(FIRST, LAST, MOBILITY)
+    deployment.settings = settings
+    assert _published(deployment) == published
+    ((run_id, published_at),) = published
+    manifest = json.loads((tmp_path / "exports" / "mobility" / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["run_id"], manifest["published_at"]) == (run_id, f"{published_at:%Y-%m-%dT%H:%M:%S.%f}Z")
+    assert {f"mobility.{table['name']}": table["rows"] for table in manifest["tables"]} == {
+        name: len(rows) for name, rows in deployment.tables(schemas=["mobility"]).items()
+    }
+    keys = {table["name"]: table["primary_key"] for table in manifest["tables"]}
+    assert keys == {
+        "bdg__mobile_session_to_events": ["event_id"],
+        "fct__mobile_sessions": ["session_id"],
+        "weekly_booking_conversion": ["week_start_date", "zone", "os_name"],
+    }
 
 
 def test_a_setting_has_the_same_built_and_published_again(deployment: Deployment) -> None:

@@ -118,12 +118,16 @@ def test_an_impossible_name_and_an_endpoint_where_nobody_listens_are_told(monkey
     ("command", "arguments", "asked"),
     [
         ("check", [], ["LANDING_URI"]),
-        ("backfill", ["--from=2024-01-01", "--to=2024-01-01"], ["LANDING_URI", "LAKE_URI"]),
-        ("replay", ["--source=mobile", "--from=2024-01-01", "--to=2024-01-01"], ["LANDING_URI", "LAKE_URI"]),
-        ("release", ["--source=mobile", "--day=2024-01-01", "--reason=why"], ["LAKE_URI"]),
-        ("prune", [], ["LAKE_URI"]),
-        ("rekey", [], ["LAKE_URI"]),
-        ("erase", ["--source=runna", "--kind=user"], ["LAKE_URI"]),
+        ("backfill", ["--from=2024-01-01", "--to=2024-01-01"], ["LANDING_URI", "LAKE_URI", "EXPORT_DIR"]),
+        (
+            "replay",
+            ["--source=mobile", "--from=2024-01-01", "--to=2024-01-01"],
+            ["LANDING_URI", "LAKE_URI", "EXPORT_DIR"],
+        ),
+        ("release", ["--source=mobile", "--day=2024-01-01", "--reason=why"], ["LAKE_URI", "EXPORT_DIR"]),
+        ("prune", [], ["LAKE_URI", "EXPORT_DIR"]),
+        ("rekey", [], ["LAKE_URI", "EXPORT_DIR"]),
+        ("erase", ["--source=runna", "--kind=user"], ["LAKE_URI", "EXPORT_DIR"]),
     ],
 )
 def test_commands_ask_before_they_read(
@@ -133,7 +137,9 @@ def test_commands_ask_before_they_read(
     places: dict[str, Any] = {
         name: tmp_path / name for name in ("warehouse_path", "published_warehouse_path", "dagster_home")
     }
-    settings = Settings(_env_file=None, landing_uri=URI, lake_uri=URI, report_dir=tmp_path / "report", **places)
+    settings = Settings(
+        _env_file=None, landing_uri=URI, lake_uri=URI, export_dir=URI, report_dir=tmp_path / "report", **places
+    )
     refused = refusals(command, settings, PARSERS[command]().parse_args(arguments))
     assert [sentence.partition(":")[0] for sentence in refused] == asked
 

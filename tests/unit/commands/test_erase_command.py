@@ -4,6 +4,8 @@ import io
 from datetime import date
 from pathlib import Path
 
+import duckdb
+import fsspec
 import pytest
 
 from engagement_assets.commands import erase
@@ -61,6 +63,25 @@ def test_an_athlete_is_erased_without_an_id_and_the_token_file_too(
     # Now nobody knows the id, and the rows are still looked for.
     assert _erase(monkeypatch, "strava", "athlete", "", "--verify") == 0
     assert "no file was searched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["{}", "memory:/{}"])
+def test_an_export_that_did_not_follow_is_found(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exports = place.format(tmp_path / "exports")
+    made = erasing_settings(tmp_path, export_dir=exports)
+    monkeypatch.setattr(erase, "load_settings", lambda: made)
+    filesystem, root = fsspec.core.url_to_fs(exports)
+    for area, user in (("learning", "anna"), ("strava", "an athlete")):
+        duckdb.execute(f"copy (select '{user}' as user_id) to '{tmp_path}/rows.parquet'")
+        filesystem.makedirs(f"{root}/{area}", exist_ok=True)
+        filesystem.pipe_file(f"{root}/{area}/rows.parquet", (tmp_path / "rows.parquet").read_bytes())
+    assert _erase(monkeypatch, "lingokids", "user", "anna\n", "--verify") == 1
+    assert capsys.readouterr().err == f"FOUND in {exports}/learning/rows.parquet\n"
+    assert _erase(monkeypatch, "lingokids", "user", "ben\n", "--verify") == 0
+    assert _erase(monkeypatch, "strava", "athlete", "", "--verify") == 1
+    assert capsys.readouterr().err == f"FOUND in {exports}/strava/rows.parquet\n"
 
 
 def test_others_need_ids(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,11 +80,13 @@ def test_every_place_that_cannot_be_used_is_named_with_its_setting(tmp_path: Pat
         landing_uri=str(tmp_path / "gone"),
         lake_uri=f"file://{in_the_way}/lake",
         warehouse_path=tmp_path,
+        export_dir=str(in_the_way),
         dagster_home=in_the_way,
     ) == [
         f"LANDING_URI: expected a folder such as that of runna/ and mobile_events/, found nothing at {tmp_path}/gone",
         f"LAKE_URI: expected a folder, or room for one, found a file at {in_the_way}",
         f"WAREHOUSE_PATH: expected a file, or room for one, found a folder at {tmp_path}",
+        f"EXPORT_DIR: expected a folder, or room for one, found a file at {in_the_way}",
         f"DAGSTER_HOME: expected a folder, or room for one, found a file at {in_the_way}",
     ]
     assert _refused(tmp_path, "report") == [

@@ -70,7 +70,7 @@ def _tables(path: Path) -> list[str]:
         for (name,) in _read(
             path,
             "select table_schema || '.' || table_name from information_schema.tables "
-            "where table_type = 'BASE TABLE' and table_name <> 'published_tables' order by all",
+            "where table_type = 'BASE TABLE' and table_name not in ('published_tables', 'primary_keys') order by all",
         )
     ]
 
@@ -90,7 +90,10 @@ def test_tables_and_views_of_the_schemas_are_published_as_tables(warehouse: Path
 
 def test_descriptions_go_with_their_tables_and_columns(warehouse: Path, published: Path) -> None:
     publish_schemas(warehouse, published, ("learning", "audit"))
-    mine = "select table_name, comment from duckdb_tables() where table_name <> 'published_tables' order by all"
+    mine = (
+        "select table_name, comment from duckdb_tables() "
+        "where table_name not in ('published_tables', 'primary_keys') order by all"
+    )
     assert _read(published, mine) == [
         ("loads", "One row per load"),
         ("order", None),
@@ -98,7 +101,7 @@ def test_descriptions_go_with_their_tables_and_columns(warehouse: Path, publishe
     ]
     described = (
         "select column_name, comment from duckdb_columns() "
-        "where comment is not null and table_name <> 'published_tables' order by all"
+        "where comment is not null and table_name not in ('published_tables', 'primary_keys') order by all"
     )
     assert _read(published, described) == [
         ("load_id", "The load"),
@@ -125,8 +128,31 @@ def test_the_copy_tells_how_many_rows_each_table_has_and_since_when(warehouse: P
         ("learning", "plays", 0, second.replace(tzinfo=None), "run-2"),
         ("training", "runs", 1, first.replace(tzinfo=None), "run-1"),
     ]
-    undescribed = "select column_name from duckdb_columns() where table_name = 'published_tables' and comment is null"
-    assert _read(published, undescribed) == []
+    assert _undescribed(published, "published_tables") == []
+
+
+def _undescribed(published: Path, table: str) -> list[tuple[Any, ...]]:
+    return _read(
+        published, f"select column_name from duckdb_columns() where table_name = '{table}' and comment is null"
+    )
+
+
+def test_the_copy_names_the_keys_of_its_tables_and_each_table_its_own(warehouse: Path, published: Path) -> None:
+    keys = {"learning.plays": ("play_id", "played_at"), "training.runs": ("run_id",), "strava.absent": ("id",)}
+    publish_schemas(warehouse, published, ("training", "learning"), publisher=Publisher(keys=keys))
+    of_training = ("training", "runs", 1, "run_id")
+    of_learning = [("learning", "plays", 1, "play_id"), ("learning", "plays", 2, "played_at")]
+    assert _read(published, "from audit.primary_keys order by all") == [*of_learning, of_training]
+    comments = "select comment from duckdb_tables() where schema_name = 'learning' order by table_name"
+    described = 'One row per play; it\'s the "fact"\n\nPrimary key: play_id, played_at.'
+    assert _read(published, comments) == [(None,), (described,)]
+    # Those of the schemas that stay are told too, and those of a table that has gone are not.
+    _run(warehouse, "drop table learning.plays")
+    publish_schemas(warehouse, published, ("learning",), publisher=Publisher(keys=keys))
+    assert _read(published, "from audit.primary_keys") == [of_training]
+    assert _undescribed(published, "primary_keys") == []
+    # A constraint would keep DuckDB 1.0 from opening the file.
+    assert _read(published, "from duckdb_constraints() where schema_name not in ('main')") == []
 
 
 def test_dropped_and_renamed_tables_leave_the_copy(warehouse: Path, published: Path) -> None:
