@@ -27,8 +27,9 @@ _WEEK_INCOMPLETE = "In an incomplete week it is too low."
 
 
 def _exact_sum(column: str) -> str:
-    """The sum of a DOUBLE column as the marts have it: to the sixth decimal, whatever the order of the rows."""
-    return f"cast(sum(try_cast({column} as decimal(30, 6))) as double)"
+    """The sum of a DOUBLE column as dbt's macro `exact_sum` has it: of whole millionths, in any order of the rows."""
+    millionths = f"cast(case when abs({column}) < 9e12 then round({column} * 1e6) end as bigint)"
+    return f"cast(sum({millionths}) as double) / 1e6"
 
 
 ACTIVE_USERS = Metric(
