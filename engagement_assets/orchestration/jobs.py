@@ -14,6 +14,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 
 from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
+from engagement_assets.assets.kudos_model import KUDOS_ASSETS
 from engagement_assets.contracts.source import Source
 from engagement_assets.sources import AUDIT, CROSS_SOURCE_AREA, SOURCES
 
@@ -26,6 +27,7 @@ DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
 FRESHNESS = "freshness"
 LOAD_AUDIT = "load_audit"
+KUDOS = "kudos"
 PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA])
 # Publishing an area publishes the audit tables too. This asset is for loads after which no area is published.
 PUBLISHED_AUDIT = dg.AssetKey(["published", AUDIT])
@@ -111,6 +113,9 @@ def asset_jobs(
     """
     # The publishing of each area takes the audit tables along.
     without = dg.AssetSelection.checks(*freshness) | dg.AssetSelection.assets(PUBLISHED_AUDIT)
+    # The model has no days, and a daily run does not wait for it. So it is in a job for people and shells alone; the
+    # sensor `kudos_model` requests its assets without one.
+    of_kudos = dg.AssetSelection.assets(*KUDOS_ASSETS)
 
     cross_source = [definition for definition in models if definition.op.name == step_name(CROSS_SOURCE_AREA)]
     audit = [definition for definition in models if definition.op.name == step_name(AUDIT)]
@@ -134,7 +139,7 @@ def asset_jobs(
     jobs = [
         dg.define_asset_job(
             DAILY_ENGAGEMENT,
-            selection=dg.AssetSelection.all() - without,
+            selection=dg.AssetSelection.all() - without - of_kudos,
             description="Every source's day: raw data, models, checks, the published copy and the report.",
         ),
         # Nothing upstream is in this run, so no source can stop it.
@@ -147,6 +152,11 @@ def asset_jobs(
             LOAD_AUDIT,
             selection=dg.AssetSelection.assets(*audit, PUBLISHED_AUDIT),
             description="The audit tables and their published copy, after loads after which no area was published.",
+        ),
+        dg.define_asset_job(
+            KUDOS,
+            selection=of_kudos,
+            description="The model of kudos, trained if a complete week has arrived, and its predictions.",
         ),
         *jobs_of_loads(
             "release",

@@ -1,29 +1,11 @@
 """Versions of the model of kudos: which one is in use, and what a kill leaves."""
 
-from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from engagement_assets.kudos.evaluation import MODEL, Trained
-from engagement_assets.kudos.model import KudosModel, Term
 from engagement_assets.kudos.versions import VERSIONS_KEPT, Versions
-
-MONDAY = date(2024, 1, 1)
-GOOD = Trained(
-    model=KudosModel(1.5, (Term("log_distance", 2.0, 0.5, -0.25),), spread=1.7),
-    newest_week=MONDAY,
-    examples=100,
-    predicted=40,
-    weeks_predicted=4,
-    errors={MODEL: 2.0, "mean_of_workout_type": 2.5, "mean_of_last_four_weeks": 3.0},
-    drift={"log_distance": 0.1},
-)
-
-
-def _of_week(number: int, error: float = 2.0) -> Trained:
-    return replace(GOOD, newest_week=MONDAY + timedelta(weeks=number), errors={**GOOD.errors, MODEL: error})
+from tests.unit.kudos.trained_versions import GOOD, of_week
 
 
 @pytest.fixture
@@ -47,21 +29,21 @@ def test_a_version_is_read_as_it_was_written(versions: Versions) -> None:
 
 @pytest.mark.parametrize("error", [2.6, 99.0])
 def test_a_version_that_is_worse_than_a_baseline_leaves_the_old_one_in_use(versions: Versions, error: float) -> None:
-    old = versions.keep(_of_week(0))
-    worse = versions.keep(_of_week(1, error))
+    old = versions.keep(of_week(0))
+    worse = versions.keep(of_week(1, error))
     assert (versions.newest(), versions.in_use()) == (worse, old)
-    as_good = versions.keep(_of_week(2, 2.5))
+    as_good = versions.keep(of_week(2, 2.5))
     assert versions.in_use() == as_good
 
 
 def test_a_version_that_was_never_good_is_not_used(versions: Versions) -> None:
-    worse = versions.keep(_of_week(0, 9.0))
+    worse = versions.keep(of_week(0, 9.0))
     assert (versions.newest(), versions.in_use()) == (worse, None)
 
 
 def test_the_newest_versions_stay_and_the_one_in_use(versions: Versions) -> None:
-    used = versions.keep(_of_week(0))
-    kept = [versions.keep(_of_week(number, 9.0)) for number in range(1, 15)]
+    used = versions.keep(of_week(0))
+    kept = [versions.keep(of_week(number, 9.0)) for number in range(1, 15)]
     names = sorted(path.stem for path in versions.folder.iterdir())
     assert names == [used.name, *(version.name for version in kept[-VERSIONS_KEPT:])]
     assert versions.in_use() == used
@@ -70,7 +52,7 @@ def test_the_newest_versions_stay_and_the_one_in_use(versions: Versions) -> None
 def test_a_kill_while_a_version_is_written_leaves_the_old_one(
     versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = versions.keep(_of_week(0))
+    old = versions.keep(of_week(0))
 
     def killed(_draft: Path, _target: Path) -> None:
         raise KeyboardInterrupt
@@ -78,18 +60,18 @@ def test_a_kill_while_a_version_is_written_leaves_the_old_one(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            versions.keep(_of_week(1))
+            versions.keep(of_week(1))
     assert versions.newest() == versions.in_use() == old
     assert len(list(versions.folder.iterdir())) == 2
     # Whoever comes next clears away what was left.
-    new = versions.keep(_of_week(1))
+    new = versions.keep(of_week(1))
     assert versions.newest() == versions.in_use() == new
     assert {path.stem for path in versions.folder.iterdir()} == {old.name, new.name}
 
 
 def test_all_versions_can_be_forgotten(versions: Versions) -> None:
-    versions.keep(_of_week(0))
-    versions.keep(_of_week(1))
+    versions.keep(of_week(0))
+    versions.keep(of_week(1))
     (versions.folder / ".2024-01-15-00000000.draft").write_bytes(b"{")
     assert versions.forget() == 3
     assert list(versions.folder.iterdir()) == []
