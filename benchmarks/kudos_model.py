@@ -26,9 +26,7 @@ HISTORIES = 6
 
 def main() -> None:
     """Print a row per rule and length."""
-    print(
-        f"{'rule':16} {'weeks x week':>12} {'type':>6} {'last 4':>6} {'trees':>6} {'model':>6} {'floor':>6} {'ratio':>6}"
-    )
+    print(f"{'rule':16} {'history':>12} {'type':>6} {'last 4':>6} {'trees':>6} {'model':>6} {'floor':>6} {'ratio':>6}")
     for name, rule in RULES.items():
         for weeks, per_week in LENGTHS:
             found = [_errors(rule, weeks, per_week, seed) for seed in range(HISTORIES)]

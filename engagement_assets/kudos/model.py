@@ -109,7 +109,7 @@ def values_of(activities: pd.DataFrame) -> Mapping[str, Numbers]:
         "name_words": column("name_word_count"),
         "days_since_previous": np.where(np.isnan(since), _LONGEST_BREAK, since),
         **groups("workout_type", activities["workout_type_name"].to_numpy(dtype=object), WORKOUT_TYPES),
-        **groups("weekday", column("weekday"), range(1, 8)),
+        **groups("weekday", column("iso_weekday"), range(1, 8)),
         **groups("hours_from", column("start_hour") // _HOURS_OF_A_PART * _HOURS_OF_A_PART, range(0, 24, 3)),
     }
 

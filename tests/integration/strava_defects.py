@@ -121,7 +121,7 @@ DEFECTS: dict[str, Defect] = {
             "update strava_kudos_history set kudos_change = 7 where activity_id = 1",
             "update strava_yearly_summary set total_distance_m = total_distance_m + 1e-6",
             "update kudos_training_examples set settled_on = activity_date + 6 where activity_id = 1",
-            "update kudos_training_examples set weekday = 8 where activity_id = 2",
+            "update kudos_training_examples set iso_weekday = 8 where activity_id = 2",
         ],
         [
             "assert_every_run_is_in_its_month",

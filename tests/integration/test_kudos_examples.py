@@ -118,7 +118,7 @@ def _told_again(observations: Sequence[Row], deleted: frozenset[int]) -> dict[in
             "total_elevation_gain_m": first["total_elevation_gain_m"],
             "athlete_count": first["athlete_count"],
             "name_word_count": first["name_word_count"],
-            "weekday": day.isoweekday(),
+            "iso_weekday": day.isoweekday(),
             "start_hour": started_at.hour,
             "days_since_previous": since and since / ONE_DAY,
             "is_week_complete": newest >= week + 6 * ONE_DAY + SETTLES_AFTER,

@@ -98,6 +98,10 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "strava/strava_yearly_summary",
         "strava/strava_weekly_kudos_change",
         "strava/strava_kudos_by_workout_type",
+        "strava/kudos_training_examples",
+        "strava/kudos_prediction_inputs",
+        "strava_kudos_model",
+        "predictions/strava_kudos_predictions",
         "product/fct__user_events",
         "product/weekly_active_users",
         "product/weekly_active_corporations",
@@ -138,7 +142,7 @@ def test_every_asset_has_an_owner_a_group_kinds_a_description_and_tags(specs: di
 def test_groups_are_sources_areas_and_the_published_copy(specs: dict[str, dg.AssetSpec]) -> None:
     areas = {"training", "learning", "strava", "product", "mobility", "engagement", "audit"}
     sources = {f"raw_{source}" for source in ("runna", "lingokids", "strava", "user_events", "mobile")}
-    assert {spec.group_name for spec in specs.values()} == {*areas, *sources, "published", "report"}
+    assert {spec.group_name for spec in specs.values()} == {*areas, *sources, "published", "predictions", "report"}
     of_mobility = {name: spec for name, spec in specs.items() if spec.tags["domain"] == "mobility"}
     assert {spec.group_name for spec in of_mobility.values()} == {"raw_mobile", "mobility", "published"}
     assert {spec.tags["layer"] for spec in of_mobility.values()} == {
@@ -152,7 +156,7 @@ def test_groups_are_sources_areas_and_the_published_copy(specs: dict[str, dg.Ass
 
 def test_every_column_has_a_type_and_a_description(specs: dict[str, dg.AssetSpec]) -> None:
     for name, spec in specs.items():
-        if spec.group_name in {"published", "report"} or name == "audit/alerts":
+        if spec.group_name in {"published", "report"} or name in {"audit/alerts", "strava_kudos_model"}:
             continue
         schema = spec.metadata["dagster/column_schema"]
         assert schema.columns, name
@@ -272,6 +276,9 @@ def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> No
     assert pools.pop("is_fresh") is None
     # The alerts have a file of their own.
     assert pools.pop("audit_alerts") is None
+    # The model reads the published copy, and its check reads the versions.
+    assert pools.pop("strava_kudos_model") == "strava_kudos_model"
+    assert pools.pop("strava_kudos_model_is_not_worse_than_baselines") is None
     assert {pool for name, pool in pools.items() if name not in raw} == {"warehouse"}
 
 

@@ -42,7 +42,7 @@ def settings(tmp_path: Path) -> Settings:
 def _publish(settings: Settings, rule: Rule = multiplied, *, weeks: int = 5, awaited: int = 3) -> pd.DataFrame:
     """A published copy with examples of a drawn history; the last of its activities wait for their kudos."""
     examples = drawn_history(rule, weeks=weeks, per_week=20).assign(is_week_complete=True)
-    examples["activity_date"] = examples["week_start_date"] + pd.to_timedelta(examples["weekday"] - 1, unit="D")
+    examples["activity_date"] = examples["week_start_date"] + pd.to_timedelta(examples["iso_weekday"] - 1, unit="D")
     examples = examples.sort_values(["activity_date", "activity_id"])
     inputs = examples.tail(awaited).drop(columns=["kudos_count", "is_week_complete"])
     inputs["activity_id"] += 1_000

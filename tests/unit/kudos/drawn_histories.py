@@ -18,7 +18,7 @@ TYPES = {"default": 0.5, "race": 0.08, "long_run": 0.12, "workout": 0.12, "other
 def multiplied(activities: pd.DataFrame) -> "pd.Series[float]":
     """Races, distance, weekends and company multiply the kudos of an ordinary run."""
     of_type = {"default": 6.0, "race": 18.0, "long_run": 11.0, "workout": 8.0, "other_sport": 4.0}
-    weekend = 1 + 0.4 * (activities["weekday"] >= 6)
+    weekend = 1 + 0.4 * (activities["iso_weekday"] >= 6)
     company = activities["athlete_count"] ** 0.15
     distance = np.exp(0.05 * activities["distance_m"] / 1_000)
     return activities["workout_type_name"].map(of_type) * distance * weekend * company
@@ -57,7 +57,7 @@ def drawn_history(rule: Rule, *, weeks: int = 30, per_week: int = 8, seed: int =
             "total_elevation_gain_m": draw.gamma(2, 60, count),
             "athlete_count": draw.choice([1, 2, 7, 312], count, p=[0.8, 0.12, 0.06, 0.02]),
             "name_word_count": draw.integers(0, 6, count),
-            "weekday": weekday,
+            "iso_weekday": weekday,
             "start_hour": draw.integers(5, 22, count),
             "days_since_previous": draw.exponential(1, count),
             "week_start_date": pd.to_datetime(week),

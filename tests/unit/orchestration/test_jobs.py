@@ -5,6 +5,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from engagement_assets.assets.kudos_model import KUDOS_ASSETS
 from engagement_assets.definitions import build_defs
 from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
@@ -35,6 +36,15 @@ def test_freshness_has_a_job_of_its_own_and_is_in_no_load(defs: dg.Definitions) 
     assert checks_of("freshness") == {dataset.key for dataset in RAW_DATASETS}
     assert [checks_of(job.name) for job in defs.resolve_all_job_defs() if job.name == "daily_engagement"] == [set()]
     assert checks_of("release_runna") == set()
+
+
+def test_no_run_over_days_waits_for_the_model_of_kudos(defs: dg.Definitions) -> None:
+    jobs = {
+        job.name
+        for job in defs.resolve_all_job_defs()
+        if KUDOS_ASSETS & job.asset_layer.selected_asset_keys and job.name != "__ASSET_JOB"
+    }
+    assert jobs == {"kudos"}
 
 
 def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) -> None:

@@ -23,7 +23,7 @@ final as (
         cast(total_elevation_gain_m as double) as total_elevation_gain_m,
         cast(athlete_count as bigint) as athlete_count,
         cast(name_word_count as bigint) as name_word_count,
-        cast(weekday as bigint) as weekday,
+        cast(iso_weekday as bigint) as iso_weekday,
         cast(start_hour as bigint) as start_hour,
         cast(days_since_previous as double) as days_since_previous,
 
