@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from engagement_assets.kudos.evaluation import BASELINES, MODEL, WEEK, train
-from engagement_assets.kudos.model import LABEL, values_of
+from engagement_assets.kudos.model import LABEL, Numbers, values_of
 from tests.unit.kudos.drawn_histories import Rule, added, drawn_history, multiplied, none
 
 RULES: dict[str, Rule] = {"nothing matters": none, "facts multiply": multiplied, "facts add": added}
@@ -47,13 +47,14 @@ def _errors(rule: Rule, weeks: int, per_week: int, seed: int) -> list[float]:
     return [*(trained.errors[name] for name in BASELINES), float(trees), trained.errors[MODEL], float(floor)]
 
 
-def _of_trees(examples: pd.DataFrame, week: pd.Timestamp) -> np.ndarray:
+def _of_trees(examples: pd.DataFrame, week: pd.Timestamp) -> Numbers:
     values = np.column_stack(list(values_of(examples).values()))
     is_past, is_week = (examples[WEEK] < week).to_numpy(), (examples[WEEK] == week).to_numpy()
     kudos = examples[LABEL].to_numpy(dtype=float)
     trees = HistGradientBoostingRegressor(loss="poisson", max_leaf_nodes=8, min_samples_leaf=8, random_state=0)
     expected = trees.fit(values[is_past], kudos[is_past]).predict(values[is_week])
-    return np.abs(expected - kudos[is_week])
+    distances: Numbers = np.abs(expected - kudos[is_week])
+    return distances
 
 
 if __name__ == "__main__":

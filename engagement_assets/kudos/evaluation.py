@@ -105,13 +105,11 @@ def _predicted(examples: pd.DataFrame, week: pd.Timestamp) -> pd.DataFrame:
     mean = past[LABEL].mean()
     by_type = past.groupby(WORKOUT_TYPE)[LABEL].mean()
     of_types, of_last = BASELINES
-    return of_week[[WEEK, LABEL]].assign(
-        **{
-            MODEL: fit(past).predict(of_week),
-            of_types: of_week[WORKOUT_TYPE].map(by_type).fillna(mean).astype(float),
-            of_last: float(mean if last.empty else last[LABEL].mean()),
-        }
-    )
+    found = of_week[[WEEK, LABEL]].copy()
+    found[MODEL] = fit(past).predict(of_week)
+    found[of_types] = of_week[WORKOUT_TYPE].map(by_type).fillna(mean).astype(float)
+    found[of_last] = float(mean if last.empty else last[LABEL].mean())
+    return found
 
 
 def _spread(expected: Numbers, actual: Numbers) -> float:

@@ -24,8 +24,8 @@ def evaluation_picture(predicted: pd.DataFrame, summary: str) -> str:
     most = float(max(points["expected"].max(), points["actual"].max(), 1.0))
     expected = alt.X("expected:Q", title="expected kudos", scale=alt.Scale(domain=[0, most]))
     actual = alt.Y("actual:Q", title="kudos", scale=alt.Scale(domain=[0, most]))
-    line = alt.Chart(alt.Data(values=[{"expected": 0, "actual": 0}, {"expected": most, "actual": most}]))
-    rows = alt.Chart(alt.Data(values=points.astype(float).to_dict(orient="records")))
+    line = alt.Chart(alt.InlineData(values=[{"expected": 0, "actual": 0}, {"expected": most, "actual": most}]))
+    rows = alt.Chart(alt.InlineData(values=points.astype(float).to_dict(orient="records")))
     chart = alt.layer(
         line.mark_line(color=EDGE, strokeDash=[4, 4]).encode(x=expected, y=actual),
         rows.mark_point(filled=True, size=40, opacity=0.6, color=MEASURE).encode(x=expected, y=actual),

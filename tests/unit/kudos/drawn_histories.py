@@ -21,7 +21,8 @@ def multiplied(activities: pd.DataFrame) -> "pd.Series[float]":
     weekend = 1 + 0.4 * (activities["iso_weekday"] >= 6)
     company = activities["athlete_count"] ** 0.15
     distance = np.exp(0.05 * activities["distance_m"] / 1_000)
-    return activities["workout_type_name"].map(of_type) * distance * weekend * company
+    kudos: pd.Series[float] = activities["workout_type_name"].map(of_type) * distance * weekend * company
+    return kudos
 
 
 def added(activities: pd.DataFrame) -> "pd.Series[float]":
