@@ -5,7 +5,8 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from engagement_assets.assets.kudos_model import KUDOS_ASSETS
+from engagement_assets.assets.kudos_model import KUDOS_ASSETS, STRAVA_KUDOS_MODEL
+from engagement_assets.commands.range_run import _selected_keys
 from engagement_assets.definitions import build_defs
 from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
@@ -45,6 +46,23 @@ def test_no_run_over_days_waits_for_the_model_of_kudos(defs: dg.Definitions) -> 
         if KUDOS_ASSETS & job.asset_layer.selected_asset_keys and job.name != "__ASSET_JOB"
     }
     assert jobs == {"kudos"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "of_kudos"),
+    [
+        ("*", set()),
+        ('key:"raw_strava/activities"+', set()),
+        ("group:predictions", set(KUDOS_ASSETS)),
+        ("key:strava_kudos_model", {STRAVA_KUDOS_MODEL}),
+    ],
+)
+def test_a_range_of_days_leaves_the_model_of_kudos_out_unless_nothing_else_is_selected(
+    defs: dg.Definitions, selection: str, of_kudos: set[dg.AssetKey]
+) -> None:
+    keys, _ = _selected_keys(defs, selection)
+    assert keys & KUDOS_ASSETS == of_kudos
+    assert (keys == of_kudos) == bool(of_kudos)
 
 
 def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) -> None:
