@@ -55,6 +55,7 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     sets = source_sets([*raw, *models])
     others = [*published_assets(models, dbt_project), alerts_asset()]
     of_kudos = kudos_assets(settings)
+    trains = not any(isinstance(asset, dg.AssetSpec) for asset in of_kudos)
     loads = [load for load in raw if isinstance(load, dg.AssetsDefinition)]
     retention = retention_job(lambda: built)
     built = dg.Definitions(
@@ -71,7 +72,7 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
         asset_checks=[*freshness, *(check for check in of_kudos if isinstance(check, dg.AssetChecksDefinition))],
         jobs=[
             *(source_set.job for source_set in sets),
-            *asset_jobs(loads, models, freshness),
+            *asset_jobs(loads, models, freshness, trains=trains),
             retention,
             erasure_job(),
         ],
@@ -86,7 +87,7 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             late_data_sensor(settings, sets),
             cross_source_sensor(settings),
             load_records_sensor(settings),
-            kudos_model_sensor(settings),
+            *([kudos_model_sensor(settings)] if trains else []),
         ],
         resources={
             "settings": settings,

@@ -105,11 +105,13 @@ def asset_jobs(
     raw: Sequence[dg.AssetsDefinition],
     models: Sequence[dg.AssetsDefinition],
     freshness: Sequence[dg.AssetChecksDefinition],
+    *,
+    trains: bool,
 ) -> list[AssetJob]:
     """All jobs over assets, except those of single sources (`SourceSet.job`).
 
-    `freshness` are the checks whether a source's newest day is there. A run over last year does not ask that, so they
-    are in no job but their own.
+    `trains` says whether the model of kudos can be trained here. `freshness` are the checks whether a source's newest
+    day is there. A run over last year does not ask that, so they are in no job but their own.
     """
     # The publishing of each area takes the audit tables along.
     without = dg.AssetSelection.checks(*freshness) | dg.AssetSelection.assets(PUBLISHED_AUDIT)
@@ -153,11 +155,6 @@ def asset_jobs(
             selection=dg.AssetSelection.assets(*audit, PUBLISHED_AUDIT),
             description="The audit tables and their published copy, after loads after which no area was published.",
         ),
-        dg.define_asset_job(
-            KUDOS,
-            selection=of_kudos,
-            description="The model of kudos, trained if a complete week has arrived, and its predictions.",
-        ),
         *jobs_of_loads(
             "release",
             # Shown in the launchpad to be filled in: a release without a reason fails.
@@ -174,6 +171,14 @@ def asset_jobs(
             "in the config limit what is read.",
         ),
     ]
+    if trains:
+        jobs.append(
+            dg.define_asset_job(
+                KUDOS,
+                selection=of_kudos,
+                description="The model of kudos, trained if a complete week has arrived, and its predictions.",
+            )
+        )
     if freshness:
         jobs.append(
             dg.define_asset_job(

@@ -10,6 +10,7 @@ import yaml
 
 from engagement_assets.alerts.incidents import Kind, Subject
 from engagement_assets.alerts.lineage import Lineage, Links
+from engagement_assets.assets import kudos_model
 from engagement_assets.commands import selection
 from engagement_assets.contracts.load_checks import CHECK_NAMES
 from engagement_assets.definitions import build_defs
@@ -64,6 +65,22 @@ def test_the_names_that_files_tell_are_those_of_the_graph(defs: dg.Definitions) 
     graph = defs.resolve_asset_graph()
     assert set(selection.keys()) == {key.to_user_string() for key in graph.get_all_asset_keys()}
     assert set(selection.groups()) == {graph.get(key).group_name for key in graph.get_all_asset_keys()}
+
+
+def test_without_scikit_learn_the_graph_is_the_same_and_nothing_trains(
+    defs: dg.Definitions, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kudos_model, "find_spec", lambda _: None)
+    without = build_defs(settings)
+    dg.Definitions.validate_loadable(without)
+    before, after = defs.resolve_asset_graph(), without.resolve_asset_graph()
+    assert after.get_all_asset_keys() == before.get_all_asset_keys()
+    assert before.executable_asset_keys - after.executable_asset_keys == kudos_model.KUDOS_ASSETS
+    assert {job.name for job in defs.resolve_all_job_defs()} - {job.name for job in without.resolve_all_job_defs()} == {
+        "kudos"
+    }
+    sensors = [{item.name for item in each.get_repository_def().sensor_defs} for each in (defs, without)]
+    assert sensors[0] - sensors[1] == {"kudos_model"}
 
 
 def test_loading_the_definitions_touches_no_file(defs: dg.Definitions, settings: Settings) -> None:
