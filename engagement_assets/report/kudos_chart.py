@@ -18,14 +18,17 @@ def evaluation_picture(predicted: pd.DataFrame, summary: str) -> str:
     Raises:
         ValueError: Vega cannot draw it.
     """
-    points = pd.DataFrame({"expected": predicted[MODEL].round(2), "actual": predicted[LABEL]}).sort_values(
-        ["expected", "actual"]
+    points = sorted(
+        (round(float(expected), 2), float(actual))
+        for expected, actual in zip(predicted[MODEL], predicted[LABEL], strict=True)
     )
-    most = float(max(points["expected"].max(), points["actual"].max(), 1.0))
+    most = max(1.0, *(max(point) for point in points))
     expected = alt.X("expected:Q", title="expected kudos", scale=alt.Scale(domain=[0, most]))
     actual = alt.Y("actual:Q", title="kudos", scale=alt.Scale(domain=[0, most]))
-    line = alt.Chart(alt.InlineData(values=[{"expected": 0, "actual": 0}, {"expected": most, "actual": most}]))
-    rows = alt.Chart(alt.InlineData(values=points.astype(float).to_dict(orient="records")))
+    line, rows = (
+        alt.Chart(alt.InlineData(values=[{"expected": at[0], "actual": at[1]} for at in places]))
+        for places in ([(0.0, 0.0), (most, most)], points)
+    )
     chart = alt.layer(
         line.mark_line(color=EDGE, strokeDash=[4, 4]).encode(x=expected, y=actual),
         rows.mark_point(filled=True, size=40, opacity=0.6, color=MEASURE).encode(x=expected, y=actual),

@@ -68,7 +68,7 @@ SPORTS = (
 SPORT_WEIGHTS = (70, 6, 10, 6, 4, 2, 2)
 RUN_TYPES, RUN_TYPE_WEIGHTS = (None, 0, 1, 2, 3), (45, 20, 5, 15, 15)
 RIDE_TYPES = (None, 10, 12)
-KUDOS_OF_A_RUN, KUDOS_OF_RUN_TYPES = 7, {1: 24, 2: 14, 3: 10}
+KUDOS_OF_RUN_TYPES = {None: 7, 0: 7, 1: 24, 2: 14, 3: 10}
 NAMES = ("Morning Run", "Lunch Run", "Evening Run", "Club night: 8x400 m", "Easy; then not so easy")
 LATER_NAMES = ("parkrun PB! 🎉", 'The "flat" route', "Søndagstur på Østerbro", "Back\\slash hills", "")
 
@@ -184,7 +184,7 @@ def _activity(draw: Random, day: date, position: int, serial: int) -> Activity:
 
 def _kudos(draw: Random, uploaded: dict[str, Any]) -> int:
     """What people like: races, long ways, company; and then there is luck."""
-    of_type = KUDOS_OF_RUN_TYPES.get(uploaded.get("workout_type"), KUDOS_OF_A_RUN) if uploaded["type"] == "Run" else 3
+    of_type = KUDOS_OF_RUN_TYPES[uploaded["workout_type"]] if uploaded["type"] == "Run" else 3
     company = 1.3 if uploaded["athlete_count"] > 1 else 1.0
     return int((of_type + uploaded["distance"] / 2_000) * company * (0.6 + draw.randrange(0, 40) / 50))
 
