@@ -1,5 +1,6 @@
 """The model of kudos in Dagster: when it is trained, what is shown of it, and what it predicts."""
 
+import ast
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib import util
@@ -18,6 +19,7 @@ from engagement_assets.assets.kudos_model import (
     STRAVA_KUDOS_PREDICTIONS,
     kudos_assets,
 )
+from engagement_assets.installation import PACKAGE
 from engagement_assets.kudos.versions import Versions
 from engagement_assets.settings import Settings
 from engagement_assets.transform.publish import STORAGE_VERSION
@@ -192,6 +194,26 @@ def test_without_scikit_learn_the_assets_say_what_to_install(
         assert isinstance(spec, dg.AssetSpec)
         assert str(spec.description).startswith("NOT TRAINED: install the extra `model` (scikit-learn) to train it.")
         assert spec.automation_condition is None
+
+
+def test_no_module_imports_scikit_learn_when_it_is_loaded() -> None:
+    """A daily run would wait for it, and a deployment without it could not even load its definitions."""
+    heavy = {
+        path.relative_to(PACKAGE).as_posix(): module
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for module in _imported(node)
+        if module.split(".")[0] in {"sklearn", "threadpoolctl", "scipy", "joblib"}
+        # pandas comes with these, and every process loads the assets.
+        or (module.startswith("engagement_assets.kudos") and path.parent.name in {"assets", "orchestration"})
+    }
+    assert heavy == {}
+
+
+def _imported(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 class _Automation:
