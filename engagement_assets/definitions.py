@@ -14,6 +14,7 @@ from engagement_assets.alerts.alerting import alert_sensor
 from engagement_assets.assets.alerts import alerts_asset
 from engagement_assets.assets.dbt_models import dbt_model_assets
 from engagement_assets.assets.engagement_report import engagement_report_asset
+from engagement_assets.assets.kudos_model import kudos_assets
 from engagement_assets.assets.published import published_assets
 from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.assets.raw_columns import describe_raw_columns
@@ -28,6 +29,7 @@ from engagement_assets.orchestration.retention import retention_job, retention_s
 from engagement_assets.orchestration.schedules import schedules
 from engagement_assets.orchestration.sensors.catch_up import catch_up_sensor, late_data_sensor
 from engagement_assets.orchestration.sensors.follow_ups import cross_source_sensor, load_records_sensor
+from engagement_assets.orchestration.sensors.kudos_model import kudos_model_sensor
 from engagement_assets.orchestration.sensors.landing_files import landing_sensor
 from engagement_assets.partitions import daily_partitions
 from engagement_assets.resources import ApiClients
@@ -52,6 +54,8 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     freshness = freshness_checks(settings)
     sets = source_sets([*raw, *models])
     others = [*published_assets(models, dbt_project), alerts_asset()]
+    of_kudos = kudos_assets(settings)
+    trains = not any(isinstance(asset, dg.AssetSpec) for asset in of_kudos)
     loads = [load for load in raw if isinstance(load, dg.AssetsDefinition)]
     retention = retention_job(lambda: built)
     built = dg.Definitions(
@@ -59,15 +63,16 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             [
                 *describe_raw_columns([*raw, *record_specs()], dbt_project, lineage),
                 *others,
+                *(asset for asset in of_kudos if not isinstance(asset, dg.AssetChecksDefinition)),
                 engagement_report_asset(lambda: built),
             ],
             models,
             settings,
         ),
-        asset_checks=freshness,
+        asset_checks=[*freshness, *(check for check in of_kudos if isinstance(check, dg.AssetChecksDefinition))],
         jobs=[
             *(source_set.job for source_set in sets),
-            *asset_jobs(loads, models, freshness),
+            *asset_jobs(loads, models, freshness, trains=trains),
             retention,
             erasure_job(),
         ],
@@ -82,6 +87,7 @@ def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
             late_data_sensor(settings, sets),
             cross_source_sensor(settings),
             load_records_sensor(settings),
+            *([kudos_model_sensor(settings)] if trains else []),
         ],
         resources={
             "settings": settings,

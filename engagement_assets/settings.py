@@ -67,6 +67,7 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
     landing_uri: str = Field(default="", description="Folder or s3:// URL of the landing zone (runna/, lingokids/, …).")
     lake_uri: str = Field(default="", description="Folder or s3:// URL of the lake.")
     warehouse_path: Path = Field(default=Path(), description="The DuckDB file that dbt writes; one writer at a time.")
+    models_dir: Path = Field(default=Path(), description="Folder of the versions of the model of kudos.")
     dagster_home: Path = Field(default=Path(), description="Where Dagster keeps its settings, runs and events.")
     dagster_storage_url: SecretStr | None = Field(
         default=None,
@@ -248,6 +249,8 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
         ):
             if getattr(self, field) == Path():
                 setattr(self, field, data / name)
+        if self.models_dir == Path():
+            self.models_dir = self.published_warehouse_path.with_name("models")
         if self.erasures_path == Path():
             self.erasures_path = self.dagster_home.with_name("erasures")
         if self.runs_on_sample_data and "start_date" not in self.model_fields_set:

@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.alerts.alerting import alerts_folder
+from engagement_assets.assets.kudos_model import PREDICTIONS
 from engagement_assets.commands.arguments import erase_parser
 from engagement_assets.commands.erased_tables import build_without, tell_done
 from engagement_assets.commands.process import exit_process, load_settings
@@ -30,6 +31,7 @@ from engagement_assets.instance.database_records import (
     blank_in_database,
     places_in_database,
 )
+from engagement_assets.kudos.versions import Versions
 from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
@@ -102,9 +104,7 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
         f"something, of {len(request.persons) - found:,} nothing; {request.records_erased:,} records left it"
     )
     if kind is PersonalKind.ATHLETE:
-        for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
-            path.unlink()
-        print(f"{settings.strava_token_path} is gone. Take STRAVA_REFRESH_TOKEN out of the settings, too")
+        _forget_athlete(settings)
     waiting = unfinished(lake)
     if not build_without(settings, lake, waiting):
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
@@ -127,6 +127,15 @@ def _erase(settings: Settings, source: str, kind: PersonalKind, ids: Sequence[st
                 file=sys.stderr,
             )
     return 0
+
+
+def _forget_athlete(settings: Settings) -> None:
+    """Remove what is of the athlete outside of the lake and the tables: the token, and all that was learnt."""
+    for path in settings.strava_token_path.parent.glob(f"{settings.strava_token_path.name}*"):
+        path.unlink()
+    if forgotten := Versions(settings.models_dir).forget():
+        print(f"{forgotten:,} versions of the model of kudos are gone, which had learnt from the athlete")
+    print(f"{settings.strava_token_path} is gone. Take STRAVA_REFRESH_TOKEN out of the settings, too")
 
 
 def _known_athletes(lake: Lake) -> set[str]:
@@ -176,6 +185,7 @@ def _verdict(found: Sequence[object]) -> int:
 def _rows_of_strava(settings: Settings) -> Iterator[str]:
     """The files of the lake, and the tables, that have rows of Strava."""
     lake = Lake(settings.lake_uri)
+    yield from map(str, settings.models_dir.glob("*.json"))
     keys = [
         key for dataset in STRAVA.datasets for key in (*lake.all_day_keys(dataset), *lake.all_quarantine_keys(dataset))
     ]
@@ -188,8 +198,8 @@ def _rows_of_strava(settings: Settings) -> Iterator[str]:
             with duckdb.connect(str(path), read_only=True) as connection:
                 tables = connection.execute(
                     "select schema_name || '.' || table_name from duckdb_tables() "
-                    "where schema_name = $area or starts_with(table_name, $prefix) order by all",
-                    {"area": STRAVA.area, "prefix": f"int_{STRAVA.name}_"},
+                    "where schema_name in ($area, $predictions) or starts_with(table_name, $prefix) order by all",
+                    {"area": STRAVA.area, "predictions": PREDICTIONS, "prefix": f"int_{STRAVA.name}_"},
                 ).fetchall()
                 for (table,) in tables:
                     if connection.execute(f"select 1 from {table} limit 1").fetchone():
@@ -201,7 +211,7 @@ def _rows_of_strava(settings: Settings) -> Iterator[str]:
 def _own_files(settings: Settings) -> Iterator[Path]:
     """All files of the deployment but tombstones, which hold hashes and pseudonyms of the persons by their purpose."""
     lake = Lake(settings.lake_uri)
-    folders = [settings.dagster_home, settings.report_dir, alerts_folder(settings)]
+    folders = [settings.dagster_home, settings.report_dir, settings.models_dir, alerts_folder(settings)]
     if lake.is_local:
         folders.append(Path(lake.root))
     files = {path for folder in folders for path in folder.rglob("*")}

@@ -7,6 +7,7 @@ fails when the table is stale.
 
 from engagement_assets.commands.process import exit_process
 from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.kudos.versions import VERSIONS_KEPT
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 
@@ -90,6 +91,12 @@ def _other_rows() -> list[tuple[str, ...]]:
             "`EXPORT_DIR`",
             "ids of the facts",
             "until the next publication; nothing without the setting",
+        ),
+        (
+            "model of kudos",
+            "`MODELS_DIR`",
+            "coefficients and errors over all activities, nobody's id",
+            f"the last {VERSIONS_KEPT} versions, and the one in use",
         ),
         ("report", "`REPORT_DIR`", "counts and sums, nobody's id", "until the next one"),
         (

@@ -19,6 +19,7 @@ from engagement_assets.alerts.run_results import failure_text
 from engagement_assets.alerts.store import AlertStoreError
 from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
+from engagement_assets.assets.kudos_model import KUDOS_ASSETS
 from engagement_assets.commands.preflight import outside
 from engagement_assets.commands.progress import Counter, silence_told, step_lines, waits_told
 from engagement_assets.contracts.extraction import DayWindow
@@ -30,6 +31,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
 from engagement_assets.orchestration.jobs import (
     DAILY_ENGAGEMENT,
+    KUDOS,
     LOAD_AUDIT,
     PUBLISHED_AUDIT,
     WEEKLY_ENGAGEMENT_METRICS,
@@ -125,7 +127,8 @@ def run_range(
         graph = defs.resolve_asset_graph()
         raw_steps = {graph.get(key).assets_def.op.name for key in keys if key.path[0].startswith("raw_")}
         ops = {name: {"config": request.raw_config} for name in sorted(raw_steps)} if request.raw_config else {}
-        results = [shell.execute(DAILY_ENGAGEMENT, keys, tags=range_tags(request.window), run_config={"ops": ops})]
+        job = KUDOS if keys <= KUDOS_ASSETS else DAILY_ENGAGEMENT
+        results = [shell.execute(job, keys, tags=range_tags(request.window), run_config={"ops": ops})]
         if newest_load_not_shown(settings.published_warehouse_path, Lake(settings.lake_uri)):
             # No area was published: a day is held, something failed, or only raw data was selected.
             built = {event.asset_key for event in results[0].get_asset_materialization_events()}
@@ -220,6 +223,8 @@ def _selected_keys(defs: dg.Definitions, selection: str) -> tuple[set[dg.AssetKe
     except dg.DagsterError as error:
         raise SelectionError(f"{selection!r} is not a selection that Dagster can read: {error}") from error
     keys = (keys & graph.executable_asset_keys) - {PUBLISHED_AUDIT}
+    # The model of kudos has no days: nobody who loads days waits for it, unless there is nothing else to wait for.
+    keys -= set() if keys <= KUDOS_ASSETS else KUDOS_ASSETS
     if not keys:
         raise SelectionError(
             f"{selection!r} selects no asset; try 'group:learning', '+group:training', "

@@ -23,10 +23,12 @@ from engagement_assets.sources import AREAS, AUDIT, RAW_DATASETS
 _GENERATED = Path("_core", "definitions", "antlr_asset_selection", "generated")
 _TRY = "try 'group:learning', '+group:training', 'key:\"learning/fct__activity_exits\"' or '*'"
 # Names of assets that are neither raw data nor models of dbt.
-_OTHER_GROUPS = ("published", "report")
+_OTHER_GROUPS = ("published", "predictions", "report")
 _OTHER_KEYS = (
     "engagement_report",
     "audit/alerts",
+    "predictions/strava_kudos_predictions",
+    "strava_kudos_model",
     *(f"records/{name}" for name in ("erasures", "held", "loads", "rejected", "replayed")),
     *(f"published/{area}" for area in (*AREAS, AUDIT)),
 )

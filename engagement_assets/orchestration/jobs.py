@@ -14,6 +14,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 
 from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
+from engagement_assets.assets.kudos_model import KUDOS_ASSETS
 from engagement_assets.contracts.source import Source
 from engagement_assets.sources import AUDIT, CROSS_SOURCE_AREA, SOURCES
 
@@ -26,6 +27,7 @@ DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
 FRESHNESS = "freshness"
 LOAD_AUDIT = "load_audit"
+KUDOS = "kudos"
 PUBLISHED_CROSS_SOURCE = dg.AssetKey(["published", CROSS_SOURCE_AREA])
 # Publishing an area publishes the audit tables too. This asset is for loads after which no area is published.
 PUBLISHED_AUDIT = dg.AssetKey(["published", AUDIT])
@@ -103,14 +105,19 @@ def asset_jobs(
     raw: Sequence[dg.AssetsDefinition],
     models: Sequence[dg.AssetsDefinition],
     freshness: Sequence[dg.AssetChecksDefinition],
+    *,
+    trains: bool,
 ) -> list[AssetJob]:
     """All jobs over assets, except those of single sources (`SourceSet.job`).
 
-    `freshness` are the checks whether a source's newest day is there. A run over last year does not ask that, so they
-    are in no job but their own.
+    `trains` says whether the model of kudos can be trained here. `freshness` are the checks whether a source's newest
+    day is there. A run over last year does not ask that, so they are in no job but their own.
     """
     # The publishing of each area takes the audit tables along.
     without = dg.AssetSelection.checks(*freshness) | dg.AssetSelection.assets(PUBLISHED_AUDIT)
+    # The model has no days, and a daily run does not wait for it. So it is in a job for people and shells alone; the
+    # sensor `kudos_model` requests its assets without one.
+    of_kudos = dg.AssetSelection.assets(*KUDOS_ASSETS)
 
     cross_source = [definition for definition in models if definition.op.name == step_name(CROSS_SOURCE_AREA)]
     audit = [definition for definition in models if definition.op.name == step_name(AUDIT)]
@@ -134,7 +141,7 @@ def asset_jobs(
     jobs = [
         dg.define_asset_job(
             DAILY_ENGAGEMENT,
-            selection=dg.AssetSelection.all() - without,
+            selection=dg.AssetSelection.all() - without - of_kudos,
             description="Every source's day: raw data, models, checks, the published copy and the report.",
         ),
         # Nothing upstream is in this run, so no source can stop it.
@@ -164,6 +171,14 @@ def asset_jobs(
             "in the config limit what is read.",
         ),
     ]
+    if trains:
+        jobs.append(
+            dg.define_asset_job(
+                KUDOS,
+                selection=of_kudos,
+                description="The model of kudos, trained if a complete week has arrived, and its predictions.",
+            )
+        )
     if freshness:
         jobs.append(
             dg.define_asset_job(

@@ -7,10 +7,11 @@ import base64
 import json
 import re
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import vl_convert
 
-from engagement_assets.report.figures import Figure, Section
+from engagement_assets.report.figures import AnyChart, Figure, Section
 from engagement_assets.report.html import as_json, compiled
 from engagement_assets.report.theme import STATIC_COLOURS, WIDTH, dressed
 from engagement_assets.report.transforms import keep
@@ -51,10 +52,9 @@ def draw(section: Section, figure: Figure) -> str | None:
         return None
     chart = compiled(dressed(figure.chart, figure.title, WIDTH))
     rows = {"name": "rows", "source": figure.dataset}
-    text = as_json(
+    complete = _in_colours(
         {
             **chart,
-            "background": "var(--paper)",
             "signals": [*section.all_signals(), *chart.get("signals", [])],
             "data": [
                 *(each for each in section.dataflow if each["name"] in needed),
@@ -62,9 +62,6 @@ def draw(section: Section, figure: Figure) -> str | None:
             ],
         }
     )
-    for variable, colour in STATIC_COLOURS.items():
-        text = text.replace(variable, colour)
-    complete = json.loads(text)
     limits = section.limits()
     complete["data"][:0] = [
         {
@@ -74,7 +71,29 @@ def draw(section: Section, figure: Figure) -> str | None:
         }
         for name, table in tables.items()
     ]
-    svg = _NOT_DRAWN.sub("", vl_convert.vega_to_svg(complete))
+    return _svg(complete)
+
+
+def picture_of(chart: AnyChart, title: str, summary: str) -> str:
+    """A Markdown picture of a chart that has its rows.
+
+    Raises:
+        ValueError: Vega cannot draw it; the message is Vega's.
+    """
+    return as_markdown(title, summary, _svg(_in_colours(compiled(dressed(chart, title, WIDTH)))))
+
+
+def _in_colours(chart: dict[str, Any]) -> dict[str, Any]:
+    """A chart for a page without the report's style sheet."""
+    text = as_json({**chart, "background": "var(--paper)"})
+    for variable, colour in STATIC_COLOURS.items():
+        text = text.replace(variable, colour)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _svg(chart: dict[str, Any]) -> str:
+    svg = _NOT_DRAWN.sub("", vl_convert.vega_to_svg(chart))
     return _FRACTION.sub(lambda number: f"{float(number[0]):.1f}", svg)
 
 

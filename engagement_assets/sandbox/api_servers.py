@@ -29,6 +29,8 @@ from engagement_assets.sandbox.user_events_sample import EventHistory
 from engagement_assets.sandbox.user_events_service import UserEventsService
 
 LOOPBACK = "127.0.0.1"
+# So many that the five weeks of the demo are enough history for the model of kudos.
+_ACTIVITIES_PER_DAY_OF_DEMO = 3
 CHILD_ENDS_WITHIN_S = 10
 SERVER_PACKAGES = ("starlette", "uvicorn")
 
@@ -206,7 +208,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--days", type=int, required=True)
     parser.add_argument("--state-path", type=Path, required=True, help="file that keeps the tokens between starts")
     options = parser.parse_args(arguments)
-    apis = make_apis(start=options.start, days=options.days, state_path=options.state_path)
+    apis = make_apis(
+        start=options.start,
+        days=options.days,
+        activities_per_day=_ACTIVITIES_PER_DAY_OF_DEMO,
+        state_path=options.state_path,
+    )
     with serve_apis(apis) as urls, suppress(KeyboardInterrupt):
         sys.stdout.write(json.dumps(asdict(urls)) + "\n")
         sys.stdout.flush()

@@ -68,6 +68,7 @@ SPORTS = (
 SPORT_WEIGHTS = (70, 6, 10, 6, 4, 2, 2)
 RUN_TYPES, RUN_TYPE_WEIGHTS = (None, 0, 1, 2, 3), (45, 20, 5, 15, 15)
 RIDE_TYPES = (None, 10, 12)
+KUDOS_OF_RUN_TYPES = {None: 7, 0: 7, 1: 24, 2: 14, 3: 10}
 NAMES = ("Morning Run", "Lunch Run", "Evening Run", "Club night: 8x400 m", "Easy; then not so easy")
 LATER_NAMES = ("parkrun PB! 🎉", 'The "flat" route', "Søndagstur på Østerbro", "Back\\slash hills", "")
 
@@ -177,14 +178,15 @@ def _activity(draw: Random, day: date, position: int, serial: int) -> Activity:
     if cropped_s and serial // CROPPED_EVERY % 2 == 0:
         second = 24 * 3_600 - cropped_s // 2  # The crop moves it past midnight.
     recorded_at = datetime.combine(day, time(), UTC) + timedelta(seconds=second)
-    return Activity(
-        activity_id,
-        _uploaded(draw, activity_id, sport, place, moving_s),
-        recorded_at,
-        place.zone,
-        draw.randrange(0, 40),
-        changes,
-    )
+    uploaded = _uploaded(draw, activity_id, sport, place, moving_s)
+    return Activity(activity_id, uploaded, recorded_at, place.zone, _kudos(draw, uploaded), changes)
+
+
+def _kudos(draw: Random, uploaded: dict[str, Any]) -> int:
+    """What people like: races, long ways, company; and then there is luck."""
+    of_type = KUDOS_OF_RUN_TYPES[uploaded["workout_type"]] if uploaded["type"] == "Run" else 3
+    company = 1.3 if uploaded["athlete_count"] > 1 else 1.0
+    return int((of_type + uploaded["distance"] / 2_000) * company * (0.6 + draw.randrange(0, 40) / 50))
 
 
 def _changes(draw: Random, serial: int) -> Iterator[Change]:

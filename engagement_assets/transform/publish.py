@@ -5,12 +5,13 @@ Belongs here: copying schemas and the swap. Not here: when it happens (see `asse
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -22,26 +23,6 @@ from engagement_assets.sources import AUDIT
 # Shells and drivers of DuckDB 1.x can open it too.
 STORAGE_VERSION = "v1.0.0"
 
-PUBLISHED_TABLES_DESCRIPTION = "One row per table of this copy: how many rows it has, and how old they are."
-PRIMARY_KEYS_DESCRIPTION = (
-    "One row per column of a primary key: what a row of a table of this copy is found by. NULL is a value like others: "
-    "where a key has a NULL, compare with `is not distinct from`."
-)
-# Of each column its type and what it means.
-PRIMARY_KEYS_COLUMNS = {
-    "schema_name": ("VARCHAR", "The schema of the table."),
-    "table_name": ("VARCHAR", "The table."),
-    "position": ("INTEGER", "The column's place in the key, from 1."),
-    "column_name": ("VARCHAR", "The column."),
-}
-PUBLISHED_TABLES_COLUMNS = {
-    "schema_name": ("VARCHAR", "The schema of the table."),
-    "table_name": ("VARCHAR", "The table."),
-    "row_count": ("BIGINT", "How many rows it has."),
-    "published_at": ("TIMESTAMP", "When the table was put into this copy (UTC), after its checks had passed."),
-    "run_id": ("VARCHAR", "The Dagster run that did so."),
-}
-
 
 @dataclass(frozen=True)
 class Publisher:
@@ -50,6 +31,41 @@ class Publisher:
     run_id: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """A table that no model of dbt makes: its name `schema.table`, its meaning, and of each column type and meaning."""
+
+    name: str
+    meaning: str
+    columns: Mapping[str, tuple[str, str]]
+
+
+PUBLISHED_TABLES = TableDescription(
+    "audit.published_tables",
+    "One row per table of this copy: how many rows it has, and how old they are.",
+    {
+        "schema_name": ("VARCHAR", "The schema of the table."),
+        "table_name": ("VARCHAR", "The table."),
+        "row_count": ("BIGINT", "How many rows it has."),
+        "published_at": ("TIMESTAMP", "When the table was put into this copy (UTC), after its checks had passed."),
+        "run_id": ("VARCHAR", "The Dagster run that did so."),
+    },
+)
+
+
+PRIMARY_KEYS = TableDescription(
+    "audit.primary_keys",
+    "One row per column of a primary key: what a row of a table of this copy is found by. NULL is a value like others: "
+    "where a key has a NULL, compare with `is not distinct from`.",
+    {
+        "schema_name": ("VARCHAR", "The schema of the table."),
+        "table_name": ("VARCHAR", "The table."),
+        "position": ("INTEGER", "The column's place in the key, from 1."),
+        "column_name": ("VARCHAR", "The column."),
+    },
+)
 
 
 def publish_schemas(
@@ -76,20 +92,11 @@ def publish_schemas(
     publisher = publisher or Publisher()
     if not schemas and lake and newest_load_not_shown(published, lake) is None:
         return {}
-    published.parent.mkdir(parents=True, exist_ok=True)
-    draft = published.with_name(f".{published.name}.draft")
-    # What a killed publication left behind; DuckDB would replay its log into the new draft.
-    draft.unlink(missing_ok=True)
-    _log_of(draft).unlink(missing_ok=True)
-    if published.exists():
-        shutil.copyfile(published, draft)
     rows: dict[str, int] = {}
-    with duckdb.connect() as connection:
-        connection.execute("set global TimeZone = 'UTC'")
+    with _copy_to_be(published) as connection:
         if lake:
             lake.lend_file_system(connection)
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
-        connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
         is_shown = _has_audit_table(connection, "ingestion_loads")
         if lake and AUDIT not in schemas and (not is_shown or _newest_load_not_shown(connection, lake)):
             schemas = (*schemas, AUDIT)
@@ -114,11 +121,54 @@ def publish_schemas(
         _write_published_tables(connection, rows, publisher)
         _write_primary_keys(connection, publisher.keys)
         connection.commit()
+    return rows
+
+
+def publish_table(
+    published: Path, table: TableDescription, rows: Sequence[Sequence[Any]], publisher: Publisher
+) -> None:
+    """Replace a table that no model makes; its schema holds nothing else, and all other schemas stay as they are.
+
+    `rows` have the values of `table.columns` in their order. Readers see the old copy or the new one, as with
+    `publish_schemas`.
+    """
+    schema = table.name.partition(".")[0]
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in table.columns.items())
+    with _copy_to_be(published) as connection:
+        _remember_other_schemas(connection, (schema,))
+        connection.begin()
+        connection.execute(f"drop schema if exists published.{schema} cascade")
+        connection.execute(f"create schema published.{schema}")
+        connection.execute(f"create table published.{table.name} ({columns})")
+        if rows:
+            places = ", ".join("?" * len(table.columns))
+            connection.executemany(f"insert into published.{table.name} values ({places})", rows)
+        _describe(connection, table)
+        _write_published_tables(connection, {table.name: len(rows)}, publisher)
+        connection.commit()
+
+
+@contextmanager
+def _copy_to_be(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in UTC with a draft of the published copy attached as `published`, which then takes its place.
+
+    If the block raises, the copy stays as it is.
+    """
+    published.parent.mkdir(parents=True, exist_ok=True)
+    draft = published.with_name(f".{published.name}.draft")
+    # What a killed publication left behind; DuckDB would replay its log into the new draft.
+    draft.unlink(missing_ok=True)
+    _log_of(draft).unlink(missing_ok=True)
+    if published.exists():
+        shutil.copyfile(published, draft)
+    with duckdb.connect() as connection:
+        connection.execute("set global TimeZone = 'UTC'")
+        connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
+        yield connection
         connection.execute("detach published")
     # If somebody wrote into the old copy, their log must not be replayed into the new one.
     _log_of(published).unlink(missing_ok=True)
     draft.replace(published)
-    return rows
 
 
 def rows_published_by(published: Path, schema: str, run_id: str) -> dict[str, int]:
@@ -161,7 +211,7 @@ def _newest_load_not_shown(connection: duckdb.DuckDBPyConnection, lake: Lake) ->
 
 def _remember_other_schemas(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> None:
     """Make the table `others`: what the copy says of the tables that stay."""
-    columns = ", ".join(f"null::{kind} as {name}" for name, (kind, _) in PUBLISHED_TABLES_COLUMNS.items())
+    columns = ", ".join(f"null::{kind} as {name}" for name, (kind, _) in PUBLISHED_TABLES.columns.items())
     connection.execute(f"create temp table others as select {columns} where false")
     if _has_audit_table(connection, "published_tables"):
         connection.execute(
@@ -186,35 +236,33 @@ def _write_published_tables(
 ) -> None:
     published_at = publisher.now.astimezone(UTC).replace(tzinfo=None)
     connection.execute("create schema if not exists published.audit")
-    connection.execute("create or replace table published.audit.published_tables as from others")
+    connection.execute(f"create or replace table published.{PUBLISHED_TABLES.name} as from others")
     connection.executemany(
         "insert into published.audit.published_tables values (?, ?, ?, ?, ?)",
         [(*table.split(".", 1), count, published_at, publisher.run_id) for table, count in rows.items()],
     )
-    _describe(connection, "published.audit.published_tables", PUBLISHED_TABLES_DESCRIPTION, PUBLISHED_TABLES_COLUMNS)
+    _describe(connection, PUBLISHED_TABLES)
 
 
 def _write_primary_keys(connection: duckdb.DuckDBPyConnection, keys: Mapping[str, Sequence[str]]) -> None:
     """The keys of all tables that are in the copy, as a table: a constraint would keep DuckDB 1.0 from reading it."""
     tables = connection.execute("select schema_name, table_name from published.audit.published_tables").fetchall()
-    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in PRIMARY_KEYS_COLUMNS.items())
-    connection.execute(f"create or replace table published.audit.primary_keys ({columns})")
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in PRIMARY_KEYS.columns.items())
+    connection.execute(f"create or replace table published.{PRIMARY_KEYS.name} ({columns})")
     rows = [
         (schema, table, position, column)
         for schema, table in tables
         for position, column in enumerate(keys.get(f"{schema}.{table}", ()), 1)
     ]
     if rows:
-        connection.executemany("insert into published.audit.primary_keys values (?, ?, ?, ?)", rows)
-    _describe(connection, "published.audit.primary_keys", PRIMARY_KEYS_DESCRIPTION, PRIMARY_KEYS_COLUMNS)
+        connection.executemany(f"insert into published.{PRIMARY_KEYS.name} values (?, ?, ?, ?)", rows)
+    _describe(connection, PRIMARY_KEYS)
 
 
-def _describe(
-    connection: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, tuple[str, str]]
-) -> None:
-    connection.execute(f"comment on table {table} is {sql_text(description)}")
-    for name, (_, meaning) in columns.items():
-        connection.execute(f"comment on column {table}.{name} is {sql_text(meaning)}")
+def _describe(connection: duckdb.DuckDBPyConnection, table: TableDescription) -> None:
+    connection.execute(f"comment on table published.{table.name} is {sql_text(table.meaning)}")
+    for name, (_, meaning) in table.columns.items():
+        connection.execute(f"comment on column published.{table.name}.{name} is {sql_text(meaning)}")
 
 
 def _log_of(database: Path) -> Path:

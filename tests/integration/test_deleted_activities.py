@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+from engagement_assets.assets.kudos_model import PREDICTIONS_TABLE
 from engagement_assets.commands import erased_tables
 from engagement_assets.commands.range_run import RangeRequest, RangeRun
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
@@ -16,7 +17,7 @@ from engagement_assets.lake.erasure import unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.transform.erased_rows import activities_deleted_before
-from engagement_assets.transform.publish import publish_schemas
+from engagement_assets.transform.publish import Publisher, publish_schemas, publish_table
 from tests.integration.warehouse_builder import WarehouseBuilder
 from tests.lake_loads import DAY_1, DAY_2, DAY_3, Found, publish, window
 
@@ -45,7 +46,14 @@ def _load(folder: Path, activities: Sequence[tuple[int, object, int | None]]) ->
             for number, day, ago in activities
         ],
         STRAVA_ACTIVITY_KUDOS: [
-            {"activity_id": number, "day": day, "observed_on": day, "kudos_count": number, **own}
+            {
+                "activity_id": number,
+                "day": day,
+                "observed_on": day,
+                "kudos_count": number,
+                "started_at": f"{day} 10:00:00",
+                **own,
+            }
             for number, day, _ in activities
         ],
     }
@@ -75,6 +83,8 @@ def test_tables_are_those_of_a_build_that_never_had_them(
         start_date=DAY_1,
     )
     publish_schemas(settings.warehouse_path, settings.published_warehouse_path, ("strava", "audit"))
+    predicted = [(number, DAY_1, 1.0, 0, 3, "version") for number in (1, 2)]
+    publish_table(settings.published_warehouse_path, PREDICTIONS_TABLE, predicted, Publisher())
     lake = Lake(settings.lake_uri)
     # Retention has removed the second day; its tables stay.
     for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
@@ -103,11 +113,16 @@ def test_tables_are_those_of_a_build_that_never_had_them(
     _load(tmp_path / "clean", [each for each in ACTIVITIES if each[0] in {2, 4}])
     clean.build(DAY_1, DAY_3 + timedelta(days=1), STRAVA)
     expected = _tables(clean)
-    assert len(expected) == 10
+    assert len(expected) == 13
+    # The other is deleted, too.
+    assert [row["activity_id"] for row in expected["strava.kudos_prediction_inputs"]] == [2]
     assert _tables(warehouse) == expected
     with duckdb.connect(str(settings.published_warehouse_path), read_only=True) as connection:
         names = connection.execute("select activity_name from strava.fct__strava_activities order by all").fetchall()
+        # They are made again from what is left.
+        predicted_tables = connection.execute("from duckdb_tables() where schema_name = 'predictions'").fetchall()
         audit = connection.execute("select kind, state, records_erased, persons from audit.erasures").fetchall()
+    assert predicted_tables == []
     assert names == [("Run around number 2",), ("Run around number 4",)]
     # 1 and 5, each with its kudos.
     assert audit == [("activity", "done", 4, 0)]

@@ -102,7 +102,8 @@ def _rows(draw: random.Random, day: date) -> dict[Dataset, list[Row]]:
             for number, kudos in activities
         ],
         STRAVA_ACTIVITY_KUDOS: [
-            {"activity_id": number, "observed_on": day, "kudos_count": kudos, **read} for number, kudos in activities
+            {"activity_id": number, "observed_on": day, "kudos_count": kudos, "started_at": at(1), **read}
+            for number, kudos in activities
         ],
     }
 

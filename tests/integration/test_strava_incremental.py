@@ -33,18 +33,23 @@ MARTS = (
     "strava_yearly_summary",
     "strava_weekly_kudos_change",
     "strava_kudos_by_workout_type",
+    "kudos_training_examples",
+    "kudos_prediction_inputs",
 )
 INTERMEDIATE = (
     "int_strava_activities_by_day",
     "int_strava_activities_latest",
     "int_strava_activity_kudos_by_day",
     "int_strava_kudos_observed",
+    "int_strava_activities_first_seen",
 )
 
 # Over the borders of an ISO week, a month and a year.
 ONE_DAY = timedelta(days=1)
 DAYS = [date(2023, 12, 28) + offset * ONE_DAY for offset in range(7)]
 DAY_1, DAY_2, DAY_3, DAY_4 = DAYS[:4]
+# Some activities are seen again when they have their kudos, seven days later, and some are not.
+OBSERVED_ON = [*DAYS[:5], *(day + 7 * ONE_DAY for day in DAYS[:5])]
 
 Lake = dict[date, tuple[list[Row], list[Row]]]
 
@@ -53,11 +58,15 @@ def read_at(hour: int) -> datetime:
     return datetime(2024, 2, 1) + timedelta(hours=hour)
 
 
+def at_hour(day: date, hour: int) -> datetime:
+    return datetime.combine(day, datetime.min.time()) + timedelta(hours=hour)
+
+
 def activity(activity_id: int, day: date, read: int = 0, **columns: object) -> Row:
     """An activity of a day, as it was read at an hour."""
     return {
         "activity_id": activity_id,
-        "started_at": datetime.combine(day, datetime.min.time()) + timedelta(hours=10),
+        "started_at": at_hour(day, 10),
         "sport_type": "Run",
         "distance_m": 5_000.0,
         "moving_time_s": 1_500,
@@ -75,6 +84,12 @@ def kudos(activity_id: int, observed_on: date, count: int, read: int = 0) -> Row
         "kudos_count": count,
         "extracted_at": read_at(read),
     }
+
+
+def with_facts(observation: Row, day: date, **facts: object) -> Row:
+    """An observation that also says what was known of the activity."""
+    known = {"started_at": at_hour(day, 10), "sport_type": "Run", "distance_m": 5_000.0, "moving_time_s": 1_500}
+    return {**observation, **known, "athlete_count": 1, "name_word_count": 2, **facts}
 
 
 def tables(warehouse: WarehouseBuilder) -> dict[str, list[dict[str, object]]]:
@@ -186,17 +201,27 @@ def activities_of_a_day(draw: st.DrawFn, day: date) -> list[Row]:
 
 
 @st.composite
-def kudos_of_a_day(draw: st.DrawFn) -> list[Row]:
-    observations = st.tuples(st.integers(1, 6), st.sampled_from(DAYS))
+def kudos_of_a_day(draw: st.DrawFn, day: date) -> list[Row]:
+    observations = st.tuples(st.integers(1, 6), st.sampled_from(OBSERVED_ON))
     return [
-        {**kudos(activity_id, observed_on, draw(st.integers(0, 5))), "extracted_at": draw(some_hours())}
-        for activity_id, observed_on in draw(st.lists(observations, unique=True, max_size=5))
+        {
+            **kudos(activity_id, observed_on, draw(st.integers(0, 5))),
+            # Versions before 0.3 observed kudos alone.
+            "started_at": draw(st.none() | st.integers(0, 23).map(lambda hour: at_hour(day, hour))),
+            "sport_type": draw(st.sampled_from(["Run", "Ride", None])),
+            "workout_type": draw(st.sampled_from([None, 1])),
+            "distance_m": draw(st.sampled_from([None, 0.0, 10_000.7])),
+            "moving_time_s": draw(st.sampled_from([None, 3_601])),
+            "name_word_count": draw(st.integers(0, 2)),
+            "extracted_at": draw(some_hours()),
+        }
+        for activity_id, observed_on in draw(st.lists(observations, unique=True, max_size=8))
     ]
 
 
 def change_lake(data: st.DataObject, warehouse: WarehouseBuilder, lake: Lake, days: Sequence[date]) -> None:
     """The days get other rows, or none."""
-    changed = {day: (data.draw(activities_of_a_day(day)), data.draw(kudos_of_a_day())) for day in days}
+    changed = {day: (data.draw(activities_of_a_day(day)), data.draw(kudos_of_a_day(day))) for day in days}
     write(warehouse, changed)
     lake.update(changed)
 

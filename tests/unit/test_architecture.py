@@ -56,7 +56,7 @@ FLOORS = (
     {"privacy_settings", "publishing_settings", "secret_files", "spark_settings"},
     {"settings"},
     {"metrics", "partitions", "resources", "transform"},
-    {"checks", "instance", "alerts"},
+    {"checks", "instance", "alerts", "kudos"},
     {"report"},
     {"assets"},
     {"orchestration"},
@@ -65,7 +65,7 @@ FLOORS = (
 )
 # The old places of classes that homes of version 0.1.0 name.
 SHIMS = {"event_log", "run_launcher"}
-ROOMS_WITHOUT_DAGSTER = ("contracts", "privacy", "extract", "lake", "metrics", "sandbox")
+ROOMS_WITHOUT_DAGSTER = ("contracts", "privacy", "extract", "kudos", "lake", "metrics", "sandbox")
 
 
 def _room(module: str) -> str:

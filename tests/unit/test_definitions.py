@@ -10,6 +10,7 @@ import yaml
 
 from engagement_assets.alerts.incidents import Kind, Subject
 from engagement_assets.alerts.lineage import Lineage, Links
+from engagement_assets.assets import kudos_model
 from engagement_assets.commands import selection
 from engagement_assets.contracts.load_checks import CHECK_NAMES
 from engagement_assets.definitions import build_defs
@@ -66,6 +67,22 @@ def test_the_names_that_files_tell_are_those_of_the_graph(defs: dg.Definitions) 
     assert set(selection.groups()) == {graph.get(key).group_name for key in graph.get_all_asset_keys()}
 
 
+def test_without_scikit_learn_the_graph_is_the_same_and_nothing_trains(
+    defs: dg.Definitions, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kudos_model, "find_spec", lambda _: None)
+    without = build_defs(settings)
+    dg.Definitions.validate_loadable(without)
+    before, after = defs.resolve_asset_graph(), without.resolve_asset_graph()
+    assert after.get_all_asset_keys() == before.get_all_asset_keys()
+    assert before.executable_asset_keys - after.executable_asset_keys == kudos_model.KUDOS_ASSETS
+    assert {job.name for job in defs.resolve_all_job_defs()} - {job.name for job in without.resolve_all_job_defs()} == {
+        "kudos"
+    }
+    sensors = [{item.name for item in each.get_repository_def().sensor_defs} for each in (defs, without)]
+    assert sensors[0] - sensors[1] == {"kudos_model"}
+
+
 def test_loading_the_definitions_touches_no_file(defs: dg.Definitions, settings: Settings) -> None:
     assert defs is not None
     assert not Path(settings.landing_uri).exists()
@@ -98,6 +115,10 @@ def test_every_table_of_the_contract_is_an_asset(specs: dict[str, dg.AssetSpec])
         "strava/strava_yearly_summary",
         "strava/strava_weekly_kudos_change",
         "strava/strava_kudos_by_workout_type",
+        "strava/kudos_training_examples",
+        "strava/kudos_prediction_inputs",
+        "strava_kudos_model",
+        "predictions/strava_kudos_predictions",
         "product/fct__user_events",
         "product/weekly_active_users",
         "product/weekly_active_corporations",
@@ -138,7 +159,7 @@ def test_every_asset_has_an_owner_a_group_kinds_a_description_and_tags(specs: di
 def test_groups_are_sources_areas_and_the_published_copy(specs: dict[str, dg.AssetSpec]) -> None:
     areas = {"training", "learning", "strava", "product", "mobility", "engagement", "audit"}
     sources = {f"raw_{source}" for source in ("runna", "lingokids", "strava", "user_events", "mobile")}
-    assert {spec.group_name for spec in specs.values()} == {*areas, *sources, "published", "report"}
+    assert {spec.group_name for spec in specs.values()} == {*areas, *sources, "published", "predictions", "report"}
     of_mobility = {name: spec for name, spec in specs.items() if spec.tags["domain"] == "mobility"}
     assert {spec.group_name for spec in of_mobility.values()} == {"raw_mobile", "mobility", "published"}
     assert {spec.tags["layer"] for spec in of_mobility.values()} == {
@@ -152,7 +173,7 @@ def test_groups_are_sources_areas_and_the_published_copy(specs: dict[str, dg.Ass
 
 def test_every_column_has_a_type_and_a_description(specs: dict[str, dg.AssetSpec]) -> None:
     for name, spec in specs.items():
-        if spec.group_name in {"published", "report"} or name == "audit/alerts":
+        if spec.group_name in {"published", "report"} or name in {"audit/alerts", "strava_kudos_model"}:
             continue
         schema = spec.metadata["dagster/column_schema"]
         assert schema.columns, name
@@ -272,6 +293,9 @@ def test_whatever_opens_the_warehouse_takes_its_pool(defs: dg.Definitions) -> No
     assert pools.pop("is_fresh") is None
     # The alerts have a file of their own.
     assert pools.pop("audit_alerts") is None
+    # The model reads the published copy, and its check reads the versions.
+    assert pools.pop("strava_kudos_model") == "strava_kudos_model"
+    assert pools.pop("strava_kudos_model_is_not_worse_than_baselines") is None
     assert {pool for name, pool in pools.items() if name not in raw} == {"warehouse"}
 
 

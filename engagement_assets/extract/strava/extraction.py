@@ -22,6 +22,12 @@ from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES,
 # How the temporary tables of `ApiRows` begin.
 _NAME = STRAVA_ACTIVITIES.key.replace("/", "_")
 _COLUMNS = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
+# Of an observation, what is not simply a column of the activity. The name itself may say anything, so only its length
+# is observed.
+_OBSERVED = {
+    "observed_on": "cast(extracted_at as date)",
+    "name_word_count": r"coalesce(len(string_split_regex(trim(activity_name), '\s+')), 0)",
+}
 
 
 @dataclass(frozen=True)
@@ -221,17 +227,15 @@ def _certainly_missing(missing: Mapping[date, tuple[int, int]], without_id: int)
 
 
 def _with_kudos(activities: Extraction) -> Extraction:
-    """The new activities with those that are kept, and how many kudos each new one has today."""
+    """The new activities with those that are kept; and of each new one how many kudos it has today, and what it is."""
+    columns = ", ".join(f"{_OBSERVED.get(name, name)} as {name}" for name in STRAVA_ACTIVITY_KUDOS.columns)
     key, kudos_key = STRAVA_ACTIVITIES.key, STRAVA_ACTIVITY_KUDOS.key
     observations = f"{_NAME}_accepted where kudos_count is not null"
     return replace(
         activities,
         accepted={
             key: f"{activities.accepted[key]} union all select {_COLUMNS} from {_NAME}_kept",
-            kudos_key: (
-                "select activity_id, cast(extracted_at as date) as observed_on, kudos_count, source_path, "
-                f"extracted_at, day from {observations}"
-            ),
+            kudos_key: f"select {columns}, day from {observations}",
         },
         counts=(
             f"{activities.counts} union all "

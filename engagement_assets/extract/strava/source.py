@@ -245,17 +245,24 @@ STRAVA_ACTIVITIES = Dataset(
 STRAVA_ACTIVITY_KUDOS = Dataset(
     key="raw_strava/activity_kudos",
     description=(
-        "One row per activity and day of observation: how many kudos it had when it was read last on that day. "
-        "The day is the UTC day of the activity's start."
+        "One row per activity and day of observation: how many kudos it had when it was read last on that day, and "
+        "what was known of it then: its newest state may differ. The day is the UTC day of the activity's start."
     ),
     columns=sql_columns(
-        "activity_id BIGINT, observed_on DATE, kudos_count BIGINT, source_path VARCHAR, extracted_at TIMESTAMP"
+        """
+        activity_id BIGINT, observed_on DATE, kudos_count BIGINT, started_at TIMESTAMP, activity_type VARCHAR,
+        sport_type VARCHAR, workout_type BIGINT, distance_m DOUBLE, moving_time_s BIGINT, total_elevation_gain_m DOUBLE,
+        athlete_count BIGINT, name_word_count BIGINT, source_path VARCHAR, extracted_at TIMESTAMP
+        """
     ),
     identity=("activity_id", "observed_on"),
     loaded_together=True,
     newest_load_wins=True,
     append_only=True,
-    impersonal="activity_id, observed_on, kudos_count",
+    impersonal="""
+        activity_id, observed_on, kudos_count, started_at, activity_type, sport_type, workout_type, distance_m,
+        moving_time_s, total_elevation_gain_m, athlete_count, name_word_count
+    """,
 )
 
 STRAVA = Source(

@@ -11,11 +11,13 @@ import pytest
 from engagement_assets.commands import erase
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
+from engagement_assets.kudos.versions import Versions
 from engagement_assets.lake.erasure import unfinished
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from tests.erasing_settings import erasing_settings
 from tests.lake_loads import DAY_1, Found, event, events, publish, published, window
+from tests.unit.kudos.trained_versions import GOOD
 
 ATHLETE = "47110815"
 
@@ -43,6 +45,7 @@ def test_an_athlete_is_erased_without_an_id_and_the_token_file_too(
     cells.parent.mkdir()
     cells.write_text(f'{{"{ATHLETE}": {{"2024-1": [51.525, -0.125]}}}}', encoding="utf-8")
     settings.strava_token_path.write_text("{}", encoding="utf-8")
+    Versions(settings.models_dir).keep(GOOD)
     message = settings.dagster_home / "alerts" / "alerts.jsonl"
     message.parent.mkdir(parents=True)
     message.write_text(f'{{"athlete": "{ATHLETE}"}}', encoding="utf-8")
@@ -56,6 +59,7 @@ def test_an_athlete_is_erased_without_an_id_and_the_token_file_too(
     assert ATHLETE not in said
     assert "99999999" in message.read_text(encoding="utf-8")
     assert not settings.strava_token_path.exists()
+    assert Versions(settings.models_dir).newest() is None
     assert published(lake, STRAVA_ACTIVITIES, "activity_id") == []
     assert unfinished(lake) == []
     publish(lake, found, window(DAY_1), 2, name="strava")

@@ -5,6 +5,8 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from engagement_assets.assets.kudos_model import KUDOS_ASSETS, STRAVA_KUDOS_MODEL
+from engagement_assets.commands.range_run import _selected_keys
 from engagement_assets.definitions import build_defs
 from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
@@ -35,6 +37,32 @@ def test_freshness_has_a_job_of_its_own_and_is_in_no_load(defs: dg.Definitions) 
     assert checks_of("freshness") == {dataset.key for dataset in RAW_DATASETS}
     assert [checks_of(job.name) for job in defs.resolve_all_job_defs() if job.name == "daily_engagement"] == [set()]
     assert checks_of("release_runna") == set()
+
+
+def test_no_run_over_days_waits_for_the_model_of_kudos(defs: dg.Definitions) -> None:
+    jobs = {
+        job.name
+        for job in defs.resolve_all_job_defs()
+        if KUDOS_ASSETS & job.asset_layer.selected_asset_keys and job.name != "__ASSET_JOB"
+    }
+    assert jobs == {"kudos"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "of_kudos"),
+    [
+        ("*", set()),
+        ('key:"raw_strava/activities"+', set()),
+        ("group:predictions", set(KUDOS_ASSETS)),
+        ("key:strava_kudos_model", {STRAVA_KUDOS_MODEL}),
+    ],
+)
+def test_a_range_of_days_leaves_the_model_of_kudos_out_unless_nothing_else_is_selected(
+    defs: dg.Definitions, selection: str, of_kudos: set[dg.AssetKey]
+) -> None:
+    keys, _ = _selected_keys(defs, selection)
+    assert keys & KUDOS_ASSETS == of_kudos
+    assert (keys == of_kudos) == bool(of_kudos)
 
 
 def test_every_load_has_a_job_that_releases_its_held_days(defs: dg.Definitions) -> None:

@@ -38,8 +38,17 @@ kudos_by_day as (
 
     select
         activity_id,
+        activity_type,
+        sport_type,
         kudos_count,
+        workout_type,
+        distance_m,
+        moving_time_s,
+        total_elevation_gain_m,
+        athlete_count,
+        name_word_count,
         activity_date,
+        started_at,
         observed_on,
         extracted_at
 

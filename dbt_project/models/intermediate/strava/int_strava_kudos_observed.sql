@@ -26,7 +26,16 @@ observed as (
 
     select
         activity_id,
+        activity_type,
+        sport_type,
         kudos_count,
+        workout_type,
+        distance_m,
+        moving_time_s,
+        total_elevation_gain_m,
+        athlete_count,
+        name_word_count,
+        started_at,
         observed_on,
         extracted_at
 

@@ -10,14 +10,7 @@ runs_found as (
 
     select
         *,
-        coalesce(
-            coalesce(sport_type, activity_type) in (
-                {% for sport_type in var('strava_run_sport_types') %}
-                    '{{ sport_type }}'{{ ',' if not loop.last }}
-                {% endfor %}
-            ),
-            false
-        ) as is_run
+        {{ strava_is_run() }} as is_run
 
     from activities
 
@@ -27,14 +20,7 @@ workout_types_named as (
 
     select
         *,
-        case
-            when not is_run then null
-            when workout_type is null or workout_type = 0 then 'default'
-            when workout_type = 1 then 'race'
-            when workout_type = 2 then 'long_run'
-            when workout_type = 3 then 'workout'
-            else 'unknown'
-        end as workout_type_name
+        case when is_run then {{ strava_workout_type_of_run() }} end as workout_type_name
 
     from runs_found
 

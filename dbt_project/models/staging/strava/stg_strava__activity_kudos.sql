@@ -12,11 +12,22 @@ renamed as (
         ---------- ids
         activity_id,
 
+        ---------- strings
+        activity_type,
+        sport_type,
+
         ---------- numerics
         kudos_count,
+        workout_type,
+        distance_m,
+        moving_time_s,
+        total_elevation_gain_m,
+        athlete_count,
+        name_word_count,
 
         ---------- dates and timestamps
         day as activity_date,
+        started_at,
         observed_on,
         extracted_at
 

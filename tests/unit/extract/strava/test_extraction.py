@@ -401,12 +401,44 @@ def test_kudos_are_observed_once_a_load_for_each_activity_that_has_a_count(reade
         [activity(1, kudos_count=0), activity(2, kudos_count=None), activity(3, "2024-03-03T09:00:00Z")],
         published=[known(4, datetime(2024, 3, 2, 7))],
     )
-    assert [tuple(row.values()) for row in found.accepted[STRAVA_ACTIVITY_KUDOS.key]] == [
+    columns = ("activity_id", "observed_on", "kudos_count", "source_path", "extracted_at", "day")
+    observations = found.accepted[STRAVA_ACTIVITY_KUDOS.key]
+    assert [tuple(row[name] for name in columns) for row in observations] == [
         (1, NOW.date(), 0, "page-1", NAIVE_NOW, DAY_2),
         (3, NOW.date(), 3, "page-1", NAIVE_NOW, DAY_3),
     ]
     assert found.counted(STRAVA_ACTIVITY_KUDOS.key)[DAY_2] == (1, 0, 0)
     assert found.counted(STRAVA_ACTIVITIES.key)[DAY_2] == (2, 0, 0)
+
+
+def test_an_observation_has_the_facts_of_then_and_of_the_name_only_its_length(reader: Reader) -> None:
+    facts = {"type": "Run", "sport_type": "TrailRun", "workout_type": 3, "moving_time": 1_500, "athlete_count": 2}
+    _, found = reader.read(
+        [
+            activity(1, name="  Club night:  8x400 m ", total_elevation_gain=12.5, **facts),
+            activity(2, name="Lunch"),
+            activity(3, name=""),
+        ]
+    )
+    first, second, third = found.accepted[STRAVA_ACTIVITY_KUDOS.key]
+    assert first | dict.fromkeys(("observed_on", "extracted_at", "source_path")) == {
+        "activity_id": 1,
+        "observed_on": None,
+        "kudos_count": 3,
+        "started_at": datetime(2024, 3, 2, 7),
+        "activity_type": "Run",
+        "sport_type": "TrailRun",
+        "workout_type": 3,
+        "distance_m": 5000.5,
+        "moving_time_s": 1_500,
+        "total_elevation_gain_m": 12.5,
+        "athlete_count": 2,
+        "name_word_count": 4,
+        "source_path": None,
+        "extracted_at": None,
+        "day": DAY_2,
+    }
+    assert (second["name_word_count"], third["name_word_count"]) == (1, 0)
 
 
 def test_two_trailing_windows_have_pages_of_their_own() -> None:
