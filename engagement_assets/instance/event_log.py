@@ -19,15 +19,17 @@ from sqlite3 import Connection as SqliteConnection
 from typing import Any, Self
 
 from dagster import EventLogEntry
-from dagster._core.events import ASSET_EVENTS
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sql import create_engine
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
-from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen
 
+from engagement_assets.dagster_internals import (
+    ASSET_EVENTS,
+    SQLITE_BUSY_TIMEOUT_SECONDS,
+    ConfigurableClassData,
+    DagsterSqliteStorage,
+    SqliteEventLogStorage,
+    event_logs_directory,
+)
 from engagement_assets.instance.private_files import refuse_others
 
 # Webserver and daemon read the logs of many runs.
@@ -127,7 +129,7 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
         """Keep everything in `base_dir`; what this process writes from now on is private."""
         refuse_others()
         super().__init__(base_dir, inst_data)
-        self._event_log_storage = BatchingEventLogStorage(_event_logs_directory(base_dir))
+        self._event_log_storage = BatchingEventLogStorage(event_logs_directory(base_dir))
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
-from dagster_dbt.asset_utils import get_asset_check_key_for_test
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
+from dagster_dbt import DagsterDbtTranslator, DbtCliEventMessage
 
 from engagement_assets.contracts.check_metadata import FAILING_KEYS
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.dagster_internals import check_key_of_test, dbt_event
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
@@ -90,7 +89,7 @@ class DbtBuild:
         for unique_id, node in nodes.items():
             if node["resource_type"] != "test":
                 continue
-            check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+            check = check_key_of_test(self.manifest, self.translator, unique_id)
             if check not in context.selected_asset_check_keys:
                 continue
             missing = [parent for parent in node["depends_on"]["nodes"] if parent in nodes and parent not in readable]
@@ -109,16 +108,16 @@ class DbtBuild:
 
     def _invoke(
         self, context: dg.AssetExecutionContext, selection: Collection[str], window: DayWindow | None
-    ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
+    ) -> tuple[list[DbtCliEventMessage], list[str], dict[str, FailedTest]]:
         # dbt takes two seconds to import: only a process that builds models pays for it.
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
 
-        results: list[DbtCoreCliEventMessage] = []
+        results: list[DbtCliEventMessage] = []
 
         def keep_results(event: Any) -> None:
             if event.info.name not in RESULT_EVENTS:
                 return  # dbt reports some thousand debugging events a run
-            message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
+            message = dbt_event(msg_to_dict(event))
             if message.is_result_event:
                 results.append(message)
                 # A passing test is no news; Dagster shows it, and how long it took, among the checks.
@@ -178,7 +177,7 @@ class DbtBuild:
         """Per failed test what failed, in a sentence, and the metadata that shows it; dbt has closed the file."""
         shown_by_id: dict[str, tuple[str, dict[str, Any]]] = {}
         for unique_id, test in failed_tests.items():
-            check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+            check = check_key_of_test(self.manifest, self.translator, unique_id)
             if check is None:
                 continue  # the check of no asset: only dbt's own message tells of it
             table = ".".join(check.asset_key.path)
@@ -194,7 +193,7 @@ class DbtBuild:
             shown_by_id[unique_id] = (test.sentence(table), metadata)
         return shown_by_id
 
-    def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
+    def _row_counts(self, results: Sequence[DbtCliEventMessage]) -> dict[str, int]:
         """Rows of each table that was built; views are left out, since counting them would run them."""
         built = {
             unique_id: self.manifest["nodes"][unique_id]
@@ -219,19 +218,19 @@ def _without_trace(message: str) -> str:
     return re.split(r"\n\s+at [\w.$]+\(", message, maxsplit=1)[0]
 
 
-def _unique_id(message: DbtCoreCliEventMessage) -> str:
+def _unique_id(message: DbtCliEventMessage) -> str:
     return str(message.raw_event["data"]["node_info"]["unique_id"])
 
 
-def _status(message: DbtCoreCliEventMessage) -> str:
+def _status(message: DbtCliEventMessage) -> str:
     return str(message.raw_event["data"]["node_info"]["node_status"])
 
 
-def _name(message: DbtCoreCliEventMessage) -> str:
+def _name(message: DbtCliEventMessage) -> str:
     return _unique_id(message).split(".")[2]
 
 
-def _progress_line(message: DbtCoreCliEventMessage) -> str:
+def _progress_line(message: DbtCliEventMessage) -> str:
     seconds = float(message.raw_event["data"].get("execution_time", 0))
     return f"{_name(message)}: {_status(message)} in {seconds:.2f} s"
 
