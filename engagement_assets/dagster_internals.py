@@ -8,7 +8,7 @@ that. If a name has changed its meaning, the test that stands beside it fails.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dagster import AssetCheckKey
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -38,6 +38,7 @@ from dagster._serdes import ConfigurableClassData
 
 if TYPE_CHECKING:
     from dagster_dbt import DagsterDbtTranslator, DbtCliEventMessage
+    from starlette.middleware import Middleware
 
 __all__ = [  # noqa: RUF022 - by what they are for
     # Types of what public functions take and return: `Definitions.resolve_asset_graph`, `define_asset_job`, and the
@@ -90,6 +91,9 @@ __all__ = [  # noqa: RUF022 - by what they are for
     "WorkerStatus",
     # tests/unit/instance/test_run_launcher.py::test_a_code_server_that_is_slow_says_nothing_about_the_run
     "DagsterUserCodeUnreachableError",
+    # The webserver takes no middleware, and has no login: see `instance/same_origin.py`.
+    # tests/integration/test_same_origin.py::test_the_webserver_answers_its_own_pages_and_programs_alone
+    "add_to_webserver",
     # What dagster-dbt makes of the events of a dbt command; we have them from dbt in process.
     # tests/unit/test_dagster_internals.py::test_an_event_of_dbt_becomes_a_materialization
     "dbt_event",
@@ -101,7 +105,7 @@ __all__ = [  # noqa: RUF022 - by what they are for
 ]
 
 
-# dagster-dbt takes some seconds to import, and dagster-postgres is an extra: only a process that uses them has them.
+# Only a process that uses an integration imports it: dagster-dbt takes some seconds, and dagster-postgres is an extra.
 
 
 def dbt_event(raw_event: Mapping[str, Any]) -> "DbtCliEventMessage":
@@ -118,6 +122,18 @@ def check_key_of_test(
     from dagster_dbt.asset_utils import get_asset_check_key_for_test  # noqa: PLC0415
 
     return get_asset_check_key_for_test(manifest, translator, unique_id, None)
+
+
+def add_to_webserver(middleware: "Middleware") -> None:
+    """Have every webserver that this process makes from now on pass its requests through `middleware` first."""
+    from dagster_webserver.webserver import DagsterWebserver  # noqa: PLC0415
+
+    build = DagsterWebserver.build_middleware
+
+    def build_with_ours(webserver: Any) -> "list[Middleware]":
+        return [middleware, *build(webserver)]
+
+    cast(Any, DagsterWebserver).build_middleware = build_with_ours
 
 
 def postgres_url_of(config: Mapping[str, Any]) -> str:

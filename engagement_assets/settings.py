@@ -177,6 +177,7 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
         default=24, gt=0, description="Hours until a failure that lasts is reported again."
     )
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
+    ui_hosts: str = Field(default="", description="Further hosts under which people open the UI, parted by commas.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
 
     @classmethod

@@ -31,6 +31,7 @@ from engagement_assets.dagster_internals import (
     event_logs_directory,
 )
 from engagement_assets.instance.private_files import refuse_others
+from engagement_assets.settings import Settings
 
 # Webserver and daemon read the logs of many runs.
 OPEN_LOGS = 16
@@ -61,6 +62,11 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         if len(self._engines) > OPEN_LOGS:
             self._engines.popitem(last=False)[1].dispose()
         return self._engines[shard]
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """The webserver calls this, and nobody else, before it begins to listen: it gets the guard that it lacks."""
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+        guard_webserver()
 
     def dispose(self) -> None:
         """Close all logs."""
@@ -107,6 +113,13 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         if engine := self._engines.pop(run_id, None):
             engine.dispose()
         Path(self.path_for_shard(run_id)).unlink(missing_ok=True)
+
+
+def guard_webserver() -> None:
+    """Have the webserver of this process answer its own pages and programs alone."""
+    from engagement_assets.instance.same_origin import answer_own_pages_only  # noqa: PLC0415 - no other process needs it
+
+    answer_own_pages_only(Settings())
 
 
 def newest_of_each_asset(batch: Sequence[EventLogEntry], event_ids: Sequence[int]) -> list[tuple[EventLogEntry, int]]:

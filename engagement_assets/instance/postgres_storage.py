@@ -14,7 +14,7 @@ from dagster import EventLogEntry
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from engagement_assets.dagster_internals import ASSET_EVENTS, ConfigurableClassData, postgres_url_of
-from engagement_assets.instance.event_log import newest_of_each_asset
+from engagement_assets.instance.event_log import guard_webserver, newest_of_each_asset
 from engagement_assets.instance.postgres_database import url_for_sqlalchemy
 from engagement_assets.instance.private_files import refuse_others
 
@@ -35,6 +35,11 @@ class BatchingPostgresEventLogStorage(PostgresEventLogStorage):
         for event in events:
             if event.dagster_event_type not in ASSET_EVENTS:
                 self.store_event(event)
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """The webserver calls this, and nobody else, before it begins to listen: it gets the guard that it lacks."""
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+        guard_webserver()
 
 
 class PostgresStorage(DagsterPostgresStorage):

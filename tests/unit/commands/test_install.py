@@ -63,7 +63,7 @@ def test_nothing_is_installed_without_a_hash(monkeypatch: pytest.MonkeyPatch) ->
     commands: list[Sequence[str]] = []
     monkeypatch.setattr(install, "run", lambda command, _environment: commands.append(command))
     monkeypatch.setattr(install, "pip_settings", lambda _pip: "")
-    monkeypatch.setattr(install.venv, "create", lambda *_, **__: None)
+    monkeypatch.setattr("venv.create", lambda *_, **__: None)
     install.main(install.ROOT / "requirements.lock")
     tools, packages, project = commands
     assert "--require-hashes" in tools
