@@ -87,6 +87,7 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
         default=False,
         description="Build and publish an area also if all that it reads is the same as at its last build.",
     )
+    dbt_as_command: bool = Field(default=False, description="Run dbt as a command in each step, not in its process.")
     strava_api_base_url: str = Field(default=_STRAVA_API, description="Strava's API.")
     strava_oauth_base_url: str = Field(default=_STRAVA_OAUTH, description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")
