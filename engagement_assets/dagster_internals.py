@@ -66,12 +66,14 @@ __all__ = [  # noqa: RUF022 - by what they are for
     # tests/integration/test_alerts_read_runs.py::test_a_step_whose_run_was_cancelled_opens_nothing
     "ErrorSource",
     # Where events without a run are, and how to go on reading there.
-    # tests/integration/test_alerts_read_runs.py::test_evaluations_that_belong_to_no_run_are_read_once
+    # tests/unit/test_dagster_internals.py::test_events_without_a_run_are_read_on_from_the_last_one
     "RUNLESS_RUN_ID",
     "EventLogCursor",
+    # Events that tell of assets, which a storage writes in batches.
+    # tests/unit/test_dagster_internals.py::test_events_of_assets_are_those_that_runs_over_days_have_many_of
+    "ASSET_EVENTS",
     # Dagster's storage in SQLite, which ours changes: see `instance/event_log.py`.
     # tests/unit/instance/test_event_log.py::test_batches_store_what_single_events_store
-    "ASSET_EVENTS",
     "SqliteEventLogStorage",
     # tests/unit/instance/test_event_log.py::test_the_storage_lies_where_dagsters_own_would
     "DagsterSqliteStorage",

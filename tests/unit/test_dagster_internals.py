@@ -14,9 +14,12 @@ from dagster_dbt import DagsterDbtTranslator
 from engagement_assets import dagster_internals, partitions
 from engagement_assets.dagster_internals import (
     ACTIVE_RUN_STATUSES,
+    ASSET_EVENTS,
     FINISHED_STATUSES,
     NOT_FINISHED_STATUSES,
+    RUNLESS_RUN_ID,
     SQLITE_BUSY_TIMEOUT_SECONDS,
+    EventLogCursor,
     RunStorageSqlMetadata,
     ScheduleStorageSqlMetadata,
     SqlEventLogStorageMetadata,
@@ -148,6 +151,22 @@ def test_the_tags_that_we_write_out_are_dagsters() -> None:
     assert partitions.RANGE_START_TAG == tags.ASSET_PARTITION_RANGE_START_TAG
     assert partitions.RANGE_END_TAG == tags.ASSET_PARTITION_RANGE_END_TAG
     assert tags.PRIORITY_TAG == "dagster/priority"
+
+
+def test_events_of_assets_are_those_that_runs_over_days_have_many_of() -> None:
+    of_a_day = {dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, dg.DagsterEventType.ASSET_MATERIALIZATION}
+    assert of_a_day <= ASSET_EVENTS
+    assert dg.DagsterEventType.STEP_SUCCESS not in ASSET_EVENTS
+
+
+def test_events_without_a_run_are_read_on_from_the_last_one(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for day in ("2024-01-08", "2024-01-09"):
+            instance.report_runless_asset_event(dg.AssetMaterialization("orders", partition=day))
+        first, second = instance.get_records_for_run(RUNLESS_RUN_ID).records
+        cursor = EventLogCursor.from_storage_id(first.storage_id).to_string()
+        later = instance.get_records_for_run(RUNLESS_RUN_ID, cursor=cursor).records
+    assert [record.storage_id for record in later] == [second.storage_id]
 
 
 def test_a_busy_file_is_waited_for_as_long_as_dagster_does() -> None:
