@@ -5,6 +5,7 @@ BIN := .venv/bin
 START := @$(BIN)/python -m engagement_assets.commands.start
 SOAK_DAYS ?= 60
 FUZZ_MINUTES ?= 60
+SBOM ?= dist/sbom.cdx.json
 # One more than there are cores: some tests wait for processes that they have started.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -17,7 +18,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --quiet pyproject.toml
 EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox --extra spark
 
-.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock clean
+.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock audit sbom licences clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -153,6 +154,19 @@ lock: install ## Resolve the lock files anew
 	$(LOCK) $(EXTRAS) --group dev --group spark-server -o requirements-spark.lock
 	$(LOCK) $(EXTRAS) --constraints requirements-spark.lock --group dev -o requirements-dev.lock
 	$(LOCK) $(EXTRAS) --constraints requirements-spark.lock -o requirements.lock
+
+# The lock with the most packages: the others have no package or version that it has not, as a test asserts.
+audit: install-dev ## Locked packages with known vulnerabilities, by OSV; OSV_URL=… asks another server, AUDIT_ARGS='--ignore-vuln …'
+	$(BIN)/pip-audit --requirement requirements-spark.lock --require-hashes --disable-pip --progress-spinner off \
+		--vulnerability-service osv $(if $(OSV_URL),--osv-url "$$OSV_URL") $(AUDIT_ARGS)
+
+sbom: install-dev ## What runs, with versions and hashes, as CycloneDX in SBOM=dist/sbom.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-file $(SBOM)
+
+licences: install-dev ## The licence of each installed package; fails on one that pyproject.toml does not allow
+	$(BIN)/pip-licenses
 
 clean: ## Remove the demo's data and build products, keep .venv
 	rm -rf data/demo dbt_project/target mutants

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import cast
 
 import dagster as dg
-from dagster import AssetCheckEvaluation, DagsterEvent, DagsterEventType
-from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster import AssetCheckEvaluation, DagsterEvent, DagsterEventType, EventLogEntry
 
 from engagement_assets.alerts.alerting import SHELL, Alerting
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.lineage import Links
+from engagement_assets.dagster_internals import SqliteEventLogStorage
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.settings import Settings
 

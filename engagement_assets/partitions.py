@@ -11,6 +11,9 @@ import dagster as dg
 
 from engagement_assets.contracts.extraction import DayWindow
 
+# The day of a run over one day, and the backfill that a run is part of.
+PARTITION_TAG = "dagster/partition"
+BACKFILL_TAG = "dagster/backfill"
 # A run with both tags covers all days from the first to the last, inclusive.
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"

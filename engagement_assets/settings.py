@@ -88,6 +88,7 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
         default=False,
         description="Build and publish an area also if all that it reads is the same as at its last build.",
     )
+    dbt_as_command: bool = Field(default=False, description="Run dbt as a command in each step, not in its process.")
     strava_api_base_url: str = Field(default=_STRAVA_API, description="Strava's API.")
     strava_oauth_base_url: str = Field(default=_STRAVA_OAUTH, description="Strava's token service.")
     strava_client_id: str = Field(default="", description="The application's id at Strava.")
@@ -178,6 +179,7 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
         default=24, gt=0, description="Hours until a failure that lasts is reported again."
     )
     dagster_ui_url: str = Field(default="http://127.0.0.1:3000", description="Where alerts link to runs and assets.")
+    ui_hosts: str = Field(default="", description="Further hosts under which people open the UI, parted by commas.")
     runbook_url: str = Field(default="docs/runbook.md", description="Where alerts link to a check's entry.")
 
     @classmethod

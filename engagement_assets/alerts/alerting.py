@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from filelock import FileLock, Timeout
 
 from engagement_assets.alerts.channels import Channel, channels_of
@@ -23,6 +22,7 @@ from engagement_assets.alerts.lineage import Lineage, Links
 from engagement_assets.alerts.messages import compose
 from engagement_assets.alerts.run_results import Results, outcomes_of_run, unread_results, watch_new_runs
 from engagement_assets.alerts.store import FIX_THE_DISK, IN_MEMORY, STORE_FILE, AlertStore, AlertStoreError, alert_store
+from engagement_assets.dagster_internals import AssetGraph
 from engagement_assets.settings import Settings
 
 ALERT_SENSOR = "alert_sensor"

@@ -11,10 +11,10 @@ from functools import cached_property
 from urllib.parse import quote
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from engagement_assets.alerts.incidents import WHOLE, Incident, Kind, Subject
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.dagster_internals import AssetGraph
 from engagement_assets.day_ranges import blocks_of, days_of_interval
 from engagement_assets.installation import PROGRAM
 

@@ -13,25 +13,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEventType, DagsterRun, DagsterRunStatus
-from dagster._core.event_api import EventLogCursor
-from dagster._core.events.log import EventLogEntry
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
-from dagster._core.execution.plan.objects import ErrorSource
-from dagster._core.instance import RUNLESS_RUN_ID
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    BACKFILL_ID_TAG,
-    PARTITION_NAME_TAG,
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    DagsterEventType,
+    DagsterRun,
+    DagsterRunStatus,
+    EventLogEntry,
+    RunRecord,
 )
 
 from engagement_assets.alerts.incidents import EVERYTHING, WHOLE, Finding, Judged, Kind, Outcome, Severity, Subject
 from engagement_assets.alerts.lineage import Lineage
 from engagement_assets.alerts.store import RUN_OVERLAP, AlertStore
 from engagement_assets.contracts import check_metadata
+from engagement_assets.dagster_internals import (
+    BULK_ACTION_TERMINAL_STATUSES,
+    FINISHED_STATUSES,
+    RUNLESS_RUN_ID,
+    ErrorSource,
+    EventLogCursor,
+)
 from engagement_assets.day_ranges import days_of_interval
+from engagement_assets.partitions import BACKFILL_TAG, PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from engagement_assets.shown_text import shown
 
 # How far back the alerts look when they start for the first time.
@@ -75,7 +79,7 @@ def watch_new_runs(instance: dg.DagsterInstance, store: AlertStore, now: datetim
         page = instance.get_run_records(limit=_PAGE, cursor=cursor)
         newest = max([newest, *(record.storage_id for record in page)])
         store.watch(
-            (record.dagster_run.run_id, record.storage_id, record.dagster_run.tags.get(BACKFILL_ID_TAG, ""))
+            (record.dagster_run.run_id, record.storage_id, record.dagster_run.tags.get(BACKFILL_TAG, ""))
             for record in page
             if known is not None or not _is_finished(record) or _ended_at(record) >= now - FIRST_LOOK_BACK
         )
@@ -258,10 +262,10 @@ def _results_without_a_run(
 
 def _judged_by(run: DagsterRun) -> Judged:
     """The partitions of a run; a run without partitions stands for everything."""
-    if day := run.tags.get(PARTITION_NAME_TAG):
+    if day := run.tags.get(PARTITION_TAG):
         return day, day
-    if first := run.tags.get(ASSET_PARTITION_RANGE_START_TAG):
-        return first, run.tags[ASSET_PARTITION_RANGE_END_TAG]
+    if first := run.tags.get(RANGE_START_TAG):
+        return first, run.tags[RANGE_END_TAG]
     return EVERYTHING
 
 
@@ -305,7 +309,7 @@ def _is_over(instance: dg.DagsterInstance, backfill_id: str) -> bool:
 
 
 def _is_finished(record: RunRecord) -> bool:
-    return record.dagster_run.status in FINISHED_STATUSES
+    return record.dagster_run.is_finished
 
 
 def _ended_at(record: RunRecord) -> datetime:

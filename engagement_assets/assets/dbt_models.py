@@ -226,7 +226,7 @@ def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str,
     ) -> Iterator[Any]:
         lake = Lake(settings.lake_uri)
         tables = warehouse_of(settings, warehouse, manifest)
-        build = DbtBuild(manifest, translator, tables, lake, settings.pseudonym_key_text)
+        build = DbtBuild(manifest, translator, tables, lake, settings.pseudonym_key_text, settings.dbt_as_command)
 
         def events(window: DayWindow | None) -> Iterator[Any]:
             found = build.stream(context, window)

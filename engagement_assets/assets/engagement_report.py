@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from engagement_assets.alerts.alerting import Alerting
 from engagement_assets.alerts.caught import Caught
@@ -19,6 +18,7 @@ from engagement_assets.assets.mart_pictures import CHART
 from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.assets.raw_load import OWNERS
 from engagement_assets.contracts.load_checks import IS_FRESH
+from engagement_assets.dagster_internals import AssetGraph
 from engagement_assets.report.checks_and_alerts import ChecksAndAlerts, check_states, with_open_alerts
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, SOURCES

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from pydantic import SecretStr
 
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.progress import silence_told
 from engagement_assets.commands.sandbox_services import with_services
+from engagement_assets.dagster_internals import ACTIVE_RUN_STATUSES
 from engagement_assets.installation import PROGRAM, PROJECT_ROOT
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.interrupt import for_a_child_of_its_own, last_act

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 DEV_LOCK = ROOT / "requirements-dev.lock"
+# uv installs the rest, and setuptools builds the project's own package.
+TOOLS = ("uv", "setuptools")
 TELLS_EVERY_S = 4
 # pip's names of settings, and uv's variables for the same.
 UV_VARIABLES = {
@@ -53,28 +55,39 @@ def main(lock: Path) -> None:
         venv.create(VENV, symlinks=True, with_pip=not has_pip)
     environment = os.environ | uv_environment(pip_settings(pip), os.environ)
     with telling("Installing uv, which installs the rest"):
-        install_uv(pip, DEV_LOCK.read_text(encoding="utf-8"))
+        install_tools(pip, DEV_LOCK.read_text(encoding="utf-8"))
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON)]
     with telling(f"Installing the packages of {lock.name}"):
         run([*uv, "--require-hashes", "-r", str(lock)], environment)
-        run([*uv, "--no-deps", "--editable", str(ROOT)], environment)
+        # With the setuptools of the lock: an isolated build would take the newest one, and check no hash.
+        run([*uv, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], environment)
 
 
-def install_uv(pip: Sequence[str], locked: str) -> None:
-    """Install the locked version of uv.
+def install_tools(pip: Sequence[str], locked: str) -> None:
+    """Install the locked versions of what installs and builds.
 
     Raises:
-        SystemExit: it failed, or `locked` has no such version.
+        SystemExit: it failed, or `locked` lacks one of them.
     """
-    requirement = re.search(r"^uv==(?:.*\\\n)*.*", locked, re.MULTILINE)
+    requirements = "\n".join(locked_requirement(tool, locked) for tool in TOOLS)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "tools.txt").write_text(requirements + "\n", encoding="utf-8")
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+        run([*pip, "--python", str(PYTHON), "install", *options, "-r", f"{folder}/tools.txt"], os.environ)
+
+
+def locked_requirement(package: str, locked: str) -> str:
+    """The lines of a package in a lock file: its version and its hashes.
+
+    Raises:
+        SystemExit: there are none.
+    """
+    requirement = re.search(rf"^{package}==(?:.*\\\n)*.*", locked, re.MULTILINE)
     if requirement is None:
         raise SystemExit(
-            f"error: expected a line 'uv==…' in {DEV_LOCK}, found none; run `git checkout {DEV_LOCK.name}`"
+            f"error: expected a line '{package}==…' in {DEV_LOCK}, found none; run `git checkout {DEV_LOCK.name}`"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "uv.txt").write_text(requirement[0] + "\n", encoding="utf-8")
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
-        run([*pip, "--python", str(PYTHON), "install", *options, "-r", f"{folder}/uv.txt"], os.environ)
+    return requirement[0]
 
 
 def pip_settings(pip: Sequence[str]) -> str:

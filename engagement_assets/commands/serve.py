@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 from urllib.request import urlopen
 
-from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, port_of, serve_parser
+from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, WEBSERVER, port_of, serve_parser
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.home import prepare_dagster_home
@@ -25,7 +25,10 @@ _ANSWERS_WITHIN_S = 10
 def main() -> int:
     """Become the service, or the program that asks it; the code of `CHECK=1` is 0 if the service answers."""
     given = serve_parser().parse_args()
-    prepare_dagster_home(load_settings())
+    settings = load_settings()
+    prepare_dagster_home(settings)
+    if given.service == WEBSERVER and ":" not in given.listen:  # an IPv6 address is always answered
+        os.environ["UI_HOSTS"] = ",".join(filter(None, [settings.ui_hosts, given.listen]))
     program = _check(given) if given.check else _service(given)
     if program is not None:
         _become(program)

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.storage.event_log import SqlEventLogStorageMetadata
-from dagster._core.storage.runs.schema import RunStorageSqlMetadata
-from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
 
+from engagement_assets.dagster_internals import (
+    RunStorageSqlMetadata,
+    ScheduleStorageSqlMetadata,
+    SqlEventLogStorageMetadata,
+)
 from engagement_assets.instance.home import INSTANCE_SETTINGS
 from engagement_assets.privacy.sweep import Search
 

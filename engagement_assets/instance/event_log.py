@@ -19,16 +19,19 @@ from sqlite3 import Connection as SqliteConnection
 from typing import Any, Self
 
 from dagster import EventLogEntry
-from dagster._core.events import ASSET_EVENTS
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sql import create_engine
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
-from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen
 
+from engagement_assets.dagster_internals import (
+    ASSET_EVENTS,
+    SQLITE_BUSY_TIMEOUT_SECONDS,
+    ConfigurableClassData,
+    DagsterSqliteStorage,
+    SqliteEventLogStorage,
+    event_logs_directory,
+)
 from engagement_assets.instance.private_files import refuse_others
+from engagement_assets.settings import Settings
 
 # Webserver and daemon read the logs of many runs.
 OPEN_LOGS = 16
@@ -59,6 +62,11 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         if len(self._engines) > OPEN_LOGS:
             self._engines.popitem(last=False)[1].dispose()
         return self._engines[shard]
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """The webserver calls this, and nobody else, before it begins to listen: it gets the guard that it lacks."""
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+        guard_webserver()
 
     def dispose(self) -> None:
         """Close all logs."""
@@ -107,6 +115,13 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         Path(self.path_for_shard(run_id)).unlink(missing_ok=True)
 
 
+def guard_webserver() -> None:
+    """Have the webserver of this process answer its own pages and programs alone."""
+    from engagement_assets.instance.same_origin import answer_own_pages_only  # noqa: PLC0415 - no other process needs it
+
+    answer_own_pages_only(Settings())
+
+
 def newest_of_each_asset(batch: Sequence[EventLogEntry], event_ids: Sequence[int]) -> list[tuple[EventLogEntry, int]]:
     """The events of a batch, with their ids, of which the entries of assets know; they have the newest of each kind."""
     newest = {
@@ -127,7 +142,7 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
         """Keep everything in `base_dir`; what this process writes from now on is private."""
         refuse_others()
         super().__init__(base_dir, inst_data)
-        self._event_log_storage = BatchingEventLogStorage(_event_logs_directory(base_dir))
+        self._event_log_storage = BatchingEventLogStorage(event_logs_directory(base_dir))
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import yaml
@@ -56,7 +57,8 @@ def prepare_dagster_home(settings: Settings) -> None:
     if found is None or _is_ours(found, home):
         text = f"{MARK}\n{yaml.safe_dump(ours, sort_keys=False)}"
         if found != text:  # the folder may be read-only
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            # Not by the process id: containers with one volume have the same ones.
+            draft = path.with_name(f".{path.name}.{token_hex(8)}")
             draft.write_text(text, encoding="utf-8")
             draft.replace(path)
     else:

@@ -11,13 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from dagster import EventLogEntry
-from dagster._core.events import ASSET_EVENTS
-from dagster._core.storage.event_log import SqlEventLogStorageTable
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
-from dagster_postgres.utils import pg_url_from_config
 
-from engagement_assets.instance.event_log import newest_of_each_asset
+from engagement_assets.dagster_internals import ASSET_EVENTS, ConfigurableClassData, postgres_url_of
+from engagement_assets.instance.event_log import guard_webserver, newest_of_each_asset
 from engagement_assets.instance.postgres_database import url_for_sqlalchemy
 from engagement_assets.instance.private_files import refuse_others
 
@@ -29,15 +26,20 @@ class BatchingPostgresEventLogStorage(PostgresEventLogStorage):
         """Store events of one run; if this fails, nothing is stored, and Dagster stores them one by one."""
         batch = [event for event in events if event.dagster_event_type in ASSET_EVENTS]
         if batch:
-            insert = self.prepare_insert_event_batch(batch).returning(SqlEventLogStorageTable.c.id)
+            insert = self.prepare_insert_event_batch(batch)
             with self.index_transaction() as connection:
-                event_ids: list[int] = list(connection.execute(insert).scalars())
+                event_ids: list[int] = list(connection.execute(insert.returning(insert.table.c.id)).scalars())
                 self._store_asset_event_tags(connection, batch, event_ids)
                 for event, event_id in newest_of_each_asset(batch, event_ids):
                     self._store_asset_event(connection, event, event_id)
         for event in events:
             if event.dagster_event_type not in ASSET_EVENTS:
                 self.store_event(event)
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """The webserver calls this, and nobody else, before it begins to listen: it gets the guard that it lacks."""
+        super().optimize_for_webserver(statement_timeout, pool_recycle, max_overflow)
+        guard_webserver()
 
 
 class PostgresStorage(DagsterPostgresStorage):
@@ -55,7 +57,7 @@ class PostgresStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Dagster calls this with the config in `dagster.yaml`."""
         return cls(
-            url_for_sqlalchemy(pg_url_from_config(config_value)),
+            url_for_sqlalchemy(postgres_url_of(config_value)),
             config_value.get("should_autocreate_tables", True),
             inst_data,
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType, RunsFilter
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
+from engagement_assets.dagster_internals import FINISHED_STATUSES
 from engagement_assets.lake.retention import Pruned, pruned
 
 EVENTS_AT_A_TIME = 1_000

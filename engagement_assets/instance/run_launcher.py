@@ -10,13 +10,15 @@ count as running, and hold its pools, until `max_runtime_seconds` are over.
 from pathlib import Path
 from typing import Any, cast
 
-from dagster import DagsterRun
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+from dagster import DagsterRun, DefaultRunLauncher, deserialize_value
 
+from engagement_assets.dagster_internals import (
+    CanCancelExecutionRequest,
+    CanCancelExecutionResult,
+    CheckRunHealthResult,
+    DagsterUserCodeUnreachableError,
+    WorkerStatus,
+)
 from engagement_assets.instance.killed_runs import is_killed
 
 

@@ -7,21 +7,18 @@ asset does.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from engagement_assets.assets.dbt_models import step_name
 from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.assets.kudos_model import KUDOS_ASSETS
 from engagement_assets.contracts.source import Source
+from engagement_assets.dagster_internals import UnresolvedAssetJobDefinition
 from engagement_assets.sources import AUDIT, CROSS_SOURCE_AREA, SOURCES
 
-if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-
-AssetJob: TypeAlias = "UnresolvedAssetJobDefinition"
+AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 
 DAILY_ENGAGEMENT = "daily_engagement"
 WEEKLY_ENGAGEMENT_METRICS = "weekly_engagement_metrics"
@@ -185,7 +182,7 @@ def asset_jobs(
                 FRESHNESS,
                 selection=dg.AssetSelection.checks(*freshness),
                 # It takes a moment, so it goes ahead of the loads in the queue.
-                tags={PRIORITY_TAG: "1"},
+                tags={"dagster/priority": "1"},
                 description="Whether every source's newest day was loaded by its deadline.",
             )
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -20,6 +20,7 @@ from pydantic import Field
 from engagement_assets.alerts.alerting import alerts_folder
 from engagement_assets.alerts.retention import prune_messages
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.dagster_internals import AssetGraph
 from engagement_assets.instance.run_history import prune_logs, prune_runs
 from engagement_assets.lake.deleted_activities import erase_deleted_activities
 from engagement_assets.lake.erasure import unfinished
@@ -30,9 +31,6 @@ from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
 from engagement_assets.transform.erased_rows import activities_deleted_before
-
-if TYPE_CHECKING:
-    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 RETENTION = "retention"
 # No load takes this long.
@@ -46,7 +44,7 @@ class RetentionConfig(dg.Config):
 
 
 def prune_all(
-    settings: Settings, instance: dg.DagsterInstance, graph: "AssetGraph", *, now: datetime, dry_run: bool
+    settings: Settings, instance: dg.DagsterInstance, graph: AssetGraph, *, now: datetime, dry_run: bool
 ) -> Iterator[Pruned]:
     """Prune what killed runs have left, raw days, quarantine, messages, logs and runs; a limit of 0 keeps everything.
 
@@ -82,9 +80,7 @@ def prune_all(
         yield prune_runs(instance, graph.asset_check_keys, before_run, dry_run=dry_run)
 
 
-def built_days(
-    instance: dg.DagsterInstance, graph: "AssetGraph", lake: Lake, dataset: Dataset
-) -> Callable[[date], bool]:
+def built_days(instance: dg.DagsterInstance, graph: AssetGraph, lake: Lake, dataset: Dataset) -> Callable[[date], bool]:
     """A predicate: was a day built into all windowed models of the dataset since its last load? Without models, no."""
     key = dg.AssetKey(dataset.key.split("/"))
     downstream = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 from dagster import AssetRecordsFilter
-from dagster._core.execution.stats import StepEventStatus
 
+from engagement_assets.dagster_internals import StepEventStatus
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import days_loaded_by
 from engagement_assets.sources import RAW_DATASETS

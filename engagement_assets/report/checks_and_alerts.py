@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as Record
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from engagement_assets.alerts.history import AlertState
 from engagement_assets.alerts.incidents import Severity
 from engagement_assets.contracts.check_metadata import FAILING_DAYS, FAILING_ROWS
+from engagement_assets.dagster_internals import AssetCheckExecutionRecord as Record
+from engagement_assets.dagster_internals import AssetCheckExecutionRecordStatus as Status
 from engagement_assets.day_ranges import days_of_interval, in_ranges
 
 NOT_RUN = "not run"

@@ -1,36 +1,29 @@
-"""Building dbt models and running their tests in the run's own process.
+"""Building dbt models and running their tests.
 
-Belongs here: one dbt invocation and its translation to Dagster events. Not here: which models belong together (see
-`assets/dbt_models.py`).
-
-A dbt command takes about ten seconds to start, a call in process one (docs/decisions/0003-dbt-in-process.md).
+Belongs here: what is built, and its translation to Dagster events. Not here: how dbt is run
+(`transform/invocations.py`) or which models belong together (`assets/dbt_models.py`).
 """
 
 import json
 import re
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
-from dagster_dbt.asset_utils import get_asset_check_key_for_test
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
-from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
+from dagster_dbt import DagsterDbtTranslator, DbtCliEventMessage
 
 from engagement_assets.contracts.check_metadata import FAILING_KEYS
 from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.dagster_internals import check_key_of_test, dbt_event
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
-from engagement_assets.transform.project import invoke_dbt, parsed_manifest, tagged
+from engagement_assets.transform.invocations import build_by_command, build_in_process
 from engagement_assets.transform.warehouse import Warehouse, WarehouseError, WarehouseLockedError
 
-RESULT_EVENTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
-SELECTED = "selected_by_dagster"
 FAILED = ("error", "fail", "runtime error")
 
 
@@ -48,6 +41,7 @@ class DbtBuild:
     warehouse: Warehouse
     lake: Lake
     pseudonym_key: str | None = field(repr=False)
+    as_command: bool = False
 
     def stream(self, context: dg.AssetExecutionContext, window: DayWindow | None) -> Iterator[Any]:
         """Build what the context selects, and yield its materializations and check results.
@@ -90,7 +84,7 @@ class DbtBuild:
         for unique_id, node in nodes.items():
             if node["resource_type"] != "test":
                 continue
-            check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+            check = check_key_of_test(self.manifest, self.translator, unique_id)
             if check not in context.selected_asset_check_keys:
                 continue
             missing = [parent for parent in node["depends_on"]["nodes"] if parent in nodes and parent not in readable]
@@ -109,16 +103,11 @@ class DbtBuild:
 
     def _invoke(
         self, context: dg.AssetExecutionContext, selection: Collection[str], window: DayWindow | None
-    ) -> tuple[list[DbtCoreCliEventMessage], list[str], dict[str, FailedTest]]:
-        # dbt takes two seconds to import: only a process that builds models pays for it.
-        from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415
+    ) -> tuple[list[DbtCliEventMessage], list[str], dict[str, FailedTest]]:
+        results: list[DbtCliEventMessage] = []
 
-        results: list[DbtCoreCliEventMessage] = []
-
-        def keep_results(event: Any) -> None:
-            if event.info.name not in RESULT_EVENTS:
-                return  # dbt reports some thousand debugging events a run
-            message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
+        def keep(event: Mapping[str, Any]) -> None:
+            message = dbt_event(event)
             if message.is_result_event:
                 results.append(message)
                 # A passing test is no news; Dagster shows it, and how long it took, among the checks.
@@ -131,44 +120,41 @@ class DbtBuild:
             variables["window_end"] = window.end.isoformat()
         arguments = [
             "build",
-            "--no-write-json",
             "--cache-selected-only",
             "--indirect-selection", "empty",
             "--exclude-resource-type", "unit_test",
             "--vars", json.dumps(variables),
-            "--select", f"tag:{SELECTED}",
         ]  # fmt: skip
-        profile = self.warehouse.profile
-        with (
-            tempfile.TemporaryDirectory(prefix="dbt-") as target,
-            tagged(parsed_manifest(profile.database, profile.engine, profile.table_format), selection, SELECTED),
-            self.warehouse.alone(context.run.run_id),
-        ):
-            outcome = invoke_dbt(arguments, profile, self.lake.uri, Path(target), [keep_results])
+        profile, nodes = self.warehouse.profile, self.manifest["nodes"]
+        with self.warehouse.alone(context.run.run_id):
+            if self.as_command:
+                selectors = ["fqn:" + ".".join(nodes[unique_id]["fqn"]) for unique_id in sorted(selection)]
+                outcome = build_by_command(arguments, selectors, profile, self.lake.uri, keep)
+            else:
+                outcome = build_in_process(arguments, selection, profile, self.lake.uri, keep)
         if outcome.exception is not None:
             if is_held_lock(outcome.exception):
                 raise WarehouseLockedError(str(outcome.exception)) from outcome.exception
             raise dg.Failure(
                 description=f"dbt stopped: {outcome.exception}", allow_retries=False
             ) from outcome.exception
-        node_results = list(cast(Any, outcome.result) or ())
         failures = [
-            f"  {result.node.name}: {result.status}: {_without_trace(result.message or '')}"
-            for result in node_results
+            f"  {result.name}: {result.status}: {_without_trace(result.message)}"
+            for result in outcome.results
             if result.status in FAILED
         ]
         if not outcome.success and not failures:
             failures = ["  dbt reports a failure and names no node"]
         failed_tests = {
-            result.node.unique_id: FailedTest(
-                node=self.manifest["nodes"][result.node.unique_id],
-                status=str(result.status),
-                failing_rows=result.failures or 0,
-                message=_without_trace(result.message or ""),
-                sql=readable_sql(result.node.compiled_code or "", result.node.database or ""),
+            result.unique_id: FailedTest(
+                node=nodes[result.unique_id],
+                status=result.status,
+                failing_rows=result.failures,
+                message=_without_trace(result.message),
+                sql=readable_sql(result.compiled_code, profile.database),
             )
-            for result in node_results
-            if result.node.resource_type == "test" and result.status in {*FAILED, "warn"}
+            for result in outcome.results
+            if result.is_test and result.status in {*FAILED, "warn"}
         }
         return results, failures, failed_tests
 
@@ -178,7 +164,7 @@ class DbtBuild:
         """Per failed test what failed, in a sentence, and the metadata that shows it; dbt has closed the file."""
         shown_by_id: dict[str, tuple[str, dict[str, Any]]] = {}
         for unique_id, test in failed_tests.items():
-            check = get_asset_check_key_for_test(self.manifest, self.translator, unique_id, None)
+            check = check_key_of_test(self.manifest, self.translator, unique_id)
             if check is None:
                 continue  # the check of no asset: only dbt's own message tells of it
             table = ".".join(check.asset_key.path)
@@ -194,7 +180,7 @@ class DbtBuild:
             shown_by_id[unique_id] = (test.sentence(table), metadata)
         return shown_by_id
 
-    def _row_counts(self, results: Sequence[DbtCoreCliEventMessage]) -> dict[str, int]:
+    def _row_counts(self, results: Sequence[DbtCliEventMessage]) -> dict[str, int]:
         """Rows of each table that was built; views are left out, since counting them would run them."""
         built = {
             unique_id: self.manifest["nodes"][unique_id]
@@ -219,19 +205,19 @@ def _without_trace(message: str) -> str:
     return re.split(r"\n\s+at [\w.$]+\(", message, maxsplit=1)[0]
 
 
-def _unique_id(message: DbtCoreCliEventMessage) -> str:
+def _unique_id(message: DbtCliEventMessage) -> str:
     return str(message.raw_event["data"]["node_info"]["unique_id"])
 
 
-def _status(message: DbtCoreCliEventMessage) -> str:
+def _status(message: DbtCliEventMessage) -> str:
     return str(message.raw_event["data"]["node_info"]["node_status"])
 
 
-def _name(message: DbtCoreCliEventMessage) -> str:
+def _name(message: DbtCliEventMessage) -> str:
     return _unique_id(message).split(".")[2]
 
 
-def _progress_line(message: DbtCoreCliEventMessage) -> str:
+def _progress_line(message: DbtCliEventMessage) -> str:
     seconds = float(message.raw_event["data"].get("execution_time", 0))
     return f"{_name(message)}: {_status(message)} in {seconds:.2f} s"
 

@@ -75,11 +75,14 @@ def _link_the_graph_once(patch: pytest.MonkeyPatch) -> None:
     # The manifest is kept with its graph, so that no other one gets its id.
     linked: dict[tuple[int, bool], tuple[Manifest, Graph]] = {}
 
-    def compile_once(compiler: Compiler, manifest: Manifest, write: bool = True, add_test_edges: bool = False) -> Graph:
+    # `named` is what dbt 1.12 adds.
+    def compile_once(
+        compiler: Compiler, manifest: Manifest, write: bool = True, add_test_edges: bool = False, **named: Any
+    ) -> Graph:
         compiler.initialize()
         key = (id(manifest), add_test_edges)
         if key not in linked:
-            linked[key] = manifest, compile_graph(compiler, manifest, write, add_test_edges)
+            linked[key] = manifest, compile_graph(compiler, manifest, write, add_test_edges, **named)
         return linked[key][1]
 
     patch.setattr(Compiler, "compile", compile_once)

@@ -7,11 +7,11 @@ Nothing depends on the index: if it is lost or damaged, files are read again, an
 """
 
 import json
-import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from secrets import token_hex
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -94,7 +94,7 @@ class FileIndex:
         filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         # An object store makes an object visible when it is complete, a folder needs a rename.
         is_local = isinstance(filesystem, LocalFileSystem)
-        staged = f"{path}.{os.getpid()}" if is_local else path
+        staged = f"{path}.{token_hex(8)}" if is_local else path
         with filesystem.open(staged, "wt", encoding="utf-8") as stream:
             json.dump(document, stream)
         if is_local:

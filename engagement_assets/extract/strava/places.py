@@ -10,11 +10,11 @@ its cell is taken again, because two neighbouring cells would tell the edge, too
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import cos, floor, radians
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import fsspec
@@ -121,7 +121,7 @@ class SeasonPlaces:
         if not isinstance(self._filesystem, LocalFileSystem):
             self._filesystem.pipe_file(self._path, content)
             return
-        draft = Path(f"{self._path}.{os.getpid()}")
+        draft = Path(f"{self._path}.{token_hex(8)}")
         draft.write_bytes(content)
         draft.replace(self._path)
 

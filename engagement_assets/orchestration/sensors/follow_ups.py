@@ -6,8 +6,8 @@ Belongs here: when they are out of date, and when they can be built. Not here: w
 from collections.abc import Collection
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from engagement_assets.dagster_internals import AssetCheckExecutionRecordStatus
 from engagement_assets.lake.lake import Lake
 from engagement_assets.orchestration.jobs import LOAD_AUDIT, WEEKLY_ENGAGEMENT_METRICS
 from engagement_assets.orchestration.sensors.runs import Tick, sensor_status

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 
+from engagement_assets.dagster_internals import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 from engagement_assets.day_ranges import blocks_of, in_ranges
 from engagement_assets.instance.run_history import INTERRUPTED_TAG
 from engagement_assets.orchestration.jobs import SourceSet

@@ -37,6 +37,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "500")
     monkeypatch.setenv("DAGSTER_STORAGE_URL", "")
     monkeypatch.delenv("PORT", raising=False)
+    monkeypatch.setenv("UI_HOSTS", "")
     monkeypatch.chdir(tmp_path)
 
 
@@ -76,6 +77,18 @@ def test_each_service_is_a_program_of_dagster(monkeypatch: pytest.MonkeyPatch, t
     shown = ["dagster_webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", "3001"]
     assert _becomes(monkeypatch, "--service=webserver", *loads) == shown
     assert _becomes(monkeypatch, "--service=webserver", "--read-only", *loads) == [*shown, "--read-only"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "hosts"),
+    [("ui.internal", "data:8443,ui.internal"), ("10.0.0.1", "data:8443,10.0.0.1"), ("::1", "data:8443")],
+)
+def test_the_webserver_answers_under_the_name_on_which_it_listens(
+    monkeypatch: pytest.MonkeyPatch, listen: str, hosts: str
+) -> None:
+    monkeypatch.setenv("UI_HOSTS", "data:8443")
+    _becomes(monkeypatch, "--service=webserver", f"--listen={listen}")
+    assert os.environ["UI_HOSTS"] == hosts
 
 
 def test_a_check_asks_the_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,16 @@ def test_a_new_home_gets_a_marked_file_that_is_written_anew(tmp_path: Path) -> N
         assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
 
 
+def test_a_process_of_another_container_with_the_same_id_keeps_its_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    theirs = tmp_path / ".dagster.yaml.7"
+    theirs.write_text("half of it", encoding="utf-8")
+    prepare_dagster_home(_settings(tmp_path))
+    assert theirs.read_text(encoding="utf-8") == "half of it"
+
+
 @pytest.mark.parametrize("text", [THEIRS, "", "no: [mapping", "- a list\n", "run_queue: {max_concurrent_runs: 4}\r\n"])
 def test_a_file_of_others_stays_byte_for_byte_and_is_told_once(
     tmp_path: Path, text: str, recwarn: pytest.WarningsRecorder
