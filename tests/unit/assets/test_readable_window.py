@@ -24,7 +24,7 @@ def lake(tmp_path: Path) -> Lake:
         for day in days:
             mark = Path(lake.location(lake.pruned_key(dataset, date(2024, 3, day))))
             mark.parent.mkdir(parents=True)
-            mark.write_text("{}")
+            mark.touch()
     return lake
 
 

@@ -412,7 +412,13 @@ def test_kudos_are_observed_once_a_load_for_each_activity_that_has_a_count(reade
 
 
 def test_an_observation_has_the_facts_of_then_and_of_the_name_only_its_length(reader: Reader) -> None:
-    facts = {"type": "Run", "sport_type": "TrailRun", "workout_type": 3, "moving_time": 1_500, "athlete_count": 2}
+    facts: dict[str, Any] = {
+        "type": "Run",
+        "sport_type": "TrailRun",
+        "workout_type": 3,
+        "moving_time": 1_500,
+        "athlete_count": 2,
+    }
     _, found = reader.read(
         [
             activity(1, name="  Club night:  8x400 m ", total_elevation_gain=12.5, **facts),

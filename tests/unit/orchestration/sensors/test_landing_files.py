@@ -6,12 +6,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from engagement_assets.extract import lingokids
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
+from engagement_assets.lake.day_files import write_empty_file
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.orchestration.sensors import runs
@@ -100,7 +102,8 @@ def test_days_that_retention_removed_are_left_out_and_told(deployment: Graph, tm
     _events(tmp_path, "all.jsonl", day(5), day(4), day(3))
     mark = Path(lake.location(lake.pruned_key(lingokids.LINGOKIDS_EVENTS, day(4))))
     mark.parent.mkdir(parents=True)
-    mark.write_text("{}")
+    with duckdb.connect() as connection:
+        write_empty_file(connection, lingokids.LINGOKIDS_EVENTS.columns, mark)
     assert _requested(deployment.sense("landing_files")) == [
         ("daily_lingokids", day(5), day(5)),
         ("daily_lingokids", day(3), day(3)),
