@@ -85,8 +85,6 @@ def _specs(settings: Settings) -> tuple[dg.AssetSpec, dg.AssetSpec]:
                 "week has arrived. It is judged by the newest weeks, each predicted from the weeks before it, beside "
                 "two baselines. A version that is worse than one of them is kept and not used."
             ),
-            # In a run over a range of days it is trained once.
-            skippable=True,
         ),
         dg.AssetSpec(
             STRAVA_KUDOS_PREDICTIONS,
@@ -119,7 +117,10 @@ def _model_asset(spec: dg.AssetSpec) -> dg.AssetsDefinition:
         examples = _read(settings, "kudos_training_examples", "where is_week_complete")
         newest = versions.newest()
         if newest and (examples.empty or examples["week_start_date"].max().date() <= newest.trained.newest_week):
-            context.log.info(f"no complete week has arrived since {newest.trained.newest_week}: nothing to learn")
+            # The model is materialized all the same: otherwise its check and the predictions would not run.
+            nothing = f"no complete week has arrived since {newest.trained.newest_week}: nothing to learn"
+            context.log.info(nothing)
+            yield dg.MaterializeResult(metadata={"trained": nothing, **_versions_shown(versions, newest)})
             return
         if too_little := why_too_little(examples):
             context.log.info(too_little)
@@ -135,14 +136,12 @@ def _model_asset(spec: dg.AssetSpec) -> dg.AssetsDefinition:
 def _metadata(
     context: dg.AssetExecutionContext, versions: "Versions", version: "Version", predicted: "pd.DataFrame"
 ) -> Mapping[str, Any]:
-    trained, used = version.trained, versions.in_use()
+    trained = version.trained
     summary = _summary(trained)
     context.log.info(f"version {version.name}: {summary}")
     metadata: dict[str, Any] = {
         "trained": summary,
-        "version": version.name,
-        "version_in_use": used.name if used else "none: no version was better than its baselines",
-        "path": dg.MetadataValue.path(versions.path(version)),
+        **_versions_shown(versions, version),
         "newest_week": trained.newest_week.isoformat(),
         "examples": trained.examples,
         "predicted": trained.predicted,
@@ -157,6 +156,15 @@ def _metadata(
         # The model itself is fine.
         context.log.warning(f"the evaluation could not be drawn for the UI: {shown(str(error))}")
     return metadata
+
+
+def _versions_shown(versions: "Versions", version: "Version") -> Mapping[str, Any]:
+    used = versions.in_use()
+    return {
+        "version": version.name,
+        "version_in_use": used.name if used else "none: no version was better than its baselines",
+        "path": dg.MetadataValue.path(versions.path(version)),
+    }
 
 
 def _summary(trained: "Trained") -> str:

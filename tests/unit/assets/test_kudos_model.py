@@ -115,7 +115,7 @@ def test_a_new_week_trains_a_version_beside_its_baselines_and_predicts(settings:
         assert all(comment for (comment,) in comments)
 
 
-def test_without_a_new_week_nothing_is_trained_and_nothing_is_shown(
+def test_without_a_new_week_nothing_is_trained_and_the_check_still_speaks(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _publish(settings)
@@ -124,8 +124,12 @@ def test_without_a_new_week_nothing_is_trained_and_nothing_is_shown(
         patch.setattr("engagement_assets.kudos.evaluation.train", lambda _: pytest.fail("it was trained"))
         result = _run(settings, "strava_kudos_model")
     assert result.success
-    assert result.asset_materializations_for_node("strava_kudos_model") == []
-    assert result.get_asset_check_evaluations() == []
+    shown = _metadata(result, STRAVA_KUDOS_MODEL)
+    assert (shown["trained"], shown["version"]) == (
+        f"no complete week has arrived since {kept.trained.newest_week}: nothing to learn",
+        kept.name,
+    )
+    assert _check(result)[0] == kept.trained.is_good
     assert Versions(settings.models_dir).newest() == kept
     _publish(settings, weeks=6)
     assert _metadata(_run(settings, "strava_kudos_model"), STRAVA_KUDOS_MODEL)["newest_week"] == "2024-02-05"
