@@ -18,6 +18,8 @@ from engagement_assets.extract.user_events.source import USER_EVENTS_SOURCE
 CROSS_SOURCE_AREA = "engagement"
 # The area of the records that loads write about themselves.
 AUDIT = "audit"
+# The schema of what models of this project predict.
+PREDICTIONS = "predictions"
 
 SOURCES: tuple[Source, ...] = (RUNNA, LINGOKIDS, STRAVA, USER_EVENTS_SOURCE, MOBILE)
 RAW_DATASETS: tuple[Dataset, ...] = tuple(dataset for source in SOURCES for dataset in source.datasets)

@@ -23,6 +23,8 @@ from engagement_assets.contracts import check_metadata
 from engagement_assets.extract.strava.source import STRAVA
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
+from engagement_assets.sources import PREDICTIONS
+from engagement_assets.transform.export import exports_of
 from engagement_assets.transform.publish import Publisher, TableDescription, publish_table
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from engagement_assets.kudos.evaluation import Trained
     from engagement_assets.kudos.versions import Version, Versions
 
-PREDICTIONS = "predictions"
 STRAVA_KUDOS_MODEL = dg.AssetKey("strava_kudos_model")
 STRAVA_KUDOS_PREDICTIONS = dg.AssetKey([PREDICTIONS, "strava_kudos_predictions"])
 KUDOS_ASSETS = frozenset({STRAVA_KUDOS_MODEL, STRAVA_KUDOS_PREDICTIONS})
@@ -234,6 +235,8 @@ def _predictions_asset(spec: dg.AssetSpec) -> dg.AssetsDefinition:
         said = f"by version {used.name}" if used else "nothing, since no model is in use"
         context.log.info(f"{len(rows)} activities predicted: {said}")
         publish_table(settings.published_warehouse_path, PREDICTIONS_TABLE, rows, Publisher(context.run.run_id))
+        if exports := exports_of(settings):
+            exports.follow(settings.published_warehouse_path)
         return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), "predicted": said})
 
     return strava_kudos_predictions

@@ -19,7 +19,6 @@ from pathlib import Path
 import duckdb
 
 from engagement_assets.alerts.alerting import alerts_folder
-from engagement_assets.assets.kudos_model import PREDICTIONS
 from engagement_assets.commands.arguments import erase_parser
 from engagement_assets.commands.erased_tables import build_without, tell_done
 from engagement_assets.commands.process import exit_process, load_settings
@@ -41,7 +40,7 @@ from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
 from engagement_assets.privacy.tombstones import ERASABLE_KINDS, columns_of
 from engagement_assets.settings import Settings
-from engagement_assets.sources import LANDING_PREFIXES, RAW_DATASETS
+from engagement_assets.sources import LANDING_PREFIXES, PREDICTIONS, RAW_DATASETS
 from engagement_assets.transform.build import is_held_lock
 from engagement_assets.transform.export import exports_of
 

@@ -1,4 +1,4 @@
-"""Exports: each area's published tables as Parquet, and as CSV if asked, in a folder or an object store.
+"""Exports: published tables of areas, and predictions, as Parquet, and as CSV if asked: in a folder or object store.
 
 Belongs here: writing and removing these files, and what says which of them belong together. Not here: the published
 copy that they are made from (`publish.py`), or when it is exported (`assets/published.py`,
@@ -32,9 +32,11 @@ from pyarrow.parquet import ParquetFile
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import FORMULA
-from engagement_assets.sources import AREAS
+from engagement_assets.sources import AREAS, PREDICTIONS
 
 MANIFEST = "manifest.json"
+# Each is a folder.
+EXPORTED_SCHEMAS = (*AREAS, PREDICTIONS)
 _PARQUET, _CSV, _DRAFT = ".parquet", ".csv", ".draft"
 _OURS = (_PARQUET, _CSV, _DRAFT, MANIFEST)
 
@@ -67,7 +69,7 @@ class Exports:
         """
         with duckdb.connect(str(published), read_only=True) as copy:
             copy.execute("set TimeZone = 'UTC'")
-            return [area for area in AREAS if self._area_follows(copy, area)]
+            return [area for area in EXPORTED_SCHEMAS if self._area_follows(copy, area)]
 
     def with_rows(self, area: str) -> Iterator[str]:
         """The names of an area's Parquet files that have rows."""
@@ -75,7 +77,7 @@ class Exports:
             if name.endswith(_PARQUET) and ParquetFile(path).metadata.num_rows:
                 yield name
 
-    def files(self, areas: Sequence[str] = AREAS) -> Iterator[tuple[str, Path]]:
+    def files(self, areas: Sequence[str] = EXPORTED_SCHEMAS) -> Iterator[tuple[str, Path]]:
         """All files of exports: their names, and where each can be read while the caller looks at it."""
         for area in areas:
             for name in self._sizes(area):

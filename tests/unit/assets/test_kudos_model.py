@@ -115,6 +115,15 @@ def test_a_new_week_trains_a_version_beside_its_baselines_and_predicts(settings:
         assert all(comment for (comment,) in comments)
 
 
+def test_predictions_are_exported_with_the_published_tables(settings: Settings, tmp_path: Path) -> None:
+    _publish(settings)
+    exporting = settings.model_copy(update={"export_dir": str(tmp_path / "exports")})
+    assert _run(exporting).success
+    (file,) = (tmp_path / "exports" / "predictions").glob("*.parquet")
+    with duckdb.connect() as connection:
+        assert connection.execute(f"from read_parquet('{file}') order by all").fetchall() == _predictions(settings)
+
+
 def test_without_a_new_week_nothing_is_trained_and_the_check_still_speaks(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
