@@ -119,10 +119,12 @@ final as (
         total_elevation_gain_m,
         athlete_count,
         name_word_count,
-        1 + {{ milliseconds_between(
-            'cast(week_start_date as timestamp)', 'cast(activity_date as timestamp)'
-        ) }} / 86400000 as iso_weekday,
-        extract(hour from started_at) as start_hour,
+        cast(
+            1 + {{ milliseconds_between(
+                'cast(week_start_date as timestamp)', 'cast(activity_date as timestamp)'
+            ) }} / 86400000 as bigint
+        ) as iso_weekday,
+        cast(extract(hour from started_at) as bigint) as start_hour,
         cast({{ milliseconds_between('previous_started_at', 'started_at') }} as double) / 86400000
             as days_since_previous,
         settled_kudos_count,

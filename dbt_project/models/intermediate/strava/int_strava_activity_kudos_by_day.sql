@@ -3,10 +3,12 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_window',
         day_column = 'activity_date',
+        on_schema_change = 'append_new_columns',
         tags = ['windowed'],
     )
 }}
 
+-- Tables of a version before 0.3 lack the facts of an observation, and get them as NULL.
 -- Keeps the lake's observations in the warehouse, so that the newest one of an activity and a day
 -- is found without opening every day of the lake.
 with
