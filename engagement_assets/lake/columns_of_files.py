@@ -17,7 +17,7 @@ import duckdb
 
 from engagement_assets.lake.commit import FileChange, commit, exclusive, finish_commits
 from engagement_assets.lake.day_files import sql_text, write_empty_file
-from engagement_assets.lake.lake import PRUNED_BEFORE, WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.lake import PRUNED, PRUNED_BEFORE, WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.record_columns import (
     ERASURE_COLUMNS,
     HELD_COLUMNS,
@@ -94,10 +94,11 @@ def _changes(lake: Lake, connection: duckdb.DuckDBPyConnection, folder: str, sta
         connection.execute(f"copy (select {selected} from {file}) to {sql_text(str(path))} (format parquet)")
         changes.append(FileChange(key, path))
     for key in lake.keys(f"{folder}/day=*/{PRUNED_BEFORE}"):
-        path = staging / key.replace(PRUNED_BEFORE, "pruned.parquet")
+        mark_key = key.replace(PRUNED_BEFORE, PRUNED)
+        path = staging / mark_key
         path.parent.mkdir(parents=True, exist_ok=True)
         write_empty_file(connection, columns, path)
-        changes += [FileChange(key.replace(PRUNED_BEFORE, "pruned.parquet"), path), FileChange(key, None)]
+        changes += [FileChange(mark_key, path), FileChange(key, None)]
     mark = staging / _mark(folder)
     mark.parent.mkdir(parents=True, exist_ok=True)
     write_empty_file(connection, columns, mark)

@@ -39,7 +39,7 @@ from engagement_assets.privacy.policy import PrivacyPolicy
 # A dataset without daily partitions lies in one folder with this day, so that all datasets are read in the same way.
 WHOLE_DATASET_DAY = date(1970, 1, 1)
 
-PRUNED_BEFORE = "pruned.json"
+PRUNED, PRUNED_BEFORE = "pruned.parquet", "pruned.json"
 # DuckDB takes these for a pattern of file names, and `name=` for a column of that name.
 _UNREADABLE_CHARACTERS = frozenset("*?[=")
 
@@ -76,7 +76,7 @@ class Lake:
 
     def pruned_key(self, dataset: Dataset, day: date) -> str:
         """What lies in place of a day that retention has removed: a file without rows, which any engine can read."""
-        return f"{dataset.key}/day={day}/pruned.parquet"
+        return f"{dataset.key}/day={day}/{PRUNED}"
 
     def pruned_key_before(self, dataset: Dataset, day: date) -> str:
         """What versions before 0.3 put there; `columns_of_files.py` replaces it."""

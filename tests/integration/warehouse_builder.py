@@ -6,6 +6,7 @@ Not here: what any one area's tables must hold (see its own test module).
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,12 @@ class WarehouseBuilder:
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """The rows of a query over the warehouse."""
-        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+        with self._opened() as connection:
             return connection.execute(sql).fetchall()
+
+    def _opened(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """The tables, to be read."""
+        return duckdb.connect(str(self.warehouse_path), read_only=True)
 
     def rows(self, table: str, where: str = "true") -> list[dict[str, object]]:
         """All rows of `schema.table`, ordered by every column, without its change numbers."""
@@ -162,7 +167,7 @@ class WarehouseBuilder:
         """The same for several tables, or tables with a condition each: to open the file takes longer than to read."""
         wheres = wheres if isinstance(wheres, Mapping) else dict.fromkeys(wheres, "true")
         found = {}
-        with duckdb.connect(str(self.warehouse_path), read_only=True) as connection:
+        with self._opened() as connection:
             for table, where in wheres.items():
                 relation = connection.sql(f"from {table} where {where}")
                 names = [name for name in relation.columns if name != "change_number"]

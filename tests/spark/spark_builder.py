@@ -3,8 +3,7 @@
 Belongs here: building on Spark, and reading its tables as DuckDB's are read. Not here: what they must hold.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,25 +40,11 @@ class SparkBuilder(WarehouseBuilder):
         with self.spark.profile.environment():
             return super()._run(command, select, variables, arguments)
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        with self._copy(set(re.findall(r"(?:from|join) (\w+)\.", sql))) as connection:
-            return connection.execute(sql).fetchall()
-
-    def tables(self, wheres: Iterable[str] | Mapping[str, str]) -> dict[str, list[dict[str, object]]]:
-        wheres = wheres if isinstance(wheres, Mapping) else dict.fromkeys(wheres, "true")
-        found = {}
-        with self._copy({table.split(".")[0] for table in wheres}) as connection:
-            for table, where in wheres.items():
-                relation = connection.sql(f"from {table} where {where}")
-                names = [name for name in relation.columns if name != "change_number"]
-                rows = relation.select(*names).order("all").fetchall()
-                found[table] = [dict(zip(names, row, strict=True)) for row in rows]
-        return found
-
     @contextmanager
-    def _copy(self, schemas: set[str]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Tables and views of the schemas, as they are published."""
-        with self.spark.copy_of(sorted(schemas)) as path, duckdb.connect(str(path), read_only=True) as connection:
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Tables and views as they are published; nobody reads staging."""
+        schemas = sorted({schema for schema, _ in self.spark.relations()} - {"staging"})
+        with self.spark.copy_of(schemas) as path, duckdb.connect(str(path), read_only=True) as connection:
             yield connection
 
 
