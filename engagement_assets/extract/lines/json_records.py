@@ -25,7 +25,7 @@ from engagement_assets.extract.lines.json_fields import Field, Kind
 from engagement_assets.extract.lines.rejections import first_of, outside_calendar
 from engagement_assets.privacy.shapes import said_sql, shown_name_sql
 
-# DuckDB gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
+# DuckDB before 2.0.1 gives up on documents that nest deeper, and so do other readers of what `_extra` keeps.
 MAX_NESTING = 128
 # Up to 2**53 milliseconds a double is exact.
 MAX_SECONDS = 2**53 // 1000
@@ -34,6 +34,12 @@ MAX_MEMBERS = 1_000
 
 _JSON_STRING = r'"([^"\\]|\\.)*"'
 _COMMA_BEFORE_END = r",[ \t]*[}\]]"
+# Each turn takes the innermost level away.
+_NESTS_TOO_DEEP = (
+    "list_reduce(list_prepend(translate(regexp_replace(regexp_replace("
+    rf"line, '{_JSON_STRING}', '', 'g'), '[^\[\]{{}}]+', '', 'g'), '{{}}', '[]'), "
+    f"list_resize([]::varchar[], {MAX_NESTING}, '')), lambda brackets, turn: replace(brackets, '[]', '')) <> ''"
+)
 
 
 # The type of the column, and the JSON types of the values that it takes.
@@ -173,7 +179,7 @@ class RecordShape:
                 (
                     # Counting brackets is cheap, and most lines then need no closer look.
                     "strlen(line) - strlen(replace(replace(line, '[', ''), '{', '')) "
-                    f"> {MAX_NESTING} and json_valid(line) and try(json_structure(line)) is null",
+                    f"> {MAX_NESTING} and json_valid(line) and {_NESTS_TOO_DEEP}",
                     "nesting_too_deep",
                     f"'expected at most {MAX_NESTING} levels of nesting, found more'",
                 ),

@@ -264,7 +264,10 @@ def test_users_have_a_number_of_children_and_no_child(tmp_path: Path) -> None:
     [
         *(("[]", 0), ('["c"]', 1), ('["c","d"]', 2), ('["c", "d"]', 2), ('[["c"]]', 1), ('["[c"]', 1), ("null", None)),
         *((value, "wrong_type") for value in ('"[]"', "1", "{}")),
-        *((("[" * 200) + ("]" * 200), "nesting_too_deep"), ('["c",]', "not_json"), ('["c"', "not_json")),
+        *(('["c",]', "not_json"), ('["c"', "not_json")),
+        # With the record, 128 levels and 129; then brackets, but no levels.
+        *(("[" * levels + "]" * levels, outcome) for levels, outcome in ((127, 1), (128, "nesting_too_deep"))),
+        *(("[" + ",".join(["[{}]"] * 200) + "]", 200), ('["' + '[{\\"' * 200 + '"]', 1)),
     ],
 )
 def test_a_list_is_counted_among_lines_that_look_alike(value: str, outcome: object, tmp_path: Path) -> None:
