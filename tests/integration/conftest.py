@@ -46,6 +46,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Load
     return Loaded(warehouse, published, folder / "lake", make_report(published, own / "report", states=STATES))
 
 
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """An empty landing zone."""
+    path = tmp_path / "landing"
+    path.mkdir()
+    return path
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium, for this module only, since Playwright keeps an event loop in the thread."""

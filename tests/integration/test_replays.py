@@ -2,25 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 import pytest
 
-from engagement_assets.assets.raw_assets import raw_assets
 from engagement_assets.commands.range_run import RangeRequest, run_range
-from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.source import Source
 from engagement_assets.extract.instants import bound_sql, instant_sql
 from engagement_assets.extract.lines import json_records
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS, LINGOKIDS_USERS
-from engagement_assets.extract.mobile import EVENT, MOBILE, MOBILE_EVENTS
+from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
 from engagement_assets.extract.runna import parts as runna_parts
 from engagement_assets.extract.runna import rows as runna_rows
 from engagement_assets.extract.runna.activity_files import read_activity
@@ -32,14 +28,11 @@ from engagement_assets.extract.strava.source import ACTIVITY
 from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.replay import Choice
-from engagement_assets.lake.retention import prune_raw_days
-from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
-from engagement_assets.resources import ApiClients
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from engagement_assets.settings import Settings
 from engagement_assets.sources import RAW_DATASETS
 from tests.integration.deployment import Deployment, differences
+from tests.integration.raw_loads import DAY_1, DAY_2, DAY_3, RawLoads, land_mobile_events, let_events_be_unnamed
 from tests.integration.services import FIRST_DAY, services
 from tests.lake_loads import parquet_rows, quarantined, records, window
 from tests.unit.extract.lingokids_loads import event, write_events
@@ -47,89 +40,20 @@ from tests.unit.extract.mobile_loads import HEADER, row, write_file
 
 pytestmark = pytest.mark.integration
 
-DAY_1, DAY_2, DAY_3 = (date(2024, 1, day) for day in (1, 2, 3))
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PLACES = ("dataset", "source_path", "position", "reason_code")
 
 
-class RawLoads:
-    """A lake, and runs of raw assets alone."""
-
-    def __init__(self, folder: Path, landing: Path, source: Source, **settings: Any) -> None:
-        self.lake = Lake(str(folder / "lake"))
-        self._source = source
-        self._settings = Settings(
-            _env_file=None,
-            landing_uri=str(landing),
-            lake_uri=self.lake.uri,
-            # So many are rejected here on purpose.
-            rejected_share_halt=PerSource(1.0),
-            **{"start_date": DAY_1, **settings},
-        )
-
-    def run(self, first: date = DAY_1, last: date = DAY_3, **config: Any) -> dg.ExecuteInProcessResult:
-        """Load days inclusive, all raw assets under the same config."""
-        definitions = raw_assets(self._source, self._settings)
-        with dg.DagsterInstance.ephemeral() as instance:
-            return dg.materialize(
-                definitions,
-                instance=instance,
-                resources={"settings": self._settings, "api_clients": ApiClients(self._settings)},
-                tags=range_tags(window(first, last)),
-                run_config={"ops": {item.op.name: {"config": config} for item in definitions}},
-                raise_on_error=False,
-            )
-
-    def rows(self, *datasets: Dataset) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of datasets, without the times of loading."""
-        return {
-            item.key: parquet_rows(
-                Path(self.lake.uri),
-                f"{item.key}/*/data.parquet",
-                "day",
-                *(name for name in item.columns if name != "extracted_at"),
-            )
-            for item in datasets
-        }
-
-    def trace(self, *columns: str) -> list[tuple[Any, ...]]:
-        """What left the quarantine."""
-        return parquet_rows(Path(self.lake.uri), "records/replayed/*/*.parquet", *columns)
-
-    def content(self) -> dict[str, bytes]:
-        """Every file that readers see."""
-        root = Path(self.lake.uri)
-        return {str(path): path.read_bytes() for path in sorted(root.glob("r*/**/*.parquet"))}
-
-
-@pytest.fixture
-def landing(tmp_path: Path) -> Path:
-    path = tmp_path / "landing"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def fix() -> Iterator[pytest.MonkeyPatch]:
-    """Makes rules too strict; to undo it is the fix."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    return [str(item.step_failure_data.user_failure_data) for item in result.all_events if item.is_step_failure]
-
-
 def test_after_a_fix_the_tables_are_those_of_a_clean_load(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_sample_landing(landing, start=DAY_1, days=3, runna_activities_per_day=1, lingokids_events_per_day=40)
     mended = Deployment(tmp_path / "mended", landing=landing)
     mended.settings = mended.settings.model_copy(update={"rejected_share_halt": PerSource(1.0)})
-    fix.setattr(json_records, "MAX_SECONDS", 60)
+    monkeypatch.setattr(json_records, "MAX_SECONDS", 60)
     assert mended.run(DAY_1, DAY_3, "+group:learning").failures == ()
     ((strict,),) = mended.query("select count(*) from audit.rejected_records")
-    fix.undo()
+    monkeypatch.undo()
 
     replayed = run_range(mended.settings, RangeRequest(window(DAY_1, DAY_3), "+group:learning", replay=Choice()))
 
@@ -148,37 +72,21 @@ def test_after_a_fix_the_tables_are_those_of_a_clean_load(
     ) == [(True,)]
 
 
-def _mobile_landing(landing: Path) -> None:
-    named, unnamed = row("u1", "2024-01-01 10:00:00"), row("u2", "2024-01-01 11:00:00", event_name="")
-    # Under another header, whose columns stand in another order.
-    turned = ";".join(reversed(HEADER.split(";")))
-    of_turned = ";".join(reversed(row("u3", "2024-01-02 12:00:00", event_name="").split(";")))
-    write_file(landing, "2024-01-01.csv", HEADER, named, unnamed, unnamed, row("u4", "no time"), turned, of_turned)
-    write_file(landing, "2024-01-03.csv", HEADER, row("u5", "2024-01-03 09:00:00", event_name=""), "too;few")
-
-
-def _let_events_be_unnamed(patch: pytest.MonkeyPatch) -> None:
-    columns = tuple(
-        replace(column, required=False) if column.name == "event_name" else column for column in EVENT.columns
-    )
-    patch.setitem(vars(EVENT), "columns", columns)
-
-
 @pytest.mark.parametrize("files_are_gone", [True, False], ids=["from their kept texts", "from their files"])
 def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch, files_are_gone: bool
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch, files_are_gone: bool
 ) -> None:
-    _mobile_landing(landing)
+    land_mobile_events(landing)
     loads = RawLoads(tmp_path / "mended", landing, MOBILE, quarantine_raw_text=files_are_gone)
     assert loads.run().success
     first_times = quarantined(loads.lake, "source_path", "position", "first_quarantined_at")
     if files_are_gone:
         shutil.rmtree(landing / "mobile_events")
-    _let_events_be_unnamed(fix)
+    let_events_be_unnamed(monkeypatch)
 
     assert loads.run(replay=True, replay_reason_code="missing_event_name").success
 
-    _mobile_landing(landing)
+    land_mobile_events(landing)
     clean = RawLoads(tmp_path / "clean", landing, MOBILE)
     assert clean.run().success
     assert loads.rows(MOBILE_EVENTS) == clean.rows(MOBILE_EVENTS)
@@ -200,11 +108,11 @@ def test_rows_come_back_under_their_own_headers_and_the_rest_stays(
     assert replays == [(DAY_1, 3, 1, 1, 1), (DAY_2, 1, 1, 0, 0), (DAY_3, 2, 1, 1, 0)]
 
 
-def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
-    _mobile_landing(landing)
+def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land_mobile_events(landing)
     loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run().success
-    _let_events_be_unnamed(fix)
+    let_events_be_unnamed(monkeypatch)
     assert loads.run(replay=True).success
     before = loads.content()
     again = loads.run(replay=True)
@@ -213,11 +121,13 @@ def test_a_second_replay_changes_no_byte(tmp_path: Path, landing: Path, fix: pyt
     assert loads.content() == before
 
 
-def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
-    _mobile_landing(landing)
+def test_a_replay_that_is_killed_is_nothing_or_whole(
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_mobile_events(landing)
     loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run().success
-    _let_events_be_unnamed(fix)
+    let_events_be_unnamed(monkeypatch)
     before = loads.content()
 
     def before_the_journal(*_: object) -> None:
@@ -242,47 +152,6 @@ def test_a_replay_that_is_killed_is_nothing_or_whole(tmp_path: Path, landing: Pa
     assert len(quarantined(loads.lake, "position")) == 2
 
 
-def test_what_a_check_halts_stays_in_quarantine_and_the_lake_as_it_was(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
-) -> None:
-    _mobile_landing(landing)
-    loads = RawLoads(tmp_path, landing, MOBILE, check_severities="mobile.rejected_share=halt")
-    first = RawLoads(tmp_path, landing, MOBILE)
-    assert first.run().success
-    before = loads.content()
-    _let_events_be_unnamed(fix)
-    result = loads.run(replay=True)
-    assert not result.success
-    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
-    assert [(check.check_name, check.severity) for check in failed] == [("rejected_share", dg.AssetCheckSeverity.ERROR)]
-    assert loads.content() == before
-
-
-def test_days_that_were_never_loaded_or_are_held_are_refused(tmp_path: Path, landing: Path) -> None:
-    write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00"), "too;few")
-    loads = RawLoads(tmp_path, landing, MOBILE)
-    assert loads.run(DAY_1, DAY_1).success
-    (failure,) = _failures(loads.run(DAY_1, DAY_2, replay=True))
-    assert "2024-01-02 of mobile_events was never loaded, expected days that were" in failure
-    holding = RawLoads(tmp_path, landing, MOBILE, check_severities="rejected_share=halt")
-    assert not holding.run(DAY_1, DAY_1).success
-    (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
-    assert (
-        "2024-01-01 of mobile_events is held, and its quarantine with it: release it or load it again first" in failure
-    )
-
-
-def test_a_day_that_retention_has_removed_is_refused(tmp_path: Path, landing: Path) -> None:
-    write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00"), "too;few")
-    loads = RawLoads(tmp_path, landing, MOBILE)
-    assert loads.run(DAY_1, DAY_1).success
-    prune_raw_days(loads.lake, MOBILE_EVENTS, DAY_2, lambda: lambda _: True, dry_run=False)
-    before = loads.content()
-    (failure,) = _failures(loads.run(DAY_1, DAY_1, replay=True))
-    assert "2024-01-01 of mobile_events was removed by RAW_RETENTION_DAYS" in failure
-    assert loads.content() == before
-
-
 def _let_days_be_written_as_here(patch: pytest.MonkeyPatch) -> None:
     for known in (instant_sql, bound_sql):
         patch.setattr(json_records, known.__name__, partial(_or_as_here, known))
@@ -293,14 +162,14 @@ def _or_as_here(known: Callable[[str], str], text: str) -> str:
 
 
 def test_a_record_of_another_day_waits_until_that_day_is_in_the_range(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_events(
         landing, "2024-01-01.jsonl", event("e1", "2024-01-01 10:00:00"), event("e2", occurred_at="02.01.2024 11:00")
     )
     loads = RawLoads(tmp_path, landing, LINGOKIDS)
     assert loads.run().success
-    _let_days_be_written_as_here(fix)
+    _let_days_be_written_as_here(monkeypatch)
     before = loads.content()
     assert loads.run(DAY_1, DAY_1, replay=True).success
     assert loads.content() == before
@@ -308,18 +177,6 @@ def test_a_record_of_another_day_waits_until_that_day_is_in_the_range(
     assert [found[0] for found in loads.rows(LINGOKIDS_EVENTS)[LINGOKIDS_EVENTS.key]] == [DAY_1, DAY_2]
     assert quarantined(loads.lake, "position") == []
     assert loads.trace("partition_date", "position", "accepted_on") == [(DAY_1, 2, DAY_2)]
-
-
-def test_a_replay_under_another_key_is_refused(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
-    long = event("e1", "2024-01-01 10:00:00", data={"activity_id": "a", "duration": 100})
-    write_events(landing, "2024-01-01.jsonl", long, event("e2", "2024-01-01 11:00:00"))
-    fix.setattr(json_records, "MAX_SECONDS", 60)
-    assert RawLoads(tmp_path, landing, LINGOKIDS).run(DAY_1, DAY_1).success
-    fix.undo()
-    keyed = RawLoads(tmp_path, landing, LINGOKIDS, pseudonym_key="k" * 32)
-    before = keyed.content()
-    assert not keyed.run(DAY_1, DAY_1, replay=True).success
-    assert keyed.content() == before
 
 
 def test_pseudonyms_that_an_older_version_kept_in_texts_stay(tmp_path: Path, landing: Path) -> None:
@@ -339,12 +196,12 @@ def test_pseudonyms_that_an_older_version_kept_in_texts_stay(tmp_path: Path, lan
 
 @pytest.mark.parametrize("change", ["gone", "other line"])
 def test_a_record_whose_file_does_not_hold_it_says_that_it_cannot_be_rebuilt(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch, change: str
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     write_file(landing, "2024-01-01.csv", HEADER, row("u1", "2024-01-01 10:00:00", event_name=""))
     loads = RawLoads(tmp_path, landing, MOBILE)
     assert loads.run(DAY_1, DAY_1).success
-    _let_events_be_unnamed(fix)
+    let_events_be_unnamed(monkeypatch)
     file = landing / "mobile_events" / "2024-01-01.csv"
     if change == "other line":
         file.write_text(f"{HEADER}\n\n{row('u2', '2024-01-01 10:00:00', event_name='')}\n", encoding="utf-8")
@@ -361,7 +218,9 @@ def test_a_record_whose_file_does_not_hold_it_says_that_it_cannot_be_rebuilt(
     assert quarantined(loads.lake, "position") == [(DAY_1, 2)]
 
 
-def test_an_old_snapshot_does_not_replace_a_newer_one(tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch) -> None:
+def test_an_old_snapshot_does_not_replace_a_newer_one(
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     users = landing / "lingokids" / "users"
     users.mkdir(parents=True)
     lines = {
@@ -375,7 +234,7 @@ def test_an_old_snapshot_does_not_replace_a_newer_one(tmp_path: Path, landing: P
         (users / name).write_text("\n".join([*texts, ""]), encoding="utf-8")
     loads = RawLoads(tmp_path, landing, LINGOKIDS)
     assert loads.run(DAY_1, DAY_1).success
-    _let_days_be_written_as_here(fix)
+    _let_days_be_written_as_here(monkeypatch)
     assert loads.run(DAY_1, DAY_1, replay=True, replay_dataset="users").success
     rows = parquet_rows(Path(loads.lake.uri), f"{LINGOKIDS_USERS.key}/*/data.parquet", "user_id", "country_code")
     assert rows == [("u1", "PT"), ("u2", "GB")]
@@ -383,7 +242,7 @@ def test_an_old_snapshot_does_not_replace_a_newer_one(tmp_path: Path, landing: P
 
 
 def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_file(
-    tmp_path: Path, landing: Path, fix: pytest.MonkeyPatch
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_sample_landing(landing, start=DAY_1, days=1, runna_activities_per_day=6, lingokids_events_per_day=1)
     batch = landing / "runna" / "activities" / str(DAY_1)
@@ -395,11 +254,11 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
             raise UnusableRecordError("not_json", "expected another writer")
         return read_activity(data, file)
 
-    fix.setattr(runna_rows, "MAX_STEPS", 4)
-    fix.setattr(runna_parts, "read_activity", refuse)
+    monkeypatch.setattr(runna_rows, "MAX_STEPS", 4)
+    monkeypatch.setattr(runna_parts, "read_activity", refuse)
     loads = RawLoads(tmp_path / "mended", landing, RUNNA, quarantine_raw_text=True)
     assert loads.run(DAY_1, DAY_1).success
-    fix.undo()
+    monkeypatch.undo()
     parts = {
         path
         for dataset, path, *_ in [found[1:] for found in quarantined(loads.lake, *PLACES)]
@@ -427,7 +286,7 @@ def test_a_document_is_read_from_its_file_or_from_its_text_and_a_part_needs_the_
     assert gone in {path for _, path in quarantined(loads.lake, "source_path")}
 
 
-def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: pytest.MonkeyPatch) -> None:
+def test_records_of_services_come_back_without_asking_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fussy(value: object) -> str:
         if "Run" in str(value):
             raise BadValueError("too_usual", "another name", value)
@@ -438,11 +297,11 @@ def test_records_of_services_come_back_without_asking_them(tmp_path: Path, fix: 
     rows = "raw_strava/activities", "raw_strava/activity_kudos", "raw_user_events/events"
     with services(tmp_path / "mended") as mended, services(tmp_path / "clean") as clean:
         assert clean.load(FIRST_DAY, last).success
-        fix.setattr(strava, "ACTIVITY", replace(ACTIVITY, fields=fields))
+        monkeypatch.setattr(strava, "ACTIVITY", replace(ACTIVITY, fields=fields))
         lenient = PerSource(1.0)
         options: dict[str, Any] = {"user_events_device_id_max_length": 35, "rejected_share_halt": lenient}
         assert mended.load(FIRST_DAY, last, quarantine_raw_text=True, **options).success
-        fix.undo()
+        monkeypatch.undo()
         asked = len(mended.apis.strava.requests), len(mended.apis.user_events.requests)
         assert mended.load(FIRST_DAY, last, config={"replay": True}).success
         assert (len(mended.apis.strava.requests), len(mended.apis.user_events.requests)) == asked

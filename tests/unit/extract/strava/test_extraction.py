@@ -1,88 +1,25 @@
-"""Strava: what an activity becomes, what of it is not kept, which activities have gone."""
+"""Strava: what an activity becomes, what of it is not kept, what is observed of its kudos."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date, datetime, timedelta
 from typing import Any
 
-import duckdb
 import pytest
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.kept_places import KeptPlaces
-from engagement_assets.extract.services.client import ApiLimitReachedError
-from engagement_assets.extract.services.extraction import ServiceReading
-from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
-from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
-from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW, Loaded, loaded
-
-DAY_1, DAY_2, DAY_3, DAY_4 = (date(2024, 3, number) for number in (1, 2, 3, 4))
-MARCH = DayWindow(DAY_1, date(2024, 3, 11))
-BEFORE = datetime(2024, 3, 9, 8)
-LIMIT = ApiLimitReachedError("the daily limit is used up", datetime(2024, 3, 11, tzinfo=UTC))
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as found:
-        yield found
-
-
-def activity(activity_id: Any, started: str | None = "2024-03-02T07:00:00Z", **changes: Any) -> dict[str, Any]:
-    whole = {"id": activity_id, "start_date": started, "name": "Run", "distance": 5000.5, "kudos_count": 3}
-    return {name: value for name, value in (whole | changes).items() if value is not ...}
-
-
-def known(activity_id: int, started: datetime, deleted_at: datetime | None = None) -> dict[str, Any]:
-    return {"activity_id": activity_id, "started_at": started, "deleted_at": deleted_at, "extracted_at": BEFORE}
-
-
-class Reader:
-    """Reads pages as a load does, against what is published."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, workdir: Path) -> None:
-        self.connection, self.workdir = connection, workdir
-        self.lines: list[str] = []
-
-    def read(
-        self,
-        *pages: Sequence[Any],
-        published: Sequence[dict[str, Any]] = (),
-        limit: bool = False,
-        places: KeptPlaces = KeptPlaces.NONE,
-    ) -> tuple[strava.StravaOutcome, Loaded]:
-        types = ", ".join(f"{name} {kind}" for name, kind in {**STRAVA_ACTIVITIES.columns, "day": "DATE"}.items())
-        self.connection.execute(f"create or replace temp table lake ({types})")
-        for row in ({**row, "day": row["started_at"].date()} for row in published):
-            self.connection.execute(
-                f"insert into lake ({', '.join(row)}) values ({', '.join('?' for _ in row)})", list(row.values())
-            )
-
-        def all_pages() -> Iterator[Page]:
-            for number, records in enumerate(pages, 1):
-                yield Page(f"page-{number}", records, 10)
-            if limit:
-                raise LIMIT
-            yield Page("page-last", [], 2)
-
-        reading = strava.extract(
-            ServiceReading(self.connection, MARCH, self.workdir, NOW, self.lines.append),
-            all_pages(),
-            "lake",
-            SeasonPlaces(places, str(self.workdir / "places.json")),
-        )
-        return reading, loaded(self.connection, reading.extraction)
-
-
-@pytest.fixture
-def reader(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Reader:
-    return Reader(connection, tmp_path)
-
-
-def activities(found: Loaded) -> list[tuple[int, date, datetime | None]]:
-    return [(row["activity_id"], row["day"], row["deleted_at"]) for row in found.accepted[STRAVA_ACTIVITIES.key]]
+from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW
+from tests.unit.extract.strava.strava_loads import (
+    DAY_1,
+    DAY_2,
+    DAY_3,
+    MARCH,
+    Reader,
+    activities,
+    activity,
+    known,
+)
 
 
 def test_an_activity_becomes_a_row(reader: Reader) -> None:
@@ -234,166 +171,6 @@ def test_what_cannot_be_used_is_quarantined_and_the_others_load(
     counts = found.counted(STRAVA_ACTIVITIES.key)
     assert counts[day][1] == 1
     assert sum(total for total, _, _ in counts.values()) == 2
-
-
-def test_of_an_activity_that_is_read_twice_the_later_reading_wins(reader: Reader) -> None:
-    _, found = reader.read(
-        [activity(1, name="first"), activity(1, name="second")], [activity(1, "2024-03-03T00:00:00Z", name="third")]
-    )
-    assert [row["activity_name"] for row in found.accepted[STRAVA_ACTIVITIES.key]] == ["third"]
-    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_2] == (2, 0, 2)
-    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_3] == (1, 0, 0)
-
-
-def test_a_known_activity_that_is_missing_is_marked_and_kept(reader: Reader) -> None:
-    reading, found = reader.read(
-        [activity(1)], published=[known(1, datetime(2024, 3, 2, 7)), known(2, datetime(2024, 3, 3, 9))]
-    )
-    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, NAIVE_NOW)]
-    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
-    assert (reading.stopped, reading.window, reading.complete_until) == (None, MARCH, datetime(2024, 3, 11))
-
-
-def test_an_empty_list_marks_all_that_was_known(reader: Reader) -> None:
-    reading, found = reader.read(published=[known(1, datetime(2024, 3, 2, 7))])
-    assert activities(found) == [(1, DAY_2, NAIVE_NOW)]
-    assert reading.missing == {DAY_2: (1, 1)}
-
-
-def test_a_mark_keeps_its_time_and_does_not_count_again(reader: Reader) -> None:
-    marked = datetime(2024, 3, 5)
-    reading, found = reader.read(published=[known(1, datetime(2024, 3, 2, 7), marked)])
-    assert activities(found) == [(1, DAY_2, marked)]
-    assert reading.missing == {}
-
-
-def test_an_activity_that_is_back_is_not_deleted_any_more(reader: Reader) -> None:
-    reading, found = reader.read([activity(1)], published=[known(1, datetime(2024, 3, 2, 7), datetime(2024, 3, 5))])
-    assert activities(found) == [(1, DAY_2, None)]
-    assert reading.missing == {}
-
-
-def test_an_activity_that_begins_on_another_day_now_leaves_the_old_one(reader: Reader) -> None:
-    reading, found = reader.read(
-        [activity(1, "2024-03-03T00:05:00Z")], published=[known(1, datetime(2024, 3, 2, 23, 55))]
-    )
-    assert activities(found) == [(1, DAY_3, None)]
-    assert reading.missing == {DAY_2: (1, 0)}
-
-
-@pytest.mark.parametrize("broken", [{"distance": "far"}, {"start_date": "2024-02-28T00:00:00Z"}, {"start_date": None}])
-def test_a_known_activity_whose_record_is_rejected_stays_as_it_was(reader: Reader, broken: dict[str, Any]) -> None:
-    reading, found = reader.read([activity(1, **broken)], published=[known(1, datetime(2024, 3, 2, 7))])
-    assert activities(found) == [(1, DAY_2, None)]
-    assert found.accepted[STRAVA_ACTIVITIES.key][0]["extracted_at"] == BEFORE
-    assert len(found.rejected) == 1
-    assert reading.missing == {DAY_2: (1, 0)}
-
-
-@pytest.mark.parametrize("written", [12.0, "12", "0012"])
-def test_an_id_written_otherwise_is_the_same_activity(reader: Reader, written: Any) -> None:
-    reading, found = reader.read([activity(written)], published=[known(12, datetime(2024, 3, 2, 7))])
-    assert activities(found) == [(12, DAY_2, None)]
-    assert found.accepted[STRAVA_ACTIVITIES.key][0]["extracted_at"] == NAIVE_NOW
-    assert reading.missing == {DAY_2: (1, 0)}
-
-
-def test_a_rejected_record_whose_id_is_a_text_is_that_activity(reader: Reader) -> None:
-    reading, found = reader.read(
-        [activity("1", distance="far")],
-        published=[known(1, datetime(2024, 3, 2, 7)), known(2, datetime(2024, 3, 3, 9))],
-    )
-    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, NAIVE_NOW)]
-    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
-
-
-WITHOUT_ID: list[object] = [
-    None, [], {}, "x", 5, activity(None), activity(...), activity("12a"), activity(1.5), activity([1]),
-    activity({"id": 1}), activity(True), activity(-1), activity(10**30), activity(2.0**60),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("record", WITHOUT_ID)
-def test_a_record_whose_id_cannot_be_read_may_be_any_activity_and_none_is_marked(reader: Reader, record: Any) -> None:
-    reading, found = reader.read(
-        [record, activity(7)],
-        published=[
-            known(1, datetime(2024, 3, 2, 7)),
-            known(2, datetime(2024, 3, 3, 9)),
-            known(3, datetime(2024, 3, 4, 9)),
-        ],
-    )
-    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, None), (3, DAY_4, None), (7, DAY_2, None)]
-    assert len(found.rejected) == 1
-    # One of the three may be the record, the other two have gone.
-    assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1), DAY_4: (1, 1)}
-    assert (reading.stopped, reading.complete_until) == (None, datetime(2024, 3, 11))
-    assert reader.lines[1] == (
-        "raw_strava/activities: the ids of 1 records cannot be read, and each may be any of the 3 known activities "
-        "that are on no page: none is marked as deleted by this load"
-    )
-
-
-def test_of_a_record_whose_id_cannot_be_read_nothing_is_told_where_nothing_is_missing(reader: Reader) -> None:
-    reading, found = reader.read([activity(None), activity(7)], published=[known(7, datetime(2024, 3, 2, 7))])
-    assert (activities(found), reading.missing) == ([(7, DAY_2, None)], {DAY_2: (1, 0)})
-    assert len(reader.lines) == 1
-
-
-def test_what_a_load_without_all_ids_left_is_marked_by_the_next_one(reader: Reader) -> None:
-    gone = [known(1, datetime(2024, 3, 2, 7))]
-    assert activities(reader.read([activity(None)], published=gone)[1]) == [(1, DAY_2, None)]
-    assert activities(reader.read([activity(7)], published=gone)[1]) == [(1, DAY_2, NAIVE_NOW), (7, DAY_2, None)]
-
-
-def test_a_limit_after_a_page_without_any_id_keeps_what_was_read(reader: Reader) -> None:
-    reading, found = reader.read([None], limit=True)
-    assert (reading.stopped, reading.complete_until) == (LIMIT, datetime(2024, 3, 1))
-    assert found.counted(STRAVA_ACTIVITIES.key) == {DAY_1: (1, 1, 0)}
-
-
-def test_a_reading_that_stopped_keeps_what_it_did_not_reach(reader: Reader) -> None:
-    reading, found = reader.read(
-        [activity(1), activity(2, "2024-03-03T09:00:00Z")],
-        published=[
-            known(1, datetime(2024, 3, 2, 7)),
-            known(3, datetime(2024, 3, 2, 8)),  # in the part that was read: gone
-            known(4, datetime(2024, 3, 3, 9)),  # in the second of the last one that was read
-            known(5, datetime(2024, 3, 3, 10)),
-            known(6, datetime(2024, 3, 4, 7)),  # on a day that was not reached
-        ],
-        limit=True,
-    )
-    assert activities(found) == [(1, DAY_2, None), (2, DAY_3, None), (3, DAY_2, NAIVE_NOW), (4, DAY_3, None), (5, DAY_3, None)]  # fmt: skip  # noqa: E501
-    assert reading.stopped is LIMIT
-    assert (reading.window, reading.complete_until) == (DayWindow(DAY_1, DAY_4), datetime(2024, 3, 3, 9))
-    assert reading.missing == {DAY_2: (2, 1)}
-    assert set(found.counted(STRAVA_ACTIVITIES.key)) == {DAY_1, DAY_2, DAY_3}
-    assert reader.lines == ["raw_strava/activities: 2 activities from 2024-03-01 to 2024-03-03"]
-
-
-def test_a_reading_that_stopped_after_a_rejected_record_counts_its_day(reader: Reader) -> None:
-    reading, found = reader.read([activity(1), activity(2, "2024-03-04T09:00:00Z", distance="far")], limit=True)
-    assert found.reasons() == [(DAY_4, 1, "wrong_type")]
-    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_4] == (1, 1, 0)
-    assert reading.window.days()[-1] == DAY_4
-    assert reading.complete_until == datetime(2024, 3, 2, 7)
-
-
-def test_a_list_that_is_not_in_order_and_not_at_its_end_marks_nothing(reader: Reader) -> None:
-    reading, found = reader.read(
-        [activity(1, "2024-03-04T09:00:00Z"), activity(2, "2024-03-03T09:00:00Z")],
-        published=[known(3, datetime(2024, 3, 2, 7))],
-        limit=True,
-    )
-    assert activities(found) == [(1, DAY_4, None), (2, DAY_3, None), (3, DAY_2, None)]
-    assert reading.missing == {}
-    assert reading.complete_until == datetime(2024, 3, 1)
-
-
-def test_a_limit_before_the_first_page_is_passed_on(reader: Reader) -> None:
-    with pytest.raises(ApiLimitReachedError):
-        reader.read(limit=True)
 
 
 def test_kudos_are_observed_once_a_load_for_each_activity_that_has_a_count(reader: Reader) -> None:
