@@ -81,6 +81,11 @@ class SparkSettings(BaseSettings):
     spark_table_format: SparkTableFormat = Field(
         default=SparkTableFormat.PARQUET, description="What the tables are made of: parquet, iceberg or delta."
     )
+    spark_publish_facts: bool = Field(
+        default=False,
+        description="Publish facts and bridges of Spark too, a row per event or activity; without them, the published "
+        "copy has the tables that people and the report read.",
+    )
     spark_threads: int = Field(default=4, ge=1, description="How many models dbt builds on Spark at the same time.")
 
     @property

@@ -44,7 +44,7 @@ def _pictures(
 
     tables = {".".join(key.path) for key in context.selected_asset_keys}
     try:
-        with warehouse.copy_of([area]) as path, duckdb.connect(str(path), read_only=True) as connection:
+        with warehouse.copy_of([area], facts=False) as path, duckdb.connect(str(path), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             Lake(settings.lake_uri).lend_file_system(connection)
             return pictures_of([section_of(connection, area, settings)], tables)

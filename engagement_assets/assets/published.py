@@ -83,7 +83,8 @@ def _published(
             areas = () if rows or schema == AUDIT else (schema,)
             publisher = Publisher(run_id, keys=primary_keys(manifest))
             # Only on Spark a copy is made, of what is published.
-            with warehouse_of(settings, warehouse, manifest).copy_of([*areas, AUDIT]) as built_tables:
+            facts = settings.spark_publish_facts
+            with warehouse_of(settings, warehouse, manifest).copy_of([*areas, AUDIT], facts=facts) as built_tables:
                 rows |= publish_schemas(built_tables, published, areas, lake, publisher)
             if areas and built:
                 with noting(context):

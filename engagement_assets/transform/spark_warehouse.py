@@ -30,6 +30,8 @@ SESSION = {"spark.sql.session.timeZone": "UTC", "spark.sql.timestampType": "TIME
 # Names that dbt gives to tables of a build at work.
 _UNFINISHED = ("__dbt_tmp", "__dbt_new")
 _LOCK = "intermediate.build_lock"
+# A row per event or activity, or per link between them.
+_FACTS = ("fct__", "bdg__")
 # Where Spark puts tables for the published copy. Both engines ignore names with a leading dot in the lake.
 _EXPORTS = ".spark_exports"
 
@@ -91,9 +93,13 @@ class SparkWarehouse:
                 _rows(cursor, f"drop table if exists {_LOCK}")
 
     @contextmanager
-    def copy_of(self, schemas: Sequence[str]) -> Iterator[Path]:
+    def copy_of(self, schemas: Sequence[str], *, facts: bool) -> Iterator[Path]:
         """A file of DuckDB with the tables, which Spark writes as Parquet into the lake first, so that types stay."""
-        tables = sorted(relation for relation in self.relations() if relation[0] in schemas)
+        tables = sorted(
+            (schema, name)
+            for schema, name in self.relations()
+            if schema in schemas and (facts or not name.startswith(_FACTS))
+        )
         folder = f"{_EXPORTS}/{uuid.uuid4().hex}"
         try:
             with tempfile.TemporaryDirectory(prefix="spark-") as local:

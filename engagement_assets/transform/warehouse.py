@@ -70,8 +70,11 @@ class Warehouse(Protocol):
             WarehouseLockedError: somebody else builds.
         """
 
-    def copy_of(self, schemas: Sequence[str]) -> AbstractContextManager[Path]:
+    def copy_of(self, schemas: Sequence[str], *, facts: bool) -> AbstractContextManager[Path]:
         """A file of DuckDB with these schemas, for as long as the block lasts; nobody writes into it.
+
+        Without `facts`, a warehouse that would have to copy them may leave out facts and bridges, a row per event or
+        activity.
 
         Raises:
             WarehouseError: a table cannot be read.
@@ -126,7 +129,7 @@ class DuckDBWarehouse:
         """DuckDB lets one process open the file, and dbt says so."""
         return nullcontext()
 
-    def copy_of(self, schemas: Sequence[str]) -> AbstractContextManager[Path]:  # noqa: ARG002 (it has them all)
+    def copy_of(self, schemas: Sequence[str], *, facts: bool) -> AbstractContextManager[Path]:  # noqa: ARG002 (it has all)
         """The warehouse itself: the pool lets nobody write while it is read."""
         return nullcontext(self.path)
 

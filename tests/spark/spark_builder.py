@@ -44,7 +44,7 @@ class SparkBuilder(WarehouseBuilder):
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Tables and views as they are published; nobody reads staging."""
         schemas = sorted({schema for schema, _ in self.spark.relations()} - {"staging"})
-        with self.spark.copy_of(schemas) as path, duckdb.connect(str(path), read_only=True) as connection:
+        with self.spark.copy_of(schemas, facts=True) as path, duckdb.connect(str(path), read_only=True) as connection:
             yield connection
 
 

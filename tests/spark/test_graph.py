@@ -20,8 +20,9 @@ from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.spark_warehouse import SparkWarehouse
 from tests.integration.deployment import Deployment, differences
 from tests.spark.conftest import SparkServer, start_server
+from tests.unit.extract.mobile_loads import HEADER, write_file
 
-FIRST, SECOND, THIRD = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
+FIRST, THIRD, HELD = date(2024, 1, 1), date(2024, 1, 3), date(2024, 1, 4)
 MOBILITY = "+group:mobility or key:published/mobility"
 SCHEMAS = ("mobility",)
 
@@ -40,7 +41,12 @@ class Graphs:
     def use(self, server: SparkServer) -> None:
         self.server = server
         self.spark.settings = self.spark.settings.model_copy(
-            update={"warehouse": WarehouseEngine.SPARK, "spark_thrift_port": server.settings.spark_thrift_port}
+            update={
+                "warehouse": WarehouseEngine.SPARK,
+                "spark_thrift_port": server.settings.spark_thrift_port,
+                "spark_publish_facts": True,
+                "api_retry_delay_s": 0,
+            }
         )
 
     def warehouse(self) -> SparkWarehouse:
@@ -71,6 +77,21 @@ def test_a_run_publishes_what_duckdb_publishes(graphs: Graphs) -> None:
         (check.asset_key, check.check_name, check.passed) for check in on_duckdb.checks
     }
     assert not graphs.spark.settings.warehouse_path.exists()
+
+
+def test_facts_are_published_by_setting_alone(graphs: Graphs) -> None:
+    whole = graphs.spark.tables(schemas=SCHEMAS)
+    with_facts = graphs.spark.settings
+    graphs.spark.settings = with_facts.model_copy(update={"spark_publish_facts": False})
+
+    assert graphs.spark.run(FIRST, FIRST, MOBILITY).failures == ()
+
+    facts = {"mobility.fct__mobile_sessions", "mobility.bdg__mobile_session_to_events"}
+    assert facts < set(whole)
+    assert graphs.spark.tables(schemas=SCHEMAS) == {name: rows for name, rows in whole.items() if name not in facts}
+    graphs.spark.settings = with_facts
+    assert graphs.spark.run(FIRST, FIRST, MOBILITY).failures == ()
+    assert graphs.spark.tables(schemas=SCHEMAS) == whole
 
 
 def test_a_blocking_test_that_fails_publishes_nothing_and_shows_its_rows(graphs: Graphs) -> None:
@@ -126,4 +147,17 @@ def test_a_server_that_dies_in_a_build_is_told_publishes_nothing_and_the_next_ru
     graphs.use(start_server(graphs.server.folder))
     for each in (graphs.duckdb, graphs.spark):
         assert each.run(FIRST, THIRD, MOBILITY).failures == ()
+    assert graphs.differences() == {}
+
+
+def test_a_held_day_changes_no_table(graphs: Graphs) -> None:
+    before = graphs.spark.tables(schemas=SCHEMAS)
+    write_file(graphs.duckdb.landing, "2024-01-04.csv", HEADER, "too;few", "too;few")
+
+    runs = [each.run(THIRD, HELD, MOBILITY) for each in (graphs.duckdb, graphs.spark)]
+
+    for run in runs:
+        assert not run.success
+        assert [check.check_name for check in run.checks if not check.passed] == ["rejected_share"]
+    assert graphs.spark.tables(schemas=SCHEMAS) == before
     assert graphs.differences() == {}

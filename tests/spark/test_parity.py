@@ -176,7 +176,7 @@ def kill_a_build_after(models: int, builder: SparkBuilder) -> None:
 def test_a_copy_for_the_published_file_has_the_rows_types_and_descriptions(both: Both) -> None:
     spark = both.spark.spark
     assert isinstance(spark, SparkWarehouse)
-    with spark.copy_of(["training"]) as path, duckdb.connect(str(path), read_only=True) as copy:
+    with spark.copy_of(["training"], facts=True) as path, duckdb.connect(str(path), read_only=True) as copy:
         copy.execute(f"attach '{both.duckdb.warehouse_path}' as built (read_only)")
         names = [row[0] for row in copy.execute("show tables from training").fetchall()]
         for name in names:
