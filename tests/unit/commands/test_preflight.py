@@ -132,11 +132,11 @@ def test_without_sample_data_a_service_alone_wants_a_folder_too(
 
 
 def test_days_without_partitions_are_refused(tmp_path: Path) -> None:
-    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    later = datetime.now(UTC).date() + timedelta(days=7)
     (early,) = _refused(tmp_path, "backfill", "--from=2020-12-31", "--to=2024-01-01")
-    (late,) = _refused(tmp_path, "backfill", "--from=2024-01-01", f"--to={tomorrow}")
+    (late,) = _refused(tmp_path, "backfill", "--from=2024-01-01", f"--to={later}")
     assert early.startswith("the range begins on 2020-12-31, before the first partition 2021-01-01")
-    assert late.startswith(f"the range ends on {tomorrow}, but")
+    assert late.startswith(f"the range ends on {later}, but")
     assert _refused(tmp_path, "release", "--source=runna", "--day=2024-01-02", "--to=2024-01-01", "--reason=why") == [
         "the first day must not lie after the last, found 2024-01-02 and 2024-01-01"
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.test_utils import create_run_for_test
+from dagster._core.test_utils import create_run_for_test, freeze_time
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.definitions import build_defs
@@ -21,7 +21,8 @@ from engagement_assets.orchestration.sensors.runs import INPUTS_TAG, SENSOR_TAG,
 from engagement_assets.partitions import range_tags
 from engagement_assets.settings import Settings
 
-TODAY = datetime.now(UTC).date()
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 
 
@@ -48,9 +49,10 @@ class Graph:
         return {item.name: item for item in source_sets(self.repository.asset_graph.assets_defs)}
 
     def sense(self, sensor: str, cursor: str | None = None) -> dg.SensorResult:
-        """One tick of a sensor."""
+        """One tick of a sensor, on the day that the tests count from, also if midnight has passed."""
         context = dg.build_sensor_context(instance=self.instance, repository_def=self.repository, cursor=cursor)
-        result = self.repository.get_sensor_def(sensor)(context)
+        with freeze_time(NOW):
+            result = self.repository.get_sensor_def(sensor)(context)
         if isinstance(result, dg.SensorResult):
             return result
         if isinstance(result, dg.RunRequest):
