@@ -13,9 +13,7 @@ from tests.integration.deployment import Deployment, differences
 pytestmark = pytest.mark.integration
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 3)
-
-
-LEARNING = "+group:learning"
+LEARNING, BOTH = "+group:learning", "+group:learning or +group:training"
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def test_events_of_a_file_that_is_gone_stay_until_told_otherwise(deployment: Dep
 
 
 def test_a_batch_that_lost_files_is_held_and_the_other_source_goes_on(deployment: Deployment) -> None:
-    assert deployment.run(FIRST, LAST).failures == ()
+    assert deployment.run(FIRST, LAST, BOTH).failures == ()
     before = deployment.tables()
     batch = deployment.landing / "runna" / "activities" / "2024-01-02"
     shutil.rmtree(batch)
@@ -62,7 +60,7 @@ def test_a_batch_that_lost_files_is_held_and_the_other_source_goes_on(deployment
         encoding="utf-8",
     )
 
-    run = deployment.run(FIRST, LAST)
+    run = deployment.run(FIRST, LAST, BOTH)
 
     assert [failure.split(":")[0] for failure in run.failures] == ["raw_runna"]
     assert "held, the lake keeps what it had:\n  activities.has_not_shrunk on 2024-01-02: " in run.failures[0]
