@@ -29,7 +29,7 @@ def event_log_load(files: EventLog) -> RawSource:
 
     def load_events(run: RawRun) -> RawResults:
         index = FileIndex.load(run.index_uri)
-        with run.open_load() as load:
+        with run.open_load(window=run.window) as load:
             calendar = run.settings.calendar_at(load.started_at)
             days = WantedDays(
                 window=run.window,

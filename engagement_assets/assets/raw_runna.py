@@ -35,7 +35,7 @@ def runna_loads(_settings: Settings) -> list[RawSource]:
 
 
 def _load(run: RawRun) -> RawResults:
-    with run.open_load(memory_limit=run.settings.runna_memory_limit) as load:
+    with run.open_load(memory_limit=run.settings.runna_memory_limit, window=run.window) as load:
         extraction = _extract(run, load, run.settings.landing_uri)
         load.stage(extraction, run.window)
         outcomes = [

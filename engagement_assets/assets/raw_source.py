@@ -88,15 +88,23 @@ class RawRun:
         self.context.log.info(shown(line))
 
     def open_load(
-        self, *, started_at: datetime | None = None, memory_limit: str | None = None
+        self,
+        *,
+        started_at: datetime | None = None,
+        memory_limit: str | None = None,
+        window: DayWindow | None = None,
     ) -> AbstractContextManager[Load]:
-        """Begin the load of this run; `memory_limit` is DUCKDB_MEMORY_LIMIT unless given."""
+        """Begin the load of this run; `memory_limit` is DUCKDB_MEMORY_LIMIT unless given.
+
+        A load that reads and writes nothing but days of a `window` says so: on S3, others may load other days.
+        """
         return open_load(
             self.lake,
             self.source.load_name,
             run_id=self.context.run.run_id,
             memory_limit=memory_limit or self.settings.duckdb_memory_limit,
             started_at=started_at,
+            window=window,
         )
 
     def held_days(self) -> list[str]:

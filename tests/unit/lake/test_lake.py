@@ -10,8 +10,8 @@ from filelock import FileLock
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake import commit as commit_module
-from engagement_assets.lake.commit import FileChange, LakeBusyError, commit, exclusive, finish_commits
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.commit import FileChange, commit, exclusive, finish_commits
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from tests.lake_loads import DAY_1, DAY_2, files_below
 
 
