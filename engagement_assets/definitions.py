@@ -140,4 +140,5 @@ def defs() -> dg.Definitions:
     """What Dagster loads. Settings are read here, not on import."""
     settings = Settings()
     keep_files_private(settings)
+    settings.use_s3()
     return build_defs(settings)

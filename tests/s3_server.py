@@ -20,22 +20,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-KEY_ID, SECRET = "test-key", "test-secret"
-
 
 @dataclass
 class Bucket:
     """The objects, what was asked, and how the server differs from S3.
 
     `honours_conditions` is False for a server that ignores conditions. `before` is called before each answer with the
-    method and the key, in the thread of the server. `ahead_s` is added to the server's clock.
+    id of the client's key, the method and the object's key, in the thread of the server. `ahead_s` is added to the
+    server's clock.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     honours_conditions: bool = True
-    before: Callable[[str, str], None] = lambda _method, _key: None
+    before: Callable[[str, str, str], None] = lambda _key_id, _method, _key: None
     ahead_s: float = 0
     authorizations: set[str] = field(default_factory=set)
+
+    @property
+    def key_ids(self) -> set[str]:
+        """The keys with which somebody has asked."""
+        return set(map(_key_id, self.authorizations))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -44,8 +48,9 @@ class Bucket:
         request = Request(scope, receive)
         body = await request.body()
         bucket, _, key = unquote(request.url.path).strip("/").partition("/")
-        self.authorizations.add(request.headers.get("authorization", ""))
-        self.before(request.method, key)
+        authorization = request.headers.get("authorization", "")
+        self.authorizations.add(authorization)
+        self.before(_key_id(authorization), request.method, key)
         response = self._answer(request, f"{bucket}/{key}" if key else "", body)
         response.headers["Date"] = formatdate(time.time() + self.ahead_s, usegmt=True)
         await response(scope, receive, send)
@@ -126,6 +131,10 @@ def _object(request: Request, content: bytes) -> Response:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
     headers["Content-Length"] = str(len(part))
     return Response(b"" if request.method == "HEAD" else part, status, headers)
+
+
+def _key_id(authorization: str) -> str:
+    return authorization.partition("Credential=")[2].partition("/")[0]
 
 
 def _etag(content: bytes) -> str:

@@ -65,6 +65,7 @@ def event_log_load(files: EventLog) -> RawSource:
         reread=reread,
         traits=SourceTraits(needs_header=files.is_csv),
         checks=[(check, dataset) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
+        days_are_apart=True,
     )
 
 

@@ -30,6 +30,7 @@ def runna_loads(_settings: Settings) -> list[RawSource]:
             reread=_reread,
             traits=SourceTraits(by_file=True),
             checks=[(check, RUNNA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
+            days_are_apart=True,
         )
     ]
 

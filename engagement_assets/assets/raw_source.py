@@ -123,7 +123,8 @@ class RawSource:
 
     `load` reads the source and publishes or holds. `reread` runs the same extractor over quarantined records, which
     `traits` describe. `checks` come on top of the standard checks; `outcomes_of_replay` are their outcomes when a
-    replay adds records. `resources` are the keys of the resources that `load` uses.
+    replay adds records. `resources` are the keys of the resources that `load` uses. `days_are_apart` says that `load`
+    opens the lake for the days of its run alone, so that several runs may load other days.
     """
 
     datasets: Sequence[Dataset]
@@ -133,6 +134,7 @@ class RawSource:
     checks: Sequence[tuple[CheckDefinition, Dataset]] = ()
     outcomes_of_replay: Callable[[RawRun, Load], Sequence[CheckOutcome]] = _no_outcomes
     resources: frozenset[str] = frozenset()
+    days_are_apart: bool = False
 
     @property
     def load_name(self) -> str:

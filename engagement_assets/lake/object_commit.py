@@ -105,9 +105,12 @@ def finish_commits_of_the_dead(lake: Lake, store: ObjectStore) -> None:
     deadline = time.monotonic() + WAIT_S
     for key in lake.keys(f"{FOLDER}/*.json"):
         register = Register(store, Path(key).stem)
-        while any(claim.journal for claim in register.claims()[0].values()) and time.monotonic() < deadline:
-            if not _finish_the_dead(lake, register):
-                _pause()
+        while any(claim.journal for claim in register.claims()[0].values()):
+            if _finish_the_dead(lake, register):
+                continue
+            if time.monotonic() > deadline:
+                break
+            _pause()
 
 
 def _wait_for_claim(lake: Lake, register: Register, token: str, days: Days | None) -> None:

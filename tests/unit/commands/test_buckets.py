@@ -80,7 +80,7 @@ def test_without_credentials_they_are_what_is_expected(monkeypatch: pytest.Monke
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert why_unusable("LANDING_URI", URI) == (
         "LANDING_URI: s3://bucket/landing: expected credentials of S3, found none that work (Unable to locate "
-        "credentials); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        "credentials); set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or AWS_PROFILE"
     )
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert "found none that work (The config profile (nobody) could not be found)" in str(why_unusable("LAKE_URI", URI))
