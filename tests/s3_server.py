@@ -68,6 +68,8 @@ class Bucket:
             return Response(status_code=204)
         if content is None:
             return _error(404, "NoSuchKey")
+        if request.headers.get("if-match", _etag(content)).strip('"') != _etag(content):
+            return _error(412, "PreconditionFailed")
         return _object(request, content)
 
     def _put(self, request: Request, name: str, there: bytes | None, body: bytes) -> Response:

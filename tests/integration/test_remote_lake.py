@@ -47,14 +47,19 @@ def _use_bucket(deployment: Deployment, url: str) -> None:
     settings.use_s3()
 
 
-def test_a_lake_on_s3_gives_the_same_tables(tmp_path: Path, url: str) -> None:
+def test_a_lake_on_s3_gives_the_same_tables_to_an_instance_that_has_loaded_nothing(tmp_path: Path, url: str) -> None:
     landing = tmp_path / "landing"
     write_sample_landing(landing, start=date(2024, 1, 1), days=2, lingokids_events_per_day=20)
     local = Deployment(tmp_path / "local", landing=landing)
-    remote = Deployment(tmp_path / "remote", landing=landing)
+    loading, remote = (Deployment(tmp_path / name, landing=landing) for name in ("loading", "remote"))
+    _use_bucket(loading, url)
     _use_bucket(remote, url)
-    for deployment in (local, remote):
-        run = deployment.run(date(2024, 1, 1), date(2024, 1, 2), '+key:"published/learning"')
+    for deployment, selection in (
+        (local, '+key:"published/learning"'),
+        (loading, "group:raw_lingokids"),
+        (remote, '+key:"published/learning" and not group:raw_lingokids'),
+    ):
+        run = deployment.run(date(2024, 1, 1), date(2024, 1, 2), selection)
         assert run.success, run.failures
     tables = local.tables()
     assert len(tables["learning.fct__activity_exits"]) > 20
