@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree as ET
@@ -35,6 +36,7 @@ class Bucket:
     before: Callable[[str, str, str], None] = lambda _key_id, _method, _key: None
     ahead_s: float = 0
     authorizations: set[str] = field(default_factory=set)
+    _written_at: dict[str, float] = field(default_factory=dict)
 
     @property
     def key_ids(self) -> set[str]:
@@ -52,7 +54,7 @@ class Bucket:
         self.authorizations.add(authorization)
         self.before(_key_id(authorization), request.method, key)
         response = self._answer(request, f"{bucket}/{key}" if key else "", body)
-        response.headers["Date"] = formatdate(time.time() + self.ahead_s, usegmt=True)
+        response.headers["Date"] = formatdate(self._now(), usegmt=True)
         await response(scope, receive, send)
 
     def _answer(self, request: Request, name: str, body: bytes) -> Response:
@@ -70,7 +72,10 @@ class Bucket:
             return _error(404, "NoSuchKey")
         if request.headers.get("if-match", _etag(content)).strip('"') != _etag(content):
             return _error(412, "PreconditionFailed")
-        return _object(request, content)
+        return _object(request, content, self._written_at.get(name, 0))
+
+    def _now(self) -> float:
+        return time.time() + self.ahead_s
 
     def _put(self, request: Request, name: str, there: bytes | None, body: bytes) -> Response:
         if self.honours_conditions:
@@ -82,7 +87,7 @@ class Bucket:
                 return _error(412, "PreconditionFailed")
         if request.headers.get("x-amz-decoded-content-length"):
             body = _unchunked(body)
-        self.objects[name] = body
+        self.objects[name], self._written_at[name] = body, self._now()
         return Response(headers={"ETag": f'"{_etag(body)}"'})
 
     def _delete_many(self, bucket: str, body: bytes) -> Response:
@@ -103,8 +108,9 @@ class Bucket:
                 folders.add(prefix + folder + delimiter)
                 continue
             content = self.objects[name]
+            written_at = datetime.fromtimestamp(self._written_at.get(name, 0), UTC)
             contents.append(
-                f"<Contents><Key>{escape(key)}</Key><LastModified>2024-01-05T06:00:00.000Z</LastModified>"
+                f"<Contents><Key>{escape(key)}</Key><LastModified>{written_at:%Y-%m-%dT%H:%M:%S}.000Z</LastModified>"
                 f"<ETag>&quot;{_etag(content)}&quot;</ETag><Size>{len(content)}</Size></Contents>"
             )
         prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in folders)
@@ -116,10 +122,10 @@ class Bucket:
         )
 
 
-def _object(request: Request, content: bytes) -> Response:
+def _object(request: Request, content: bytes, written_at: float) -> Response:
     headers = {
         "ETag": f'"{_etag(content)}"',
-        "Last-Modified": "Fri, 05 Jan 2024 06:00:00 GMT",
+        "Last-Modified": formatdate(written_at, usegmt=True),
         "Accept-Ranges": "bytes",
     }
     status, part = 200, content

@@ -124,8 +124,8 @@ def test_a_lake_needs_a_store_with_conditional_writes(monkeypatch: pytest.Monkey
         assert [why_unsafe(uri) for uri in ("/lake", "memory://lake", "s3://bucket/lake")] == [None, None, None]
         store.honours_conditions = False
         assert str(why_unsafe("s3://bucket/lake")).startswith(
-            "LAKE_URI: s3://bucket/lake: expected a store that does not overwrite an object when a PUT says so, found one "
-            "that ignores If-None-Match: * and If-Match."
+            "LAKE_URI: s3://bucket/lake: expected a store that does not overwrite an object when a PUT says so, found "
+            "one that ignores If-None-Match: * and If-Match."
         )
     assert store.objects == {}
 
