@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import fsspec.config
@@ -25,7 +26,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
-def _settings(**given: object) -> Settings:
+def _settings(**given: Any) -> Settings:
     return Settings(_env_file=None, landing_uri="s3://bucket/landing", **given)
 
 

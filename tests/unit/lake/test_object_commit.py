@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date
 from itertools import count
@@ -50,12 +50,12 @@ def _lake() -> Lake:
     return Lake("s3://bucket/lake")
 
 
-def _commit(lake: Lake, contents: dict[str, str | None], days: tuple[date, date] | None = None) -> None:
+def _commit(lake: Lake, contents: Mapping[str, str | None], days: tuple[date, date] | None = None) -> None:
     with exclusive(lake, "source", window(*days) if days else None) as staging:
         _commit_in(lake, staging, contents)
 
 
-def _commit_in(lake: Lake, staging: Path, contents: dict[str, str | None]) -> None:
+def _commit_in(lake: Lake, staging: Path, contents: Mapping[str, str | None]) -> None:
     changes = []
     for number, (key, content) in enumerate(contents.items()):
         path = staging / str(number)
@@ -135,7 +135,7 @@ def test_a_commit_that_is_killed_before_any_of_its_requests_is_whole_or_not_at_a
     assert outcomes == [False] * 5 + [True] * 6
 
 
-def _commit_and_die(contents: dict[str, str | None]) -> None:
+def _commit_and_die(contents: Mapping[str, str | None]) -> None:
     """A commit whose owner dies when it is decided, before the first file is in place."""
     with exclusive(_lake(), "source"):
         pass
