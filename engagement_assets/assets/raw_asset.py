@@ -50,7 +50,7 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
 def _backfill_policy(source: RawSource, days_per_run: int) -> dg.BackfillPolicy:
     """One run over all days, or runs of some days each where these do not depend on each other.
 
-    What is downstream stays one run: the warehouse has one writer, and Dagster waits with it for all days.
+    What is downstream has no limit, since the warehouse has one writer: Dagster requests all days that are ready.
     """
     if days_per_run and source.days_are_apart:
         return dg.BackfillPolicy.multi_run(days_per_run)
