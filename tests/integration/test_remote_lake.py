@@ -71,7 +71,9 @@ def test_two_instances_load_one_lake_and_one_of_them_is_killed_in_a_commit(
 ) -> None:
     """The first is killed when the store has the first file of its commit; the second loads days of the first too."""
     landing = tmp_path / "landing"
-    write_sample_landing(landing, start=JANUARY[0], days=len(JANUARY), lingokids_events_per_day=20)
+    write_sample_landing(
+        landing, start=JANUARY[0], days=len(JANUARY), runna_activities_per_day=4, lingokids_events_per_day=20
+    )
     alone = Deployment(tmp_path / "alone", landing=landing)
     assert alone.run(JANUARY[0], JANUARY[-1], RAW_FILES).success
     deployments = {name: Deployment(tmp_path / name, landing=landing) for name in ("first", "second")}
