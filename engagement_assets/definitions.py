@@ -41,6 +41,9 @@ from engagement_assets.transform.warehouse import warehouse_resource
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
     """The definitions of one deployment; tests pass their own settings and clock."""
+    if settings.backfill_days_per_run:
+        # A backfill of a job has runs of that many days, also of tables, which have no limit of their own.
+        warnings.filterwarnings("ignore", message="Asset job .* materializes assets with varying BackfillPolicies")
     with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
         # For every backfill policy and code reference, Dagster warns that it is beta.
         return _build_defs(settings, clock)
@@ -140,4 +143,5 @@ def defs() -> dg.Definitions:
     """What Dagster loads. Settings are read here, not on import."""
     settings = Settings()
     keep_files_private(settings)
+    settings.use_s3()
     return build_defs(settings)

@@ -1,7 +1,8 @@
 """Every setting of the project, read from the environment or from `.env`.
 
 Belongs here: one field per variable, with its unit, default and meaning; those about personal data are in
-`privacy_settings.py`, those of what people read in `publishing_settings.py`, those about Spark in `spark_settings.py`.
+`privacy_settings.py`, those of what people read in `publishing_settings.py`, those about Spark in `spark_settings.py`,
+those about S3 in `s3_settings.py`.
 Not here: anything that acts on a setting.
 Each variable is listed in `.env.example`; a test compares the two.
 """
@@ -27,6 +28,7 @@ from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
 from engagement_assets.per_source import NumberPerSource, PerSource, Severities, SeverityPerCheck
 from engagement_assets.privacy_settings import PrivacySettings
 from engagement_assets.publishing_settings import PublishingSettings
+from engagement_assets.s3_settings import S3Settings
 from engagement_assets.secret_files import with_secret_files
 from engagement_assets.spark_settings import SparkSettings
 
@@ -45,7 +47,7 @@ _NO_LONGER_READ: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Settings(SparkSettings, PrivacySettings, PublishingSettings):
+class Settings(S3Settings, SparkSettings, PrivacySettings, PublishingSettings):
     """Settings of one deployment.
 
     Without `LANDING_URI` the project runs on the sandbox's sample data and writes to `data/demo/`; with it, to `data/`.
@@ -79,6 +81,9 @@ class Settings(SparkSettings, PrivacySettings, PublishingSettings):
         ge=0,
         description="How many UTC days after the current one a record's own time may lie; records further ahead, or "
         "before START_DATE, are quarantined as outside_calendar.",
+    )
+    backfill_days_per_run: int = Field(
+        default=0, ge=0, description="How many days each run of a backfill in the UI covers; 0: one run covers all."
     )
     allow_shrink: bool = Field(
         default=False,

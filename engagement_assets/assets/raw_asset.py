@@ -30,7 +30,7 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
             for dataset in source.datasets
         ],
         check_specs=load_check_specs(source.datasets, *source.checks),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=_backfill_policy(source, settings.backfill_days_per_run),
         pool=name,
         required_resource_keys={"settings", *source.resources},
     )
@@ -45,6 +45,16 @@ def raw_asset(source: RawSource, settings: Settings) -> dg.AssetsDefinition:
                 yield from source.load(run)
 
     return raw_step
+
+
+def _backfill_policy(source: RawSource, days_per_run: int) -> dg.BackfillPolicy:
+    """One run over all days, or runs of some days each where these do not depend on each other.
+
+    What is downstream has no limit, since the warehouse has one writer: Dagster requests all days that are ready.
+    """
+    if days_per_run and source.days_are_apart:
+        return dg.BackfillPolicy.multi_run(days_per_run)
+    return dg.BackfillPolicy.single_run()
 
 
 def _code_of(source: RawSource) -> dict[str, dg.CodeReferencesMetadataValue]:

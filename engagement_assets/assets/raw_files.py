@@ -29,7 +29,7 @@ def event_log_load(files: EventLog) -> RawSource:
 
     def load_events(run: RawRun) -> RawResults:
         index = FileIndex.load(run.index_uri)
-        with run.open_load() as load:
+        with run.open_load(window=run.window) as load:
             calendar = run.settings.calendar_at(load.started_at)
             days = WantedDays(
                 window=run.window,
@@ -65,6 +65,7 @@ def event_log_load(files: EventLog) -> RawSource:
         reread=reread,
         traits=SourceTraits(needs_header=files.is_csv),
         checks=[(check, dataset) for check in (EVERY_FILE_IS_READ, FILES_HOLD_WHAT_WAS_LOADED)],
+        days_are_apart=True,
     )
 
 

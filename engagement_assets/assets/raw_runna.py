@@ -30,12 +30,13 @@ def runna_loads(_settings: Settings) -> list[RawSource]:
             reread=_reread,
             traits=SourceTraits(by_file=True),
             checks=[(check, RUNNA_ACTIVITIES) for check in (HAS_NOT_SHRUNK, EVERY_FILE_IS_READ)],
+            days_are_apart=True,
         )
     ]
 
 
 def _load(run: RawRun) -> RawResults:
-    with run.open_load(memory_limit=run.settings.runna_memory_limit) as load:
+    with run.open_load(memory_limit=run.settings.runna_memory_limit, window=run.window) as load:
         extraction = _extract(run, load, run.settings.landing_uri)
         load.stage(extraction, run.window)
         outcomes = [

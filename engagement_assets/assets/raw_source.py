@@ -88,15 +88,23 @@ class RawRun:
         self.context.log.info(shown(line))
 
     def open_load(
-        self, *, started_at: datetime | None = None, memory_limit: str | None = None
+        self,
+        *,
+        started_at: datetime | None = None,
+        memory_limit: str | None = None,
+        window: DayWindow | None = None,
     ) -> AbstractContextManager[Load]:
-        """Begin the load of this run; `memory_limit` is DUCKDB_MEMORY_LIMIT unless given."""
+        """Begin the load of this run; `memory_limit` is DUCKDB_MEMORY_LIMIT unless given.
+
+        A load that reads and writes nothing but days of a `window` says so: on S3, others may load other days.
+        """
         return open_load(
             self.lake,
             self.source.load_name,
             run_id=self.context.run.run_id,
             memory_limit=memory_limit or self.settings.duckdb_memory_limit,
             started_at=started_at,
+            window=window,
         )
 
     def held_days(self) -> list[str]:
@@ -115,7 +123,8 @@ class RawSource:
 
     `load` reads the source and publishes or holds. `reread` runs the same extractor over quarantined records, which
     `traits` describe. `checks` come on top of the standard checks; `outcomes_of_replay` are their outcomes when a
-    replay adds records. `resources` are the keys of the resources that `load` uses.
+    replay adds records. `resources` are the keys of the resources that `load` uses. `days_are_apart` says that `load`
+    opens the lake for the days of its run alone, so that several runs may load other days.
     """
 
     datasets: Sequence[Dataset]
@@ -125,6 +134,7 @@ class RawSource:
     checks: Sequence[tuple[CheckDefinition, Dataset]] = ()
     outcomes_of_replay: Callable[[RawRun, Load], Sequence[CheckOutcome]] = _no_outcomes
     resources: frozenset[str] = frozenset()
+    days_are_apart: bool = False
 
     @property
     def load_name(self) -> str:

@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 
 from engagement_assets.extract.services.client import ApiError, ApiUnavailableError
-from engagement_assets.lake.commit import LakeBusyError
+from engagement_assets.lake.lake import LakeBusyError
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.build import is_held_lock

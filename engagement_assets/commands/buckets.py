@@ -11,6 +11,8 @@ from pathlib import Path
 
 import fsspec
 
+from engagement_assets.lake.claims import FOLDER as CLAIMS_FOLDER
+from engagement_assets.lake.object_store import ConditionalWritesError, ObjectStore
 from engagement_assets.settings import Settings
 
 # A person waits for this, so it is not tried for minutes.
@@ -39,6 +41,20 @@ def why_unusable(setting: str, uri: str) -> str | None:
     return None
 
 
+def why_unsafe(lake_uri: str) -> str | None:
+    """Why two loads could destroy each other's days in a lake at `s3://…`, after trying it out; None if they cannot."""
+    if not is_bucket(lake_uri) or find_spec("s3fs") is None:
+        return None
+    filesystem, root = fsspec.core.url_to_fs(lake_uri)
+    try:
+        ObjectStore(filesystem, root.rstrip("/")).require_conditional_writes(CLAIMS_FOLDER)
+    except ConditionalWritesError as error:
+        return f"LAKE_URI: {error}"
+    except OSError as error:
+        return _sentence(f"LAKE_URI: {lake_uri}", error)
+    return None
+
+
 def why_s3_failed(settings: Settings, error: Exception) -> str | None:
     """What an error that has ended a command says of S3; None if it does not come from there."""
     if not any(Path(frame.filename).parent.name == "s3fs" for frame in traceback.extract_tb(error.__traceback__)):
@@ -57,17 +73,17 @@ def _sentence(place: str, error: Exception) -> str:
     exceptions = import_module("botocore.exceptions")
     if isinstance(error, tuple(getattr(exceptions, name) for name in _NO_CREDENTIALS)):
         return (
-            f"{place}: expected credentials of S3, found none that work ({found}); set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            f"{place}: expected credentials of S3, found none that work ({found}); set S3_ACCESS_KEY_ID and "
+            "S3_SECRET_ACCESS_KEY, or AWS_PROFILE"
         )
     if isinstance(error, FileNotFoundError | exceptions.ParamValidationError):
-        return f"{place}: expected a bucket, found none of this name ({found}); correct the name, or AWS_ENDPOINT_URL"
+        return f"{place}: expected a bucket, found none of this name ({found}); correct the name, or S3_ENDPOINT_URL"
     if isinstance(error, PermissionError):
         return (
             f"{place}: expected to be let in, found: {found}; check the credentials and their rights: s3:ListBucket "
             "and s3:GetObject, for a lake or exports also s3:PutObject and s3:DeleteObject"
         )
     return (
-        f"{place}: expected an answer of S3, found: {found}; check the network, AWS_ENDPOINT_URL, AWS_REGION and the "
+        f"{place}: expected an answer of S3, found: {found}; check the network, S3_ENDPOINT_URL, S3_REGION and the "
         "credentials"
     )

@@ -31,10 +31,9 @@ from engagement_assets.instance.database_records import (
     places_in_database,
 )
 from engagement_assets.kudos.versions import Versions
-from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
-from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.lake import Lake, LakeBusyError
 from engagement_assets.lake.tombstones import ErasureKeyError
 from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite

@@ -16,10 +16,9 @@ from engagement_assets.commands.range_command import and_downstream
 from engagement_assets.commands.range_run import RangeRequest, run_range
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.day_ranges import blocks_of
-from engagement_assets.lake.commit import LakeBusyError
 from engagement_assets.lake.deleted_activities import activity_ids
 from engagement_assets.lake.erasure import days_of, finish, unfinished
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from engagement_assets.lake.tombstones import Request, persons_of
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AUDIT, RAW_DATASETS

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, chosen_datasets, inclusive, port_of
-from engagement_assets.commands.buckets import is_bucket, why_unusable
+from engagement_assets.commands.buckets import is_bucket, why_unsafe, why_unusable
 from engagement_assets.commands.selection import why_selection_is_refused
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.installation import IS_CHECKOUT, PROGRAM
@@ -60,7 +60,7 @@ def _landing_bucket(settings: Settings, _given: Namespace) -> Refusals:
 
 def _written_buckets(settings: Settings, _given: Namespace) -> Refusals:
     for name, uri in (("LAKE_URI", settings.lake_uri), ("EXPORT_DIR", settings.export_dir)):
-        if refused := why_unusable(name, uri):
+        if refused := why_unusable(name, uri) or (why_unsafe(uri) if name == "LAKE_URI" else None):
             yield refused
 
 

@@ -15,7 +15,7 @@ from engagement_assets.settings import Settings
 
 
 def load_settings(**given: Any) -> Settings:
-    """Read the settings, and keep what is written from now on private; `given` are those that the command sets itself.
+    """Read the settings, and follow those about private files and about S3; `given` are those that the command sets.
 
     Raises:
         SystemExit: with status 2, if a setting is wrong; standard error says which and why, without secrets.
@@ -29,6 +29,7 @@ def load_settings(**given: Any) -> Settings:
             print(f"error: {str(wrong['loc'][0]).upper()}: {sentence}{found}", file=sys.stderr)
         raise SystemExit(2) from None
     keep_files_private(settings)
+    settings.use_s3()
     return settings
 
 

@@ -15,7 +15,7 @@ from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.home import prepare_dagster_home
-from engagement_assets.lake.commit import LakeBusyError
+from engagement_assets.lake.lake import LakeBusyError
 from engagement_assets.orchestration.retention import prune_all
 
 

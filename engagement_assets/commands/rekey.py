@@ -11,8 +11,8 @@ from datetime import date
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.installation import PROGRAM
-from engagement_assets.lake.commit import LakeBusyError, LakeFullError
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.commit import LakeFullError
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from engagement_assets.lake.pseudonym_key import OtherPseudonymKeyError, Pseudonyms
 from engagement_assets.lake.rekey import RewrittenLoad, rekey
 from engagement_assets.privacy.policy import PrivacyPolicy

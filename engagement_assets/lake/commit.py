@@ -22,13 +22,11 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from engagement_assets.lake.lake import Lake
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.lake.lake import Lake, LakeBusyError
+from engagement_assets.lake.object_commit import claimed, commit_objects, finish_commits_of_the_dead
 
 LOCK_WAIT_S = 600
-
-
-class LakeBusyError(RuntimeError):
-    """Another load of the same name did not end in time."""
 
 
 class LakeFullError(OSError):
@@ -44,16 +42,22 @@ class FileChange:
 
 
 @contextmanager
-def exclusive(lake: Lake, name: str) -> Iterator[Path]:
+def exclusive(lake: Lake, name: str, window: DayWindow | None = None) -> Iterator[Path]:
     """Be the only load called `name`; yields its staging folder, which is empty at first and is removed at the end.
 
-    First finishes a commit that was killed half-way, and removes what a killed load left staged. Object stores have no
-    locks: there the caller must keep loads apart.
+    First finishes a commit that was killed half-way, and removes what a killed load left staged. On S3 this keeps away
+    loads of the days of `window` alone, if one is given. Other URLs know neither locks nor conditions: there the caller
+    must keep loads apart.
 
     Raises:
         LakeBusyError: another process has been at this load for longer than ten minutes.
         LakeFullError: the disk, a quota or a limit leaves no room for what the caller writes.
     """
+    if lake.objects is not None:
+        days = (window.start, window.days()[-1]) if window else None
+        with claimed(lake, lake.objects, name, days) as folder:
+            yield folder
+        return
     if not lake.is_local:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
@@ -92,9 +96,15 @@ def commit(lake: Lake, name: str, changes: Sequence[FileChange]) -> None:
 
     The caller is inside `exclusive(lake, name)`, and staged files lie in its folder. The journal is the point of no
     return: nothing changes before it is in place, and once it is, a reader or the next load finishes what a kill
-    interrupted. Each step can be repeated without harm. An object store has no rename: there the changes are made one
-    after another, each file whole, and a rerun completes what a kill left out.
+    interrupted. Each step can be repeated without harm. S3 has no rename, and its commit is in `object_commit.py`. At
+    other URLs the changes are made one after another, each file whole, and a rerun completes what a kill left out.
+
+    Raises:
+        ClaimLostError: on S3, the load was silent for so long that others have taken its days.
     """
+    if lake.objects is not None:
+        commit_objects(lake, lake.objects, name, [(change.key, change.staged) for change in changes])
+        return
     if not lake.is_local:
         for change in changes:
             if change.staged is not None:
@@ -115,7 +125,9 @@ def commit(lake: Lake, name: str, changes: Sequence[FileChange]) -> None:
 
 
 def finish_commits(lake: Lake) -> None:
-    """Finish the commits of killed loads; a load that is at work finishes its own."""
+    """Finish the commits of killed loads; a load that is at work finishes its own, and on S3 is waited for."""
+    if lake.objects is not None:
+        finish_commits_of_the_dead(lake, lake.objects)
     if not lake.is_local:
         return
     for journal in sorted((Path(lake.root) / ".journal").glob("*.json")):

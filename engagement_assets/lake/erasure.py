@@ -220,7 +220,7 @@ def _applied(lake: Lake, connection: duckdb.DuckDBPyConnection, request: Request
             commit(lake, name, changes)
         remove_pages(lake, name)
         held += rewrite.gone_held
-    keys = [key for name in folders for key in lake.keys(f"records/loads/day=*/{name}.parquet")]
+    keys = [key for name in folders for key in lake.loads_keys(name)]
     counted = connection.execute(
         f"select coalesce(sum(erased), 0)::bigint from {rows_of([lake.location(key) for key in keys], LOAD_COLUMNS)} "
         f"where status = '{ERASED}' and load_id = $name",

@@ -10,7 +10,8 @@ Layout below `LAKE_URI`; one file per day and dataset, so that one rename change
     raw_<source>/<dataset>/day=YYYY-MM-DD/pruned.parquet            in its place where retention has removed it: no rows
     <folder of days>/day=1970-01-01/empty-<columns>.parquet         without rows: all of the folder has these columns
     records/rejected/day=YYYY-MM-DD/raw_<source>.<dataset>.parquet  the quarantine of the day
-    records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day
+    records/loads/day=<day of the load>/<load>.parquet              a row per load, dataset and day; on S3 a file per
+                                                                    load, <load>.<time>.parquet
     records/replayed/day=<day of the replay>/<load>.parquet         a row per record that left the quarantine by it
     records/held/day=YYYY-MM-DD/<load>.parquet                      a row per dataset that is held of this day
     records/erasures/day=<day of the request>/<request>.parquet     a row per person that was to be erased: tombstones
@@ -20,6 +21,7 @@ Layout below `LAKE_URI`; one file per day and dataset, so that one rename change
     places/<load>.json                  the coarse cell that was chosen for each season of an athlete
     .pages/<load>/                      pages of a service that a load keeps until it is published
     .aside/, .journal/, .locks/         loads at work (see `lake/commit.py`)
+    .claims/                            the same on S3 (see `lake/object_commit.py`)
 """
 
 import hashlib
@@ -34,6 +36,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.lake.day_files import FILE_NAME
+from engagement_assets.lake.object_store import ObjectStore
 from engagement_assets.privacy.policy import PrivacyPolicy
 
 # A dataset without daily partitions lies in one folder with this day, so that all datasets are read in the same way.
@@ -42,6 +45,10 @@ WHOLE_DATASET_DAY = date(1970, 1, 1)
 PRUNED, PRUNED_BEFORE = "pruned.parquet", "pruned.json"
 # DuckDB takes these for a pattern of file names, and `name=` for a column of that name.
 _UNREADABLE_CHARACTERS = frozenset("*?[=")
+
+
+class LakeBusyError(RuntimeError):
+    """Another load of the same name did not end in time."""
 
 
 class Lake:
@@ -59,6 +66,9 @@ class Lake:
         self.filesystem: fsspec.AbstractFileSystem = filesystem
         self.root: str = root.rstrip("/")
         self.is_local = isinstance(filesystem, LocalFileSystem)
+        self.objects = ObjectStore(filesystem, self.root) if "s3" in filesystem.protocol else None
+        # On S3: what has been claimed through this object, the name of a load → its token.
+        self.claims: dict[str, str] = {}
         self.uri = self.root if self.is_local else uri.rstrip("/")
         if wrong := sorted(_UNREADABLE_CHARACTERS.intersection(self.uri)):
             raise ValueError(
@@ -94,9 +104,13 @@ class Lake:
         """The record of a held day of the load called `name`: the day is held as long as this file exists."""
         return f"records/held/day={day}/{name}.parquet"
 
-    def loads_key(self, name: str, day: date) -> str:
-        """The records of the loads called `name` under one day (see `day_of_load_records`)."""
-        return f"records/loads/day={day}/{name}.parquet"
+    def loads_key(self, name: str, day: date, load_id: str) -> str:
+        """The records of the loads called `name` under one day (see `day_of_load_records`).
+
+        On S3 several of them may end at the same time, so each has a file of its own.
+        """
+        own = f".{load_id.removeprefix(f'{name}-')}" if self.objects else ""
+        return f"records/loads/day={day}/{name}{own}.parquet"
 
     def replays_key(self, name: str, day: date) -> str:
         """What left the quarantine by replays of the load called `name` on one day."""
@@ -186,8 +200,12 @@ class Lake:
 
     def loads_files(self, name: str, since: date = date.min) -> list[str]:
         """Where DuckDB finds the records of the loads called `name` that ran on `since` or later."""
-        found = self._days_with(f"records/loads/day=*/{name}.parquet")
-        return [self.location(key) for day, key in found.items() if day >= since]
+        return [self.location(key) for key in self.loads_keys(name) if day_of_key(key) >= since]
+
+    def loads_keys(self, name: str) -> list[str]:
+        """The records of the loads called `name`."""
+        # The name of a load has no dot.
+        return self.keys(f"records/loads/day=*/{name}.*parquet")
 
     def newest_loads_files(self) -> list[str]:
         """Where DuckDB finds the records of the newest day of loads, and of the one before: it may just have ended."""

@@ -213,7 +213,7 @@ class Load:
 
     def record_of_load(self, records: Sequence[Record]) -> FileChange:
         """The records of this load, added to what the same day's loads of this name recorded."""
-        key = self.lake.loads_key(self.name, self.lake.day_of_load_records(self.started_at.date()))
+        key = self.lake.loads_key(self.name, self.lake.day_of_load_records(self.started_at.date()), self.load_id)
         path = self.staging / "loads.parquet"
         own = {
             "load_id": self.load_id,
@@ -337,8 +337,14 @@ class Load:
 
 
 @contextmanager
-def open_load(
-    lake: Lake, name: str, *, run_id: str, memory_limit: str = "2GB", started_at: datetime | None = None
+def open_load(  # noqa: PLR0913 - each one is a choice of its own
+    lake: Lake,
+    name: str,
+    *,
+    run_id: str,
+    memory_limit: str = "2GB",
+    started_at: datetime | None = None,
+    window: DayWindow | None = None,
 ) -> Iterator[Load]:
     """Begin the only load called `name` at this time; nothing is visible before `Load.publish`.
 
@@ -349,6 +355,7 @@ def open_load(
         memory_limit: What DuckDB may take before it spills.
         started_at: The time of the load, kept as `extracted_at` (UTC) in every row, and different from that of any
             other load of this name; now by default.
+        window: The days that the load writes, all by default. On S3, loads of other days may be at work meanwhile.
 
     Raises:
         LakeBusyError: another process is at this load, and did not end in time.
@@ -358,7 +365,7 @@ def open_load(
     """
     make_files_alike(lake)
     apply_missing(lake)
-    with exclusive(lake, name) as staging, lake.connect(memory_limit, staging / "spill") as connection:
+    with exclusive(lake, name, window) as staging, lake.connect(memory_limit, staging / "spill") as connection:
         require_same_key(lake)
         # Not earlier: a load that had to wait is newer than the one that it waited for.
         now = (started_at or datetime.now(UTC)).astimezone(UTC)

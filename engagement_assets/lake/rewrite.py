@@ -135,7 +135,7 @@ class Rewrite:
                 if key == dataset.key and not is_held:
                     published.append(self._record_of(dataset, day, gone, now))
         if published:
-            key = self.lake.loads_key(self.name, self.lake.day_of_load_records(now.date()))
+            key = self.lake.loads_key(self.name, self.lake.day_of_load_records(now.date()), self.request)
             path = self.folder / "loads.parquet"
             write_records(self.connection, LOAD_COLUMNS, published, path, self.lake.present([key]))
             self._changes.append(FileChange(key, path))

@@ -8,6 +8,7 @@ this works with a dbt that cannot be imported (docs/decisions/0003-dbt-in-proces
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+
+import fsspec.config
 
 from engagement_assets.transform.dbt_profile import DbtProfile
 from engagement_assets.transform.project import (
@@ -144,7 +147,14 @@ def _run(command: Sequence[str], profile: DbtProfile, lake_uri: str, on_result: 
     with (
         profile.environment(lake_uri),
         subprocess.Popen(  # noqa: S603 - no input of others is in it
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # The settings about S3, as fsspec reads them.
+            env={**os.environ, "FSSPEC_S3": json.dumps(fsspec.config.conf.get("s3", {}))},
         ) as process,
     ):
         try:

@@ -46,9 +46,13 @@ class Deployment:
         window = DayWindow(first, last + timedelta(days=1))
         return run_range(self.settings, RangeRequest(window, selection, allow_shrink=allow_shrink))
 
-    def start(self, first: date, last: date, selection: str) -> Command:
-        """The same as a process of its own, to be killed; its lines of progress come as they are written."""
+    def start(self, first: date, last: date, selection: str, **settings: str) -> Command:
+        """The same as a process of its own, to be killed; its lines of progress come as they are written.
+
+        `settings` are further ones, by their variables.
+        """
         environment = {
+            **settings,
             "LANDING_URI": self.settings.landing_uri,
             "LAKE_URI": self.settings.lake_uri,
             "WAREHOUSE_PATH": str(self.settings.warehouse_path),

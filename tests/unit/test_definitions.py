@@ -260,6 +260,22 @@ def test_raw_datasets_are_partitioned_by_day_and_loaded_in_one_run_per_range(
         assert node.backfill_policy == dg.BackfillPolicy.single_run()
 
 
+def test_a_backfill_of_days_that_are_apart_may_be_many_runs(settings: Settings) -> None:
+    defs = build_defs(settings.model_copy(update={"backfill_days_per_run": 7}))
+    graph = defs.resolve_asset_graph()
+    policies = {key.to_user_string(): graph.get(key).backfill_policy for key in graph.executable_asset_keys}
+    apart = {name for name, policy in policies.items() if policy == dg.BackfillPolicy.multi_run(7)}
+    assert apart == {
+        *(f"raw_runna/{name}" for name in ("activities", "activity_laps", "workout_steps")),
+        "raw_lingokids/events",
+        "raw_mobile/events",
+    }
+    # A day of a service reads the days before it again, so it is read once for all days.
+    assert {policies[name] for name in policies.keys() - apart} == {dg.BackfillPolicy.single_run()}
+    of_jobs = {name: defs.resolve_job_def(name).backfill_policy for name in ("daily_runna", "daily_strava")}
+    assert of_jobs == {"daily_runna": dg.BackfillPolicy.multi_run(7), "daily_strava": dg.BackfillPolicy.single_run()}
+
+
 def test_all_partitioned_assets_share_one_partitions_definition(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     definitions = {node.partitions_def for node in graph.asset_nodes if node.partitions_def is not None}

@@ -10,7 +10,7 @@ import pytest
 
 from engagement_assets.assets.retrying import retrying
 from engagement_assets.extract.services.client import ApiRefusedError, ApiUnavailableError
-from engagement_assets.lake.commit import LakeBusyError
+from engagement_assets.lake.lake import LakeBusyError
 from engagement_assets.settings import Settings
 from engagement_assets.transform.warehouse import WarehouseLockedError
 

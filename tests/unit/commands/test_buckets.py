@@ -11,9 +11,11 @@ import pytest
 
 from engagement_assets.commands import start
 from engagement_assets.commands.arguments import PARSERS
-from engagement_assets.commands.buckets import why_unusable
+from engagement_assets.commands.buckets import why_unsafe, why_unusable
 from engagement_assets.commands.preflight import refusals
 from engagement_assets.settings import Settings
+from tests.s3_server import Bucket as Store
+from tests.s3_server import serving
 
 URI = "s3://bucket/landing"
 KEY = "landing/mobile_events/a.csv"
@@ -80,7 +82,7 @@ def test_without_credentials_they_are_what_is_expected(monkeypatch: pytest.Monke
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert why_unusable("LANDING_URI", URI) == (
         "LANDING_URI: s3://bucket/landing: expected credentials of S3, found none that work (Unable to locate "
-        "credentials); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        "credentials); set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or AWS_PROFILE"
     )
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert "found none that work (The config profile (nobody) could not be found)" in str(why_unusable("LAKE_URI", URI))
@@ -112,6 +114,25 @@ def test_an_impossible_name_and_an_endpoint_where_nobody_listens_are_told(monkey
     assert str(why_unusable("LANDING_URI", URI)).startswith(
         f"LANDING_URI: {URI}: expected an answer of S3, found: Could not connect to the endpoint URL"
     )
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_lake_needs_a_store_with_conditional_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    with serving(store) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        assert [why_unsafe(uri) for uri in ("/lake", "memory://lake", "s3://bucket/lake")] == [None, None, None]
+        store.honours_conditions = False
+        assert str(why_unsafe("s3://bucket/lake")).startswith(
+            "LAKE_URI: s3://bucket/lake: expected a store that does not overwrite an object when a PUT says so, found "
+            "one that ignores If-None-Match: * and If-Match."
+        )
+    assert store.objects == {}
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_lake_whose_store_fails_a_write_is_told() -> None:
+    assert str(why_unsafe(URI)).startswith(f"LAKE_URI: {URI}: expected an answer of S3, found: ")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from filelock import FileLock
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake import commit as commit_module
-from engagement_assets.lake.commit import FileChange, LakeBusyError, commit, exclusive, finish_commits
-from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.commit import FileChange, commit, exclusive, finish_commits
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from tests.lake_loads import DAY_1, DAY_2, files_below
 
 
@@ -61,7 +61,9 @@ def test_keys_say_source_dataset_and_day(lake: Lake) -> None:
         == "records/rejected/day=2024-03-01/raw_runna.activity_laps.parquet"
     )
     assert lake.held_key("raw_runna/x") == "held/raw_runna/x"
-    assert lake.loads_key("runna", DAY_2) == "records/loads/day=2024-03-02/runna.parquet"
+    assert lake.loads_key("runna", DAY_2, "runna-1") == "records/loads/day=2024-03-02/runna.parquet"
+    on_s3 = Lake("s3://bucket/lake").loads_key("runna", DAY_2, "runna-20240302T010203")
+    assert on_s3 == "records/loads/day=2024-03-02/runna.20240302T010203.parquet"
 
 
 @pytest.mark.parametrize("uri", ["{tmp_path}/it's a lake", "memory://test_quarantine_keys"])
