@@ -35,6 +35,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._core.storage.sqlite_storage import _event_logs_directory as event_logs_directory
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData
+from dagster_shared.libraries import DagsterLibraryRegistry
 
 if TYPE_CHECKING:
     from dagster_dbt import DagsterDbtTranslator, DbtCliEventMessage
@@ -101,6 +102,9 @@ __all__ = [  # noqa: RUF022 - by what they are for
     "dbt_event",
     # tests/unit/transform/test_dbt_project.py::test_every_dbt_test_is_one_check_and_of_a_table_that_it_reads
     "check_key_of_test",
+    # The libraries whose versions the UI lists; dagster-dbt enters another dbt if it finds none.
+    # tests/unit/test_definitions.py::test_who_runs_no_dbt_does_not_import_it
+    "DagsterLibraryRegistry",
     # The two ways to name a database in `dagster.yaml`.
     # tests/unit/test_dagster_internals.py::test_a_database_is_named_by_its_url_or_by_its_parts
     "postgres_url_of",

@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from dagster_duckdb import DuckDBResource
 
 from engagement_assets.assets.mart_pictures import with_pictures
@@ -33,10 +32,10 @@ from engagement_assets.sources import AREAS, AUDIT, SOURCES
 from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.build_inputs import BuildInputs, forget_builds_of
-from engagement_assets.transform.column_lineage import ColumnParents
+from engagement_assets.transform.dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 from engagement_assets.transform.data_tests import check_description
 from engagement_assets.transform.personal_columns import kind_of
-from engagement_assets.transform.project import DBT_PROJECT_DIR
+from engagement_assets.transform.project import DBT_PROJECT_DIR, ColumnParents
 
 WAREHOUSE_POOL = "warehouse"
 WINDOWED = "windowed"
@@ -69,10 +68,10 @@ def dbt_model_assets(
     """
     translator = ProjectTranslator(manifest, lineage or {}, daily_partitions(start_date, last_day))
     members: dict[str, list[str]] = {}
-    for node in manifest["nodes"].values():
+    for unique_id, node in manifest["nodes"].items():
         if node["resource_type"] in {"model", "seed"}:
-            members.setdefault(_area_of(node), []).append("fqn:" + ".".join(node["fqn"]))
-    return [_step(manifest, translator, area, " ".join(models)) for area, models in sorted(members.items())]
+            members.setdefault(_area_of(node), []).append(unique_id)
+    return [_step(manifest, translator, area, nodes) for area, nodes in sorted(members.items())]
 
 
 def _area_of(node: Mapping[str, Any]) -> str:
@@ -210,12 +209,23 @@ def _column_schema(props: Mapping[str, Any], parents: Mapping[str, Sequence[dg.T
     return dg.TableSchema(columns)
 
 
-def _step(manifest: Mapping[str, Any], translator: ProjectTranslator, area: str, select: str) -> dg.AssetsDefinition:
-    @dbt_assets(
-        manifest=manifest,
-        select=select,
+def _step(
+    manifest: Mapping[str, Any], translator: ProjectTranslator, area: str, nodes: Sequence[str]
+) -> dg.AssetsDefinition:
+    # As `dbt_assets` does, which would have dbt select the nodes, and import it for that.
+    specs = {unique_id: translator.get_asset_spec(manifest, unique_id, None) for unique_id in nodes}
+    checks = (
+        translator.get_asset_check_spec(spec, manifest, child, None)
+        for unique_id, spec in specs.items()
+        for child in dict.fromkeys(manifest["child_map"][unique_id])
+        if child.startswith("test.")
+    )
+
+    @dg.multi_asset(
         name=step_name(area),
-        dagster_dbt_translator=translator,
+        specs=list(specs.values()),
+        check_specs=[check for check in checks if check],
+        can_subset=True,
         # Models without partitions need it too: Dagster's command line takes a range only if all assets have the same
         # policy.
         backfill_policy=dg.BackfillPolicy.single_run(),

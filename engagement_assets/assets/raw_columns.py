@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from engagement_assets.transform.column_lineage import ColumnParents
+from engagement_assets.transform.project import ColumnParents
 
 # For columns that no staging model has.
 DESCRIPTIONS = {

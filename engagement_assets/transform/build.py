@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliEventMessage
 
 from engagement_assets.contracts.check_metadata import FAILING_KEYS
 from engagement_assets.contracts.extraction import DayWindow
@@ -20,6 +19,7 @@ from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import finish_commits
 from engagement_assets.lake.lake import Lake
 from engagement_assets.shown_text import shown
+from engagement_assets.transform.dagster_dbt import DagsterDbtTranslator, DbtCliEventMessage
 from engagement_assets.transform.data_tests import FailedTest, failing_keys, readable_sql
 from engagement_assets.transform.invocations import build_by_command, build_in_process
 from engagement_assets.transform.warehouse import Warehouse, WarehouseError, WarehouseLockedError

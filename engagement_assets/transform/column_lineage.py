@@ -16,6 +16,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from engagement_assets.sources import RAW_DATASETS
+from engagement_assets.transform.project import ColumnParents
 
 DIALECT = "duckdb"
 # What the macro `lake_files` renders for a source.
@@ -24,9 +25,6 @@ LAKE_FILES = re.compile(r"read_parquet\('[^']*/(\w+)/(\w+)/\*/\*\.parquet'[^)]*\
 LAKE_DAYS = re.compile(r"glob\('[^']*/(\w+)/(\w+)/day=\*/\*'\)")
 # Not a model, but models that write change logs read it (see the macro `create_change_ledger`).
 CHANGE_LEDGER = ("intermediate", "consumed_changes")
-
-# Per column of a model the columns `(unique_id, column)` of its parents.
-ColumnParents = Mapping[str, list[tuple[str, str]]]
 
 
 def column_parents(manifest: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, ColumnParents]:

@@ -20,13 +20,15 @@ from filelock import FileLock
 
 from engagement_assets.installation import IS_CHECKOUT, PROJECT_ROOT
 from engagement_assets.settings import Settings
-from engagement_assets.transform import column_lineage as lineage_module
-from engagement_assets.transform.column_lineage import ColumnParents, column_parents
 from engagement_assets.transform.data_tests import readable_sql
 from engagement_assets.transform.dbt_profile import DUCKDB, SPARK, DbtProfile
 
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 SOURCE_FOLDERS = ("models", "macros", "seeds", "tests")
+_LINEAGE_MODULE = Path(__file__).with_name("column_lineage.py")
+
+# Per column of a model the columns `(unique_id, column)` of its parents.
+ColumnParents = Mapping[str, list[tuple[str, str]]]
 
 
 class DbtProjectError(RuntimeError):
@@ -108,10 +110,13 @@ def parsed_manifest(database: str = "warehouse", engine: str = DUCKDB, table_for
 def column_lineage(content: Mapping[str, Any]) -> dict[str, ColumnParents]:
     """The parents of the columns of the manifest's models, derived from their SQL again when a dbt file has changed."""
     with _parsing_alone():
-        fingerprint = project_fingerprint() + hashlib.sha256(Path(lineage_module.__file__).read_bytes()).hexdigest()
+        fingerprint = project_fingerprint() + hashlib.sha256(_LINEAGE_MODULE.read_bytes()).hexdigest()
         cache_file = parsed_dir() / "column_lineage.json"
         cached = json.loads(cache_file.read_text(encoding="utf-8")) if cache_file.exists() else {}
         if cached.get("fingerprint") != fingerprint:
+            # It imports sqlglot, which nobody else needs.
+            from engagement_assets.transform.column_lineage import column_parents  # noqa: PLC0415
+
             cached = {"fingerprint": fingerprint, "columns": column_parents(content, _compiled_models(content))}
             cache_file.write_text(json.dumps(cached), encoding="utf-8")
     columns: dict[str, ColumnParents] = cached["columns"]

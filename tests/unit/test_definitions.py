@@ -1,7 +1,11 @@
 """The graph as Dagster loads it: keys, groups, owners, partitions, checks, pools."""
 
+import json
 import re
+import subprocess
+import sys
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -59,6 +63,25 @@ def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
 
 def test_the_code_location_can_be_loaded(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
+
+
+def test_who_runs_no_dbt_does_not_import_it(defs: dg.Definitions, tmp_path: Path) -> None:
+    """Webservers, code servers, daemons and most commands load the definitions and no more; the project is parsed."""
+    assert defs
+    code = (
+        "import json, sys; from dagster_shared.libraries import DagsterLibraryRegistry; "
+        "from engagement_assets.definitions import build_defs; from engagement_assets.settings import Settings; "
+        "build_defs(Settings(_env_file=None)).resolve_asset_graph(); "
+        "print(json.dumps([sorted(sys.modules), DagsterLibraryRegistry.get()]))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    modules, libraries = json.loads(process.stdout)
+    assert {"dagster_dbt", "engagement_assets.assets.dbt_models"} <= set(modules)
+    heavy = ("dbt.", "dbt_common", "altair", "jsonschema", "pandas", "sklearn", "vl_convert")
+    assert [module for module in modules if module.startswith(heavy)] == []
+    # What the UI lists, where dagster-dbt would name another dbt.
+    assert libraries["dbt-core"] == version("dbt-core")
+    assert "dbt-fusion" not in libraries
 
 
 def test_the_names_that_files_tell_are_those_of_the_graph(defs: dg.Definitions) -> None:
