@@ -20,7 +20,7 @@ from engagement_assets.assets.warehouses import warehouse_of
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
-from engagement_assets.transform.build_inputs import last_build, note_published, published_by
+from engagement_assets.transform.build_inputs import last_build_and_publication, note_published
 from engagement_assets.transform.data_tests import primary_keys
 from engagement_assets.transform.export import exports_of
 from engagement_assets.transform.publish import Publisher, publish_schemas, rows_published_by
@@ -77,9 +77,10 @@ def _published(
         started = time.monotonic()
         notes, run_id = settings.warehouse_path, context.run.run_id
         with retrying(settings, context):
-            built = last_build(notes, schema)
-            last_run = None if settings.build_unchanged else published_by(notes, schema)
-            rows = rows_published_by(published, schema, last_run) if last_run else {}
+            built, last_run = last_build_and_publication(notes, schema)
+            rows = {}
+            if last_run and not settings.build_unchanged:
+                rows = rows_published_by(published, schema, last_run)
             areas = () if rows or schema == AUDIT else (schema,)
             publisher = Publisher(run_id, keys=primary_keys(manifest))
             # Only on Spark a copy is made, of what is published.

@@ -56,34 +56,37 @@ class BuildInputs:
 
     def built_by(self) -> str | None:
         """The run of the area's last build, if the tables are what a build from the same inputs would make again."""
-        same = _read(
+        (built_by,) = _read(
             self.warehouse,
+            f"select max(token) from {NOTES} where area = $area and input = '{_BUILT_BY}' and len($inputs) = ("
             f"select count(*) from {NOTES} as notes where area = $area "
-            "and (input, token) in (select (unnest($inputs), unnest($tokens)))",
+            "and (input, token) in (select (unnest($inputs), unnest($tokens))))",
             {**self._given(), "area": self.area},
-        )
-        return last_build(self.warehouse, self.area) if same == len(self.tokens) else None
+        ) or (None,)
+        return built_by
 
     def begin(self, run_id: str) -> None:
         """Say that a build of the whole area from these inputs begins."""
         inputs = [_BEGUN_BY, _BUILT_BY, _PUBLISHED_BY, *self.tokens]
-        given = {"area": self.area, "inputs": inputs}
-        _write(self.warehouse, f"delete from {NOTES} where area = $area and list_contains($inputs, input)", given)
-        given = {"area": self.area, "run_id": run_id}
-        _write(self.warehouse, f"insert into {NOTES} values ($area, '{_BEGUN_BY}', $run_id)", given)
+        forgotten = {"area": self.area, "inputs": inputs}
+        begun = {"area": self.area, "run_id": run_id}
+        _write(
+            self.warehouse,
+            (f"delete from {NOTES} where area = $area and list_contains($inputs, input)", forgotten),
+            (f"insert into {NOTES} values ($area, '{_BEGUN_BY}', $run_id)", begun),
+        )
 
     def note(self, run_id: str) -> None:
         """Say that the whole area was built from these inputs, and that all of its tests have passed.
 
         If another build has begun since, or rows were deleted, nothing is noted.
         """
-        _write(
-            self.warehouse,
+        noted = (
             f"insert into {NOTES} select noted.* from (select $area, unnest($inputs), unnest($tokens) "
             f"union all select $area, '{_BUILT_BY}', $run_id) as noted where exists ("
-            f"select 1 from {NOTES} where area = $area and input = '{_BEGUN_BY}' and token = $run_id)",
-            {**self._given(), "area": self.area, "run_id": run_id},
+            f"select 1 from {NOTES} where area = $area and input = '{_BEGUN_BY}' and token = $run_id)"
         )
+        _write(self.warehouse, (noted, {**self._given(), "area": self.area, "run_id": run_id}))
 
     def _given(self) -> dict[str, Any]:
         return {"inputs": list(self.tokens), "tokens": list(self.tokens.values())}
@@ -91,27 +94,28 @@ class BuildInputs:
 
 def forget_builds_of(warehouse: Path, area: str) -> None:
     """Say that a build of a part of the area begins."""
-    _write(warehouse, f"delete from {NOTES} where area = $area", {"area": area})
+    _write(warehouse, (f"delete from {NOTES} where area = $area", {"area": area}))
 
 
-def last_build(warehouse: Path, area: str) -> str | None:
-    """The run that has built the whole area last, if nothing has come after it."""
-    return _run(warehouse, area, _BUILT_BY)
-
-
-def published_by(warehouse: Path, area: str) -> str | None:
-    """The run that published what the area's last build made, if one has."""
-    return _run(warehouse, area, _PUBLISHED_BY)
+def last_build_and_publication(warehouse: Path, area: str) -> tuple[str | None, str | None]:
+    """The run that has built the whole area last, if nothing has come after it, and the one that published that."""
+    query = (
+        f"select max(token) filter (input = '{_BUILT_BY}'), max(token) filter (input = '{_PUBLISHED_BY}') "
+        f"from {NOTES} where area = $area"
+    )
+    return _read(warehouse, query, {"area": area}) or (None, None)
 
 
 def note_published(warehouse: Path, area: str, built_by: str, run_id: str) -> None:
     """Say that what a run has built is published, unless another build has begun since."""
-    _write(warehouse, f"delete from {NOTES} where area = $area and input = '{_PUBLISHED_BY}'", {"area": area})
+    noted = (
+        f"insert into {NOTES} select area, '{_PUBLISHED_BY}', $run_id from {NOTES} "
+        f"where area = $area and input = '{_BUILT_BY}' and token = $built_by"
+    )
     _write(
         warehouse,
-        f"insert into {NOTES} select area, '{_PUBLISHED_BY}', $run_id from {NOTES} "
-        f"where area = $area and input = '{_BUILT_BY}' and token = $built_by",
-        {"area": area, "built_by": built_by, "run_id": run_id},
+        (f"delete from {NOTES} where area = $area and input = '{_PUBLISHED_BY}'", {"area": area}),
+        (noted, {"area": area, "built_by": built_by, "run_id": run_id}),
     )
 
 
@@ -120,27 +124,22 @@ def forget_all_builds(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"drop table if exists {NOTES}")
 
 
-def _run(warehouse: Path, area: str, name: str) -> str | None:
-    query = f"select max(token) from {NOTES} where area = $area and input = $name"
-    found: str | None = _read(warehouse, query, {"area": area, "name": name})
-    return found
-
-
 def _read(warehouse: Path, query: str, given: Mapping[str, Any]) -> Any:
-    """The one value of a query over the notes; None if there are no notes."""
+    """The one row of a query over the notes; None if there are no notes."""
     if not warehouse.exists():
         return None
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         try:
-            (value,) = connection.execute(query, given).fetchone() or (None,)
+            return connection.execute(query, given).fetchone()
         except duckdb.CatalogException:
             return None
-    return value
 
 
-def _write(warehouse: Path, statement: str, given: Mapping[str, Any]) -> None:
+def _write(warehouse: Path, *statements: tuple[str, Mapping[str, Any]]) -> None:
+    """Run statements one after the other; to open a warehouse takes longer than they do."""
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema if not exists intermediate")
         connection.execute(f"create table if not exists {NOTES} (area string, input string, token string)")
-        connection.execute(statement, given)
+        for statement, given in statements:
+            connection.execute(statement, given)

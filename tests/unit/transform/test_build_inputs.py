@@ -14,8 +14,8 @@ from engagement_assets.transform.build_inputs import (
     BuildInputs,
     forget_all_builds,
     forget_builds_of,
+    last_build_and_publication,
     note_published,
-    published_by,
 )
 
 DAY = date(2024, 3, 1)
@@ -55,6 +55,10 @@ def _inputs(
 def _build(inputs: BuildInputs, run_id: str) -> None:
     inputs.begin(run_id)
     inputs.note(run_id)
+
+
+def _published_by(warehouse: Path, area: str) -> str | None:
+    return last_build_and_publication(warehouse, area)[1]
 
 
 def test_the_same_inputs_are_known_by_the_run_that_built_them(warehouse: Path, lake: Lake) -> None:
@@ -108,18 +112,18 @@ def test_after_a_build_that_did_not_end_every_day_is_built(warehouse: Path, lake
 
 def test_a_publication_is_known_until_the_next_build(warehouse: Path, lake: Lake) -> None:
     note_published(warehouse, "learning", "no build", "nothing was built")
-    assert published_by(warehouse, "learning") is None
+    assert _published_by(warehouse, "learning") is None
     _build(_inputs(warehouse, lake), "first")
-    assert published_by(warehouse, "learning") is None
+    assert _published_by(warehouse, "learning") is None
     for run in ("first", "again"):
         note_published(warehouse, "learning", "first", run)
-        assert published_by(warehouse, "learning") == run
-    assert published_by(warehouse, "mobility") is None
+        assert _published_by(warehouse, "learning") == run
+    assert _published_by(warehouse, "mobility") is None
     _build(_inputs(warehouse, lake), "second")
-    assert published_by(warehouse, "learning") is None
+    assert _published_by(warehouse, "learning") is None
     # What was published is the build before.
     note_published(warehouse, "learning", "first", "late")
-    assert published_by(warehouse, "learning") is None
+    assert _published_by(warehouse, "learning") is None
 
 
 def test_a_file_of_the_project_that_changes_while_a_process_works_is_built(
@@ -167,4 +171,4 @@ def test_whatever_deletes_rows_makes_all_areas_be_built(warehouse: Path, lake: L
     with duckdb.connect(str(warehouse)) as connection:
         forget_all_builds(connection)
     assert _inputs(warehouse, lake).built_by() is None
-    assert published_by(warehouse, "learning") is None
+    assert _published_by(warehouse, "learning") is None
