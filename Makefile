@@ -47,7 +47,7 @@ demo: install ## Sample data through the whole graph, with a summary
 dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
 	$(START) dev
 
-serve: install ## One process of a deployment: SERVICE=webserver, code-server or daemon; READ_ONLY=1, CHECK=1
+serve: install ## One process of a deployment: SERVICE=webserver, code-server, daemon, exporter; READ_ONLY=1, CHECK=1
 	$(START) serve $(if $(SERVICE),--service="$$SERVICE") $(if $(LISTEN),--listen="$$LISTEN") \
 		$(if $(WORKSPACE),--workspace="$$WORKSPACE") $(if $(READ_ONLY),--read-only) $(if $(CHECK),--check)
 
