@@ -16,7 +16,7 @@ import yaml
 from dagster._cli import cli as dagster
 from pydantic import SecretStr
 
-from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, PARSERS, WEBSERVER, port_of
+from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, EXPORTER, PARSERS, WEBSERVER, port_of
 from engagement_assets.commands.console import with_options
 from engagement_assets.installation import CONSOLE_SCRIPT, PROJECT_ROOT
 from engagement_assets.settings import Settings
@@ -146,13 +146,13 @@ def _unit(service: str) -> dict[str, list[str]]:
     return unit
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, EXPORTER])
 def test_a_unit_starts_its_service_with_settings_and_secrets(service: str) -> None:
     unit = _unit(service)
     (command,) = unit["ExecStart"]
     started = _given(shlex.split(command))
     assert (started.service, started.listen, started.check) == (service, LOOPBACK, False)
-    assert bool(started.workspace) is (service != CODE_SERVER)
+    assert bool(started.workspace) is (service in {DAEMON, WEBSERVER})
     # A word, since a line `SECRETS_DIR=` of the file would win over `Environment=`.
     assert os.environ["SECRETS_DIR"] == "%d"
     assert "Environment" not in unit
@@ -162,7 +162,7 @@ def test_a_unit_starts_its_service_with_settings_and_secrets(service: str) -> No
     assert (set(credentials) == {"dagster_storage_url"}) is (service != CODE_SERVER)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, EXPORTER])
 def test_a_unit_may_write_its_own_folder_alone(service: str) -> None:
     unit = _unit(service)
     wanted = {
