@@ -4,6 +4,7 @@ BIN := .venv/bin
 # Refuses what cannot work within a second. Values reach it as the environment has them, whatever quotes they hold.
 START := @$(BIN)/python -m engagement_assets.commands.start
 SOAK_DAYS ?= 60
+SERVICE_DAYS ?= 10
 FUZZ_MINUTES ?= 60
 SBOM ?= dist/sbom.cdx.json
 # One more than there are cores: some tests wait for processes that they have started.
@@ -18,7 +19,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --quiet pyproject.toml
 EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox --extra spark
 
-.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock audit sbom licences clean
+.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak rollback fuzz lint lint-python lint-sql format bench against dictionary lock audit sbom licences clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -109,9 +110,13 @@ sql-faults: install-dev ## Ten faults put into dbt's models, one at a time: the 
 	$(BIN)/python -m pytest tests/mutants/sql_faults.py
 
 soak: install-dev ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
-	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
+	SOAK_DAYS=$(SOAK_DAYS) SERVICE_DAYS=$(SERVICE_DAYS) $(BIN)/python -m pytest tests/soak
 	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
 	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_eras*.py tests/unit/privacy/test_erasure.py
+
+# Version 0.2.0, unless another one is named.
+rollback: install-dev ## From version 0.2.0, or BASE=<commit>, to this one and back again; what its lock names is installed
+	BASE=$(or $(BASE),6bb20c2) $(BIN)/python -m pytest tests/rollback
 
 spark-parity: .venv/installed-spark ## The same tables on Apache Spark as on DuckDB, row by row, and dbt's unit tests there
 	$(BIN)/python -m pytest tests/spark

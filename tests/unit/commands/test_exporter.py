@@ -25,6 +25,7 @@ from engagement_assets.alerts.store import AlertStore
 from engagement_assets.commands.exporter import Exporter
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.installation import PROJECT_ROOT
+from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 
 # The third day should have been loaded by noon of the fourth.
@@ -114,8 +115,7 @@ def test_loads_and_publications_are_told_by_source_and_area(settings: Settings, 
 
 def test_a_source_without_a_deadline_is_never_overdue(settings: Settings, instance: dg.DagsterInstance) -> None:
     _publish(settings.published_warehouse_path)
-    given = {"landing_uri": settings.landing_uri, "published_warehouse_path": settings.published_warehouse_path}
-    without = Settings(_env_file=None, freshness_hours="12, runna=0", **given)
+    without = settings.model_copy(update={"freshness_hours": PerSource(12, {"runna": 0})})
     names = {key for key in _scraped(without, instance) if key[0] == "engagement_overdue_seconds"}
     assert names == {("engagement_overdue_seconds", "lingokids", "users")}
 
@@ -201,6 +201,6 @@ def test_rules_ask_for_numbers_that_there_are(
 def test_rules_are_what_prometheus_reads() -> None:
     if not (promtool := shutil.which("promtool")):
         pytest.skip("there is no promtool to read the rules: `apt-get install prometheus`")
-    command = [promtool, "check", "rules", PROJECT_ROOT / "deploy" / "prometheus-rules.yaml"]
+    command = [promtool, "check", "rules", str(PROJECT_ROOT / "deploy" / "prometheus-rules.yaml")]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (ended.returncode, "SUCCESS" in ended.stdout) == (0, True), ended.stderr
