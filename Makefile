@@ -19,7 +19,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --quiet pyproject.toml
 EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox --extra spark
 
-.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak rollback fuzz lint lint-python lint-sql format bench against dictionary lock audit sbom licences clean
+.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak rollback fuzz lint lint-python lint-sql format bench against image-size dictionary lock audit sbom licences clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -144,10 +144,13 @@ format: install-dev ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 
 bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
-	@for name in $(filter-out against,$(notdir $(basename $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in $(filter-out against image,$(notdir $(basename $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'
 	$(BIN)/python -m benchmarks.against $(BASE) $(if $(WORKS),--works $(WORKS))
+
+image-size: install-dev ## The files of the image laid out without an engine: size, limit, time to load; PYTHON=python3.13
+	PYTHON="$(PYTHON)" $(BIN)/python -m benchmarks.image
 
 dictionary: install ## Write docs/data_dictionary.md, docs/metrics.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary
