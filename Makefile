@@ -4,6 +4,7 @@ BIN := .venv/bin
 # Refuses what cannot work within a second. Values reach it as the environment has them, whatever quotes they hold.
 START := @$(BIN)/python -m engagement_assets.commands.start
 SOAK_DAYS ?= 60
+SERVICE_DAYS ?= 10
 FUZZ_MINUTES ?= 60
 SBOM ?= dist/sbom.cdx.json
 # One more than there are cores: some tests wait for processes that they have started.
@@ -18,7 +19,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-strip-extras --quiet pyproject.toml
 EXTRAS = --extra model --extra postgres --extra s3 --extra sandbox --extra spark
 
-.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak fuzz lint lint-python lint-sql format bench against dictionary lock audit sbom licences clean
+.PHONY: help install install-dev install-spark demo dev serve report ask metrics metric check backfill release replay spark spark-parity prune rekey erase sweep test coverage mutants sql-faults soak rollback fuzz lint lint-python lint-sql format bench against image-size dictionary lock audit sbom licences clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,7 +48,7 @@ demo: install ## Sample data through the whole graph, with a summary
 dev: install ## The Dagster UI on http://127.0.0.1:3000 (PORT=…)
 	$(START) dev
 
-serve: install ## One process of a deployment: SERVICE=webserver, code-server or daemon; READ_ONLY=1, CHECK=1
+serve: install ## One process of a deployment: SERVICE=webserver, code-server, daemon, exporter; READ_ONLY=1, CHECK=1
 	$(START) serve $(if $(SERVICE),--service="$$SERVICE") $(if $(LISTEN),--listen="$$LISTEN") \
 		$(if $(WORKSPACE),--workspace="$$WORKSPACE") $(if $(READ_ONLY),--read-only) $(if $(CHECK),--check)
 
@@ -109,9 +110,13 @@ sql-faults: install-dev ## Ten faults put into dbt's models, one at a time: the 
 	$(BIN)/python -m pytest tests/mutants/sql_faults.py
 
 soak: install-dev ## SOAK_DAYS=60 days of the whole graph under chaos, and what became of it
-	SOAK_DAYS=$(SOAK_DAYS) $(BIN)/python -m pytest tests/soak
+	SOAK_DAYS=$(SOAK_DAYS) SERVICE_DAYS=$(SERVICE_DAYS) $(BIN)/python -m pytest tests/soak
 	API_DAYS=30 DAYS_PER_BUILD=15 $(BIN)/python -m pytest tests/integration/test_api_sources.py -k daily_runs
 	ERASURE_EXAMPLES=20 $(BIN)/python -m pytest tests/integration/test_eras*.py tests/unit/privacy/test_erasure.py
+
+# Version 0.2.0, unless another one is named.
+rollback: install-dev ## From version 0.2.0, or BASE=<commit>, to this one and back again; what its lock names is installed
+	BASE=$(or $(BASE),6bb20c2) $(BIN)/python -m pytest tests/rollback
 
 spark-parity: .venv/installed-spark ## The same tables on Apache Spark as on DuckDB, row by row, and dbt's unit tests there
 	$(BIN)/python -m pytest tests/spark
@@ -139,10 +144,13 @@ format: install-dev ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 
 bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
-	@for name in $(filter-out against,$(notdir $(basename $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in $(filter-out against image,$(notdir $(basename $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'
 	$(BIN)/python -m benchmarks.against $(BASE) $(if $(WORKS),--works $(WORKS))
+
+image-size: install-dev ## The files of the image laid out without an engine: size, limit, time to load; PYTHON=python3.13
+	PYTHON="$(PYTHON)" $(BIN)/python -m benchmarks.image
 
 dictionary: install ## Write docs/data_dictionary.md, docs/metrics.md, docs/input_formats.md and the table in docs/privacy.md anew
 	@$(BIN)/python -m engagement_assets.commands.data_dictionary

@@ -21,7 +21,8 @@ from engagement_assets.shown_text import shown
 from engagement_assets.sources import RAW_DATASETS
 
 _OPTION = re.compile(r"--([a-z-]+)")
-CODE_SERVER, DAEMON, WEBSERVER = "code-server", "daemon", "webserver"
+CODE_SERVER, DAEMON, EXPORTER, WEBSERVER = "code-server", "daemon", "exporter", "webserver"
+_PORTS = {CODE_SERVER: "4000", EXPORTER: "9464"}
 
 
 class MakeParser(argparse.ArgumentParser):
@@ -131,7 +132,9 @@ def serve_parser() -> MakeParser:
     parser = MakeParser(
         usage=f"{PROGRAM} serve SERVICE=webserver [LISTEN=127.0.0.1] [PORT=…] [WORKSPACE=…] [READ_ONLY=1] [CHECK=1]"
     )
-    parser.add_argument("--service", required=True, choices=(CODE_SERVER, DAEMON, WEBSERVER), help="which process")
+    parser.add_argument(
+        "--service", required=True, choices=(CODE_SERVER, DAEMON, WEBSERVER, EXPORTER), help="which process"
+    )
     parser.add_argument("--listen", default="127.0.0.1", help="the address on which it listens")
     parser.add_argument("--workspace", help="the file that names the code server; default: each loads the code itself")
     parser.add_argument("--read-only", action="store_true", help="the webserver only shows, and starts no run")
@@ -141,7 +144,7 @@ def serve_parser() -> MakeParser:
 
 def port_of(given: argparse.Namespace) -> str:
     """The variable PORT, or the default of the service; `make dev` is a webserver."""
-    return os.environ.get("PORT") or ("4000" if getattr(given, "service", WEBSERVER) == CODE_SERVER else "3000")
+    return os.environ.get("PORT") or _PORTS.get(getattr(given, "service", WEBSERVER), "3000")
 
 
 def no_arguments(command: str) -> Callable[[], MakeParser]:

@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "demo": "Sample data through the whole graph, with a summary",
         "dev": "The Dagster UI on http://127.0.0.1:3000 (PORT=…)",
-        "serve": "One process of a deployment: SERVICE=webserver, code-server or daemon; READ_ONLY=1, CHECK=1",
+        "serve": "One process of a deployment: SERVICE=webserver, code-server, daemon, exporter; READ_ONLY=1, CHECK=1",
         "report": "Write the engagement report from the published tables, and open it",
         "ask": "Query published tables: SQL='select …' [LIMIT=…] [FORMAT=csv|json]; without SQL, list them (TABLE=…)",
         "metrics": "List the metrics: what they mean, and by what they can be asked",

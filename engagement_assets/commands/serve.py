@@ -1,25 +1,29 @@
-"""`make serve SERVICE=…`: one of the three processes of a deployment, or whether it answers (`CHECK=1`).
+"""`make serve SERVICE=…`: one of the processes of a deployment, or whether it answers (`CHECK=1`).
 
 Belongs here: which programs of Dagster these are, and with which arguments. Not here: all of them together on one
 machine, for trying (`dev.py`), or how a deployment starts them (`deploy/`).
 
-The process becomes Dagster's. Before that it prepares DAGSTER_HOME and reads the settings, so that the URL of
-PostgreSQL may be a file, and so that what is written is private.
+The process becomes Dagster's, unless it is the exporter. Before that it prepares DAGSTER_HOME and reads the settings,
+so that the URL of PostgreSQL may be a file, and so that what is written is private.
 """
 
 import os
 import sys
+import sysconfig
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 from urllib.request import urlopen
 
-from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, WEBSERVER, port_of, serve_parser
+from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, EXPORTER, WEBSERVER, port_of, serve_parser
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.home import prepare_dagster_home
 
 _ANSWERS_WITHIN_S = 10
+# Dagster has no program that asks these.
+_ASKED_AT = {WEBSERVER: "/server_info", EXPORTER: "/metrics"}
 
 
 def main() -> int:
@@ -29,38 +33,43 @@ def main() -> int:
     prepare_dagster_home(settings)
     if given.service == WEBSERVER and ":" not in given.listen:  # an IPv6 address is always answered
         os.environ["UI_HOSTS"] = ",".join(filter(None, [settings.ui_hosts, given.listen]))
-    program = _check(given) if given.check else _service(given)
-    if program is not None:
-        _become(program)
-    return _webserver_answers(given)
+    if given.check and given.service in _ASKED_AT:
+        return _answers(given)
+    if given.service == EXPORTER:
+        from engagement_assets.commands import exporter  # noqa: PLC0415 - takes seconds, and no other service needs it
+
+        exporter.serve(settings, given.listen, int(port_of(given)))
+        return 0
+    return _become(_check(given) if given.check else _service(given))
 
 
-def _become(program: Sequence[str]) -> NoReturn:
+def _become(command: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", *program])  # noqa: S606 - no shell is wanted
+    program = str(Path(sysconfig.get_path("scripts")) / command[0])
+    os.execv(program, [program, *command[1:]])  # noqa: S606 - no shell is wanted
 
 
 def _service(given: Namespace) -> list[str]:
-    """The module of the program, and its arguments."""
+    """The program, by the name under which Dagster documents it, and its arguments."""
     listens = ["-h", given.listen, "-p", port_of(given)]
     workspace = ["-w", given.workspace or str(PROJECT_ROOT / "workspace.yaml")]
     if given.service == CODE_SERVER:
         location = ["-m", "engagement_assets.definitions", "--location-name", "engagement_assets"]
         return ["dagster", "api", "grpc", *location, *listens]
     if given.service == DAEMON:
-        return ["dagster._daemon", "run", *workspace]
-    return ["dagster_webserver", *workspace, *listens, *(["--read-only"] if given.read_only else [])]
+        return ["dagster-daemon", "run", *workspace]
+    return ["dagster-webserver", *workspace, *listens, *(["--read-only"] if given.read_only else [])]
 
 
-def _check(given: Namespace) -> list[str] | None:
-    """The program of Dagster that asks the service; it has none for the webserver."""
+def _check(given: Namespace) -> list[str]:
+    """The program of Dagster that asks the service."""
     if given.service == CODE_SERVER:
         return ["dagster", "api", "grpc-health-check", "-h", given.listen, "-p", port_of(given)]
-    return ["dagster._daemon", "liveness-check"] if given.service == DAEMON else None
+    return ["dagster-daemon", "liveness-check"]
 
 
-def _webserver_answers(given: Namespace) -> int:
-    url = f"http://{given.listen}:{port_of(given)}/server_info"
+def _answers(given: Namespace) -> int:
+    url = f"http://{given.listen}:{port_of(given)}{_ASKED_AT[given.service]}"
     try:
         with urlopen(url, timeout=_ANSWERS_WITHIN_S):
             return 0

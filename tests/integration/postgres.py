@@ -20,7 +20,7 @@ USER = "dagster"
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """The URL of an empty database; without PostgreSQL on this machine the test is skipped."""
-    programs = _programs()
+    programs = server_programs()
     # Not in pytest's folder, which others cannot enter: the server never runs as root.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
@@ -52,7 +52,7 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _programs() -> Path:
+def server_programs() -> Path:
     """The folder of the server's programs, the newest if there are several."""
     on_path = filter(None, [shutil.which("pg_ctl")])
     of_debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))

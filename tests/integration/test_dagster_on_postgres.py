@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from engagement_assets.commands import erase
+from engagement_assets.commands.exporter import Exporter
 from engagement_assets.commands.range_run import RangeRequest, RangeRun, run_range
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.lines import json_records
+from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.home import prepare_dagster_home
 from engagement_assets.instance.killed_runs import mark_killed_runs
 from engagement_assets.instance.postgres_database import url_for_sqlalchemy
@@ -91,6 +93,15 @@ def _events(instance: dg.DagsterInstance, run: RangeRun) -> list[tuple[str, str 
     ]
 
 
+def _scraped(settings: Settings, instance: dg.DagsterInstance) -> dict[tuple[str, ...], float]:
+    """What a monitor is told, by name and the values of its labels, source first."""
+    return {
+        (sample.name, *(sample.labels[label] for label in sorted(sample.labels, reverse=True))): sample.value
+        for family in Exporter(settings, instance, Clock()).collect()
+        for sample in family.samples
+    }
+
+
 def test_a_range_of_days_is_loaded_replayed_and_pruned(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as too_strict:
         too_strict.setattr(json_records, "MAX_SECONDS", 60)
@@ -108,6 +119,20 @@ def test_a_range_of_days_is_loaded_replayed_and_pruned(deployment: Deployment, m
         kinds = ("ASSET_MATERIALIZATION_PLANNED", "ASSET_MATERIALIZATION")
         assert sorted(_events(instance, run)) == sorted((kind, str(day)) for kind in kinds for day in DAYS)
         assert instance.get_materialized_partitions(EVENTS) == {str(day) for day in DAYS}
+
+        numbers = _scraped(deployment.settings, instance)
+    assert {name[1]: value for name, value in numbers.items() if name[0] == "engagement_part_readable"} == {
+        "alerts": 1,
+        "files": 1,
+        "published": 1,
+        "runs": 1,
+    }
+    assert numbers["engagement_runs", "success"] == 1
+    assert numbers["engagement_failing", "warn"] == 1
+    second_day = datetime.combine(DAYS[1], datetime.min.time(), UTC).timestamp()
+    assert numbers["engagement_newest_day_timestamp_seconds", "lingokids", "events"] == second_day
+    assert numbers["engagement_newest_day_records", "lingokids", "events", "quarantined"] > 0
+    assert numbers["engagement_last_publication_timestamp_seconds", "learning"] > second_day
 
     of_events = "where dataset = 'events'"
     ((rejected,),) = deployment.query(f"select count(*) from audit.rejected_records {of_events}")

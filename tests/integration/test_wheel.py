@@ -22,6 +22,13 @@ pytestmark = pytest.mark.integration
 
 DAY = date(2024, 1, 1)
 MADE = ("dbt_project/target/manifest.json", "dbt_project/logs/dbt.log", "dbt_project/warehouse.duckdb")
+FACTS = (
+    "learning.fct__activity_exits",
+    "mobility.fct__mobile_sessions",
+    "product.fct__user_events",
+    "strava.fct__strava_activities",
+    "training.fct__activities",
+)
 UV = [sys.executable, "-m", "uv"]
 
 
@@ -93,15 +100,23 @@ def test_it_works_in_an_empty_folder_and_writes_nowhere_else(installed: Path, tm
 
     # Plain Dagster, before any command of the project.
     _run([python, "-m", "dagster", "definitions", "validate", "-m", "engagement_assets.definitions"], tmp_path)
-    # The demo's first day, with less of it.
+    # The demo's first day, of all sources, with less of the files.
     landing = tmp_path / "data" / "demo" / "landing"
-    write_sample_landing(landing, start=DAY, days=1, runna_activities_per_day=2, lingokids_events_per_day=20)
-    told = _run([command, "backfill", f"FROM={DAY}", f"TO={DAY}", "SELECT=+group:learning"], tmp_path)
+    write_sample_landing(
+        landing,
+        start=DAY,
+        days=1,
+        runna_activities_per_day=2,
+        lingokids_events_per_day=20,
+        mobile_events_per_day=20,
+    )
+    told = _run([command, "backfill", f"FROM={DAY}", f"TO={DAY}"], tmp_path)
 
     published = tmp_path / "data" / "demo" / "published.duckdb"
     assert f"Published   {published}" in told
     with duckdb.connect(str(published), read_only=True) as connection:
-        ((plays,),) = connection.execute("select count(*) from learning.fct__activity_exits").fetchall()
-    assert plays > 0
+        rows = {table: connection.execute(f"select count(*) from {table}").fetchall()[0][0] for table in FACTS}
+    assert min(rows.values()) > 0, rows
+    assert (tmp_path / "data" / "demo" / "report" / "engagement_report.html").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
     assert _files(installed) == before

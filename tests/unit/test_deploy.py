@@ -16,7 +16,7 @@ import yaml
 from dagster._cli import cli as dagster
 from pydantic import SecretStr
 
-from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, PARSERS, WEBSERVER, port_of
+from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, EXPORTER, PARSERS, WEBSERVER, port_of
 from engagement_assets.commands.console import with_options
 from engagement_assets.installation import CONSOLE_SCRIPT, PROJECT_ROOT
 from engagement_assets.settings import Settings
@@ -53,7 +53,7 @@ def services() -> dict[str, Any]:
 
 
 def test_each_container_starts_its_service_and_asks_it(services: Mapping[str, Any]) -> None:
-    for name in SERVICES:
+    for name in (*SERVICES, EXPORTER):
         started, asked = _given(services[name]["command"]), _given(services[name]["healthcheck"]["test"][1:])
         assert (started.service, started.check) == (name, False)
         assert (asked.service, asked.check) == (name, True)
@@ -71,17 +71,19 @@ def test_a_command_that_does_not_exist_is_found(wrong: str) -> None:
 
 def test_containers_set_nothing_but_settings_and_get_nothing_but_secrets(services: Mapping[str, Any]) -> None:
     declared = _yaml("compose.yaml")["secrets"]
-    for name in SERVICES:
+    for name in (*SERVICES, EXPORTER):
         assert set(services[name]["environment"]) - SETTINGS == set()
         assert set(services[name]["secrets"]) - SECRETS == set()
     assert {secret for each in services.values() for secret in each.get("secrets", [])} == set(declared)
-    assert [each["secrets"] for each in (services[DAEMON], services[WEBSERVER])] == [["dagster_storage_url"]] * 2
+    assert [each["secrets"] for each in (services[DAEMON], services[WEBSERVER], services[EXPORTER])] == [
+        ["dagster_storage_url"]
+    ] * 3
     caddyfile = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
     assert set(services["proxy"]["environment"]) - set(re.findall(r"\{\$([A-Z_]+)", caddyfile)) == set()
 
 
 def test_no_container_is_root_or_writes_outside_its_volumes(services: Mapping[str, Any]) -> None:
-    assert set(services) == {*SERVICES, "postgres", "proxy"}
+    assert set(services) == {*SERVICES, EXPORTER, "postgres", "proxy"}
     for container in services.values():
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", container["user"])
         assert container["read_only"] is True
@@ -99,11 +101,15 @@ def test_only_the_proxy_is_published_and_it_asks_for_a_login(services: Mapping[s
     assert published == {int(port) for port in listens}
     closed = {name for name, network in _yaml("compose.yaml")["networks"].items() if network.get("internal")}
     assert {name for name, each in services.items() if set(each["networks"]) - closed} == {CODE_SERVER, "proxy"}
-    assert set(services["proxy"]["networks"]) & set(services[WEBSERVER]["networks"]) == {"frontend"}
+    for name in (WEBSERVER, EXPORTER):
+        assert set(services["proxy"]["networks"]) & set(services[name]["networks"]) == {"frontend"}
     caddyfile = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
     (site,) = re.findall(r"^\{\$SITE.*?^\}", caddyfile, re.MULTILINE | re.DOTALL)
     assert re.search(r"basic_auth \{\n\t\timport \{\$LOGINS_FILE:/run/secrets/logins\}", site)
-    assert caddyfile.count("reverse_proxy") == site.count("reverse_proxy {$WEBSERVER:webserver:3000}") == 1
+    passed_on = re.findall(r"reverse_proxy(?: (/\w+))? \{\$\w+:(\S+)\}", site)
+    ports = {name: port_of(PARSERS["serve"]().parse_args([f"--service={name}"])) for name in (EXPORTER, WEBSERVER)}
+    assert passed_on == [("/metrics", f"exporter:{ports[EXPORTER]}"), ("", f"webserver:{ports[WEBSERVER]}")]
+    assert caddyfile.count("reverse_proxy") == len(passed_on)
 
 
 @pytest.mark.parametrize(("name", "host"), [("workspace.yaml", CODE_SERVER), ("systemd/workspace.yaml", LOOPBACK)])
@@ -146,13 +152,13 @@ def _unit(service: str) -> dict[str, list[str]]:
     return unit
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, EXPORTER])
 def test_a_unit_starts_its_service_with_settings_and_secrets(service: str) -> None:
     unit = _unit(service)
     (command,) = unit["ExecStart"]
     started = _given(shlex.split(command))
     assert (started.service, started.listen, started.check) == (service, LOOPBACK, False)
-    assert bool(started.workspace) is (service != CODE_SERVER)
+    assert bool(started.workspace) is (service in {DAEMON, WEBSERVER})
     # A word, since a line `SECRETS_DIR=` of the file would win over `Environment=`.
     assert os.environ["SECRETS_DIR"] == "%d"
     assert "Environment" not in unit
@@ -162,7 +168,7 @@ def test_a_unit_starts_its_service_with_settings_and_secrets(service: str) -> No
     assert (set(credentials) == {"dagster_storage_url"}) is (service != CODE_SERVER)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, EXPORTER])
 def test_a_unit_may_write_its_own_folder_alone(service: str) -> None:
     unit = _unit(service)
     wanted = {

@@ -20,8 +20,8 @@ from engagement_assets.settings import Settings
 
 PROGRAMS: dict[str, click.Command] = {
     "dagster": dagster,
-    "dagster._daemon": daemon,
-    "dagster_webserver": dagster_webserver,
+    "dagster-daemon": daemon,
+    "dagster-webserver": dagster_webserver,
 }
 URL = "postgresql://dagster:secret-word@postgres/dagster"
 
@@ -42,26 +42,26 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _becomes(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
-    """The module that the process becomes, with its arguments, which the program itself has read."""
+    """The program that the process becomes, with its arguments, which the program itself has read."""
     became: list[str] = []
 
-    def become(_path: str, command: list[str]) -> None:
-        became.extend(command)
+    def become(path: str, command: list[str]) -> None:
+        assert os.access(path, os.X_OK)
+        became.extend([Path(command[0]).name, *command[1:]])
         raise _BecomesError
 
     monkeypatch.setattr(os, "execv", become)
     monkeypatch.setattr(sys, "argv", ["serve", *arguments])
     with pytest.raises(_BecomesError):
         serve.main()
-    assert became[:2] == [sys.executable, "-m"]
-    command, words = PROGRAMS[became[2]], became[3:]
+    command, words = PROGRAMS[became[0]], became[1:]
     with click.Context(command) as context:
         while isinstance(command, click.Group):
             _, found, words = command.resolve_command(context, words)
             assert found is not None
             command = found
         command.make_context(str(command.name), list(words), parent=context)
-    return became[2:]
+    return became
 
 
 def test_each_service_is_a_program_of_dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_each_service_is_a_program_of_dagster(monkeypatch: pytest.MonkeyPatch, t
         *("dagster", "api", "grpc", "-m", "engagement_assets.definitions", "--location-name", "engagement_assets"),
         *("-h", "10.0.0.1", "-p", "4000"),
     ]
-    assert _becomes(monkeypatch, "--service=daemon", *loads) == ["dagster._daemon", "run", "-w", str(workspace)]
+    assert _becomes(monkeypatch, "--service=daemon", *loads) == ["dagster-daemon", "run", "-w", str(workspace)]
     monkeypatch.setenv("PORT", "3001")
-    shown = ["dagster_webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", "3001"]
+    shown = ["dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", "3001"]
     assert _becomes(monkeypatch, "--service=webserver", *loads) == shown
     assert _becomes(monkeypatch, "--service=webserver", "--read-only", *loads) == [*shown, "--read-only"]
 
@@ -94,7 +94,7 @@ def test_the_webserver_answers_under_the_name_on_which_it_listens(
 def test_a_check_asks_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     asks = ["dagster", "api", "grpc-health-check", "-h", "127.0.0.1", "-p", "4000"]
     assert _becomes(monkeypatch, "--service=code-server", "--check") == asks
-    assert _becomes(monkeypatch, "--service=daemon", "--check") == ["dagster._daemon", "liveness-check"]
+    assert _becomes(monkeypatch, "--service=daemon", "--check") == ["dagster-daemon", "liveness-check"]
 
 
 class _Answers(BaseHTTPRequestHandler):
