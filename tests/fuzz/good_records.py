@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engagement_assets.sandbox.sample_data import write_sample_landing
-from tests.unit.extract.strava.test_extraction import activity
+from tests.unit.extract.strava.strava_loads import activity
 from tests.unit.extract.user_events.test_extraction import event
 
 DAY = date(2024, 1, 2)

@@ -10,7 +10,7 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.source import Source
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_EVENTS
 from engagement_assets.extract.mobile import MOBILE, MOBILE_EVENTS
-from tests.integration.test_replays import RawLoads
+from tests.integration.raw_loads import RawLoads
 from tests.lake_loads import quarantined
 from tests.unit.extract.lingokids_loads import event, write_events
 from tests.unit.extract.mobile_loads import HEADER, row, write_file
