@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -27,11 +28,16 @@ from tests.integration.deployment import Deployment, differences
 
 pytestmark = pytest.mark.integration
 
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
-DAYS = [YESTERDAY - timedelta(days=back) for back in (3, 2, 1, 0)]
 ALL_FILE_SOURCES = "+group:training or +group:learning or +group:mobility or +group:engagement"
 SCHEDULE = "daily_lingokids_schedule"
 SUCCESS = dg.DagsterRunStatus.SUCCESS
+
+
+@cache
+def days() -> list[date]:
+    """The four days up to yesterday, as of the first of these tests: others may have run since these were collected."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return [yesterday - timedelta(days=back) for back in (3, 2, 1, 0)]
 
 
 @dataclass
@@ -44,7 +50,7 @@ class Running:
 
     def assert_equals_undisturbed(self, selection: str, schemas: tuple[str, ...]) -> None:
         """All tables of the schemas are those of one run over all days."""
-        assert self.undisturbed.run(DAYS[0], DAYS[-1], selection).failures == ()
+        assert self.undisturbed.run(days()[0], days()[-1], selection).failures == ()
         found, expected = (
             {table: rows for table, rows in deployment.tables().items() if table.startswith(schemas)}
             for deployment in (self.deployment, self.undisturbed)
@@ -59,19 +65,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     deployments = []
     for name in ("deployment", "undisturbed"):
         made = Deployment(root / name, landing=root / "landing")
-        made.settings = made.settings.model_copy(update={"start_date": DAYS[0]})
+        made.settings = made.settings.model_copy(update={"start_date": days()[0]})
         deployments.append(made)
     write_sample_landing(
         root / "landing",
-        start=DAYS[0],
-        days=len(DAYS),
+        start=days()[0],
+        days=len(days()),
         runna_activities_per_day=4,
         lingokids_events_per_day=20,
         mobile_events_per_day=20,
     )
     # As a shell usually has it.
     before = os.umask(0o022)
-    with dagster_processes(deployments[0].settings, LANDING_SETTLE_S="1") as started:
+    # The schedule has run today, whatever the hour is.
+    with dagster_processes(deployments[0].settings, LANDING_SETTLE_S="1", SCHEDULE_HOUR="0") as started:
         yield Running(deployments[0], started, deployments[1])
     os.umask(before)
 
@@ -136,8 +143,8 @@ def _windows(runs: list[dg.DagsterRun]) -> list[tuple[str, date, date]]:
     return sorted((name, window.start, window.days()[-1]) for name, window in found)
 
 
-def _text(days: list[date]) -> list[str]:
-    return [day.isoformat() for day in days]
+def _text(found: list[date]) -> list[str]:
+    return [day.isoformat() for day in found]
 
 
 def test_two_backfills_and_a_daily_run_at_once_with_readers(running: Running) -> None:
@@ -145,13 +152,13 @@ def test_two_backfills_and_a_daily_run_at_once_with_readers(running: Running) ->
     with _reading(running.deployment.settings.published_warehouse_path) as reader:
         # The schedule of one source takes its steps; that of all is no other, and takes five times as long.
         dagster.start_schedule(SCHEDULE, since=datetime.now(UTC) - timedelta(days=3))
-        backfills = [dagster.backfill_job(f"daily_{name}", _text(DAYS)) for name in ("runna", "lingokids")]
+        backfills = [dagster.backfill_job(f"daily_{name}", _text(days())) for name in ("runna", "lingokids")]
         of_backfills = [dagster.ended_runs(1, **{"dagster/backfill": backfill})[0] for backfill in backfills]
         (daily,) = dagster.ended_runs(1, **{"dagster/schedule_name": SCHEDULE})
 
     assert [run.status for run in (*of_backfills, daily)] == [SUCCESS] * 3
-    assert _windows(of_backfills) == [(f"daily_{name}", DAYS[0], DAYS[-1]) for name in ("lingokids", "runna")]
-    assert daily.tags["dagster/partition"] == YESTERDAY.isoformat()
+    assert _windows(of_backfills) == [(f"daily_{name}", days()[0], days()[-1]) for name in ("lingokids", "runna")]
+    assert daily.tags["dagster/partition"] == days()[-1].isoformat()
     # Of the ticks of three days the newest is run, the days of the others are left to the catch-up.
     assert [tick["status"] for tick in dagster.ticks("schedule", SCHEDULE)] == ["SUCCESS"]
     assert reader.errors == []
@@ -163,7 +170,7 @@ def test_missing_days_are_caught_up_once_and_the_tables_over_all_sources_follow(
     dagster.start_sensor("catch_up")
     (caught_up,) = dagster.ended_runs(1, **{"engagement/requested_by": "catch_up"})
     assert caught_up.status == SUCCESS
-    assert _windows([caught_up]) == [("daily_mobile", DAYS[0], DAYS[3])]
+    assert _windows([caught_up]) == [("daily_mobile", days()[0], days()[3])]
     dagster.start_sensor("late_data")
     dagster.start_sensor("cross_source_tables")
     (weekly,) = dagster.ended_runs(1, **{"engagement/requested_by": "cross_source_tables"})
@@ -178,20 +185,20 @@ def test_files_that_arrive_late_are_loaded_on_exactly_their_days(running: Runnin
     dagster.start_sensor("landing_files")
     dagster.wait_for("a tick of the landing sensor", lambda: dagster.ticks("sensor", "landing_files"))
     batches = landing / "runna" / "activities"
-    activity = sorted((batches / str(DAYS[0])).glob("*.json"))[0]
-    shutil.copy(activity, batches / str(DAYS[1]) / "again.json")
+    activity = sorted((batches / str(days()[0])).glob("*.json"))[0]
+    shutil.copy(activity, batches / str(days()[1]) / "again.json")
     event = next(
         line
         for path in sorted((landing / "lingokids/events").rglob("*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
-        if line.startswith("{") and f'"occurred_at": "{DAYS[2]}' in line.replace('":"', '": "')
+        if line.startswith("{") and f'"occurred_at": "{days()[2]}' in line.replace('":"', '": "')
     )
     late = {**json.loads(event), "event_id": "00000000-0000-0000-0000-00000000late"}
     (landing / "lingokids/events/late.jsonl").write_text(json.dumps(late) + "\n", encoding="utf-8")
 
     runs = dagster.ended_runs(2, **{"engagement/requested_by": "landing_files"})
     assert [run.status for run in runs] == [SUCCESS] * 2
-    assert _windows(runs) == [("daily_lingokids", DAYS[2], DAYS[2]), ("daily_runna", DAYS[1], DAYS[1])]
+    assert _windows(runs) == [("daily_lingokids", days()[2], days()[2]), ("daily_runna", days()[1], days()[1])]
     assert running.deployment.query(
         f"select count(*) from learning.fct__activity_exits where event_id = '{late['event_id']}'"
     ) == [(1,)]
@@ -201,7 +208,7 @@ def test_a_cancelled_run_leaves_tables_that_the_next_run_makes_whole(running: Ru
     dagster = running.dagster
     for sensor in ("landing_files", "catch_up", "late_data"):
         dagster.stop_sensor(sensor)
-    window = DayWindow(DAYS[0], DAYS[-1] + timedelta(days=1))
+    window = DayWindow(days()[0], days()[-1] + timedelta(days=1))
     run_id = dagster.launch("daily_lingokids", range_tags(window))
 
     def has_loaded() -> bool:
@@ -211,7 +218,7 @@ def test_a_cancelled_run_leaves_tables_that_the_next_run_makes_whole(running: Ru
     dagster.wait_for("the load of the run", has_loaded)
     dagster.terminate(run_id)
     assert dagster.ended(run_id).status == dg.DagsterRunStatus.CANCELED
-    assert running.deployment.run(DAYS[0], DAYS[-1], "+group:learning").failures == ()
+    assert running.deployment.run(days()[0], days()[-1], "+group:learning").failures == ()
     running.assert_equals_undisturbed("+group:learning", ("learning",))
 
 
