@@ -56,8 +56,8 @@ def main(lock: Path) -> None:
     environment = os.environ | uv_environment(pip_settings(pip), os.environ)
     with telling("Installing uv, which installs the rest"):
         install_tools(pip, DEV_LOCK.read_text(encoding="utf-8"))
-    # Whatever is built, is built with the setuptools of the lock: an isolated build would take the newest one, and check
-    # no hash.
+    # Whatever is built, is built with the setuptools of the lock: an isolated build would take the newest one, and
+    # check no hash.
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--no-build-isolation"]
     with telling(f"Installing the packages of {lock.name}"):
         run([*uv, "--require-hashes", "-r", str(lock)], environment)
