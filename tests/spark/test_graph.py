@@ -154,7 +154,7 @@ def test_a_held_day_changes_no_table(graphs: Graphs) -> None:
     before = graphs.spark.tables(schemas=SCHEMAS)
     write_file(graphs.duckdb.landing, "2024-01-04.csv", HEADER, "too;few", "too;few")
 
-    runs = [each.run(THIRD, HELD, MOBILITY) for each in (graphs.duckdb, graphs.spark)]
+    runs = [each.run(HELD, HELD, MOBILITY) for each in (graphs.duckdb, graphs.spark)]
 
     for run in runs:
         assert not run.success
