@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import duckdb
 
 from benchmarks.daily_run import places_of
 from engagement_assets.sandbox.sample_data import write_sample_landing
+from tests.free_port import free_port
 
 HISTORY_DAYS = 30
 SETTLE_S = 5
@@ -104,13 +104,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--every", type=float, default=10, help="seconds between two arrivals")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="freshness-", ignore_cleanup_errors=True) as name, socket.socket() as free:
+    with tempfile.TemporaryDirectory(prefix="freshness-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         landing, first = folder / "landing", datetime.now(UTC).date() - timedelta(days=HISTORY_DAYS)
         write_sample_landing(landing, start=first, days=HISTORY_DAYS)
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-        free.close()
+        port = str(free_port())
         environment = {
             **os.environ,
             **places_of(folder),

@@ -37,6 +37,7 @@ from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.lake.day_files import write_days
 from engagement_assets.lake.lake import Lake
+from tests.free_port import free_port
 
 BUCKET, PREFIX = "bench", f"runna/activities/{DAYS[0]}"
 FETCHES_AT_A_TIME = 32
@@ -161,9 +162,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.02, help="seconds before each answer")
     parser.add_argument("--rounds", type=int, default=3, help="the median of how many, in turn")
     arguments = parser.parse_args()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "benchmark",

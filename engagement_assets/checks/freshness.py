@@ -54,6 +54,11 @@ def _freshness_check(datasets: Mapping[dg.AssetKey, Dataset]) -> dg.AssetChecksD
     return is_fresh
 
 
+def deadline_of(day: date, hours: float) -> datetime:
+    """By when a UTC day must be loaded, so many hours after its end."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC) + timedelta(hours=hours)
+
+
 def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Settings) -> dg.AssetCheckResult:
     """Whether the newest day that should be in the lake by `now` is there; later days do no harm.
 
@@ -65,7 +70,7 @@ def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Setti
     passed = newest is not None and newest >= expected
     severity = settings.check_severities.of(dataset.source, IS_FRESH.name) or IS_FRESH.severity
     subject = "the newest day is" if dataset.partitioned else "the newest snapshot covers"
-    deadline = datetime.combine(expected + timedelta(days=1), time(), UTC) + timedelta(hours=hours)
+    deadline = deadline_of(expected, hours)
     sentence = f"{subject} {newest}" if newest else "nothing has been loaded lately"
     sentence += f", expected {expected} by {deadline:%Y-%m-%d %H:%M} UTC"
     missing = as_interval(newest + timedelta(days=1) if newest else expected, expected) if not passed else ""

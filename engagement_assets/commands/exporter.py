@@ -25,6 +25,7 @@ from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting
 from engagement_assets.alerts.caught import Caught, kind_and_place
 from engagement_assets.alerts.incidents import Severity
 from engagement_assets.alerts.store import alert_store
+from engagement_assets.checks.freshness import deadline_of
 from engagement_assets.commands.preflight import local_path
 from engagement_assets.commands.published_query import opened
 from engagement_assets.extract.services.client import Clock
@@ -102,7 +103,7 @@ class Exporter(Collector):
         for source, dataset, loaded_at, day, *counts in loads:
             labels = [source, dataset]
             loaded.add_metric(labels, _seconds(loaded_at))
-            newest.add_metric(labels, _midnight(day).timestamp())
+            newest.add_metric(labels, datetime.combine(day, time(), UTC).timestamp())
             if hours := self._settings.freshness_hours_of(source):
                 overdue.add_metric(labels, self._overdue_s(day, hours))
             for became, count in zip(("accepted", "quarantined", "duplicates"), counts, strict=True):
@@ -114,8 +115,8 @@ class Exporter(Collector):
         yield from (loaded, newest, overdue, records, held, published)
 
     def _overdue_s(self, newest: date, hours: float) -> float:
-        deadline = _midnight(newest + timedelta(days=2)) + timedelta(hours=hours)
-        return max(0.0, (self._clock.now() - deadline).total_seconds())
+        due = deadline_of(newest + timedelta(days=1), hours)
+        return max(0.0, (self._clock.now() - due).total_seconds())
 
     def _alerts(self) -> Families:
         failing = GaugeMetricFamily("engagement_failing", "Checks and steps that fail now.", labels=["severity"])
@@ -174,10 +175,6 @@ def _instants(name: str, text: str, labels: list[str]) -> GaugeMetricFamily:
 def _seconds(instant: datetime) -> float:
     """Since 1970; instants of tables have no zone, and are UTC."""
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _bytes_of(path: Path) -> int:

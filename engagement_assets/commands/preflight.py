@@ -59,9 +59,10 @@ def _landing_bucket(settings: Settings, _given: Namespace) -> Refusals:
 
 
 def _written_buckets(settings: Settings, _given: Namespace) -> Refusals:
-    for name, uri in (("LAKE_URI", settings.lake_uri), ("EXPORT_DIR", settings.export_dir)):
-        if refused := why_unusable(name, uri) or (why_unsafe(uri) if name == "LAKE_URI" else None):
-            yield refused
+    if refused := why_unusable("LAKE_URI", settings.lake_uri) or why_unsafe(settings.lake_uri):
+        yield refused
+    if refused := why_unusable("EXPORT_DIR", settings.export_dir):
+        yield refused
 
 
 def _own_landing_zone(settings: Settings, given: Namespace) -> Refusals:

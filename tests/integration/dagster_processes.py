@@ -5,7 +5,6 @@ Belongs here: starting and ending them, and asking them. Not here: what a test e
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.settings import Settings
+from tests.free_port import free_port
 
 LOCATION, REPOSITORY = "engagement_assets", "__repository__"
 POLL_S = 0.25
@@ -186,8 +186,7 @@ def environment_of(settings: Settings, **changes: str) -> dict[str, str]:
 @contextmanager
 def dagster_processes(settings: Settings, **changes: str) -> Iterator[DagsterProcesses]:
     """`make dev` on a deployment, until the block ends; `changes` are further settings."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = settings.dagster_home.parent / "dagster.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:

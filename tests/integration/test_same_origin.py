@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.free_port import free_port
+
 MUTATION = json.dumps({"query": "mutation { startSchedule(scheduleSelector: {}) { __typename } }"})
 QUERY = {"query": "{ version }"}
 STARTS_WITHIN_S = 120
@@ -22,9 +24,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `serve SERVICE=webserver` without any code."""
     folder = tmp_path_factory.mktemp("webserver")
     (folder / "workspace.yaml").write_text("load_from: []\n", encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"DAGSTER_HOME": str(folder / "home"), "PORT": str(port), "UI_HOSTS": "data.example.com"}
     command = [sys.executable, "-m", "engagement_assets.commands.serve", "--service=webserver"]
     with (folder / "log").open("wb") as log:

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, WEBSERVER
+from tests.free_port import free_port
 from tests.integration.dagster_processes import POLL_S
 
 SERVICES = (CODE_SERVER, DAEMON, WEBSERVER)
@@ -37,8 +38,7 @@ class KilledServices:
 
     def __post_init__(self) -> None:
         for name in SERVICES:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                self.ports[name] = free.getsockname()[1]
+            self.ports[name] = free_port()
         self._workspace.write_text(_WORKSPACE.format(port=self.ports[CODE_SERVER]), encoding="utf-8")
 
     @property
