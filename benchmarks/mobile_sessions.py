@@ -103,18 +103,28 @@ def add_late_events(lake: Path, number: int) -> None:
         connection.execute(f"copy day to '{path}' (format parquet)")
 
 
-def seconds_of_build(root: Path, window: DayWindow) -> float:
+def seconds_of_build(root: Path, window: DayWindow, models: str = MODELS, warehouse: DbtProfile | None = None) -> float:
+    """Build the models by dbt alone, in `root/warehouse.duckdb` or another warehouse."""
+    profile = warehouse or DbtProfile.duckdb(root / "warehouse.duckdb")
     variables = {
         "lake_uri": str(root / "lake"),
         "window_start": window.start.isoformat(),
         "window_end": window.end.isoformat(),
     }
-    manifest = parsed_manifest()
+    manifest = parsed_manifest(profile.database, profile.engine, profile.table_format)
     started = time.monotonic()
-    with DbtProfile.duckdb(root / "warehouse.duckdb").environment():
-        arguments = ["build", *dbt_arguments(root / "target"), "--no-write-json", "--resource-type", "model"]
+    with profile.environment():
+        arguments = [
+            "build",
+            *dbt_arguments(root / "target"),
+            "--no-write-json",
+            "--resource-type",
+            "model",
+            "--resource-type",
+            "seed",
+        ]
         outcome = dbtRunner(manifest=manifest).invoke(
-            [*arguments, "--vars", json.dumps(variables), "--select", *MODELS.split()]
+            [*arguments, "--vars", json.dumps(variables), "--select", *models.split()]
         )
         DuckDBConnectionManager.close_all_connections()
     if not outcome.success:
@@ -142,7 +152,6 @@ def main() -> None:
     late = DayWindow(LATE_DAY, LATE_DAY + timedelta(days=1))
     try:
         write_lake(root / "lake", arguments.events // EVENTS_PER_SESSION)
-        parsed_manifest()
         for number in range(arguments.runs):
             (root / "warehouse.duckdb").unlink(missing_ok=True)
             for name, query in PLAIN_QUERIES.items():

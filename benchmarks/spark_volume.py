@@ -10,17 +10,12 @@ of `make spark`.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import resource
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -28,23 +23,23 @@ from typing import Any
 
 import duckdb
 import httpx
-from dbt.cli.main import dbtRunner
 
 from benchmarks import lingokids_engagement, mobile_sessions
 from benchmarks.mobile_sessions import EVENTS_PER_SESSION, LATE_DAY, YEAR
 from engagement_assets.commands.range_run import RangeRequest, run_range
-from engagement_assets.commands.spark import server_command, spark_home
+from engagement_assets.commands.spark import CONFIGURATION
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.lake.day_files import day_file
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
-from engagement_assets.transform.dbt_profile import SPARK, DbtProfile
-from engagement_assets.transform.project import dbt_arguments, manifest, parsed_manifest
+from engagement_assets.transform.dbt_profile import DbtProfile
+from engagement_assets.transform.project import manifest, parsed_manifest
 from engagement_assets.transform.spark_warehouse import SparkWarehouse
-from tests.spark.conftest import free_port
+from tests.free_port import free_port
+from tests.spark.conftest import start_server
 
-MODELS = " ".join(
+MODELS = "path:seeds " + " ".join(
     f"path:models/{path}"
     for path in (
         *("staging/mobile", "intermediate/mobility", "marts/mobility"),
@@ -69,27 +64,15 @@ class Cost:
     peak_mb: float
 
 
-def build(settings: Settings, lake: Path, window: DayWindow) -> Cost:
+def build(root: Path, window: DayWindow, warehouse: DbtProfile) -> Cost:
     """Build the models; called in a process of its own, whose peak is that of the build."""
-    endpoint = settings.spark_endpoint
-    on_spark = settings.warehouse == SPARK
-    variables = {"lake_uri": str(lake), "window_start": str(window.start), "window_end": str(window.end)}
-    if on_spark:
-        parsed = parsed_manifest("", SPARK, endpoint.table_format)
-        profile = SparkWarehouse(endpoint, Lake(str(lake)), manifest()).profile
-    else:
-        parsed, profile = parsed_manifest(), DbtProfile.duckdb(settings.warehouse_path)
-    before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-    with profile.environment():
-        arguments = ["build", *dbt_arguments(lake.with_name("target")), "--no-write-json", "--resource-type", "model"]
-        outcome = dbtRunner(manifest=parsed).invoke(
-            [*arguments, "--vars", json.dumps(variables), "--select", *MODELS.split()]
-        )
-    if not outcome.success:
-        raise RuntimeError(f"the build failed: {outcome.exception or outcome.result}")
+    # Parsed before, and kept.
+    parsed_manifest(warehouse.database, warehouse.engine, warehouse.table_format)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    wall_s = mobile_sessions.seconds_of_build(root, window, MODELS, warehouse)
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(time.monotonic() - started, cpu_s, used.ru_maxrss / 1024)
+    return Cost(wall_s, cpu_s, used.ru_maxrss / 1024)
 
 
 def in_a_process(*arguments: Any) -> Cost:
@@ -129,24 +112,11 @@ class Server:
 
     def __init__(self, root: Path) -> None:
         """Start it, and wait until it answers."""
-        self.folder = root / "spark"
-        self.folder.mkdir()
-        self.settings = Settings(
-            warehouse=SPARK, spark_thrift_port=free_port(), lake_uri=str(root / "lake"), spark_threads=2
-        )
         self._ui = free_port()
-        command = list(server_command(self.settings, self.folder))
-        shown = ["--conf", "spark.ui.enabled=true", "--conf", f"spark.ui.port={self._ui}"]
-        command[command.index("spark-internal") : command.index("spark-internal")] = shown
-        with (root / "spark.log").open("wb") as log:
-            environment = os.environ | {"SPARK_HOME": str(spark_home())}
-            self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=log)
-        self.warehouse = SparkWarehouse(self.settings.spark_endpoint, Lake(self.settings.lake_uri), manifest())
-        while self.process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.settings.spark_thrift_port), 1):
-                return
-            time.sleep(1)
-        raise RuntimeError(f"Spark did not start; see {root}/spark.log")
+        shown = {"spark.ui.enabled": "true", "spark.ui.port": str(self._ui)}
+        self._server = start_server(root / "spark", CONFIGURATION | shown)
+        self.process = self._server.process
+        self.warehouse = SparkWarehouse(self._server.endpoint, Lake(str(root / "lake")), manifest())
 
     def cpu_s(self) -> float:
         """CPU seconds of the server."""
@@ -169,7 +139,7 @@ class Server:
     def files(self) -> Mapping[str, tuple[int, float]]:
         """Per table: how many files, and their MB."""
         found: dict[str, tuple[int, float]] = {}
-        for table in sorted((self.folder / "tables").glob("*.db/*")):
+        for table in sorted(self._server.tables.glob("*.db/*")):
             sizes = [path.stat().st_size for path in table.rglob("*.parquet")]
             found[f"{table.parent.name.removesuffix('.db')}.{table.name}"] = (len(sizes), sum(sizes) / MB)
         return found
@@ -184,17 +154,17 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="spark-volume-"))
     try:
         write_lake(root, arguments.events, arguments.of_one_user)
-        on_duckdb = Settings(warehouse_path=root / "warehouse.duckdb", lake_uri=str(root / "lake"))
+        on_duckdb = DbtProfile.duckdb(root / "warehouse.duckdb")
         server = Server(root)
         try:
             day = day_file(root / "lake" / MOBILE_EVENTS.key, LATE_DAY)
             for name, window in (("full build", YEAR), ("one late day", LATE)):
                 if window is LATE:
                     mobile_sessions.add_late_events(root / "lake", 1)
-                cost = in_a_process(on_duckdb, root / "lake", window)
+                cost = in_a_process(root, window, on_duckdb)
                 print(f"{name}, DuckDB: {cost.wall_s:.1f} s, CPU {cost.cpu_s:.1f} s, peak {cost.peak_mb:,.0f} MB")
                 before, stages = server.cpu_s(), server.stages()
-                cost = in_a_process(server.settings, root / "lake", window)
+                cost = in_a_process(root, window, server.warehouse.profile)
                 print(
                     f"{name}, Spark: {cost.wall_s:.1f} s, CPU {cost.cpu_s:.1f} s of dbt and "
                     f"{server.cpu_s() - before:.1f} s of the server, peak {server.peak_mb():,.0f} MB"

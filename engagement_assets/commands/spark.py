@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import distribution
 from importlib.util import find_spec
@@ -78,11 +78,11 @@ def why_refused() -> str | None:
     return None
 
 
-def server_command(settings: Settings, folder: Path) -> Sequence[str]:
+def server_command(settings: Settings, folder: Path, configuration: Mapping[str, str] = CONFIGURATION) -> Sequence[str]:
     """The server as a process in the foreground; its tables and its catalogue lie in `folder`."""
     options = [
         item
-        for name, value in (CONFIGURATION | {"spark.sql.warehouse.dir": f"{folder}/tables"}).items()
+        for name, value in {**configuration, "spark.sql.warehouse.dir": f"{folder}/tables"}.items()
         for item in ("--conf", f"{name}={value}")
     ]
     return [

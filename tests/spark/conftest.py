@@ -4,16 +4,17 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from engagement_assets.commands.spark import server_command, spark_home, why_refused
+from engagement_assets.commands.spark import CONFIGURATION, server_command, spark_home, why_refused
 from engagement_assets.settings import Settings
 from engagement_assets.spark_settings import SparkEndpoint
+from tests.free_port import free_port
 
 STARTS_WITHIN_S = 300
 
@@ -37,23 +38,15 @@ class SparkServer:
         return self.folder / "tables"
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def start_server(folder: Path) -> SparkServer:
-    """A server that answers, with the settings of `make spark`; it keeps its tables in the folder."""
+def start_server(folder: Path, configuration: Mapping[str, str] = CONFIGURATION) -> SparkServer:
+    """A server that answers, with the settings of `make spark` or others; it keeps its tables in the folder."""
     refused = why_refused()
     assert refused is None, refused
     settings = Settings(spark_thrift_port=free_port(), spark_threads=2)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
         environment = os.environ | {"SPARK_HOME": str(spark_home())}
-        command = server_command(settings, folder)
+        command = server_command(settings, folder, configuration)
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
     ends = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < ends and process.poll() is None:
