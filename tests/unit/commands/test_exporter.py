@@ -2,7 +2,10 @@
 
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+import httpx
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
@@ -27,6 +31,8 @@ from engagement_assets.extract.services.client import Clock
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
+from tests.free_port import free_port
+from tests.integration.dagster_processes import environment_of
 
 # The third day should have been loaded by noon of the fourth.
 NOW = datetime(2024, 1, 4, 13, tzinfo=UTC)
@@ -182,6 +188,35 @@ def rules() -> list[dict[str, str]]:
     """The alert rules that docs/deployment.md shows."""
     groups = yaml.safe_load((PROJECT_ROOT / "deploy" / "prometheus-rules.yaml").read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.mark.integration
+def test_the_service_answers_a_monitor_and_its_own_check_until_it_is_ended(settings: Settings) -> None:
+    port = str(free_port())
+    serve = [sys.executable, "-m", "engagement_assets.commands.serve", "--service=exporter"]
+    environment = environment_of(settings, PORT=port, ALERT_URLS=SECRET_URL)
+    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as service:
+        try:
+            answer = _first_answer(f"http://127.0.0.1:{port}/metrics", service)
+            asked = subprocess.run([*serve, "--check"], env=environment, check=False)
+        finally:
+            service.terminate()
+        printed = service.communicate(timeout=60)[0].decode()
+    assert 'engagement_part_readable{part="runs"} 1.0' in answer.text.splitlines()
+    assert asked.returncode == 0
+    assert service.returncode == -signal.SIGTERM
+    assert SECRET_URL not in answer.text + printed
+
+
+def _first_answer(url: str, service: subprocess.Popen[bytes]) -> httpx.Response:
+    until = time.monotonic() + 300
+    while True:
+        try:
+            return httpx.get(url, timeout=60)
+        except httpx.ConnectError:
+            assert service.poll() is None, service.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.25)
 
 
 def test_rules_ask_for_numbers_that_there_are(
