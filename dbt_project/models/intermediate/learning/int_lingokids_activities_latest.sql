@@ -35,8 +35,11 @@ known_and_vanished_activities as (
             null as activity_subtype,
             false as is_known
 
-        from {{ this }}
-        where activity_id not in (select activities.activity_id from activities)
+        from {{ this }} as known
+        where
+            not exists (
+                select 1 from activities where activities.activity_id = known.activity_id
+            )
     {% endif %}
 
 ),

@@ -70,7 +70,11 @@ select
 
 from links
 {% if is_incremental() %}
-    where (event_date, linked_date) not in (
-        select known_links.event_date, known_links.linked_date from {{ this }} as known_links
-    )
+    where
+        not exists (
+            select 1 from {{ this }} as known_links
+            where
+                known_links.event_date = links.event_date
+                and known_links.linked_date = links.linked_date
+        )
 {% endif %}

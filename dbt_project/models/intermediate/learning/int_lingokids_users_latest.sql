@@ -46,8 +46,11 @@ known_and_vanished_users as (
             null as subscription_expire_at,
             false as is_known
 
-        from {{ this }}
-        where user_id not in (select users.user_id from users)
+        from {{ this }} as known
+        where
+            not exists (
+                select 1 from users where users.user_id = known.user_id
+            )
     {% endif %}
 
 ),

@@ -110,7 +110,11 @@ events as (
             received_at
 
         from events_before
-        where event_date not in (select days_changed.event_date from days_changed)
+        where
+            not exists (
+                select 1 from days_changed
+                where days_changed.event_date = events_before.event_date
+            )
     {% endif %}
 
 ),

@@ -83,7 +83,13 @@ sessions_built as (
             on
                 known.anonymous_id is not distinct from users_changed.anonymous_id
                 and known.started_at >= users_changed.changed_from
-        where (known.session_date, known.session_id) not in {{ changed_keys() }}
+        where
+            not exists (
+                select 1 from {{ changed_keys() }} as changed
+                where
+                    changed.session_date = known.session_date
+                    and changed.session_id = known.session_id
+            )
 
     ),
 {% endif %}
