@@ -30,6 +30,8 @@ pytestmark = pytest.mark.integration
 
 ALL_FILE_SOURCES = "+group:training or +group:learning or +group:mobility or +group:engagement"
 SCHEDULE = "daily_lingokids_schedule"
+# Of a backfill of four days: a run of three, and one of the last.
+DAYS_PER_RUN = 3
 SUCCESS = dg.DagsterRunStatus.SUCCESS
 
 
@@ -78,7 +80,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     # As a shell usually has it.
     before = os.umask(0o022)
     # The schedule has run today, whatever the hour is.
-    with dagster_processes(deployments[0].settings, LANDING_SETTLE_S="1", SCHEDULE_HOUR="0") as started:
+    changes = {"LANDING_SETTLE_S": "1", "SCHEDULE_HOUR": "0", "BACKFILL_DAYS_PER_RUN": str(DAYS_PER_RUN)}
+    with dagster_processes(deployments[0].settings, **changes) as started:
         yield Running(deployments[0], started, deployments[1])
     os.umask(before)
 
@@ -152,12 +155,18 @@ def test_two_backfills_and_a_daily_run_at_once_with_readers(running: Running) ->
     with _reading(running.deployment.settings.published_warehouse_path) as reader:
         # The schedule of one source takes its steps; that of all is no other, and takes five times as long.
         dagster.start_schedule(SCHEDULE, since=datetime.now(UTC) - timedelta(days=3))
-        backfills = [dagster.backfill_job(f"daily_{name}", _text(days())) for name in ("runna", "lingokids")]
-        of_backfills = [dagster.ended_runs(1, **{"dagster/backfill": backfill})[0] for backfill in backfills]
+        runna = dagster.backfill_job("daily_runna", _text(days()))
+        lingokids = dagster.backfill_job("daily_lingokids", _text(days()[:DAYS_PER_RUN]))
+        of_backfills = dagster.ended_runs(2, **{"dagster/backfill": runna})
+        of_backfills += dagster.ended_runs(1, **{"dagster/backfill": lingokids})
         (daily,) = dagster.ended_runs(1, **{"dagster/schedule_name": SCHEDULE})
 
-    assert [run.status for run in (*of_backfills, daily)] == [SUCCESS] * 3
-    assert _windows(of_backfills) == [(f"daily_{name}", days()[0], days()[-1]) for name in ("lingokids", "runna")]
+    assert [run.status for run in (*of_backfills, daily)] == [SUCCESS] * 4
+    assert _windows(of_backfills) == [
+        ("daily_lingokids", days()[0], days()[2]),
+        ("daily_runna", days()[0], days()[2]),
+        ("daily_runna", days()[3], days()[3]),
+    ]
     assert daily.tags["dagster/partition"] == days()[-1].isoformat()
     # Of the ticks of three days the newest is run, the days of the others are left to the catch-up.
     assert [tick["status"] for tick in dagster.ticks("schedule", SCHEDULE)] == ["SUCCESS"]

@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
         (
             "nested_too_deep.json",
             "nesting_too_deep",
-            "expected a document of a few levels, found hundreds",
+            "expected at most 128 levels of nesting, found more",
         ),
         (
             "list.json",
@@ -165,6 +165,21 @@ def test_a_waypoint_that_is_no_number_does_no_harm() -> None:
     text = (FIXTURES / "activity.json").read_bytes()
     found = read_activity(text.replace(b'"power": 0', b'"power": NaN, "note": "NaN \\" NaN"'), 0)
     assert found == read_activity(text, 0)
+
+
+@pytest.mark.parametrize("member", [b"waypoints", b"note"])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a": ', b"}"), (b'["]", "[[", ', b"]")])
+def test_128_levels_are_read_and_one_more_is_too_deep(member: bytes, opening: bytes, closing: bytes) -> None:
+    """The limit is ours: the decoder's differs between versions of Python."""
+
+    def read_levels(levels: int) -> ActivityRows:
+        within = levels - 1
+        nested = opening * within + b"0" + closing * within
+        return read_activity(b'{"activityId": "1", "userId": "1", "%b": %b}' % (member, nested), 0)
+
+    assert read_levels(128).laps == []
+    with pytest.raises(UnusableRecordError, match="expected at most 128 levels of nesting, found more"):
+        read_levels(129)
 
 
 def test_hundreds_of_nested_repeats_do_not_end_the_process() -> None:
