@@ -8,6 +8,7 @@ so that the URL of PostgreSQL may be a file, and so that what is written is priv
 """
 
 import os
+import signal
 import sys
 import sysconfig
 from argparse import Namespace
@@ -29,6 +30,10 @@ _ASKED_AT = {WEBSERVER: "/server_info", EXPORTER: "/metrics"}
 def main() -> int:
     """Become the service, or the program that asks it; the code of `CHECK=1` is 0 if the service answers."""
     given = serve_parser().parse_args()
+    # A script starts in the background with Ctrl-C ignored. Dagster's programs take SIGTERM as they take Ctrl-C, so
+    # nothing but SIGKILL would end them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings = load_settings()
     prepare_dagster_home(settings)
     if given.service == WEBSERVER and ":" not in given.listen:  # an IPv6 address is always answered

@@ -4,6 +4,7 @@ Belongs here: the sequences of `tests/integration` with their builds on Spark, c
 here: what the sequences do. A sequence over many users is one of each of them: no user's rows depend on another's.
 """
 
+import os
 import random
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from tests.integration.mobile_timelines import BYTES_AN_EVENT, EVENTS_A_USER
 from tests.spark.conftest import SparkServer
 from tests.spark.spark_builder import SparkBuilder
 
-# How many sequences are drawn of the laps, whose days hold few users.
-LAPS_SEQUENCES = 3
+# How many sequences are drawn of the laps, whose days hold few activities; for longer: LAPS_SEQUENCES=20.
+LAPS_SEQUENCES = int(os.environ.get("LAPS_SEQUENCES", "3"))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """`make serve` becomes the program of Dagster for a service, or the one that asks it."""
 
 import os
+import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -39,6 +41,14 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORT", raising=False)
     monkeypatch.setenv("UI_HOSTS", "")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def _becomes(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
@@ -77,6 +87,15 @@ def test_each_service_is_a_program_of_dagster(monkeypatch: pytest.MonkeyPatch, t
     shown = ["dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", "3001"]
     assert _becomes(monkeypatch, "--service=webserver", *loads) == shown
     assert _becomes(monkeypatch, "--service=webserver", "--read-only", *loads) == [*shown, "--read-only"]
+
+
+def test_sigterm_ends_a_service_that_a_script_has_started_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    _becomes(monkeypatch, "--service=code-server")
+    # What the program begins with.
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize(
