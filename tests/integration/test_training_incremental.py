@@ -43,6 +43,8 @@ INTERMEDIATE = (
 )
 REGISTRY = "int_runna_activities_by_batch_date"
 DAYS = [date(2024, 1, day) for day in range(1, 6)]
+# No group shares activities, users, workouts or plans with another, so a sequence stands for as many examples.
+GROUPS = 7
 
 
 def build(warehouse: WarehouseBuilder, first: date, last: date | None = None, select: str = TRAINING) -> None:
@@ -281,17 +283,17 @@ def test_a_day_that_nothing_points_to_is_not_opened(warehouse: WarehouseBuilder)
     ]
 
 
-def random_file(drawn: random.Random, activity_id: str) -> ActivityFile:
-    """Any file of an activity, among few users, workouts and plans."""
+def random_file(drawn: random.Random, group: int, letter: str) -> ActivityFile:
+    """Any file of an activity, among few users, workouts and plans of its group."""
 
     def speeds(count: int) -> Speeds:
         return tuple(drawn.choice((0.0, 2.0, 2.45, 3.0, 3.3)) for _ in range(count))
 
     return ActivityFile(
-        activity_id,
-        user_id=drawn.choice(("user-1", "user-2", "user-3")),
-        workout_id=drawn.choice(("workout-1", "workout-2", "workout-3", None)),
-        plan_id=drawn.choice(("plan-1", "plan-2", None)),
+        f"{letter}-{group}",
+        user_id=f"user-{drawn.randint(1, 3)}-{group}",
+        workout_id=drawn.choice((f"workout-1-{group}", f"workout-2-{group}", f"workout-3-{group}", None)),
+        plan_id=drawn.choice((f"plan-1-{group}", f"plan-2-{group}", None)),
         laps=speeds(drawn.randint(0, 4)),
         steps=drawn.choice((None, (), (3.0,), (3.0, 2.5), (3.0, 2.5, 2.0), (3.0, None), (None, 2.5))),
         steps_are_placed=drawn.random() < 0.8,
@@ -307,8 +309,11 @@ def build_any_sequence(warehouse: WarehouseBuilder, manifest: Manifest, drawn: r
     """Change batches and build days and tables at random, then come to rest and compare."""
 
     def write_random_batch(day: date) -> None:
-        ids = drawn.sample("abcde", drawn.randint(0, 4))
-        files = [random_file(drawn, activity_id) for activity_id in ids]
+        files = [
+            random_file(drawn, group, letter)
+            for group in drawn.sample(range(GROUPS), drawn.choice((0, 1, GROUPS)))
+            for letter in drawn.sample("abcde", drawn.randint(0, 4))
+        ]
         write_batch(warehouse, day, files, LOADED_AT + timedelta(hours=drawn.randint(0, 10_000)))
 
     for day in drawn.sample(DAYS, 3):

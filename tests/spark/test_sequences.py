@@ -1,10 +1,10 @@
 """On Spark, too, any sequence of builds ends with the tables of one full build: sessions, weeks, laps.
 
 Belongs here: the sequences of `tests/integration` with their builds on Spark, compared with a full build on DuckDB. Not
-here: what the sequences do. A sequence over many users is one of each of them: no user's rows depend on another's.
+here: what the sequences do. A sequence over many users, or groups of activities, is one of each of them: no rows of
+one depend on another's.
 """
 
-import os
 import random
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from tests.integration.mobile_timelines import BYTES_AN_EVENT, EVENTS_A_USER
 from tests.spark.conftest import SparkServer
 from tests.spark.spark_builder import SparkBuilder
 
-# How many sequences are drawn of the laps, whose days hold few activities; for longer: LAPS_SEQUENCES=20.
-LAPS_SEQUENCES = int(os.environ.get("LAPS_SEQUENCES", "3"))
+# Of seven groups of activities each.
+LAPS_SEQUENCES = 3
 
 
 @pytest.fixture(scope="module")
