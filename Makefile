@@ -7,8 +7,8 @@ SOAK_DAYS ?= 60
 SERVICE_DAYS ?= 10
 FUZZ_MINUTES ?= 60
 SBOM ?= dist/sbom.cdx.json
-# One more than there are cores: some tests wait for processes that they have started.
-WORKERS ?= $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
+# Two more than there are cores: many tests wait for processes that they have started.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(os.cpu_count() + 2)')
 INSTALL = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version)"; exit 1; }; \
 	$(PYTHON) engagement_assets/commands/install.py

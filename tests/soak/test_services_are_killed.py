@@ -154,6 +154,7 @@ def test_killed_services_lose_no_day_no_alert_and_no_run(
             ALERT_URLS=f"webhook+http://127.0.0.1:{there.port}/webhook",
             ALERT_WEBHOOK_SECRET=WEBHOOK_SECRET,
             ALERT_INTERVAL_S="5",
+            REJECTED_SHARE_WARN="1",  # of a few records, one that the sample means to be rejected is more than 1 %
             FRESHNESS_HOURS="0",  # while older days are loaded, yesterday is missing as it should be
         )
         for name in ("DAGSTER_HOME", "DAGSTER_STORAGE_URL", "DAGSTER_EVENT_BATCH_SIZE"):
