@@ -59,11 +59,19 @@ def last_act(act: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def for_a_child_of_its_own() -> Iterator[None]:
-    """A process that is started in the block can be interrupted by its process id."""
+    """A process that is started in the block can be interrupted by its process id, also if this one ignores that.
+
+    If Dagster's programs ignore SIGINT, they ignore SIGTERM too.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.instance.interrupt import INTERRUPTED, SENTENCE
+from engagement_assets.instance.interrupt import INTERRUPTED, SENTENCE, for_a_child_of_its_own
 
 BEGIN = """
 import sys, threading
@@ -104,6 +104,22 @@ at_work()
 """
     assert _interrupt(program, str(tmp_path / "blocked"))[0] == INTERRUPTED
     assert (tmp_path / "blocked").read_text() == "True False True"
+
+
+def test_a_child_does_not_ignore_interrupts_because_its_command_does() -> None:
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+
+    def child_ignores() -> bool:
+        return subprocess.check_output([sys.executable, "-c", code], text=True) == "True\n"
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert child_ignores()
+        with for_a_child_of_its_own():
+            assert not child_ignores()
+        assert child_ignores()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_files_of_the_demos_bad_day_come_back(tmp_path: Path) -> None:
