@@ -12,7 +12,7 @@ import dagster as dg
 
 from engagement_assets.alerts.alerting import alert_sensor
 from engagement_assets.assets.alerts import alerts_asset
-from engagement_assets.assets.dbt_models import dbt_model_assets
+from engagement_assets.assets.dbt_models import as_on, dbt_model_assets
 from engagement_assets.assets.engagement_report import engagement_report_asset
 from engagement_assets.assets.kudos_model import kudos_assets
 from engagement_assets.assets.published import published_assets
@@ -52,7 +52,8 @@ def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions
 def _build_defs(settings: Settings, clock: Clock | None) -> dg.Definitions:
     dbt_project = manifest()
     lineage = column_lineage(dbt_project)
-    models = dbt_model_assets(dbt_project, settings.start_date, lineage, settings.last_sample_day)
+    shown = as_on(settings.warehouse, dbt_project)
+    models = dbt_model_assets(shown, settings.start_date, lineage, settings.last_sample_day)
     raw = all_raw_assets(settings)
     freshness = freshness_checks(settings)
     sets = source_sets([*raw, *models])

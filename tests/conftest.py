@@ -23,10 +23,11 @@ def _models_are_defined_once() -> Iterator[None]:
         yield  # no test here needs them, and to import them costs seconds
         return
     define = definitions.dbt_model_assets
-    defined: dict[tuple[str, date, date | None], Any] = {}
+    defined: dict[tuple[str, str, date, date | None], Any] = {}
 
     def define_once(manifest: Mapping[str, Any], start_date: date, lineage: Any, last_day: date | None) -> Any:
-        key = (manifest["metadata"]["invocation_id"], start_date, last_day)
+        metadata = manifest["metadata"]
+        key = (metadata["invocation_id"], metadata["adapter_type"], start_date, last_day)
         if key not in defined:
             defined[key] = define(manifest, start_date, lineage, last_day)
         return defined[key]

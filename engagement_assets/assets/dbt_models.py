@@ -74,6 +74,15 @@ def dbt_model_assets(
     return [_step(manifest, translator, area, nodes) for area, nodes in sorted(members.items())]
 
 
+def as_on(engine: WarehouseEngine, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The manifest with the kind and the names of the tables as they are on `engine`; dbt parsed it for DuckDB."""
+    if engine is WarehouseEngine.DUCKDB:
+        return manifest
+    # Elsewhere no file is a database around the schemas.
+    nodes = {unique_id: {**node, "database": ""} for unique_id, node in manifest["nodes"].items()}
+    return {**manifest, "metadata": {**manifest["metadata"], "adapter_type": engine.value}, "nodes": nodes}
+
+
 def _area_of(node: Mapping[str, Any]) -> str:
     """The area of a node, by its folder.
 
