@@ -53,10 +53,9 @@ from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIV
 MAX_NAMES = 1_000_000
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Numbers that JSON lacks and that some writers send all the same; strings match first, so that they are skipped.
-_STRING_OR_NOT_A_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|(-?Infinity|NaN)', re.DOTALL)
-
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Numbers that JSON lacks and that some writers send all the same; strings match first, so that they are skipped.
+_STRING_OR_NOT_A_NUMBER = re.compile(_STRING.pattern + rb"|(-?Infinity|NaN)", re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OBJECTS_AS_LISTS = bytes.maketrans(b"{}", b"[]")
 
