@@ -21,6 +21,7 @@ from engagement_assets.commands.arguments import CODE_SERVER, DAEMON, EXPORTER, 
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.installation import PROJECT_ROOT
 from engagement_assets.instance.home import prepare_dagster_home
+from engagement_assets.instance.interrupt import for_a_child_of_its_own
 
 _ANSWERS_WITHIN_S = 10
 # Dagster has no program that asks these.
@@ -30,9 +31,7 @@ _ASKED_AT = {WEBSERVER: "/server_info", EXPORTER: "/metrics"}
 def main() -> int:
     """Become the service, or the program that asks it; the code of `CHECK=1` is 0 if the service answers."""
     given = serve_parser().parse_args()
-    # A script starts in the background with Ctrl-C ignored. Dagster's programs take SIGTERM as they take Ctrl-C, so
-    # nothing but SIGKILL would end them.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Whatever the parent ignores: one that is of Dagster may ignore it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings = load_settings()
     prepare_dagster_home(settings)
@@ -51,7 +50,8 @@ def main() -> int:
 def _become(command: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
     program = str(Path(sysconfig.get_path("scripts")) / command[0])
-    os.execv(program, [program, *command[1:]])  # noqa: S606 - no shell is wanted
+    with for_a_child_of_its_own():
+        os.execv(program, [program, *command[1:]])  # noqa: S606 - no shell is wanted
 
 
 def _service(given: Namespace) -> list[str]:

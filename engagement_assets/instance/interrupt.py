@@ -59,14 +59,15 @@ def last_act(act: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def for_a_child_of_its_own() -> Iterator[None]:
-    """A process that is started in the block can be interrupted by its process id, also if this one ignores that.
+    """A program that is started in the block, or that this process becomes, can be interrupted by its process id.
 
-    If Dagster's programs ignore SIGINT, they ignore SIGTERM too.
+    Also if this one ignores that, as what a script starts in the background does: Dagster's programs take SIGTERM as
+    they take SIGINT, so nothing but SIGKILL would end them.
     """
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if ignored:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

@@ -46,9 +46,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     yield
     for each, handler in before.items():
         signal.signal(each, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _becomes(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
@@ -57,6 +59,10 @@ def _becomes(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
 
     def become(path: str, command: list[str]) -> None:
         assert os.access(path, os.X_OK)
+        # What the program begins with: else nothing but SIGKILL might end it.
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
         became.extend([Path(command[0]).name, *command[1:]])
         raise _BecomesError
 
@@ -92,10 +98,13 @@ def test_each_service_is_a_program_of_dagster(monkeypatch: pytest.MonkeyPatch, t
 def test_sigterm_ends_a_service_that_a_script_has_started_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    _becomes(monkeypatch, "--service=code-server")
-    # What the program begins with.
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert _becomes(monkeypatch, "--service=code-server")[0] == "dagster"
+
+
+def test_an_interrupt_reaches_the_service_although_commands_block_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    assert _becomes(monkeypatch, "--service=daemon")[0] == "dagster-daemon"
 
 
 @pytest.mark.parametrize(
