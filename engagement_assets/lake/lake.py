@@ -157,8 +157,17 @@ class Lake:
 
     def keys(self, pattern: str) -> list[str]:
         """The keys that match, in order."""
-        found = self.filesystem.glob(f"{self.root}/{pattern}")
+        # Without folders, since one of S3 goes with its last object, and to be told of it would then be an error.
+        found = self.filesystem.glob(f"{self.root}/{pattern}", withdirs=False)
         return sorted(str(path).removeprefix(f"{self.root}/") for path in found)
+
+    def names_below(self, key: str) -> list[str]:
+        """The names of what lies directly in a folder; none if there is no such folder."""
+        try:
+            found = self.filesystem.ls(f"{self.root}/{key}", detail=False)
+        except FileNotFoundError:
+            return []
+        return [str(path).rstrip("/").rpartition("/")[2] for path in found]
 
     def days(self, dataset: Dataset) -> list[date]:
         """The days that the lake holds of a dataset, oldest first, without those that retention has removed."""
@@ -222,11 +231,7 @@ class Lake:
 
     def _days_below(self, key: str) -> list[date]:
         """The days that have folders in a folder, oldest first."""
-        folder = f"{self.root}/{key}"
-        if not self.filesystem.isdir(folder):
-            return []
-        names = (str(path).rstrip("/").rpartition("/")[2] for path in self.filesystem.ls(folder, detail=False))
-        days = {date.fromisoformat(name[4:]) for name in names if name.startswith("day=")}
+        days = {date.fromisoformat(name[4:]) for name in self.names_below(key) if name.startswith("day=")}
         return sorted(days - {WHOLE_DATASET_DAY})
 
     def _days_with(self, pattern: str) -> dict[date, str]:

@@ -187,9 +187,7 @@ def _renew(register: Register, token: str, ended: threading.Event) -> None:
 
 def _remove_leftovers(lake: Lake, register: Register, name: str) -> None:
     """What killed loads have staged and nobody will commit."""
-    folder = f"{lake.root}/.aside/{name}"
-    found = lake.filesystem.ls(folder, detail=False) if lake.filesystem.isdir(folder) else []
-    tokens = {str(path).rstrip("/").rpartition("/")[2] for path in found}
+    tokens = set(lake.names_below(f".aside/{name}"))
     # After the listing: who has claimed days since then has not been listed.
     for token in sorted(tokens.difference(register.claims()[0])):
         lake.remove_folder(_aside(name, token))

@@ -72,21 +72,23 @@ class Landing:
 
         An empty list if the folder does not exist.
         """
-        place = f"{self._root}/{folder}".rstrip("/")
-        if not self._filesystem.isdir(place):
-            return []
-        paths: list[str] = self._filesystem.ls(place, detail=False)
+        paths = self._below(folder, detail=False)
         names = (printable_key(path.rstrip("/").rpartition("/")[2]) for path in paths)
         return sorted(name for name in names if not name.startswith((".", "_")))
 
     def batch_names(self, prefix: str) -> list[str]:
         """Names of the folders and links directly below `prefix`, sorted; none if `prefix` does not exist."""
-        folder = f"{self._root}/{prefix}"
-        if not self._filesystem.isdir(folder):
-            return []
-        entries = self._filesystem.ls(folder, detail=True)
+        entries = self._below(prefix, detail=True)
         folders = (entry["name"] for entry in entries if entry["type"] == "directory" or entry.get("islink"))
         return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
+
+    def _below(self, folder: str, *, detail: bool) -> list[Any]:
+        place = f"{self._root}/{folder}".rstrip("/")
+        try:
+            found: list[Any] = self._filesystem.ls(place, detail=detail) if self._filesystem.isdir(place) else []
+        except FileNotFoundError:  # gone since: in an object store a folder goes with its last object
+            return []
+        return found
 
     def local_path(self, file: LandingFile, workdir: Path) -> Path:
         """Where a local reader finds the file: in place, or in `workdir` if it must be fetched from a remote zone."""

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake import object_commit
 from engagement_assets.lake.claims import Register
@@ -244,6 +245,23 @@ def test_a_store_that_ignores_conditions_is_refused_before_anything_is_written(b
     with pytest.raises(ConditionalWritesError, match=expected):
         _commit(_lake(), NEW)
     assert bucket.objects == {}
+
+
+@pytest.mark.parametrize("answers", range(4))
+def test_a_folder_whose_last_object_goes_while_it_is_read_is_none(bucket: Bucket, answers: int) -> None:
+    """As that of the claims, when another host tries out on an object whether the store honours conditions."""
+    reads: list[Callable[[], list[str]]] = [
+        lambda: _lake().keys(".claims/*.json"),
+        lambda: _lake().names_below(".claims"),
+        lambda: Landing("s3://bucket/lake").names_in(".claims"),
+        lambda: Landing("s3://bucket/lake").batch_names(".claims"),
+    ]
+    for read in reads:
+        bucket.objects["bucket/lake/.claims/probe"] = b""
+        asked = count()
+        bucket.before = lambda *_, asked=asked: bucket.objects.clear() if next(asked) == answers else None
+        assert set(read()) <= {"probe"}
+        bucket.objects.clear()
 
 
 def test_a_commit_whose_staged_files_somebody_has_removed_says_so(bucket: Bucket) -> None:
