@@ -66,7 +66,9 @@ def draw(section: Section, figure: Figure) -> str | None:
     complete["data"][:0] = [
         {
             "name": name,
-            "values": json.loads(table.to_json(orient="records")),
+            # As text, which Vega reads faster than Python.
+            "values": table.to_json(orient="records"),
+            "format": {"type": "json"},
             "transform": [keep(limits[name])] if name in limits else [],
         }
         for name, table in tables.items()
