@@ -11,6 +11,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 _ALERT_CASE = "alert case"
 
@@ -34,6 +36,23 @@ def _models_are_defined_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(definitions, "dbt_model_assets", define_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrations_are_read_once() -> Iterator[None]:
+    """Whoever opens a storage of Dagster has Alembic read some ninety files of migrations, and each test opens some."""
+    read: dict[str | None, ScriptDirectory] = {}
+    from_config = ScriptDirectory.from_config
+
+    def read_once(config: Config) -> ScriptDirectory:
+        location = config.get_main_option("script_location")
+        if location not in read:
+            read[location] = from_config(config)
+        return read[location]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", read_once)
         yield
 
 
