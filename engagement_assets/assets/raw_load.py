@@ -207,7 +207,8 @@ def publish_or_hold(
         dagster.Failure: a day is held; the text says which, by which check, and what it found.
     """
     context, datasets, severities = run.context, run.source.datasets, run.settings.check_severities
-    counts_of = {item.key: [day for day in load.counts() if day.dataset == item.key] for item in datasets}
+    all_counts = load.counts()
+    counts_of = {item.key: [day for day in all_counts if day.dataset == item.key] for item in datasets}
     outcomes = [
         outcome.with_severity(severities.of(outcome.dataset.source, outcome.check.name)) for outcome in outcomes
     ]
