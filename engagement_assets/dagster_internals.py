@@ -17,6 +17,7 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.event_api import EventLogCursor
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.instance import RUNLESS_RUN_ID
@@ -70,6 +71,9 @@ __all__ = [  # noqa: RUF022 - by what they are for
     # tests/unit/test_dagster_internals.py::test_events_without_a_run_are_read_on_from_the_last_one
     "RUNLESS_RUN_ID",
     "EventLogCursor",
+    # How long an executor waits for a slot of a pool: see `instance/pool_slots.py`.
+    # tests/unit/instance/test_pool_slots.py::test_dagster_itself_would_not_sleep
+    "InstanceConcurrencyContext",
     # Events that tell of assets, which a storage writes in batches.
     # tests/unit/test_dagster_internals.py::test_events_of_assets_are_those_that_runs_over_days_have_many_of
     "ASSET_EVENTS",

@@ -22,6 +22,7 @@ from engagement_assets.assets.raw_load import record_specs, unconfigured_spec
 from engagement_assets.checks.freshness import freshness_checks
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.installation import PACKAGE, PROJECT_ROOT
+from engagement_assets.instance.pool_slots import sleep_until_asked_again
 from engagement_assets.instance.private_files import keep_files_private
 from engagement_assets.orchestration.erasure import erasure_job
 from engagement_assets.orchestration.jobs import asset_jobs, source_sets
@@ -41,6 +42,7 @@ from engagement_assets.transform.warehouse import warehouse_resource
 
 def build_defs(settings: Settings, clock: Clock | None = None) -> dg.Definitions:
     """The definitions of one deployment; tests pass their own settings and clock."""
+    sleep_until_asked_again()
     if settings.backfill_days_per_run:
         # A backfill of a job has runs of that many days, also of tables, which have no limit of their own.
         warnings.filterwarnings("ignore", message="Asset job .* materializes assets with varying BackfillPolicies")

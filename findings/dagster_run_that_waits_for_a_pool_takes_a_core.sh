@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Dagster 1.13.27: a run that waits for a slot of a pool keeps a core busy, if its steps run in the process of the run.
+#
+# Pools exist so that work takes turns, and one expects the run whose turn it is not to cost nothing. The executor within
+# a process does sleep between its looks, for as long as `interval_to_next_pending_claim_check` says. That is the least of
+# 0 and of what is left of the wait of each step, so it is never more than 0. The slot itself is asked for once in 1 to 15
+# seconds. On two cores, the run at work gets one of them. (Pull request 20367 of dagster wanted to change it in 2024, and
+# was closed.)
+#
+# The executor with a process for each step, which is the default, makes a pause of its own in every round.
+#
+# Seen, of the seconds during which the other run has the slot:
+#   in_process: the waiting run is on a core nearly all the time
+#   multiprocess: the waiting run is on a core less than a quarter of the time
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv venv
+venv/bin/pip install --quiet "dagster==1.13.27"
+export DAGSTER_HOME="$folder/home"
+mkdir home
+cat > home/dagster.yaml << 'YAML'
+concurrency:
+  pools:
+    default_limit: 1
+    granularity: op
+telemetry:
+  enabled: false
+YAML
+cat > waits.py << 'PYTHON'
+import resource
+import sys
+import time
+from threading import Thread
+
+import dagster as dg
+
+HELD_S = 12
+
+
+@dg.op(pool="warehouse")
+def table() -> None:
+    pass
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def in_process():
+    table()
+
+
+@dg.job(executor_def=dg.multiprocess_executor)
+def multiprocess():
+    table()
+
+
+def main(name: str) -> None:
+    with dg.DagsterInstance.get() as instance:
+        slots = instance.event_log_storage
+        slots.initialize_concurrency_limit_to_default("warehouse")
+        assert slots.claim_concurrency_slot("warehouse", "another run", "its step").is_claimed
+        used = []
+
+        def hold() -> None:
+            time.sleep(2)  # by now the run waits
+            before = time.process_time()
+            time.sleep(HELD_S)
+            used.append(time.process_time() - before)
+            slots.free_concurrency_slot_for_step("another run", "its step")
+
+        holder = Thread(target=hold)
+        holder.start()
+        job = dg.reconstructable(in_process if name == "in_process" else multiprocess)
+        with dg.execute_job(job, instance) as result:
+            assert result.success
+        holder.join()
+    share = used[0] / HELD_S
+    said = f"{share:.2f} of the time"
+    if share > 0.75:
+        said = "nearly all the time"
+    elif share < 0.25:
+        said = "less than a quarter of the time"
+    print(f"{name}: the waiting run is on a core {said}")
+    print(f"{name}: {used[0]:.1f} CPU seconds in {HELD_S} seconds", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+PYTHON
+for executor in in_process multiprocess; do
+    venv/bin/python waits.py "$executor" 2> log | tail -1 || { cat log; exit 1; }
+    tail -1 log >&2
+done > seen
+cat seen
+diff seen - << 'SEEN'
+in_process: the waiting run is on a core nearly all the time
+multiprocess: the waiting run is on a core less than a quarter of the time
+SEEN
