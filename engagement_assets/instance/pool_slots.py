@@ -8,6 +8,7 @@ left of each step's wait (dagster 1.13.27). So a run that waits for the warehous
 """
 
 import time
+from typing import Any, cast
 
 from engagement_assets.dagster_internals import InstanceConcurrencyContext
 
@@ -17,10 +18,10 @@ LONGEST_SLEEP_S = 0.5
 
 def sleep_until_asked_again() -> None:
     """From now on, executors in this process sleep until a step asks for its slot again."""
-    InstanceConcurrencyContext.interval_to_next_pending_claim_check = seconds_to_next_question
+    cast(Any, InstanceConcurrencyContext).interval_to_next_pending_claim_check = seconds_to_next_question
 
 
 def seconds_to_next_question(context: InstanceConcurrencyContext) -> float:
     """How long the executor may sleep: as long as no waiting step asks again, and no longer than half a second."""
-    next_question = min(context._pending_timeouts.values(), default=0)  # noqa: SLF001 - nothing public tells
+    next_question = min(context._pending_timeouts.values(), default=0)
     return min(LONGEST_SLEEP_S, max(0, next_question - time.time()))
