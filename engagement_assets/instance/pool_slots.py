@@ -3,8 +3,8 @@
 Belongs here: how long an executor sleeps between two questions. Not here: which pools there are and how many slots they
 have (`dagster.yaml` and the assets).
 
-Dagster's executor within a process does not sleep at all: the time until it asks again is the least of 0 and of what is
-left of each step's wait (dagster 1.13.27). So a run that waits for the warehouse takes a core from the run that builds.
+Dagster's executors do not sleep at all: the time until they ask again is the least of 0 and of what is left of each
+step's wait (dagster 1.13.27). So a run that waits for the warehouse takes a core from the run that builds.
 """
 
 import time
