@@ -119,11 +119,10 @@ def standard_outcomes(
 ) -> list[CheckOutcome]:
     """The outcomes of the standard checks on what is staged."""
     history = history_of(load)
-    all_counts = load.counts()
     unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     outcomes = []
     for dataset in datasets:
-        counts = [day for day in all_counts if day.dataset == dataset.key]
+        counts = load.counts_of(dataset)
         outcomes += [
             reconciles(dataset, counts),
             rejected_share(load, dataset, counts, settings),
@@ -207,8 +206,7 @@ def publish_or_hold(
         dagster.Failure: a day is held; the text says which, by which check, and what it found.
     """
     context, datasets, severities = run.context, run.source.datasets, run.settings.check_severities
-    all_counts = load.counts()
-    counts_of = {item.key: [day for day in all_counts if day.dataset == item.key] for item in datasets}
+    counts_of = {item.key: load.counts_of(item) for item in datasets}
     outcomes = [
         outcome.with_severity(severities.of(outcome.dataset.source, outcome.check.name)) for outcome in outcomes
     ]

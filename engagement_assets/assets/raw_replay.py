@@ -107,10 +107,10 @@ def _refuse_days_that_cannot_be_replayed(load: Load, datasets: Sequence[Dataset]
 
 def _outcomes(load: Load, datasets: Sequence[Dataset], settings: Settings) -> Iterator[CheckOutcome]:
     """The standard checks. Shares are those of the whole day, with everything that stays in quarantine."""
-    known, all_counts = history_of(load).unknown_fields, load.counts()
+    known = history_of(load).unknown_fields
     unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     for dataset in datasets:
-        counts = [day for day in all_counts if day.dataset == dataset.key]
+        counts = load.counts_of(dataset)
         whole = [
             replace(day, records_read=day.staged_rows + day.quarantined, accepted=day.staged_rows, duplicates=0)
             for day in counts

@@ -133,33 +133,34 @@ class Load:
         return protected(self.connection, extraction, _DATASETS_BY_KEY, SENT_FIELDS, policy or self.lake.policy)
 
     def counts(self) -> list[DayCounts]:
-        """The counts per dataset and day; accepted and quarantined are counted in the staged files."""
-        return [
-            DayCounts(dataset.key, *row)
-            for dataset in self._datasets
-            for row in self.connection.execute(
-                f"""
-                select days.day, coalesce(files, 0), coalesce(bytes, 0), coalesce(records_read, 0),
-                    coalesce(accepted, 0), coalesce(quarantined, 0), coalesce(duplicates, 0), coalesce(staged_rows, 0),
-                    coalesce(erased, 0)
-                from (select unnest($days::date[]) as day) as days
-                left join (select * from load_counts where dataset_key = $key) as found on days.day = found.day
-                left join (
-                    select day, count(*) as staged_rows, count(*) filter (where extracted_at = {self.now}) as accepted
-                    from {self.staged_rows(dataset)}
-                    group by day
-                ) as staged on days.day = staged.day
-                left join (
-                    select day, count(*) as quarantined
-                    from {self._staged_rejects(dataset)}
-                    where quarantined_at = {self.now}
-                    group by day
-                ) as rejects on days.day = rejects.day
-                order by days.day
-                """,
-                {"days": self.days, "key": dataset.key},
-            ).fetchall()
-        ]
+        """The counts of all datasets, by day."""
+        return [counts for dataset in self._datasets for counts in self.counts_of(dataset)]
+
+    def counts_of(self, dataset: Dataset) -> list[DayCounts]:
+        """The counts of one dataset, by day; accepted and quarantined are counted in the staged files."""
+        found = self.connection.execute(
+            f"""
+            select days.day, coalesce(files, 0), coalesce(bytes, 0), coalesce(records_read, 0),
+                coalesce(accepted, 0), coalesce(quarantined, 0), coalesce(duplicates, 0), coalesce(staged_rows, 0),
+                coalesce(erased, 0)
+            from (select unnest($days::date[]) as day) as days
+            left join (select * from load_counts where dataset_key = $key) as found on days.day = found.day
+            left join (
+                select day, count(*) as staged_rows, count(*) filter (where extracted_at = {self.now}) as accepted
+                from {self.staged_rows(dataset)}
+                group by day
+            ) as staged on days.day = staged.day
+            left join (
+                select day, count(*) as quarantined
+                from {self._staged_rejects(dataset)}
+                where quarantined_at = {self.now}
+                group by day
+            ) as rejects on days.day = rejects.day
+            order by days.day
+            """,
+            {"days": self.days, "key": dataset.key},
+        ).fetchall()
+        return [DayCounts(dataset.key, *row) for row in found]
 
     def preview(self, dataset: Dataset, rows: int) -> str:
         """The first staged rows as a Markdown table, without personal columns."""

@@ -55,7 +55,7 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaOutcom
         )
         at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
-            counts = [day for day in at_work.counts() if day.dataset == dataset.key]
+            counts = at_work.counts_of(dataset)
             assert reconciles(dataset, counts).findings == {}
         at_work.publish({})
     return reading

@@ -101,7 +101,7 @@ def _told(load: Load, datasets: Sequence[Dataset]) -> Iterator[object]:
     settings = Settings(_env_file=None, lake_uri=load.lake.uri)
     unknown, reasons = unknown_fields(load.connection), reject_reasons(load.connection)
     for dataset in datasets:
-        counts = [day for day in load.counts() if day.dataset == dataset.key]
+        counts = load.counts_of(dataset)
         outcomes = [
             rejected_share(load, dataset, counts, settings),
             schema_drift(dataset, counts, unknown.get(dataset.key, {}), frozenset(), reasons.get(dataset.key, {})),
