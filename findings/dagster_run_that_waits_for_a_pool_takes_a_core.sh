@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Dagster 1.13.27: a run that waits for a slot of a pool keeps a core busy, with both executors that Dagster brings.
 #
-# Pools exist so that work takes turns, and one expects the run whose turn it is not to cost nothing. Its executor does
+# Pools exist so that work takes turns, and one expects a run that waits for its turn to cost nothing. Its executor does
 # sleep between its looks, for as long as `interval_to_next_pending_claim_check` says. But that is the least of 0 and of
-# what is left of the wait of each step, so it is never more than 0. The slot itself is asked for once in 1 to 15 seconds;
-# in between the executor goes round without a rest. On two cores, the run that has its turn gets one of them. (Pull request
-# 20367 of dagster wanted to change this in 2024, and was closed.)
+# what is left of the wait of each step, so it is never more than 0. The slot itself is asked for once in 1 to 15
+# seconds; in between the executor goes round without a rest, and on two cores leaves one to the run that works. (Pull
+# request 20367 of dagster wanted to change this in 2024, and was closed.)
 #
 # Seen, while another run had the slot for twelve seconds (12.0 and 11.9 CPU seconds):
-#   in_process: the waiting run is on a core nearly all the time
-#   multiprocess: the waiting run is on a core nearly all the time
+#   in_process: the run that waits is busy
+#   multiprocess: the run that waits is busy
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -27,7 +27,6 @@ telemetry:
   enabled: false
 YAML
 cat > waits.py << 'PYTHON'
-import resource
 import sys
 import time
 from threading import Thread
@@ -73,12 +72,8 @@ def main(name: str) -> None:
             assert result.success
         holder.join()
     share = used[0] / HELD_S
-    said = f"{share:.2f} of the time"
-    if share > 0.75:
-        said = "nearly all the time"
-    elif share < 0.25:
-        said = "less than a quarter of the time"
-    print(f"{name}: the waiting run is on a core {said}")
+    # Beside other work it does not get all of the core that it would take.
+    print(f"{name}: the run that waits {'is busy' if share > 0.25 else 'rests'}")
     print(f"{name}: {used[0]:.1f} CPU seconds in {HELD_S} seconds", file=sys.stderr)
 
 
@@ -91,6 +86,6 @@ for executor in in_process multiprocess; do
 done > seen
 cat seen
 diff seen - << 'SEEN'
-in_process: the waiting run is on a core nearly all the time
-multiprocess: the waiting run is on a core nearly all the time
+in_process: the run that waits is busy
+multiprocess: the run that waits is busy
 SEEN
