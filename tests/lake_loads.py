@@ -129,6 +129,11 @@ def event(event_id: str | None, day: date | None, source_path: str = "events.jso
     return {"event_id": event_id, "day": day, "source_path": source_path, **columns}
 
 
+def event_reject(day: date | None, source_path: str, position: int) -> Reject:
+    """A rejected line of a file of Lingokids events."""
+    return Reject(LINGOKIDS_EVENTS, day, source_path, position)
+
+
 def events(*rows: Row, **found: Any) -> Found:
     """What a source of nothing but events holds."""
     return Found({LINGOKIDS_EVENTS: rows}, **found)

@@ -33,7 +33,7 @@ from engagement_assets.lake.record_columns import (
     REPLAY_COLUMNS,
 )
 from engagement_assets.settings import Settings
-from engagement_assets.shown_text import LONGEST_NAME, shown
+from engagement_assets.shown_text import LONGEST_NAME, markdown_table, shown
 from engagement_assets.sources import AUDIT, RAW_DATASETS, source_named
 
 OWNERS = ["team:engagement-data"]
@@ -286,8 +286,16 @@ def _metadata(load: Load, dataset: Dataset, days: Sequence[DayCounts]) -> dict[s
                 for field in fields
             }
         ),
-        "preview": dg.MetadataValue.md(load.preview(dataset, PREVIEW_ROWS)),
+        "preview": dg.MetadataValue.md(preview(load, dataset, PREVIEW_ROWS)),
     }
+
+
+def preview(load: Load, dataset: Dataset, rows: int) -> str:
+    """The first staged rows as a Markdown table, without personal columns."""
+    names = [name for name in dataset.columns if name not in dataset.kinds]
+    first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
+    query = f"select {', '.join(names)} from {load.staged_rows(dataset)} {first}"
+    return markdown_table(names, load.connection.execute(query).fetchall())
 
 
 def _day_metadata(day: DayCounts) -> dict[str, Any]:

@@ -36,19 +36,15 @@ from engagement_assets.lake.load_records import (
 )
 from engagement_assets.lake.pseudonym_key import require_same_key
 from engagement_assets.lake.record_columns import HELD_COLUMNS, LOAD_COLUMNS, QUARANTINE_COLUMNS
+from engagement_assets.lake.retention import refuse_pruned_days
 from engagement_assets.lake.tombstones import erased_persons
 from engagement_assets.lake.unchanged_days import unchanged_days
 from engagement_assets.privacy.erasure import without_erased
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.privacy.protection import protected
-from engagement_assets.shown_text import markdown_table
 from engagement_assets.sources import RAW_DATASETS, SENT_FIELDS
 
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
-
-
-class PrunedDayError(ValueError):
-    """A load covers a day that retention has removed."""
 
 
 @dataclass
@@ -103,7 +99,7 @@ class Load:
         """
         extraction = self.protected(extraction)
         self._take(extraction, window.days() if window else [WHOLE_DATASET_DAY])
-        self._refuse_pruned_days()
+        refuse_pruned_days(self.lake, self._datasets, self.days)
         for dataset in self._datasets:
             keep = dataset.append_only and not forget
             take_over = keep and take_over_held
@@ -161,13 +157,6 @@ class Load:
             {"days": self.days, "key": dataset.key},
         ).fetchall()
         return [DayCounts(dataset.key, *row) for row in found]
-
-    def preview(self, dataset: Dataset, rows: int) -> str:
-        """The first staged rows as a Markdown table, without personal columns."""
-        names = [name for name in dataset.columns if name not in dataset.kinds]
-        first = f"order by day, {', '.join(dataset.identity)} limit {rows}"
-        query = f"select {', '.join(names)} from {self.staged_rows(dataset)} {first}"
-        return markdown_table(names, self.connection.execute(query).fetchall())
 
     def staged_path(self, dataset: Dataset, day: date) -> Path:
         """The staged file of one day."""
@@ -247,7 +236,7 @@ class Load:
         self.days = list(days)
         self._datasets = [_DATASETS_BY_KEY[key] for key in extraction.accepted]
         quarantines = {
-            dataset.key: self._published(dataset, self.lake.quarantine_key)
+            dataset.key: self.lake.present(self.lake.quarantine_key(dataset, day) for day in self.days)
             + self._held(dataset, self.lake.quarantine_key)
             for dataset in self._datasets
         }
@@ -255,19 +244,9 @@ class Load:
         keep_first_times(self.connection, quarantines, self.lake.policy)
         refuse_strays(self.connection, self._datasets, self.days)
 
-    def _refuse_pruned_days(self) -> None:
-        for dataset in self._datasets:
-            if pruned := self.lake.pruned_days(dataset, self.days):
-                mark = self.lake.location(self.lake.pruned_key(dataset, pruned[0]))
-                raise PrunedDayError(
-                    f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the "
-                    "tables still hold it, and what the landing zone has now may be less. Leave the day out of the "
-                    f"range; to load it all the same, remove {mark}"
-                )
-
     def _write_accepted(self, dataset: Dataset, accepted: str, *, keep: bool, take_over_held: bool) -> None:
         rows = accepted if dataset.partitioned else f"select *, date '{WHOLE_DATASET_DAY}' as day from ({accepted})"
-        published = self._published(dataset, self.lake.day_key) if keep else []
+        published = self.lake.present(self.lake.day_key(dataset, day) for day in self.days) if keep else []
         held = self._held(dataset, self.lake.day_key) if take_over_held else []
         if published or held:
             self.connection.execute(f"create or replace temp table load_new_rows as {rows}")
@@ -328,12 +307,8 @@ class Load:
         days = sorted(self._days_with_rejects[dataset.key])
         return rows_of([str(day_file(self._rejected_folder(dataset), day)) for day in days], QUARANTINE_COLUMNS)
 
-    def _published(self, dataset: Dataset, key_of: Callable[[Dataset, date], str]) -> list[str]:
-        """Where the lake holds the published ones of the staged days, or their quarantine."""
-        return self.lake.present(key_of(dataset, day) for day in self.days)
-
     def _held(self, dataset: Dataset, key_of: Callable[[Dataset, date], str]) -> list[str]:
-        """The same of the held ones."""
+        """Where the lake holds the held ones of the staged days, or their quarantine."""
         return self.lake.present(self.lake.held_key(key_of(dataset, day)) for day in self.days)
 
 

@@ -1,7 +1,8 @@
 """What the lake removes once it is old.
 
-Belongs here: finding and removing old days, old quarantined records and what killed loads have left. Not here: when
-that is done (see `orchestration/retention.py`), or Dagster's own records (see `instance/run_history.py`).
+Belongs here: finding and removing old days, old quarantined records and what killed loads have left; refusing loads of
+days that are gone. Not here: when days are removed (see `orchestration/retention.py`), or Dagster's own records (see
+`instance/run_history.py`).
 """
 
 import shutil
@@ -22,6 +23,10 @@ from engagement_assets.lake.record_columns import QUARANTINE_COLUMNS
 from engagement_assets.sources import RAW_DATASETS
 
 NAMES_SHOWN = 5
+
+
+class PrunedDayError(ValueError):
+    """A load covers a day that retention has removed."""
 
 
 @dataclass(frozen=True)
@@ -132,3 +137,19 @@ def prune_abandoned(lake: Lake, published: Path, before: datetime, *, dry_run: b
 def _bytes_of(path: Path) -> int:
     files: Sequence[Path] = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
     return sum(file.stat().st_size for file in files)
+
+
+def refuse_pruned_days(lake: Lake, datasets: Sequence[Dataset], days: Sequence[date]) -> None:
+    """Refuse to load these days if one of them is gone: a day is not replaced by less.
+
+    Raises:
+        PrunedDayError: retention has removed a day; the message says what to do.
+    """
+    for dataset in datasets:
+        if pruned := lake.pruned_days(dataset, days):
+            mark = lake.location(lake.pruned_key(dataset, pruned[0]))
+            raise PrunedDayError(
+                f"{dataset.key} of {pruned[0]} ({len(pruned)} such days) was removed by RAW_RETENTION_DAYS; the "
+                "tables still hold it, and what the landing zone has now may be less. Leave the day out of the "
+                f"range; to load it all the same, remove {mark}"
+            )

@@ -1,6 +1,5 @@
 """What the alerts read from a real Dagster instance: runs of every kind, in whichever order they end."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +11,12 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
-from engagement_assets.alerts.alerting import SENSOR, SHELL, Alerting, AlertsBusyError, Round
+from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.history import signs_of_life
 from engagement_assets.alerts.lineage import Links
 from engagement_assets.contracts import check_metadata
 from tests.integration.alert_location import (
-    ASSETS,
     BREAKS_TAG,
     EVENTS,
     NOT_JUDGED,
@@ -29,47 +27,11 @@ from tests.integration.alert_location import (
     raw_notes,
     run,
 )
+from tests.integration.alert_reader import GRAPH, REPEAT_AFTER, Reader
 
 pytestmark = pytest.mark.integration
 
 ONE, TWO = "2024-01-01", "2024-01-02"
-REPEAT_AFTER = timedelta(hours=24)
-GRAPH = dg.Definitions(assets=[*ASSETS, raw_notes]).resolve_asset_graph()
-
-
-class Reader:
-    """The alerts of a test, with a clock of its own and the file as their only channel."""
-
-    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-        self.later = timedelta()
-        folder.mkdir(parents=True)
-        self.path = folder / "alerts.jsonl"
-        self.alerting = Alerting(
-            folder, Links("http://ui", "runbook.md"), REPEAT_AFTER, [FileChannel(self.path)], now=self.now
-        )
-        self.work()
-
-    def now(self) -> datetime:
-        """The real time, moved on by what the test wants."""
-        return datetime.now(UTC) + self.later
-
-    def work(self, worker: str = SENSOR) -> Round:
-        """One round."""
-        return self.alerting.work(self.instance, GRAPH, worker)
-
-    def reported(self) -> list[list[tuple[Any, ...]]]:
-        """State, name and partitions of each message since the last time, after a round."""
-        seen = len(self.messages())
-        self.work()
-        return [
-            [(item["state"], item["name"], tuple(item["partitions"])) for item in message["items"]]
-            for message in self.messages()[seen:]
-        ]
-
-    def messages(self) -> list[dict[str, Any]]:
-        """All messages so far."""
-        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from engagement_assets.alerts.incidents import EVERYTHING
 from engagement_assets.alerts.run_results import outcome_of
+from engagement_assets.assets.raw_load import preview
 from engagement_assets.assets.raw_source import LoadConfig, RawRun
 from engagement_assets.checks.outcome import CheckOutcome
 from engagement_assets.checks.standard import batch_has_not_shrunk, schema_drift
@@ -66,7 +67,7 @@ def test_the_renderer_would_make_a_picture_of_it() -> None:
 
 
 def test_in_the_preview_of_a_load(load: Load) -> None:
-    head, rule, row = load.preview(RUNNA_ACTIVITIES, 5).splitlines()
+    head, rule, row = preview(load, RUNNA_ACTIVITIES, 5).splitlines()
     assert _is_harmless("\n".join((head, rule, row)))
     tokens = MarkdownIt("commonmark").enable("table").parse("\n".join((head, rule, row)))
     assert sum(token.type == "td_open" for token in tokens) == sum(token.type == "th_open" for token in tokens)

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from engagement_assets.assets.raw_load import preview
 from engagement_assets.checks.standard import rejected_share, schema_drift
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.event_identity import EventIdentity
@@ -108,7 +109,7 @@ def _told(load: Load, datasets: Sequence[Dataset]) -> Iterator[object]:
         ]
         for outcome in outcomes:
             yield outcome.result(load, held={})
-        yield load.preview(dataset, 100)
+        yield preview(load, dataset, 100)
 
 
 def _texts(lake: Path) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.lines.line_files import MAX_LINE_BYTES
+from engagement_assets.extract.lines.readers import Snapshots
 from engagement_assets.extract.lingokids import EVENT_FILES, LINGOKIDS_EVENTS
 from engagement_assets.extract.reading import Reading
 
@@ -159,3 +160,11 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, A
     result = connection.execute(query)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def load_snapshots(files: Snapshots, root: Path) -> Loaded:
+    workdir = root.parent / "workdir"
+    workdir.mkdir()
+    with duckdb.connect() as connection:
+        extraction = files.extract(reading(connection, root, workdir))
+        return fetch(connection, extraction, files.dataset)

@@ -20,11 +20,6 @@ from engagement_assets.sources import RAW_DATASETS
 from tests.lake_loads import DAY_1, DAY_2, DAY_3, Found, event, events, files_below, publish, published, records, window
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "it's a lake"))
-
-
 def _root(lake: Lake) -> Path:
     return Path(lake.uri)
 

@@ -3,8 +3,6 @@
 from datetime import date, datetime
 from pathlib import Path
 
-import pytest
-
 from engagement_assets.contracts.extraction import MAX_FIELD_NAMES, MAX_NAME
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
@@ -31,11 +29,6 @@ from tests.lake_loads import (
     window,
     write,
 )
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
 
 
 def _batch(version: str, *days: date, rejects: bool = True) -> Found:
@@ -167,28 +160,6 @@ def test_names_of_unknown_fields_are_cut(lake: Lake) -> None:
     with open_load(lake, "source", run_id="run") as load:
         write(load, events(unknown_fields=fields), window(DAY_1, DAY_1))
         assert unknown_fields(load.connection) == {LINGOKIDS_EVENTS.key: {DAY_1: {head: 4, head[1:]: 2}}}
-
-
-def test_a_preview_shows_no_personal_columns(lake: Lake) -> None:
-    secrets = {name: f"secret {name}" for name in LINGOKIDS_EVENTS.kinds if name != "user_id"}
-    rows = [event(f"e{number}", DAY_1, **{**secrets, "user_id": "secret user"}) for number in range(3)]
-    with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
-        write(load, events(*[dict(row) for row in rows]), window(DAY_1, DAY_2))
-        lines = load.preview(LINGOKIDS_EVENTS, 2).splitlines()
-    assert len(lines) == 4
-    assert "e0" in lines[2]
-    assert "secret" not in "".join(lines)
-    shown = {name.strip() for name in lines[0].strip("|").split("|")}
-    assert shown == set(LINGOKIDS_EVENTS.columns) - set(LINGOKIDS_EVENTS.kinds)
-
-
-def test_a_preview_of_no_rows_shows_the_columns(lake: Lake) -> None:
-    with open_load(lake, "source", run_id="run") as load:
-        write(load, Found({LINGOKIDS_USERS: []}), None)
-        header = load.preview(LINGOKIDS_USERS, 5).splitlines()[0]
-    assert [name.strip() for name in header.strip("|").split("|")] == [
-        name for name in LINGOKIDS_USERS.columns if name not in LINGOKIDS_USERS.kinds
-    ]
 
 
 def _gone(lake: Lake, published_rows: list[Row], rows_now: list[Row], files_read: tuple[str, ...]) -> object:

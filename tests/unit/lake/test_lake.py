@@ -15,11 +15,6 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from tests.lake_loads import DAY_1, DAY_2, files_below
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "it's a lake"))
-
-
 def _root(lake: Lake) -> Path:
     return Path(lake.uri)
 

@@ -11,11 +11,9 @@ import duckdb
 import pytest
 
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
 from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.lake.commit import LakeFullError, exclusive
-from engagement_assets.lake.known_records import quarantined_days
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import open_load
 from engagement_assets.lake.load_records import DayCounts
@@ -27,6 +25,7 @@ from tests.lake_loads import (
     Reject,
     Row,
     event,
+    event_reject,
     events,
     files_below,
     load_time,
@@ -41,21 +40,12 @@ from tests.lake_loads import (
 LEAP_DAY = date(2024, 2, 29)
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "it's a lake"))
-
-
 def _activity(activity_id: str, day: date, source_path: str) -> Row:
     return {"activity_id": activity_id, "day": day, "source_path": source_path}
 
 
 def _activities(*rows: Row, rejects: Sequence[Reject] = ()) -> Found:
     return Found({RUNNA_ACTIVITIES: rows}, rejects)
-
-
-def _event_reject(day: date | None, source_path: str, position: int) -> Reject:
-    return Reject(LINGOKIDS_EVENTS, day, source_path, position)
 
 
 def test_every_day_of_the_window_gets_one_file_also_without_rows(lake: Lake) -> None:
@@ -76,12 +66,12 @@ def test_a_load_without_any_rows_writes_empty_days(lake: Lake) -> None:
 
 
 def test_counts_are_those_of_the_staged_files(lake: Lake) -> None:
-    old = events(event("old", DAY_1, "gone.jsonl"), rejects=[_event_reject(DAY_2, "gone.jsonl", 1)])
+    old = events(event("old", DAY_1, "gone.jsonl"), rejects=[event_reject(DAY_2, "gone.jsonl", 1)])
     publish(lake, old, window(DAY_1, DAY_2), 1)
     found = events(
         event("a", DAY_1),
         event("b", DAY_1),
-        rejects=[_event_reject(DAY_2, "events.jsonl", 3)],
+        rejects=[event_reject(DAY_2, "events.jsonl", 3)],
         duplicates={(LINGOKIDS_EVENTS, DAY_1): 1},
         files_read=("events.jsonl",),
     )
@@ -96,7 +86,7 @@ def test_counts_are_those_of_the_staged_files(lake: Lake) -> None:
 
 
 def test_staged_rows_and_rejects_that_vanish_are_unaccounted_for(lake: Lake) -> None:
-    rejects = [_event_reject(DAY_1, "f", 3), _event_reject(DAY_1, "f", 4), _event_reject(DAY_2, "f", 5)]
+    rejects = [event_reject(DAY_1, "f", 3), event_reject(DAY_1, "f", 4), event_reject(DAY_2, "f", 5)]
     rows = [event("a", DAY_1), event("b", DAY_1), event("c", DAY_2)]
     with open_load(lake, "source", run_id="run", started_at=load_time(1)) as load:
         write(load, events(*rows, rejects=rejects), window(DAY_1, DAY_2))
@@ -160,7 +150,7 @@ def test_an_event_log_forgets_nothing_and_what_was_read_now_wins(lake: Lake) -> 
 
 def test_an_event_log_forgets_files_that_have_gone_when_that_is_meant(lake: Lake) -> None:
     def found(*sources: str) -> Found:
-        rejects = [_event_reject(DAY_1, source, 1) for source in sources]
+        rejects = [event_reject(DAY_1, source, 1) for source in sources]
         return events(*(event(f"of {source}", DAY_1, source) for source in sources), rejects=rejects)
 
     publish(lake, found("1", "2"), window(DAY_1, DAY_2), 1)
@@ -228,59 +218,10 @@ def test_a_newer_snapshot_that_has_gone_is_forgotten_when_that_is_meant(lake: La
 
 
 @pytest.mark.parametrize(
-    ("files_read", "expected"),
-    [((), ["1:1", "2:5"]), (("1",), ["2:5"]), (("1", "2"), [])],
-    ids=["no file read", "the corrected file read", "both files read"],
-)
-def test_rejects_of_an_event_log_leave_when_their_file_is_read_without_them(
-    lake: Lake, files_read: tuple[str, ...], expected: list[str]
-) -> None:
-    both = [_event_reject(DAY_1, "1", 1), _event_reject(DAY_1, "2", 5)]
-    publish(lake, events(rejects=both, files_read=("1", "2")), window(DAY_1), 1)
-    publish(lake, events(files_read=files_read), window(DAY_1), 2)
-    assert quarantined(lake, "source_path || ':' || position") == [(DAY_1, name) for name in expected]
-
-
-def test_rejects_that_are_read_again_are_not_doubled_and_count_as_read(lake: Lake) -> None:
-    found = events(rejects=[_event_reject(DAY_1, "line\nbreak's.jsonl", 1)], files_read=("line\nbreak's.jsonl",))
-    for number in (1, 2):
-        publish(lake, found, window(DAY_1), number)
-    assert quarantined(lake, "source", "dataset", "source_path", "record", "reason_code", "message", "run_id") == [
-        (DAY_1, "lingokids", "events", "line\nbreak's.jsonl", '{"length": 1}', "not_json", "?", "run-2")
-    ]
-
-
-def test_rejects_of_a_replaced_day_are_those_of_the_last_load(lake: Lake) -> None:
-    publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "1.json")]), window(DAY_1), 1)
-    publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "2.json")]), window(DAY_1), 2)
-    assert quarantined(lake, "source_path", "position") == [(DAY_1, "2.json", None)]
-    publish(lake, _activities(), window(DAY_1), 3)
-    assert quarantined(lake, "source_path") == []
-
-
-def test_the_quarantine_tells_the_days_of_each_file(lake: Lake) -> None:
-    with open_load(lake, "source", run_id="run") as load:
-        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {}
-    rejects = [_event_reject(DAY_2, "1", 1), _event_reject(DAY_1, "1", 2), _event_reject(DAY_3, "it's", 1)]
-    publish(lake, events(rejects=[*rejects]), window(DAY_1, DAY_3), 1)
-    publish(lake, _activities(rejects=[Reject(RUNNA_ACTIVITIES, DAY_1, "other.json")]), window(DAY_1), 2)
-    with open_load(lake, "source", run_id="run") as load:
-        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": {DAY_1, DAY_2}, "it's": {DAY_3}}
-        assert quarantined_days(load, LINGOKIDS_EVENTS, Calendar(DAY_2, DAY_3)) == {"1": {DAY_2}, "it's": {DAY_3}}
-
-
-def test_the_quarantine_of_a_held_day_knows_its_files_too(lake: Lake) -> None:
-    found = events(rejects=[_event_reject(DAY_1, "1", 1)])
-    publish(lake, found, window(DAY_1), 1, held={DAY_1: ["rejected_share"]})
-    with open_load(lake, "source", run_id="run") as load:
-        assert quarantined_days(load, LINGOKIDS_EVENTS, ALL_DAYS) == {"1": {DAY_1}}
-
-
-@pytest.mark.parametrize(
     ("found", "message"),
     [
-        (events(rejects=[_event_reject(DAY_3, "f", 1)]), "returned for raw_lingokids/events of 2024-03-03"),
-        (events(rejects=[_event_reject(None, "f", 1)]), "returned for raw_lingokids/events of 1970-01-01"),
+        (events(rejects=[event_reject(DAY_3, "f", 1)]), "returned for raw_lingokids/events of 2024-03-03"),
+        (events(rejects=[event_reject(None, "f", 1)]), "returned for raw_lingokids/events of 1970-01-01"),
         (
             events(rejects=[Reject(LINGOKIDS_USERS, DAY_1, "f")]),
             "returned for raw_lingokids/users of 2024-03-01; expected only raw_lingokids/events from 2024-03-01",
@@ -347,7 +288,7 @@ def test_datasets_of_one_load_are_published_together(lake: Lake) -> None:
 
 def test_a_remote_lake_takes_the_same_loads() -> None:
     lake = Lake("memory://test_a_remote_lake")
-    publish(lake, events(event("a", DAY_1), rejects=[_event_reject(DAY_1, "1", 1)]), window(DAY_1, DAY_2), 1)
+    publish(lake, events(event("a", DAY_1), rejects=[event_reject(DAY_1, "1", 1)]), window(DAY_1, DAY_2), 1)
     publish(lake, events(event("b", DAY_1)), window(DAY_1, DAY_2), 2)
     with open_load(lake, "source", run_id="run", started_at=load_time(3)) as load:
         write(load, events(), window(DAY_1, DAY_2))

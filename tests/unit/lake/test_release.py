@@ -33,11 +33,6 @@ from tests.lake_loads import (
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS)
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
-
-
 def _batch(version: str, *days: date, rejects: bool = True) -> Found:
     return Found(
         {

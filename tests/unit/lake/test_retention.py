@@ -10,10 +10,10 @@ import pytest
 
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS
 from engagement_assets.lake.commit import exclusive
+from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load import PrunedDayError
 from engagement_assets.lake.rekey import rekey
-from engagement_assets.lake.retention import prune_abandoned, prune_quarantine, prune_raw_days
+from engagement_assets.lake.retention import PrunedDayError, prune_abandoned, prune_quarantine, prune_raw_days
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.sources import RAW_DATASETS
 from tests.lake_loads import (
@@ -33,11 +33,6 @@ from tests.lake_loads import (
 
 NAME = LINGOKIDS_EVENTS.load_name
 THREE_DAYS = events(event("a", DAY_1), event("b", DAY_2), event("c", DAY_3))
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
 
 
 def _files(lake: Lake) -> dict[str, bytes]:
@@ -131,9 +126,10 @@ def test_records_of_a_version_that_knew_no_first_time_go_by_the_time_of_their_lo
     _quarantine(lake, 0, (DAY_1, "events/old"))
     _quarantine(lake, 20, (DAY_2, "events/new"))
     for path in Path(lake.uri).glob("records/rejected/*/raw_lingokids.events.parquet"):
-        kept = f"select * replace (cast(null as timestamp) as first_quarantined_at) from read_parquet('{path}')"
+        file = sql_text(str(path))
+        kept = f"select * replace (cast(null as timestamp) as first_quarantined_at) from read_parquet({file})"
         duckdb.execute(f"create or replace temp table kept as {kept}")
-        duckdb.execute(f"copy (select * exclude (day) from kept) to '{path}' (format parquet)")
+        duckdb.execute(f"copy (select * exclude (day) from kept) to {file} (format parquet)")
     # Read again, the old one keeps the time that is known of it.
     _quarantine(lake, 10, (DAY_1, "events/old"), (DAY_2, "events/newer"))
     moment = FIRST_LOAD + timedelta(seconds=5)
@@ -179,9 +175,10 @@ def test_records_of_older_versions_are_known_by_their_texts_or_places(
 ) -> None:
     _quarantine(lake, 0, (DAY_1, source_path))
     (path,) = Path(lake.uri).glob(f"records/rejected/day={DAY_1}/*.parquet")
+    file = sql_text(str(path))
     duckdb.execute(
         f"copy (select * replace ($text as raw_text, null as record, null as record_hash) "
-        f"from read_parquet('{path}', hive_partitioning = false)) to '{path}' (format parquet)",
+        f"from read_parquet({file}, hive_partitioning = false)) to {file} (format parquet)",
         {"text": text},
     )
     _quarantine(lake, 10, (DAY_1, source_path))

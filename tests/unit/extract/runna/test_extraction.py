@@ -1,6 +1,5 @@
 """A window of Runna batches: which files count, under which day, and that nothing is lost."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -11,57 +10,19 @@ import duckdb
 import fsspec
 import pytest
 
-from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, Extraction, UnreadPath
+from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow, UnreadPath
 from engagement_assets.extract.landing.files import Landing
 from engagement_assets.extract.runna import extraction as runna
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS
 from tests.real_input import REAL_INPUT_DIR, needs_real_input
+from tests.unit.extract.runna.batch_loads import FIXTURES, Loaded, activity, put
 
-FIXTURES = Path(__file__).parents[3] / "fixtures" / "runna"
 DATASETS = (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS, RUNNA_WORKOUT_STEPS)
 FIRST, SECOND = date(2024, 1, 5), date(2024, 1, 6)
 BOTH_DAYS = DayWindow(FIRST, date(2024, 1, 7))
 # The day on which the activity of the fixtures was run.
 RUN_ON = date(2024, 2, 5)
 EXTRACTED_AT = datetime(2024, 1, 7, 3, tzinfo=UTC)
-
-
-class Loaded:
-    """An extraction and the connection that its queries need."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, extraction: Extraction) -> None:
-        self.connection = connection
-        self.extraction = extraction
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query).fetchall()
-
-    def accepted(self, dataset: Any, columns: str) -> list[tuple[Any, ...]]:
-        return self.rows(f"select {columns} from ({self.extraction.accepted[dataset.key]}) order by all")
-
-    def rejected(self, columns: str = "day, source_path, reason_code") -> list[tuple[Any, ...]]:
-        return self.rows(f"select {columns} from ({self.extraction.rejected}) order by all")
-
-    def counts(self, day: date) -> dict[str, tuple[Any, ...]]:
-        """Per dataset: files, records read, accepted, quarantined, duplicates."""
-        accepted = " union all ".join(
-            f"select '{key}' as dataset, day from ({query})" for key, query in self.extraction.accepted.items()
-        )
-        rows = self.rows(
-            f"""
-            select
-                dataset, files, records_read,
-                (
-                    select count(*) from ({accepted}) as accepted
-                    where accepted.dataset = counts.dataset and accepted.day = counts.day
-                ),
-                quarantined, duplicates
-            from ({self.extraction.counts}) as counts where day = '{day}'
-            """
-        )
-        for _, _, read, accepted_count, quarantined, duplicates in rows:
-            assert read == accepted_count + quarantined + duplicates
-        return {dataset.rpartition("/")[2]: tuple(figures) for dataset, *figures in rows}
 
 
 Extract = Callable[..., Loaded]
@@ -86,20 +47,6 @@ def extract(landing: Path, tmp_path: Path) -> Iterator[Extract]:
             return Loaded(connection, runna.extract(runna.BatchReading(connection, zone, window, workdir, **options)))
 
         yield load
-
-
-def put(landing: Path, batch: date | str, name: str, content: bytes | str = "activity.json") -> str:
-    """Put a file, or a fixture of that name, into a batch folder; returns its key."""
-    key = f"runna/activities/{batch}/{name}"
-    path = landing / key
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((FIXTURES / content).read_bytes() if isinstance(content, str) else content)
-    return key
-
-
-def activity(**fields: Any) -> bytes:
-    content = json.loads((FIXTURES / "activity.json").read_bytes())
-    return json.dumps(content | fields).encode()
 
 
 def test_a_window_without_files_has_days_with_zeros(extract: Extract) -> None:
