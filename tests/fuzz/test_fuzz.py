@@ -79,7 +79,7 @@ def zone(files: dict[str, bytes]) -> Iterator[tuple[Landing, Path, duckdb.DuckDB
             path = folder / "landing" / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        with duckdb.connect() as connection:
+        with duckdb.cursor() as connection:
             connection.execute("set TimeZone = 'UTC'")
             yield Landing(str(folder / "landing")), folder / "work", connection
     finally:

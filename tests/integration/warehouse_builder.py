@@ -51,8 +51,8 @@ class WarehouseBuilder:
         path = Path(self._lake.location(key))
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f"{name} {kind}" for name, kind in dataset.columns.items())
-        with duckdb.connect() as connection:
-            connection.execute(f"create table day_rows ({columns})")
+        with duckdb.cursor() as connection:
+            connection.execute(f"create temp table day_rows ({columns})")
             for row in rows:
                 assert set(row) <= set(dataset.columns), set(row) - set(dataset.columns)
             if rows:

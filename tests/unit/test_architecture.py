@@ -14,6 +14,7 @@ from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
 from engagement_assets.transform.project import DBT_PROJECT_DIR, manifest
 
 PACKAGE = PROJECT_ROOT / "engagement_assets"
+MAX_LINES = 350
 LAYERS = ("staging", "intermediate", "marts", "audit")
 ALLOWED_PARENTS = {
     "staging": set(),
@@ -203,3 +204,16 @@ def test_every_decision_is_in_the_index() -> None:
     links = [f"- [{title.removeprefix('# ')}]({name})" for name, title in sorted(titles.items())]
     index = (folder / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line for line in index if line.startswith("- ")] == links
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    folders = ("engagement_assets", "tests", "benchmarks", "dbt_project/models", "dbt_project/macros")
+    files = [
+        path
+        for folder in folders
+        for kind in ("py", "sql", "yml")
+        for path in (PROJECT_ROOT / folder).rglob(f"*.{kind}")
+    ]
+    lines = {str(path.relative_to(PROJECT_ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lines) > 600
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}

@@ -103,7 +103,7 @@ def load_events(
 ) -> Loaded:
     """Extract events, fetch all there is, and check that nothing is lost."""
     workdir.mkdir(exist_ok=True)
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         for name, value in (settings or {}).items():
             connection.execute(f"set {name} = '{value}'")
         days = WantedDays(
@@ -165,6 +165,6 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, A
 def load_snapshots(files: Snapshots, root: Path) -> Loaded:
     workdir = root.parent / "workdir"
     workdir.mkdir()
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         extraction = files.extract(reading(connection, root, workdir))
         return fetch(connection, extraction, files.dataset)

@@ -57,7 +57,7 @@ def load_events(
 ) -> Loaded:
     """Extract events, fetch all there is, and check that nothing is lost."""
     workdir.mkdir(exist_ok=True)
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         days = WantedDays(
             window=window,
             calendar=calendar,

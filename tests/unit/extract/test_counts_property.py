@@ -152,7 +152,7 @@ def test_files_of_batch_folders_add_up(
     content = {f"runna/activities/{folder}/{name}": document for (folder, name), document in files.items()}
     read = accounted = 0
     never_read: set[str] = set()
-    with folder_of({**content, "other.txt": b""}) as folder, duckdb.connect() as connection:
+    with folder_of({**content, "other.txt": b""}) as folder, duckdb.cursor() as connection:
         for number, window in enumerate(cut):
             (workdir := folder / f"w{number}").mkdir()
             reading = runna.BatchReading(

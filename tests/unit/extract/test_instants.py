@@ -17,7 +17,7 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999)
 
 def read(sql: str, text: str | None) -> datetime | None:
     """What the SQL makes of a text, in a session of another time zone."""
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         connection.execute("set TimeZone = 'America/New_York'")
         ((found,),) = connection.execute(f"select {sql}", {"text": text}).fetchall()
     assert found is None or isinstance(found, datetime)

@@ -49,7 +49,7 @@ def test_real_events_are_the_same_day_by_day(real_landing: Path, tmp_path: Path)
 
 
 def test_real_snapshots_are_all_accepted(real_landing: Path, tmp_path: Path) -> None:
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         found = {}
         for files in (USER_FILES, ACTIVITY_FILES):
             extraction = files.extract(reading(connection, real_landing, tmp_path))

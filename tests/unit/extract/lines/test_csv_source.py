@@ -44,7 +44,7 @@ def _load(tmp_path: Path, files: EventLog = FILES, **texts: str) -> Loaded:
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     days = WantedDays(window=WINDOW, calendar=Calendar(DAY, WINDOW.days()[-1]), index=FileIndex())
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         extraction = files.extract(reading(connection, tmp_path / "landing", tmp_path), days)
         return fetch(connection, extraction, files.dataset)
 
@@ -119,7 +119,7 @@ def test_the_days_of_files_are_found_like_those_of_any_event_log(tmp_path: Path)
     folder = tmp_path / "landing/watch/activities"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text(text, encoding="utf-8")
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         days = WantedDays(window=WINDOW, calendar=Calendar(DAY, date(2024, 12, 31)), index=index)
         FILES.extract(reading(connection, tmp_path / "landing", tmp_path), days)
     (known,) = index.files.values()

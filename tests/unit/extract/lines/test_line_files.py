@@ -32,7 +32,7 @@ def read(
     source = tmp_path / name
     source.write_bytes(content)
     prepared = prepare_files([("key", source)], tmp_path, max_line_bytes, kind, gzip_limits or GzipLimits())
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
         lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
         malformed = connection.execute(
             f"select position, reason_code, raw_text from ({prepared.malformed_lines_sql()})"

@@ -46,7 +46,7 @@ Load = Callable[[bytes], Loaded]
 def load(tmp_path: Path) -> Iterator[Load]:
     folder = tmp_path / "landing" / "runna" / "activities" / RUN_ON.isoformat()
     folder.mkdir(parents=True)
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
 
         def load(content: bytes) -> Loaded:
             (folder / "a.json").write_bytes(content)

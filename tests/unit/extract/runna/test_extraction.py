@@ -37,7 +37,7 @@ def landing(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def extract(landing: Path, tmp_path: Path) -> Iterator[Extract]:
-    with duckdb.connect() as connection:
+    with duckdb.cursor() as connection:
 
         def load(window: DayWindow = BOTH_DAYS, uri: str = str(landing), **options: Any) -> Loaded:
             workdir = tmp_path / "it's work"

@@ -31,7 +31,7 @@ WRONG = BadValueError("wrong_type", "a text", 1)
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as found:
+    with duckdb.cursor() as found:
         yield found
 
 
@@ -248,7 +248,7 @@ def read(
 def test_every_record_is_accepted_quarantined_or_a_duplicate_in_any_order(
     found: list[tuple[date, str | None, int | None, str | None]], page: int, seed: Any
 ) -> None:
-    connection = duckdb.connect()
+    connection = duckdb.cursor()
     one = read(connection, found, page)
     accepted = Counter(row["day"] for row in one.accepted[USER_EVENTS.key])
     for day, (total, quarantined, duplicates) in one.counted(USER_EVENTS.key).items():

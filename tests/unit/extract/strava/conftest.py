@@ -11,7 +11,7 @@ from tests.unit.extract.strava.strava_loads import Reader
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as found:
+    with duckdb.cursor() as found:
         yield found
 
 

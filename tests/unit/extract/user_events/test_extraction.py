@@ -24,7 +24,7 @@ AT_MS = 1_709_287_200_123  # 2024-03-01T10:00:00.123Z
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as found:
+    with duckdb.cursor() as found:
         yield found
 
 
