@@ -196,7 +196,7 @@ def _activity_datasets(cube: Cube) -> tuple[dict[str, object], ...]:
 def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) -> Section:
     """The same figures by week, over tables of one dimension each."""
     slices, hidden_slices = weekly_slices(connection, suppression)
-    activities, hidden_activities = top_activities(connection, suppression)
+    activities, hidden_activities = top_activities(connection, suppression, hidden_slices)
     filters = []
     for name in SLICES:
         values = slices.loc[slices["dimension_name"] == name, "dimension_value"]
@@ -241,7 +241,7 @@ def _published(connection: duckdb.DuckDBPyConnection, suppression: Suppression) 
             active_users_figure(),
         ),
         notes=(
-            suppression.note(hidden_slices + hidden_activities),
+            suppression.note(len(hidden_slices) + hidden_activities),
             "Publish mode has numbers by week and for one filter at a time; with two filters there is nothing to show.",
             INCOMPLETE,
         ),

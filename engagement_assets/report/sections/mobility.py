@@ -10,7 +10,7 @@ import pandas as pd
 from engagement_assets.report.figures import Filter, Section, options_of
 from engagement_assets.report.sections.mobility_figures import dataflow, figures
 from engagement_assets.report.sections.observed import observed
-from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.suppression import Suppression, without_users
 
 BIN_S = 60
 SLICE = "coalesce(zone, 'unknown') as zone, coalesce(os_name, 'unknown') as os_name,"
@@ -24,12 +24,10 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             count(*) as sessions, count(*) filter (where is_searching) as searching_sessions,
             count(*) filter (where is_booked) as booked_sessions,
             count(*) filter (where is_searching and is_booked) as searching_booked_sessions,
-            least(
-                nullif(count(distinct anonymous_id) filter (where is_searching and is_booked), 0),
-                nullif(count(distinct anonymous_id) filter (where is_searching and not is_booked), 0),
-                nullif(count(distinct anonymous_id) filter (where not is_searching and is_booked), 0),
-                nullif(count(distinct anonymous_id) filter (where not is_searching and not is_booked), 0)
-            ) as users
+            count(distinct anonymous_id) filter (where is_searching and is_booked) as users_searching_booked,
+            count(distinct anonymous_id) filter (where is_searching and not is_booked) as users_searching_not_booked,
+            count(distinct anonymous_id) filter (where not is_searching and is_booked) as users_only_booked,
+            count(distinct anonymous_id) filter (where not is_searching and not is_booked) as users_neither
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()
@@ -46,11 +44,9 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         f"""
         select cast(cast(date_trunc('week', session_date) as date) as varchar) as week, {slices}
             count(open_to_ride_ms) as sessions, cast(sum(open_to_ride_ms) as bigint) as open_to_ride_ms,
-            least(
-                nullif(count(distinct anonymous_id) filter (where open_to_ride_ms is not null), 0),
-                nullif(count(distinct anonymous_id) filter (where open_to_ride_ms is null), 0),
-                nullif(count(distinct anonymous_id) filter (where is_booked and open_to_ride_ms is null), 0)
-            ) as users
+            count(distinct anonymous_id) filter (where open_to_ride_ms is not null) as users_timed,
+            count(distinct anonymous_id) filter (where open_to_ride_ms is null) as users_not_timed,
+            count(distinct anonymous_id) filter (where is_booked and open_to_ride_ms is null) as users_booked_not_timed
         from mobility.fct__mobile_sessions group by all having count(open_to_ride_ms) > 0 order by all
         """
     ).df()
@@ -74,11 +70,11 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         title="Mobility",
         intro="Sessions of the scooter app: who looked for a scooter, who rode, and who left.",
         tables={
-            "weekly": weekly.drop(columns="users"),
-            "waits": waits.drop(columns="users"),
-            "rides": rides.drop(columns="users"),
-            "hours": hours.drop(columns="users"),
-            "endings": endings.drop(columns="users"),
+            "weekly": without_users(weekly),
+            "waits": without_users(waits),
+            "rides": without_users(rides),
+            "hours": without_users(hours),
+            "endings": without_users(endings),
             "complete_weeks": observed(connection, "week", "mobile"),
         },
         filters=(
@@ -92,15 +88,13 @@ def mobility(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 
 
 def sessions_by_hour(connection: duckdb.DuckDBPyConnection, slices: str = SLICE) -> pd.DataFrame:
-    """Sessions by slice and by the weekday and hour (UTC) of their start; `users` are those of the smallest part."""
+    """Sessions by slice and by the weekday and hour (UTC) of their start."""
     return connection.execute(
         f"""
         select {slices} dayname(started_at) as weekday, hour(started_at) as hour, count(*) as sessions,
             count(*) filter (where is_booked) as booked_sessions,
-            least(
-                nullif(count(distinct anonymous_id) filter (where is_booked), 0),
-                nullif(count(distinct anonymous_id) filter (where not is_booked), 0)
-            ) as users
+            count(distinct anonymous_id) filter (where is_booked) as users_booked,
+            count(distinct anonymous_id) filter (where not is_booked) as users_not_booked
         from mobility.fct__mobile_sessions group by all order by all
         """
     ).df()

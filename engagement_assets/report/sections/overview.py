@@ -102,8 +102,12 @@ def _suppressed(
     If any of the four groups of a week is small, the week keeps only its total: with the weeks next to it, the other
     groups would reveal the small one. A cohort's week is also small if few of the cohort stayed away. A cohort's first
     week covers nothing, since the cohort's size reveals it. If nothing else covers the small cells of a week, the
-    cohort that begins in it is left out.
+    cohort that begins in it is left out. A source that never had enough users is left out: its empty weeks would say
+    in which weeks its few users were active.
     """
+    enough = weekly.groupby("source")["active_users"].transform("max") >= suppression.min_users
+    weekly = weekly[enough].reset_index(drop=True)
+    retention = retention[retention["source"].isin(weekly["source"])].reset_index(drop=True)
     parts = list(GROWTH)
     small = pd.concat([suppression.is_small(weekly[part]) for part in parts], axis=1).any(axis=1)
     weekly = weekly.astype(dict.fromkeys(parts, "Float64"))

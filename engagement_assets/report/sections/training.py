@@ -24,7 +24,7 @@ from engagement_assets.report.sections.units import (
     pace_axis,
     paced,
 )
-from engagement_assets.report.suppression import Suppression
+from engagement_assets.report.suppression import Suppression, without_users
 from engagement_assets.report.theme import MEASURE, bars, colour, lines, rows, tip
 from engagement_assets.report.transforms import (
     calculate,
@@ -58,7 +58,9 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
             sum(workout_distance_m) as workout_distance_m,
             sum(workout_distance_difference_m) as distance_difference_m,
             sum(previous_week_workout_distance_m) filter (where workout_distance_difference_m is not null)
-                as previous_distance_m
+                as previous_distance_m,
+            count(distinct user_id) filter (where workout_distance_m is not null) as users_measured,
+            count(distinct user_id) filter (where workout_distance_difference_m is not null) as users_compared
         from training.weekly_plan_distance where week_of_plan is not null group by week_of_plan order by week_of_plan
         """
     ).df()
@@ -66,6 +68,7 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         """
         select cast(cast(date_trunc('week', activity_date) as date) as varchar) as week, count(*) as sessions,
             sum(distance_m) as distance_m, count(distinct user_id) as users,
+            count(distinct user_id) filter (where distance_m is not null) as users_measured,
             cast(min(period_start_date) as varchar) as period_start_date,
             cast(max(period_end_date) as varchar) as period_end_date
         from training.tempo_sessions group by week order by week
@@ -92,9 +95,9 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
         title="Training",
         intro="How runners do compared with the pace targets of their plans.",
         tables={
-            "laps": laps.drop(columns="users"),
-            "plans": plans,
-            "tempo": tempo,
+            "laps": without_users(laps),
+            "plans": plans.drop(columns=["users_measured", "users_compared"]),
+            "tempo": tempo.drop(columns="users_measured"),
             "complete_weeks": observed(connection, "week", "runna"),
             **({"leaders": leaders} if leaders is not None else {}),
         },
@@ -108,8 +111,7 @@ def training(connection: duckdb.DuckDBPyConnection, suppression: Suppression | N
 def weekly_laps(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Laps by week of the activity, run type and pace status, with the parts of their pace and of its difference.
 
-    A lap without a speed has no pace. Its distance is its speed times its moving time. `users` are those of the
-    smallest part.
+    A lap without a speed has no pace. Its distance is its speed times its moving time.
     """
     return connection.execute(
         """
@@ -120,11 +122,9 @@ def weekly_laps(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             cast(coalesce(sum(laps.moving_time_ms) filter (where laps.average_speed_m_per_s > 0), 0) as bigint)
                 as paced_time_ms,
             round(coalesce(sum(laps.average_speed_m_per_s * laps.moving_time_ms), 0) / 1000, 3) as paced_distance_m,
-            least(
-                count(distinct laps.user_id),
-                nullif(count(distinct laps.user_id) filter (where laps.compared_time_ms is not null), 0),
-                nullif(count(distinct laps.user_id) filter (where laps.average_speed_m_per_s > 0), 0)
-            ) as users
+            count(distinct laps.user_id) as users,
+            count(distinct laps.user_id) filter (where laps.compared_time_ms is not null) as users_compared,
+            count(distinct laps.user_id) filter (where laps.average_speed_m_per_s > 0) as users_paced
         from training.lap_pace_adherence as laps
         inner join training.fct__activities as activities on laps.activity_id = activities.activity_id
         left join training.dim__workouts as workouts on laps.workout_id = workouts.workout_id

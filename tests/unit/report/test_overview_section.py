@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from engagement_assets.report.sections.overview import overview
+from engagement_assets.report.suppression import Suppression
 from tests.unit.report.section_rows import create, rows_of
 
 WEEKLY = (
@@ -46,3 +47,21 @@ def test_a_source_that_nobody_has_used_shows_zero() -> None:
         create(connection, "engagement.weekly_retention", RETENTION)
         section = overview(connection, None, {})
     assert rows_of(section, "newest_weeks", ("source", "value")) == [("mobile", "0")]
+
+
+@pytest.mark.parametrize(("largest", "shown"), [(1, 0), (5, 2)])
+def test_publish_mode_does_not_say_in_which_weeks_a_single_user_was_active(largest: int, shown: int) -> None:
+    weeks = [("2024-01-01", largest), ("2024-01-08", 0), ("2024-01-15", 1)]
+    with duckdb.connect() as connection:
+        create(
+            connection,
+            "engagement.weekly_engagement",
+            WEEKLY,
+            *(("strava", week, users, 0, users, 0, 0, users, None, 7, True) for week, users in weeks),
+        )
+        cohort = [("strava", "2024-01-01", number, week, largest, users) for number, (week, users) in enumerate(weeks)]
+        create(connection, "engagement.weekly_retention", RETENTION, *((*row, True) for row in cohort))
+        section = overview(connection, Suppression(5), {})
+    assert len(section.tables["weekly"]) == shown
+    # Of the cohort of five, the week without anybody is about nobody, and the one with one user is small.
+    assert len(section.tables["retention"]) == shown

@@ -61,6 +61,29 @@ def test_what_is_missing_is_about_enough_users(cells: list[tuple[str, int]], min
             assert missing.max() >= min_users or not (shown > 0).any(), name
 
 
+def test_a_cover_has_enough_users_of_the_part_that_is_missing() -> None:
+    # One user of the first cell completed. The second cell is smaller than the third, but nobody of it completed.
+    cells = pd.DataFrame({"users": [6, 7, 20], "users_completed": [1, 0, 20]})
+    assert Suppression(5).hidden(cells, []).tolist() == [True, False, True]
+    assert Suppression(5).hidden(cells.assign(users_completed=[1, 7, 20]), []).tolist() == [True, True, False]
+
+
+def test_a_part_of_which_no_cell_has_enough_hides_another_cell_all_the_same() -> None:
+    cells = pd.DataFrame({"users_booked": [0, 9, 20], "users_not_booked": [3, 0, 0]})
+    assert Suppression(5).hidden(cells, []).tolist() == [True, True, False]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=8), st.integers(2, 6))
+def test_what_is_missing_of_each_part_is_about_enough_users(cells: list[tuple[int, int, int]], min_users: int) -> None:
+    frame = pd.DataFrame(cells, columns=["users_a", "users_b", "users_c"])
+    mask = Suppression(min_users).hidden(frame, [])
+    for part in ("users_a", "users_b", "users_c"):
+        missing, shown = frame[part][mask], frame[part][~mask]
+        assert not ((shown > 0) & (shown < min_users)).any()
+        assert not (missing > 0).any() or missing.max() >= min_users or (shown < min_users).all(), part
+
+
 def test_parts_of_a_group_cover_their_own_small_cells() -> None:
     cells = pd.DataFrame({"part": list("aabbc"), "users": [2, 9, 7, 8, 3]})
     assert Suppression(5).hidden(cells, []).tolist() == [True, False, True, False, True]

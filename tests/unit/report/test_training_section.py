@@ -101,3 +101,22 @@ def test_publish_mode_hides_a_pace_of_few(connection: duckdb.DuckDBPyConnection)
     # Of the users with laps without a target, only Bob has some in the first week, and only Ann in the second.
     assert list(laps["pace_status"]) == []
     assert training(connection, Suppression(1)).tables["laps"]["laps"].sum() == 4
+
+
+@pytest.mark.parametrize(("measured", "weeks"), [(1, 0), (5, 1)])
+def test_publish_mode_hides_a_distance_of_few_of_many_users(
+    connection: duckdb.DuckDBPyConnection, measured: int, weeks: int
+) -> None:
+    connection.execute("delete from training.weekly_plan_distance")
+    for user in range(8):
+        distances = (12_000.0, 9_000.0, 3_000.0) if user < measured else (None, None, None)
+        connection.execute(
+            "insert into training.weekly_plan_distance values (2, $user, 1, $now, $before, $more)",
+            {"user": f"user-{user}", **dict(zip(("now", "before", "more"), distances, strict=True))},
+        )
+        connection.execute(
+            "insert into training.tempo_sessions values ('2024-01-02', $now, $user, '2024-01-01', '2024-01-02')",
+            {"user": f"user-{user}", "now": distances[0]},
+        )
+    tables = training(connection, Suppression(5)).tables
+    assert list(tables["plans"]["users"]) == list(tables["tempo"]["users"]) == [8] * weeks
