@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = [  # noqa: RUF022 - by what they are for
     # Types of what public functions take and return: `Definitions.resolve_asset_graph`, `define_asset_job`, and the
     # constructor of a class that `dagster.yaml` names. They stand in annotations.
-    # tests/unit/test_definitions.py::test_the_code_location_can_be_loaded
+    # tests/unit/definitions/test_definitions.py::test_the_code_location_can_be_loaded
     "AssetGraph",
     "UnresolvedAssetJobDefinition",
     "ConfigurableClassData",
@@ -107,7 +107,7 @@ __all__ = [  # noqa: RUF022 - by what they are for
     # tests/unit/transform/test_dbt_project.py::test_every_dbt_test_is_one_check_and_of_a_table_that_it_reads
     "check_key_of_test",
     # The libraries whose versions the UI lists; dagster-dbt enters another dbt if it finds none.
-    # tests/unit/test_definitions.py::test_who_runs_no_dbt_does_not_import_it
+    # tests/unit/definitions/test_definitions.py::test_who_runs_no_dbt_does_not_import_it
     "DagsterLibraryRegistry",
     # The two ways to name a database in `dagster.yaml`.
     # tests/unit/test_dagster_internals.py::test_a_database_is_named_by_its_url_or_by_its_parts

@@ -4,7 +4,7 @@ Belongs here: days as windows without holes, as ranges for people, as an interva
 meant.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
 from engagement_assets.contracts.extraction import DayWindow
@@ -55,3 +55,10 @@ def days_of_interval(text: str) -> list[date]:
 def _shown(block: DayWindow) -> str:
     first, last = block.start, block.end - timedelta(days=1)
     return str(first) if first == last else f"{first} to {last}"
+
+
+def windows_without(pruned: Collection[date], days: Collection[date]) -> list[DayWindow]:
+    """Few windows that cover `days` and touch no pruned day, of which a model refuses to be built again."""
+    span = DayWindow(min(days), max(days) + timedelta(days=1)).days()
+    blocks = blocks_of(day for day in span if day not in pruned)
+    return [block for block in blocks if not set(days).isdisjoint(block.days())]

@@ -43,7 +43,7 @@ _MESSAGE_REFUSED = frozenset({400, 413, 422})
 _APPRISE_TYPES = {Severity.WARN: apprise.NotifyType.WARNING, Severity.ERROR: apprise.NotifyType.FAILURE}
 # How Apprise's plugins log the status of an answer.
 _APPRISE_STATUS = re.compile(r"\berror=(\d{3})\b")
-_LONGEST_RETRY_AFTER = timedelta(hours=6)
+LONGEST_RETRY_AFTER = timedelta(hours=6)
 
 
 class ChannelError(RuntimeError):
@@ -199,7 +199,7 @@ class WebhookChannel:
             raise ChannelError(f"{self.name} did not answer: {type(error).__name__}") from None
         if not httpx.codes.is_success(status):
             wait_for = retry_after(asked_wait, datetime.now(UTC)) or timedelta()
-            raise _not_taken(self.name, status, min(wait_for, _LONGEST_RETRY_AFTER))
+            raise _not_taken(self.name, status, min(wait_for, LONGEST_RETRY_AFTER))
 
     async def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         """Status and `Retry-After` of the answer. httpx limits each wait for a byte, asyncio limits their sum."""

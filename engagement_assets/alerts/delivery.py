@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from engagement_assets.alerts.caught import Caught, kind_and_place
-from engagement_assets.alerts.channels import Channel, ChannelError, MessageRefusedError
+from engagement_assets.alerts.channels import LONGEST_RETRY_AFTER, Channel, ChannelError, MessageRefusedError
 from engagement_assets.alerts.store import alert_store
 
 # A round ends before the daemon gives up on its sensor (60 s); the rest waits for the next round.
@@ -49,8 +49,9 @@ def _empty(store_path: Path, channel: Channel, backoff: Backoff, now: Callable[[
     sent = failed = 0
     with alert_store(store_path) as store:
         until = now() + LONGEST_ROUND
-        for delivery in store.outbox(channel.name, now()):
-            is_early = delivery.next_at > now()
+        for delivery in store.outbox(channel.name):
+            # No channel is left alone for longer: a later time was written while the clock was ahead.
+            is_early = now() < delivery.next_at <= now() + LONGEST_RETRY_AFTER
             if is_early and delivery.is_refused:
                 continue
             if is_early or now() > until:

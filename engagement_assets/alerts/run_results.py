@@ -244,6 +244,10 @@ def _results_without_a_run(
 ) -> Iterator[Results]:
     """Evaluations that were reported outside of any run, all of them as one group."""
     settled = store.settled_event(now - EVENTS_SETTLE_WITHIN)
+    if settled > (instance.event_log_storage.get_maximum_record_id() or 0):
+        # Dagster's records were made anew or restored, and their numbers begin below: nothing would be read for long.
+        store.forget_events()
+        settled = 0
     records = instance.get_records_for_run(
         RUNLESS_RUN_ID,
         cursor=EventLogCursor.from_storage_id(settled).to_string() if settled else None,

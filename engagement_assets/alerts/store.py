@@ -37,7 +37,7 @@ _START_AFRESH = "move the file away; the alerts then start afresh with the runs 
 FIX_THE_DISK = "If the disk is full, make room; this user must be able to write to the folder"
 
 # What upgrades a file from each version to the next. Files from before versions existed have the tables and version 0.
-# `waiting_warnings` is no longer used; and messages of older versions may have a `not_before` in the future.
+# `waiting_warnings` is no longer used, and nobody waits for `not_before`: it says when a message was recorded.
 _UPGRADES = (
     """
 create table if not exists facts (name text primary key, value text not null) without rowid;
@@ -205,6 +205,10 @@ class AlertStore:
         self._execute("delete from runless_events where storage_id < ?", (newest,))
         return int(newest)
 
+    def forget_events(self) -> None:
+        """No event without a run has been read."""
+        self._execute("delete from runless_events")
+
     # Incidents
 
     def incidents(self) -> dict[Subject, Incident]:
@@ -243,17 +247,18 @@ class AlertStore:
         at = _text(message.recorded_at)
         insert = "insert into messages (key, body, recorded_at, not_before) values (?, ?, ?, ?)"
         number = self._execute(insert, (message.key, msgspec.json.encode(message), at, at)).lastrowid
-        rows = [(number, channel, at) for channel in channels]
+        # Due at once, also if the clock is ahead now and is put right later.
+        rows = [(number, channel, _text(datetime.min.replace(tzinfo=UTC))) for channel in channels]
         self._executemany("insert into deliveries values (?, ?, 0, ?, 0, null, null)", rows)
 
-    def outbox(self, channel: str, now: datetime) -> list[Delivery]:
+    def outbox(self, channel: str) -> list[Delivery]:
         """What a channel has not taken yet, oldest first, including what is to be tried again later."""
         rows = self._execute(
             """
             select number, body, attempts, next_at, is_refused from deliveries inner join messages using (number)
-            where channel = ? and delivered_at is null and not_before <= ? order by number
+            where channel = ? and delivered_at is null order by number
             """,
-            (channel, _text(now)),
+            (channel,),
         ).fetchall()
         return [
             Delivery(number, msgspec.json.decode(body, type=Message), attempts, _instant(next_at), bool(is_refused))

@@ -4,10 +4,8 @@ Belongs here: `is_fresh`, which a run of its own judges from what the lake holds
 (schedules), or the checks of a load (`standard.py`): a load of last year says nothing about today.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 
 import dagster as dg
 
@@ -16,7 +14,7 @@ from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.load_checks import IS_FRESH, Severity
 from engagement_assets.day_ranges import as_interval
 from engagement_assets.lake.lake import Lake
-from engagement_assets.lake.load_records import read_history
+from engagement_assets.lake.load_times import snapshot_loaded_at
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 from engagement_assets.sources import SOURCES
@@ -93,8 +91,6 @@ def judge_freshness(lake: Lake, dataset: Dataset, now: datetime, settings: Setti
 def _newest_day(lake: Lake, dataset: Dataset, expected: date) -> date | None:
     if dataset.partitioned:
         return max(lake.days(dataset), default=None)
-    name = dataset.key.removeprefix("raw_").replace("/", "_")
-    with tempfile.TemporaryDirectory() as folder, lake.connect("512MB", Path(folder)) as connection:
-        loads = read_history(connection, lake, name, expected).days.get(dataset.key, {})
+    loaded_at = snapshot_loaded_at(lake, dataset, expected)
     # A snapshot covers the days before that of its load.
-    return max((day - timedelta(days=1) for day in loads), default=None)
+    return None if loaded_at is None else loaded_at.date() - timedelta(days=1)

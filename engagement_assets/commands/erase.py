@@ -31,6 +31,7 @@ from engagement_assets.instance.database_records import (
     places_in_database,
 )
 from engagement_assets.kudos.versions import Versions
+from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
 from engagement_assets.lake.lake import Lake, LakeBusyError
@@ -66,7 +67,7 @@ def main() -> int:
     except (ErasureKeyError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (LakeBusyError, DatabaseRecordsError) as error:
+    except (LakeBusyError, LakeFullError, DatabaseRecordsError) as error:
         print(f"error: {error}", file=sys.stderr)
     except duckdb.IOException as error:
         if not is_held_lock(error):

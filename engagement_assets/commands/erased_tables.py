@@ -6,16 +6,16 @@ of a person (`erase.py`), or single rows of the warehouse (`transform/erased_row
 """
 
 import sys
-from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.commands.range_command import and_downstream
 from engagement_assets.commands.range_run import RangeRequest, run_range
-from engagement_assets.contracts.extraction import DayWindow
-from engagement_assets.day_ranges import blocks_of
+from engagement_assets.day_ranges import windows_without
+from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.deleted_activities import activity_ids
 from engagement_assets.lake.erasure import days_of, finish, unfinished
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
@@ -55,7 +55,7 @@ def follow_deleted_activities(settings: Settings) -> int:
             print("The tables and the published copy have followed")
             return 0
         print("error: the tables could not be built; repair what failed, then run this again", file=sys.stderr)
-    except LakeBusyError as error:
+    except (LakeBusyError, LakeFullError) as error:
         print(f"error: {error}", file=sys.stderr)
     except duckdb.IOException as error:
         if not is_held_lock(error):
@@ -125,13 +125,6 @@ def _build(settings: Settings, lake: Lake, request: Request) -> bool:
     built = built or {day for dataset in datasets if dataset.partitioned for day in lake.days(dataset)[-1:]}
     windows = windows_without(pruned, built or {last})
     return all(run_range(settings, RangeRequest(window, selection)).success for window in windows)
-
-
-def windows_without(pruned: Collection[date], days: Collection[date]) -> list[DayWindow]:
-    """Few windows that cover `days` and touch no pruned day, of which a model refuses to be built again."""
-    span = DayWindow(min(days), max(days) + timedelta(days=1)).days()
-    blocks = blocks_of(day for day in span if day not in pruned)
-    return [block for block in blocks if not set(days).isdisjoint(block.days())]
 
 
 def _forget_deleted_activities(settings: Settings, lake: Lake) -> None:

@@ -15,6 +15,7 @@ from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.definitions import build_defs
 from engagement_assets.extract.services.client import Clock
 from engagement_assets.instance.home import prepare_dagster_home
+from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.lake import LakeBusyError
 from engagement_assets.orchestration.retention import prune_all
 
@@ -29,7 +30,7 @@ def main() -> int:
         try:
             for item in prune_all(settings, instance, graph, now=Clock().now(), dry_run=arguments.dry_run):
                 print(item.sentence(dry_run=arguments.dry_run))
-        except (LakeBusyError, AlertsBusyError, AlertStoreError) as error:
+        except (LakeBusyError, LakeFullError, AlertsBusyError, AlertStoreError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     return 0 if arguments.dry_run else follow_deleted_activities(settings)

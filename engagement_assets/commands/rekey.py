@@ -10,12 +10,12 @@ from datetime import date
 
 from engagement_assets.commands.process import exit_process, load_settings
 from engagement_assets.contracts.personal import PersonalKind
+from engagement_assets.day_ranges import in_ranges, windows_without
 from engagement_assets.installation import PROGRAM
 from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from engagement_assets.lake.pseudonym_key import OtherPseudonymKeyError, Pseudonyms
 from engagement_assets.lake.rekey import RewrittenLoad, rekey
-from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
 
 
@@ -34,23 +34,42 @@ def main() -> int:
     print(f"{lake.uri} holds {Pseudonyms.under(lake.policy)}")
     if rewritten:
         print("The warehouse still holds the ids of before. Build its tables again, from the lake:")
-        print("\n".join(f"  {line}" for line in backfills(rewritten, lake.policy, settings.start_date)))
+        print("\n".join(f"  {line}" for line in backfills(rewritten, lake, settings.start_date)))
+        for key, days in _pruned(rewritten, lake).items():
+            print(
+                f"{key} of {', '.join(in_ranges(days))} was removed by RAW_RETENTION_DAYS and cannot be built again: "
+                "the tables keep the ids of before on these days. Only a warehouse without these days has none"
+            )
     return 0
 
 
-def backfills(rewritten: Sequence[RewrittenLoad], policy: PrivacyPolicy, start_date: date) -> list[str]:
-    """The commands that build the tables of rewritten loads, and those over all sources if ids of users changed."""
-    commands, spans = [], []
+def backfills(rewritten: Sequence[RewrittenLoad], lake: Lake, start_date: date) -> list[str]:
+    """The commands that build the tables of rewritten loads, and those over all sources if ids of users changed.
+
+    They leave out days that retention has removed, of which no table can be built.
+    """
+    policy, commands, spans = lake.policy, [], []
+    pruned = _pruned(rewritten, lake)
     for source in SOURCES:
         names = {dataset.load_name for dataset in source.datasets}
         if not (loads := [done for done in rewritten if done.load_name in names]):
             continue
-        days = [day for done in loads for day in (done.first, done.last) if day != WHOLE_DATASET_DAY] or [start_date]
-        commands.append(_backfill(min(days), max(days), source.area))
-        spans += days
-    if PersonalKind.USER in policy.pseudonymized and policy.pseudonym_key:
+        days = {day for done in loads for day in done.days if day != WHOLE_DATASET_DAY} or {start_date}
+        gone = {day for dataset in source.datasets for day in pruned.get(dataset.key, ())}
+        windows = windows_without(gone, days)
+        commands += [_backfill(window.start, window.days()[-1], source.area) for window in windows]
+        spans += [day for window in windows for day in window.days()]
+    if spans and PersonalKind.USER in policy.pseudonymized and policy.pseudonym_key:
         commands.append(_backfill(min(spans), max(spans), CROSS_SOURCE_AREA))
     return commands
+
+
+def _pruned(rewritten: Sequence[RewrittenLoad], lake: Lake) -> dict[str, list[date]]:
+    """Key of a dataset → its days that retention has removed, of the sources that were rewritten."""
+    names = {done.load_name for done in rewritten}
+    sources = [source for source in SOURCES if names & {dataset.load_name for dataset in source.datasets}]
+    partitioned = [dataset for source in sources for dataset in source.datasets if dataset.partitioned]
+    return {dataset.key: days for dataset in partitioned if (days := lake.all_pruned_days(dataset))}
 
 
 def _backfill(first: date, last: date, area: str) -> str:

@@ -30,7 +30,7 @@ LOCK_WAIT_S = 600
 
 
 class LakeFullError(OSError):
-    """There is no room left for a load."""
+    """There is no room left for what a load, an erasure or retention writes."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def exclusive(lake: Lake, name: str, window: DayWindow | None = None) -> Iterato
                 raise
             raise LakeFullError(
                 f"no room left for the load of {name} in the lake {lake.uri}: {error}. No day is half "
-                "written; make room there, then run the same days again"
+                "written; make room there, then run the same again"
             ) from error
         finally:
             # A commit that broke off needs the staged files: the next load finishes it.

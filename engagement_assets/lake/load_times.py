@@ -49,6 +49,29 @@ def loaded_at(lake: Lake, load_name: str, dataset: Dataset) -> dict[date, dateti
     return {day: moment.replace(tzinfo=UTC) for day, moment in rows}
 
 
+def snapshot_loaded_at(lake: Lake, dataset: Dataset, since: date) -> datetime | None:
+    """When the newest load began (UTC) of which the lake holds the rows of a dataset without days; None if before then.
+
+    Erasures and replays read no landing files. A release publishes what an earlier load has held.
+    """
+    make_files_alike(lake)
+    with tempfile.TemporaryDirectory() as folder, lake.connect("512MB", Path(folder)) as connection:
+        ((moment,),) = connection.execute(
+            f"""
+            with loads as (
+                select status, loaded_at, release_reason
+                from {rows_of(lake.loads_files(dataset.load_name, since), LOAD_COLUMNS)}
+                where dataset = $dataset and status in ('published', 'held')
+            ),
+            released as (select max(loaded_at) as released_at from loads where release_reason is not null)
+            select max(loaded_at) from loads cross join released
+            where release_reason is null and (status = 'published' or loaded_at < released_at)
+            """,
+            {"dataset": dataset.name},
+        ).fetchall()
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
 def days_loaded_by(lake: Lake, load_name: str, run_ids: Collection[str], since: date) -> list[DayLoaded]:
     """The days that loads of these runs have put into the lake since a day, also by release and replay."""
     make_files_alike(lake)

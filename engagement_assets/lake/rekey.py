@@ -47,16 +47,17 @@ _METADATA = "pseudonyms"
 
 @dataclass(frozen=True)
 class RewrittenLoad:
-    """The files of one load that were rewritten: how many, and the first and last of their days."""
+    """The files of one load that were rewritten: how many, and their days, oldest first."""
 
     load_name: str
     files: int
-    first: date
-    last: date
+    days: tuple[date, ...]
 
 
 def rekey(lake: Lake, memory_limit: str = "2GB") -> Iterator[RewrittenLoad]:
     """Rewrite what is not as the lake's policy says, load by load; yields those of which files were rewritten.
+
+    Whoever goes on with an interrupted rewriting is told all of it: no table can have followed it yet.
 
     Raises:
         OtherPseudonymKeyError: the policy's key does not continue the lake's, or hides less.
@@ -81,8 +82,9 @@ def rekey(lake: Lake, memory_limit: str = "2GB") -> Iterator[RewrittenLoad]:
                 ]
                 if changes:
                     commit(lake, load_name, changes)
-            if days := sorted(day_of_key(change.key) for change in changes):
-                yield RewrittenLoad(load_name, len(days), days[0], days[-1])
+            keys = [change.key for change in changes] + (rewriting.rewritten_before if mark.becomes else [])
+            if keys:
+                yield RewrittenLoad(load_name, len(keys), tuple(sorted({day_of_key(key) for key in keys})))
         if mark != Mark(wanted):
             write_mark(lake, Mark(wanted))
 
@@ -98,7 +100,10 @@ def _refuse(lake: Lake, mark: Mark, wanted: Pseudonyms) -> None:
 
 
 class _Rewriting:
-    """Stages files of one load. `found` is what the lake's ids are; None where an older version has not said so."""
+    """Stages files of one load. `found` is what the lake's ids are; None where an older version has not said so.
+
+    `rewritten_before` gets the keys of files that are as they should be.
+    """
 
     def __init__(
         self, lake: Lake, connection: duckdb.DuckDBPyConnection, staging: Path, found: Pseudonyms | None
@@ -113,15 +118,22 @@ class _Rewriting:
             else self._policy.links_after(self._before.key_fingerprint)
         )
         landed = sorted(self._policy.landed_unneeded)
+        self.rewritten_before: list[str] = []
         self._target = json.dumps([self._after.key_fingerprint, sorted(self._after.kinds), landed])
 
     def changes(self, dataset: Dataset) -> Iterator[FileChange]:
         """The files of a dataset that are not as they should be, rewritten; its quarantine too, and what is held."""
         for key in self._lake.all_day_keys(dataset):
-            if (rows := self._rows(dataset, key)) and not self._is_rewritten(key):
+            if not (rows := self._rows(dataset, key)):
+                continue
+            if self._is_rewritten(key):
+                self.rewritten_before.append(key)
+            else:
                 yield self._change(key, self._with_pseudonyms(dataset, rows))
         for key in self._lake.all_quarantine_keys(dataset) if self._added_links or self._passes(dataset) else ():
-            if not self._is_rewritten(key):
+            if self._is_rewritten(key):
+                self.rewritten_before.append(key)
+            else:
                 yield self._change(key, self._quarantine(dataset, key))
 
     def _quarantine(self, dataset: Dataset, key: str) -> str:

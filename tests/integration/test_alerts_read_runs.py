@@ -15,6 +15,7 @@ from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
 from engagement_assets.alerts.channels import FileChannel
 from engagement_assets.alerts.history import signs_of_life
 from engagement_assets.alerts.lineage import Links
+from engagement_assets.alerts.store import alert_store
 from engagement_assets.contracts import check_metadata
 from tests.integration.alert_location import (
     BREAKS_TAG,
@@ -187,6 +188,16 @@ def test_evaluations_that_belong_to_no_run_are_read_once(instance: dg.DagsterIns
     assert reader.reported() == []
     _report(instance, "holds_00", passed=True)
     assert reader.reported() == [[("resolved", "holds_00", ())]]
+
+
+def test_evaluations_are_read_after_dagsters_records_were_made_anew(
+    instance: dg.DagsterInstance, reader: Reader
+) -> None:
+    with alert_store(reader.path.with_name("alerts.sqlite")) as store:
+        store.mark_events_read([(2_000_000, datetime.now(UTC) - timedelta(days=30))])
+    _report(instance, "are_whole", passed=False)
+    assert reader.reported() == [[("opened", "are_whole", ())]]
+    assert reader.reported() == []
 
 
 def test_a_check_says_which_days_it_judged_beyond_those_of_its_run(

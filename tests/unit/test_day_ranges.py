@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from engagement_assets.day_ranges import MOST_RANGES, as_interval, days_of_interval, in_ranges
+from engagement_assets.contracts.extraction import DayWindow
+from engagement_assets.day_ranges import MOST_RANGES, as_interval, days_of_interval, in_ranges, windows_without
 
 DAY = date(2024, 1, 1)
 
@@ -43,3 +44,27 @@ def test_what_is_no_interval_is_refused_or_a_day_alone(text: str) -> None:
     else:
         with pytest.raises(ValueError, match=r"Invalid isoformat string|first day must not lie after the last"):
             days_of_interval(text)
+
+
+def _march(*days: int) -> set[date]:
+    return {date(2024, 3, day) for day in days}
+
+
+@pytest.mark.parametrize(
+    ("pruned", "built", "expected"),
+    [
+        ((), (2, 5), [(2, 6)]),
+        ((1,), (2, 5), [(2, 6)]),
+        ((3,), (2, 5), [(2, 3), (4, 6)]),
+        ((3, 5), (2, 4, 6), [(2, 3), (4, 5), (6, 7)]),
+        # Days between two pruned ones that the request has not rewritten.
+        ((3, 5), (2, 6), [(2, 3), (6, 7)]),
+        # A pruned day is left out also where the request has rewritten its quarantine.
+        ((2,), (2,), []),
+    ],
+)
+def test_windows_cover_the_days_and_touch_none_that_retention_has_removed(
+    pruned: tuple[int, ...], built: tuple[int, ...], expected: list[tuple[int, int]]
+) -> None:
+    windows = windows_without(_march(*pruned), _march(*built))
+    assert windows == [DayWindow(date(2024, 3, first), date(2024, 3, end)) for first, end in expected]

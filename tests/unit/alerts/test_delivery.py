@@ -63,6 +63,21 @@ def test_a_channel_that_is_down_is_tried_once_a_while_and_then_gets_all_in_order
     assert place.taken == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_was_recorded_or_tried_while_the_clock_was_ahead_waits_for_no_such_time(
+    tmp_path: Path, *, is_down: bool
+) -> None:
+    place = Place()
+    with closing(AlertStore(tmp_path / "ahead.sqlite")) as store:
+        store.record(compose([transition()], lineage(), after(days=3), lambda: "early"), ["place"])
+        if is_down:
+            place.errors["all"] = ChannelError("down")
+            assert _deliver(store, place, after(days=3)) == (0, 1)
+            place.errors.clear()
+        assert _deliver(store, place, START) == (1, 0)
+    assert place.taken == ["early"]
+
+
 def test_a_message_that_is_refused_does_not_keep_the_others_from_going(store: AlertStore) -> None:
     place = Place()
     place.errors["a"] = MessageRefusedError("too large")

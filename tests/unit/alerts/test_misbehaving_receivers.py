@@ -67,7 +67,7 @@ def _deliver(store: AlertStore, channel: Channel) -> tuple[tuple[int, int], list
     store.record(compose([transition()], lineage(), START, lambda: "key-1"), [channel.name])
     counts = deliver(store.path, [channel], Backoff(draw=lambda: 1.0), lambda: START)
     (reported,) = [error for _, _, error in store.undelivered([channel.name])] or [""]
-    left = store.outbox(channel.name, START)
+    left = store.outbox(channel.name)
     return counts, [((delivery.next_at - START).total_seconds(), reported) for delivery in left]
 
 

@@ -8,9 +8,14 @@ import pytest
 
 from engagement_assets.checks.freshness import freshness_checks, judge_freshness
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
 from engagement_assets.extract.services.client import Clock
-from engagement_assets.lake.lake import Lake
+from engagement_assets.lake.erasure import erase
+from engagement_assets.lake.held_days import release
+from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.lake.load import open_load
+from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.resources import ApiClients
 from engagement_assets.settings import Settings
 from tests.lake_loads import FIRST_LOAD, Found, event, events, publish, window
@@ -68,6 +73,25 @@ def test_a_held_day_is_not_there(lake: Lake, settings: Settings) -> None:
         False,
         "nothing has been loaded lately, expected 2024-05-31 by 2024-06-01 12:00 UTC",
     )
+
+
+def test_an_erasure_makes_no_stopped_snapshot_fresh(loaded: Lake, settings: Settings, tmp_path: Path) -> None:
+    policy = PrivacyPolicy(erasure_key="e" * 32, erasures=tmp_path / "erasures")
+    erase(Lake(loaded.uri, policy), "lingokids", PersonalKind.USER, ["u"], DEADLINE + timedelta(days=9))
+    result = judge_freshness(loaded, LINGOKIDS_USERS, DEADLINE, settings)
+    assert (result.passed, result.metadata["observed"]) == (False, dg.TextMetadataValue("2024-05-31"))
+
+
+def test_a_released_snapshot_is_as_old_as_the_load_that_was_held(lake: Lake, settings: Settings) -> None:
+    users = Found({LINGOKIDS_USERS: [{"user_id": "u"}]})
+    publish(lake, users, None, 1, name="lingokids_users", held={WHOLE_DATASET_DAY: ["rejected_share"]})
+    before_deadline = DEADLINE - timedelta(seconds=1)
+    assert not judge_freshness(lake, LINGOKIDS_USERS, before_deadline, settings).passed
+    released_at = DEADLINE + timedelta(days=9)
+    with open_load(lake, "lingokids_users", run_id="release", started_at=released_at) as load:
+        release(load, (LINGOKIDS_USERS,), [WHOLE_DATASET_DAY], "looked at")
+    assert judge_freshness(lake, LINGOKIDS_USERS, before_deadline, settings).passed
+    assert not judge_freshness(lake, LINGOKIDS_USERS, DEADLINE, settings).passed
 
 
 def test_a_snapshot_must_have_been_loaded_since(loaded: Lake, settings: Settings) -> None:

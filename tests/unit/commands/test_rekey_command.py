@@ -11,8 +11,9 @@ from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.rekey import RewrittenLoad
+from engagement_assets.lake.retention import prune_raw_days
 from engagement_assets.privacy.policy import PrivacyPolicy
-from tests.lake_loads import DAY_1, DAY_2, Found, publish, window
+from tests.lake_loads import DAY_1, DAY_2, DAY_3, Found, publish, window
 
 OLD, NEW = "o" * 32, "n" * 32
 START = date(2021, 1, 1)
@@ -65,13 +66,30 @@ def test_a_refusal_is_an_error(
         (PrivacyPolicy(NEW), []),
     ],
 )
-def test_each_source_has_a_command_and_users_concern_all_sources(policy: PrivacyPolicy, over_all: list[str]) -> None:
+def test_each_source_has_a_command_and_users_concern_all_sources(
+    tmp_path: Path, policy: PrivacyPolicy, over_all: list[str]
+) -> None:
     rewritten = [
-        RewrittenLoad("lingokids_users", 1, WHOLE_DATASET_DAY, WHOLE_DATASET_DAY),
-        RewrittenLoad("user_events", 2, DAY_1, DAY_2),
+        RewrittenLoad("lingokids_users", 1, (WHOLE_DATASET_DAY,)),
+        RewrittenLoad("user_events", 2, (DAY_1, DAY_2)),
     ]
-    commands = backfills(rewritten, policy, START)
+    commands = backfills(rewritten, Lake(str(tmp_path / "lake"), policy), START)
     assert [line[:55] for line in commands] == [
         "make backfill FROM=2021-01-01 TO=2021-01-01 SELECT='gro",
         "make backfill FROM=2024-03-01 TO=2024-03-02 SELECT='gro",
     ] + [line[:55] for line in over_all]
+
+
+def test_days_that_retention_has_removed_are_told_and_not_built(
+    loaded: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"event_id": "e3", "device_id": "phone", "day": DAY_3, "source_path": "a.csv"}
+    publish(loaded, Found({MOBILE_EVENTS: [row]}), window(DAY_2, DAY_3), 2, name="mobile_events")
+    prune_raw_days(loaded, MOBILE_EVENTS, DAY_3, lambda: lambda day: day == DAY_2, dry_run=False)
+    assert command.main() == 0
+    *_, first, second, removed = capsys.readouterr().out.splitlines()
+    assert (first[:46], second[:46]) == (
+        "  make backfill FROM=2024-03-01 TO=2024-03-01 ",
+        "  make backfill FROM=2024-03-03 TO=2024-03-03 ",
+    )
+    assert removed.startswith("raw_mobile/events of 2024-03-02 was removed by RAW_RETENTION_DAYS and cannot be built")

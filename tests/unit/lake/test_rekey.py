@@ -153,7 +153,8 @@ def test_a_rewriting_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OtherPseudonymKeyError, match="Run it with the settings of that time"):
         _rekeyed(lake, _policy(BOTH))
 
-    assert len(_rekeyed(lake, after)) == 4 - steps
+    # Also those that were rewritten before it was killed: the tables have followed none of them.
+    assert len(_rekeyed(lake, after)) == 3
 
     for dataset in DATASETS:
         assert _rows(lake, dataset) == _rows(_loaded(tmp_path / "b", after), dataset)
