@@ -143,7 +143,7 @@ format: install-dev ## Format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install-dev ## Every benchmark, with its ratio to a floor measured in the same run
+bench: install-dev ## Every benchmark but against and image-size, with its ratio to a floor measured in the same run
 	@for name in $(filter-out against image,$(notdir $(basename $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 against: install-dev ## BASE=<commit>: the same work by another commit and by this checkout, in turn; WORKS='day lint'

@@ -25,7 +25,8 @@ class CheckDefinition:
 
 RECONCILES = CheckDefinition(
     "reconciles",
-    "Every record that was read is accepted, quarantined or a duplicate; counted in the files staged.",
+    "Every record that was read is accepted, quarantined, a duplicate or of an erased person; counted in the staged "
+    "files.",
     Severity.HALT,
 )
 REJECTED_SHARE = CheckDefinition(
