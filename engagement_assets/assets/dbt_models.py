@@ -17,7 +17,7 @@ from dagster_duckdb import DuckDBResource
 
 from engagement_assets.assets.mart_pictures import with_pictures
 from engagement_assets.assets.retrying import retrying
-from engagement_assets.assets.unchanged_builds import unless_unchanged
+from engagement_assets.assets.unchanged_builds import is_whole_step, unless_unchanged
 from engagement_assets.assets.warehouses import warehouse_of
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.personal import PersonalKind
@@ -28,10 +28,10 @@ from engagement_assets.metrics.catalog import metrics_of
 from engagement_assets.metrics.definition import Metric
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS, AUDIT, SOURCES
+from engagement_assets.sources import AREAS, AUDIT, CROSS_SOURCE_AREA, SOURCES
 from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.build import DbtBuild
-from engagement_assets.transform.build_inputs import BuildInputs, forget_builds_of
+from engagement_assets.transform.build_inputs import BuildInputs, areas_not_passed, begin_part_of, note_passed
 from engagement_assets.transform.dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 from engagement_assets.transform.data_tests import check_description
 from engagement_assets.transform.personal_columns import kind_of
@@ -258,8 +258,13 @@ def _step(
             if not context.assets_def.partitions_def:
                 # Tables over all sources and records, or a part of an area.
                 if has_notes:
-                    forget_builds_of(settings.warehouse_path, area)
+                    if area == CROSS_SOURCE_AREA:
+                        _refuse_unpassed_sources(settings)
+                    begin_part_of(settings.warehouse_path, area, context.run.run_id)
                 yield from events(None)
+                if has_notes:
+                    whole = is_whole_step(context, models)
+                    note_passed(settings.warehouse_path, area, context.run.run_id, is_whole=whole)
                 return
             source = next(source for source in SOURCES if source.area == area)
             trailing = settings.trailing_days_of(source)
@@ -276,6 +281,24 @@ def _step(
             yield from unless_unchanged(lambda: events(window), context, models, inputs, always=always)
 
     return models
+
+
+def _refuse_unpassed_sources(settings: Settings) -> None:
+    """Refuse to build the tables over all sources from tables of a source that have not passed their tests.
+
+    Within a run Dagster sees to it. But the tables of a run before this one may have failed.
+
+    Raises:
+        dagster.Failure: the last build of a source's area failed, was killed, or left a failed table as it was.
+    """
+    areas = {source.area for source in SOURCES}
+    if refused := {area: run for area, run in areas_not_passed(settings.warehouse_path).items() if area in areas}:
+        named = ", ".join(f"{area} (run {run})" for area, run in sorted(refused.items()))
+        raise dg.Failure(
+            f"the tables over all sources are not built from tables that have not passed their tests: {named}. Build "
+            "all tables of these areas first; until then these tables and their published copy stay as they are",
+            allow_retries=False,
+        )
 
 
 def readable_window(lake: Lake, source: Source, requested: DayWindow, window: DayWindow) -> DayWindow:

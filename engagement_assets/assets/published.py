@@ -7,6 +7,7 @@ Belongs here: when a schema is published and exported. Not here: how (see `trans
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,7 +21,7 @@ from engagement_assets.assets.warehouses import warehouse_of
 from engagement_assets.lake.lake import Lake
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
-from engagement_assets.transform.build_inputs import last_build_and_publication, note_published
+from engagement_assets.transform.build_inputs import areas_not_passed, last_build_and_publication, note_published
 from engagement_assets.transform.data_tests import primary_keys
 from engagement_assets.transform.export import exports_of
 from engagement_assets.transform.publish import Publisher, publish_schemas, rows_published_by
@@ -77,6 +78,7 @@ def _published(
         started = time.monotonic()
         notes, run_id = settings.warehouse_path, context.run.run_id
         with retrying(settings, context):
+            _refuse_unpassed(notes, schema)
             built, last_run = last_build_and_publication(notes, schema)
             rows = {}
             if last_run and not settings.build_unchanged:
@@ -106,3 +108,20 @@ def _published(
         )
 
     return published_schema
+
+
+def _refuse_unpassed(warehouse: Path, area: str) -> None:
+    """Refuse to publish tables that have not passed their tests.
+
+    Within a run Dagster sees to it. But another run may have built the area since, and a person can select the copy
+    alone.
+
+    Raises:
+        dagster.Failure: the last build of the area failed, was killed, or left a failed table as it was.
+    """
+    if area != AUDIT and (run := areas_not_passed(warehouse).get(area)):
+        raise dg.Failure(
+            f"the tables of {area} have not passed their tests since run {run}, and the published copy stays as it is. "
+            "Build all tables of the area again; see the failed checks of that run",
+            allow_retries=False,
+        )

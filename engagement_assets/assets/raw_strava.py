@@ -83,6 +83,12 @@ def _published_around(load: Load, window: DayWindow) -> str:
     return published_rows(load, STRAVA_ACTIVITIES, DayWindow(window.start - a_day, window.end + a_day))
 
 
+def _published_on_all_days(load: Load) -> str:
+    """All activities that the lake holds: the start of some was moved by more than a day."""
+    days = load.lake.days(STRAVA_ACTIVITIES)
+    return published_rows(load, STRAVA_ACTIVITIES, DayWindow(min(days), max(days) + timedelta(days=1)))
+
+
 def _no_duplicates(load: Load, published: str) -> CheckOutcome:
     not_deleted = f"(select * from {published} where deleted_at is null)"
     return has_no_duplicate_ids(load, STRAVA_HAS_NO_DUPLICATE_IDS, STRAVA_ACTIVITIES, not_deleted)
@@ -96,7 +102,9 @@ def _load(run: RawRun) -> RawResults:
         published = _published_around(load, window)
         pages, places = PageStore(load.lake.pages_folder(load.name), load.run_id), _places(run, load)
         read_pages = strava.read_pages(api, pages, window, places)
-        found = strava.extract(_reading(run, load, window), read_pages, published, places)
+        found = strava.extract(
+            _reading(run, load, window), read_pages, published, places, lambda: _published_on_all_days(load)
+        )
         load.stage(found.extraction, found.window)
         outcomes = [
             *standard_outcomes(load, STRAVA.datasets, settings, rows_of_load),

@@ -14,7 +14,7 @@ import duckdb
 
 from engagement_assets.shown_text import shown
 from engagement_assets.transform.build import is_held_lock
-from engagement_assets.transform.build_inputs import BuildInputs, forget_builds_of
+from engagement_assets.transform.build_inputs import BuildInputs, begin_part_of, note_passed
 
 BUILT_BY_RUN = "built_by_run"
 
@@ -32,7 +32,7 @@ def unless_unchanged(
     Only the whole area is left out, and only after a build that passed all tests: a warning is looked at again. A
     person who selects some tables, or sets `BUILD_UNCHANGED`, gets them built; `always` stands for the latter.
     """
-    is_whole = context.selected_asset_keys == step.keys and context.selected_asset_check_keys == step.check_keys
+    is_whole = is_whole_step(context, step)
     if is_whole and not always and (results := _results_as_before(context, step, inputs.built_by())):
         context.log.info(f"not built again, its inputs are the same: {inputs.area}")
         yield from results
@@ -40,15 +40,21 @@ def unless_unchanged(
     if is_whole:
         inputs.begin(context.run.run_id)
     else:
-        forget_builds_of(inputs.warehouse, inputs.area)
+        begin_part_of(inputs.warehouse, inputs.area, context.run.run_id)
     passed = set()
     for event in build():
         if isinstance(event, dg.AssetCheckResult) and event.passed:
             passed.add((event.asset_key, event.check_name))
         yield event
+    note_passed(inputs.warehouse, inputs.area, context.run.run_id, is_whole=is_whole)
     if is_whole and passed == {(check.asset_key, check.name) for check in step.check_keys}:
         with noting(context):
             inputs.note(context.run.run_id)
+
+
+def is_whole_step(context: dg.AssetExecutionContext, step: dg.AssetsDefinition) -> bool:
+    """Whether all tables of a step are built, and all of its checks evaluated."""
+    return bool(context.selected_asset_keys == step.keys and context.selected_asset_check_keys == step.check_keys)
 
 
 @contextmanager

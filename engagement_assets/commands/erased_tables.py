@@ -21,9 +21,10 @@ from engagement_assets.lake.erasure import days_of, finish, unfinished
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from engagement_assets.lake.tombstones import Request, persons_of
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AUDIT, RAW_DATASETS
+from engagement_assets.sources import AREAS, AUDIT, RAW_DATASETS
 from engagement_assets.spark_settings import ROWS_STAY_ON_SPARK, WarehouseEngine
 from engagement_assets.transform.build import is_held_lock
+from engagement_assets.transform.build_inputs import areas_not_passed
 from engagement_assets.transform.data_tests import primary_keys
 from engagement_assets.transform.erased_rows import (
     activities_deleted_before,
@@ -81,6 +82,13 @@ def build_without(settings: Settings, lake: Lake, waiting: Sequence[Request]) ->
     if not warehouse.exists():
         return True
     if not all(_build(settings, lake, request) for request in waiting):
+        return False
+    if unpassed := areas_not_passed(warehouse).keys() & set(AREAS):
+        print(
+            f"error: tables of {', '.join(sorted(unpassed))} have not passed their tests, so the published copy cannot "
+            "be written anew from them",
+            file=sys.stderr,
+        )
         return False
     for request in waiting:
         if erased := persons_of(lake, [request]):

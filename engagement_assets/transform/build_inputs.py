@@ -1,15 +1,19 @@
-"""What the tables of an area were built from, noted in the warehouse, so that the same is not built again.
+"""What the tables of an area were built from, and whether they passed their tests, noted in the warehouse.
+
+So the same is not built again, and nothing is published or built from tables that did not pass.
 
 Belongs here: the notes, and when they hold. Not here: what Dagster is told instead of a build (see
 `assets/unchanged_builds.py`), or why files of the lake stay the same (see `lake/unchanged_days.py`).
 
 A build forgets the notes of its days before it begins, and notes them again after all models and tests have passed. So
 a build that failed, was killed or left something out is followed by a whole one. dbt by hand, and whatever deletes rows
-from the warehouse, drops all notes (docs/decisions/0020-unchanged-builds.md).
+from the warehouse, drops all notes (docs/decisions/0020-unchanged-builds.md). That a build has not passed stays noted
+until a whole one has: dbt replaces a table before it tests it.
 """
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +26,16 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.transform.project import project_fingerprint
 
 NOTES = "intermediate.build_inputs"
+# Areas with a build that has begun and has not passed, and the first run of such a build.
+UNPASSED = "intermediate.unpassed_builds"
 # Beside what a build reads: the build that has begun last, the last one of the whole area, and the last publication of
 # what that one built.
 _BEGUN_BY, _BUILT_BY, _PUBLISHED_BY = "begun by run", "built by run", "published by run"
+
+
+_NOTE_UNPASSED = (
+    f"insert into {UNPASSED} select $area, $run_id where not exists (select 1 from {UNPASSED} where area = $area)"
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,7 @@ class BuildInputs:
             self.warehouse,
             (f"delete from {NOTES} where area = $area and list_contains($inputs, input)", forgotten),
             (f"insert into {NOTES} values ($area, '{_BEGUN_BY}', $run_id)", begun),
+            (_NOTE_UNPASSED, begun),
         )
 
     def note(self, run_id: str) -> None:
@@ -92,9 +104,28 @@ class BuildInputs:
         return {"inputs": list(self.tokens), "tokens": list(self.tokens.values())}
 
 
-def forget_builds_of(warehouse: Path, area: str) -> None:
-    """Say that a build of a part of the area begins."""
-    _write(warehouse, (f"delete from {NOTES} where area = $area", {"area": area}))
+def begin_part_of(warehouse: Path, area: str, run_id: str) -> None:
+    """Say that a build of a part of the area begins, or of an area that is always built."""
+    _write(
+        warehouse,
+        (f"delete from {NOTES} where area = $area", {"area": area}),
+        (_NOTE_UNPASSED, {"area": area, "run_id": run_id}),
+    )
+
+
+def note_passed(warehouse: Path, area: str, run_id: str, *, is_whole: bool) -> None:
+    """Say that the models and blocking tests of a build have passed; only a whole one makes up for earlier ones."""
+    passed = f"delete from {UNPASSED} where area = $area and ($is_whole or run_id = $run_id)"
+    _write(warehouse, (passed, {"area": area, "run_id": run_id, "is_whole": is_whole}))
+
+
+def areas_not_passed(warehouse: Path) -> dict[str, str]:
+    """Area → the first run after whose build no whole build of the area has passed."""
+    if not warehouse.exists():
+        return {}
+    with duckdb.connect(str(warehouse), read_only=True) as connection, suppress(duckdb.CatalogException):
+        return dict(connection.execute(f"select area, run_id from {UNPASSED}").fetchall())
+    return {}
 
 
 def last_build_and_publication(warehouse: Path, area: str) -> tuple[str | None, str | None]:
@@ -141,5 +172,6 @@ def _write(warehouse: Path, *statements: tuple[str, Mapping[str, Any]]) -> None:
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema if not exists intermediate")
         connection.execute(f"create table if not exists {NOTES} (area string, input string, token string)")
+        connection.execute(f"create table if not exists {UNPASSED} (area string, run_id string)")
         for statement, given in statements:
             connection.execute(statement, given)

@@ -19,7 +19,7 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 from tests.spark.conftest import SparkServer
 
 # Tables that are no model: what each engine keeps to follow change logs.
-NOTES = ("consumed_changes", "build_inputs")
+NOTES = ("consumed_changes", "build_inputs", "unpassed_builds")
 
 
 class SparkBuilder(WarehouseBuilder):

@@ -5,7 +5,7 @@ Belongs here: which day an activity is of, which known activities are gone. Not 
 (`services/extraction.py`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -76,7 +76,13 @@ class _Listed:
     without_id: int = 0
 
 
-def extract(reading: ServiceReading, pages: Iterable[Page], published: str, places: SeasonPlaces) -> StravaOutcome:
+def extract(
+    reading: ServiceReading,
+    pages: Iterable[Page],
+    published: str,
+    places: SeasonPlaces,
+    other_days: Callable[[], str] | None = None,
+) -> StravaOutcome:
     """Turn the pages of a window into activities and kudos observations.
 
     A published activity that began in the completely read part and is on no page gets `deleted_at`. It stays as it is
@@ -88,6 +94,8 @@ def extract(reading: ServiceReading, pages: Iterable[Page], published: str, plac
         pages: Oldest activities first, an empty page last (see `read_pages`).
         published: A table expression: the activities that the lake holds of the window and of the days before and after
             it, because an activity that moved over midnight is not gone.
+        other_days: Gives a table expression of what the lake holds of all days. It is asked only if an activity is
+            missing, which is not gone if its start was moved by more than a day.
         places: What is kept of places. Pages may have any, since quarantined records of older versions do.
 
     Raises:
@@ -112,7 +120,10 @@ def extract(reading: ServiceReading, pages: Iterable[Page], published: str, plac
     reading.progress(f"{key}: {len(listed.ids):,} activities from {read.start} to {read.days()[-1]}")
     # Later pages and positions were read later.
     activities = rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
-    missing = _mark_missing(reading, places.only_cells(published), read, complete_until, listed)
+    _keep_published(reading, places.only_cells(published), read, complete_until, listed)
+    if other_days:
+        _leave_out_moved(reading, read, other_days)
+    missing = _mark_missing(reading, listed)
     on_no_page = sum(found for _, found in missing.values())
     if listed.without_id and on_no_page:
         reading.progress(
@@ -172,18 +183,18 @@ def _day_of_rejected(record: Any, window: DayWindow) -> date:
     return day if window.start <= day < window.end else window.start
 
 
-def _mark_missing(
+def _is_read(read: DayWindow) -> str:
+    return f"day >= date '{read.start}' and day < date '{read.end}'"
+
+
+def _keep_published(
     reading: ServiceReading, published: str, read: DayWindow, complete_until: datetime, listed: _Listed
-) -> dict[date, tuple[int, int]]:
-    """Make `<name>_kept`: the published activities without a new record, marked as deleted where they are gone.
+) -> None:
+    """Make `<name>_published`: the published activities of the days read.
 
-    Missing is what began in the complete part and is on no page; a rejected record is on one. It is gone only if the
-    ids of all records could be read.
-
-    Returns:
-        Day → how many activities of the complete part were known, and how many of them are missing.
+    Missing is what began in the complete part and is on no page; a rejected record is on one.
     """
-    is_read = f"day >= date '{read.start}' and day < date '{read.end}'"
+    is_read = _is_read(read)
     reading.connection.execute(
         f"""
         create or replace temp table {_NAME}_published as
@@ -199,6 +210,34 @@ def _mark_missing(
         """,
         {"seen": list(listed.ids)},
     )
+
+
+def _leave_out_moved(reading: ServiceReading, read: DayWindow, other_days: Callable[[], str]) -> None:
+    """Leave out missing activities that a load has found on any other day since."""
+    if reading.connection.execute(f"from {_NAME}_published where is_known and is_missing limit 1").fetchone():
+        reading.connection.execute(
+            f"""
+            delete from {_NAME}_published as known
+            where is_known and is_missing and exists (
+                select 1 from {other_days()} as other
+                where
+                    not ({_is_read(read)})
+                    and other.activity_id = known.activity_id
+                    and other.extracted_at > known.extracted_at
+                    and other.deleted_at is null
+            )
+            """
+        )
+
+
+def _mark_missing(reading: ServiceReading, listed: _Listed) -> dict[date, tuple[int, int]]:
+    """Make `<name>_kept`: the published activities without a new record, marked as deleted where they are gone.
+
+    A missing one is gone only if the ids of all records could be read.
+
+    Returns:
+        Day → how many activities of the complete part were known, and how many of them are missing.
+    """
     reading.connection.execute(
         f"""
         create or replace temp table {_NAME}_kept as

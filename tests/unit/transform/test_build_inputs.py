@@ -12,9 +12,11 @@ from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.transform import build_inputs
 from engagement_assets.transform.build_inputs import (
     BuildInputs,
+    areas_not_passed,
+    begin_part_of,
     forget_all_builds,
-    forget_builds_of,
     last_build_and_publication,
+    note_passed,
     note_published,
 )
 
@@ -143,12 +145,36 @@ def test_a_newer_day_is_built_with_any_day_since_some_tables_end_on_it(warehouse
 
 def test_a_part_of_the_area_forgets_all_of_its_days(warehouse: Path, lake: Lake) -> None:
     _build(_inputs(warehouse, lake, DAY, NEXT_DAY), "first")
-    forget_builds_of(warehouse, "mobility")
+    begin_part_of(warehouse, "mobility", "part")
     assert _inputs(warehouse, lake).built_by() == "first"
-    forget_builds_of(warehouse, "learning")
+    begin_part_of(warehouse, "learning", "part")
     _build(_inputs(warehouse, lake), "second")
     assert _inputs(warehouse, lake).built_by() == "second"
     assert _inputs(warehouse, lake, NEXT_DAY, NEXT_DAY).built_by() is None
+
+
+def test_a_build_has_not_passed_until_a_whole_one_has(warehouse: Path, lake: Lake) -> None:
+    assert areas_not_passed(warehouse) == {}
+    inputs = _inputs(warehouse, lake)
+    inputs.begin("first")
+    assert areas_not_passed(warehouse) == {"learning": "first"}
+    inputs.begin("second")
+    begin_part_of(warehouse, "learning", "part")
+    note_passed(warehouse, "learning", "part", is_whole=False)
+    with duckdb.connect(str(warehouse)) as connection:
+        forget_all_builds(connection)
+    assert areas_not_passed(warehouse) == {"learning": "first"}
+    note_passed(warehouse, "mobility", "second", is_whole=True)
+    assert areas_not_passed(warehouse) == {"learning": "first"}
+    note_passed(warehouse, "learning", "second", is_whole=True)
+    assert areas_not_passed(warehouse) == {}
+
+
+def test_a_part_that_fails_has_not_passed_and_one_that_passes_has(warehouse: Path) -> None:
+    begin_part_of(warehouse, "learning", "failed part")
+    assert areas_not_passed(warehouse) == {"learning": "failed part"}
+    note_passed(warehouse, "learning", "failed part", is_whole=False)
+    assert areas_not_passed(warehouse) == {}
 
 
 def test_a_build_notes_nothing_if_another_has_begun_or_rows_were_deleted_meanwhile(warehouse: Path, lake: Lake) -> None:

@@ -46,15 +46,18 @@ class Reader:
         self,
         *pages: Sequence[Any],
         published: Sequence[dict[str, Any]] = (),
+        elsewhere: Sequence[dict[str, Any]] = (),
         limit: bool = False,
         places: KeptPlaces = KeptPlaces.NONE,
     ) -> tuple[strava.StravaOutcome, Loaded]:
         types = ", ".join(f"{name} {kind}" for name, kind in {**STRAVA_ACTIVITIES.columns, "day": "DATE"}.items())
-        self.connection.execute(f"create or replace temp table lake ({types})")
-        for row in ({**row, "day": row["started_at"].date()} for row in published):
-            self.connection.execute(
-                f"insert into lake ({', '.join(row)}) values ({', '.join('?' for _ in row)})", list(row.values())
-            )
+        for table, rows in (("lake", published), ("other_days", elsewhere)):
+            self.connection.execute(f"create or replace temp table {table} ({types})")
+            for row in ({**row, "day": row["started_at"].date()} for row in rows):
+                self.connection.execute(
+                    f"insert into {table} ({', '.join(row)}) values ({', '.join('?' for _ in row)})",
+                    list(row.values()),
+                )
 
         def all_pages() -> Iterator[Page]:
             for number, records in enumerate(pages, 1):
@@ -68,6 +71,7 @@ class Reader:
             all_pages(),
             "lake",
             SeasonPlaces(places, str(self.workdir / "places.json")),
+            lambda: "other_days",
         )
         return reading, loaded(self.connection, reading.extraction)
 

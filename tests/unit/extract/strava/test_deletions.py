@@ -1,6 +1,6 @@
 """Strava: which activities have gone, moved or come back, as far as a reading tells."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +40,26 @@ def test_a_known_activity_that_is_missing_is_marked_and_kept(reader: Reader) -> 
     assert activities(found) == [(1, DAY_2, None), (2, DAY_3, NAIVE_NOW)]
     assert reading.missing == {DAY_2: (1, 0), DAY_3: (1, 1)}
     assert (reading.stopped, reading.window, reading.complete_until) == (None, MARCH, datetime(2024, 3, 11))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_moved"),
+    [
+        ({"extracted_at": BEFORE + timedelta(days=1)}, True),
+        # It was on that day before this one.
+        ({"extracted_at": BEFORE - timedelta(days=1)}, False),
+        ({"extracted_at": BEFORE + timedelta(days=1), "deleted_at": datetime(2024, 5, 2)}, False),
+        ({"extracted_at": BEFORE + timedelta(days=1), "activity_id": 2}, False),
+    ],
+    ids=["found later", "found earlier", "deleted there", "another one"],
+)
+def test_a_missing_activity_that_was_found_on_a_far_day_since_has_moved(
+    reader: Reader, changes: dict[str, Any], *, is_moved: bool
+) -> None:
+    there = {**known(1, datetime(2024, 5, 1, 7)), **changes}
+    reading, found = reader.read(published=[known(1, datetime(2024, 3, 2, 7))], elsewhere=[there])
+    assert activities(found) == ([] if is_moved else [(1, DAY_2, NAIVE_NOW)])
+    assert reading.missing == ({} if is_moved else {DAY_2: (1, 1)})
 
 
 def test_an_empty_list_marks_all_that_was_known(reader: Reader) -> None:
