@@ -82,7 +82,13 @@ class Lineage:
         return f"{self.links.runbook_url}#{_DBT_TESTS_ENTRY if self._is_dbt_test(check) else quote(subject.name)}"
 
     def command(self, incidents: Sequence[Incident]) -> str:
-        """What runs the failing days and all downstream again: a command per block of days, or one for many blocks."""
+        """What runs the failing days and all downstream again: a command per block of days, or one for many blocks.
+
+        Empty if there are neither tables nor days, as in a job that removes what is old: a load would repair nothing.
+        """
+        incidents = [each for each in incidents if self._assets(each.subject) or days_of(each)]
+        if not incidents:
+            return ""
         failing = [day for incident in incidents for day in failing_dates(incident) or _days_of_run(incident)]
         blocks = blocks_of(failing or (incident.opened_at.date() for incident in incidents))
         assets = sorted({key.to_user_string() for incident in incidents for key in self._assets(incident.subject)})

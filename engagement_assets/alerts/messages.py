@@ -232,7 +232,7 @@ def _fields(item: Item) -> Mapping[str, str | None]:
             "blocked": _BLOCKED if item.blocked else _NOT_BLOCKED,
             "owners": ", ".join(item.owners) or None,
             "affects": _first(item.tables_downstream, _SHOWN_TABLES) or None,
-            "run again": item.rerun,
+            "run again": item.rerun or None,
             "runbook": item.runbook,
         }
     return {**fields, "run": item.run_url, "asset": item.asset_url}

@@ -76,7 +76,7 @@ class Answer:
                 f"written or set here, since the next publication replaces the copy"
             )
         self._connection = connection
-        self._query = statement.query.strip().rstrip(";")
+        self._query = _without_end(statement.query)
         self._result = connection.cursor().execute(self._query)
         # The kinds are DuckDB's names of types: BIGINT, DECIMAL(18,3).
         described = self._result.description or []
@@ -104,6 +104,14 @@ class Answer:
         """All rows, some thousands at a time."""
         while rows := self._result.fetchmany(_ROWS_AT_A_TIME):
             yield rows
+
+
+def _without_end(query: str) -> str:
+    """A statement without its semicolon and without a comment behind that: it becomes a part of another query."""
+    text = query.encode()
+    # DuckDB counts bytes.
+    marks = [at for at, kind in duckdb.tokenize(query) if kind == duckdb.token_type.operator and text[at] == ord(";")]
+    return text[: marks[0]].decode() if marks else query
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:

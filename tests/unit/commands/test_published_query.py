@@ -30,6 +30,13 @@ def _why(published: Path, sql: str) -> str:
     return str(refused.value)
 
 
+def test_rows_are_counted_of_a_query_that_ends_with_a_comment(published: Path) -> None:
+    sql = "select 'é;' as text, interval 1 month as length from range(5) ; -- all; of them"
+    with opened(published) as connection:
+        rows, count = Answer(connection, sql).first(2)
+    assert ([text for text, _ in rows], count) == (["é;", "é;"], 5)
+
+
 @pytest.mark.parametrize(
     ("sql", "rows"),
     [
