@@ -225,7 +225,7 @@ def test_what_the_graph_no_longer_knows_is_still_reported(graph: Lineage) -> Non
 
 
 def test_a_step_without_tables_and_days_has_no_command_since_a_load_would_repair_nothing(graph: Lineage) -> None:
-    step = transition(subject=Subject(Kind.STEP, "", "prune"), failing_days={WHOLE: Severity.ERROR}).incident
-    assert graph.command([step]) == ""
-    daily = msgspec.structs.replace(step.finding, run_days=("2024-01-02", "2024-01-02"))
-    assert graph.command([msgspec.structs.replace(step, finding=daily)]).startswith("make backfill FROM=2024-01-02")
+    daily = transition(subject=Subject(Kind.STEP, "", "prune"), failing_days={WHOLE: Severity.ERROR}).incident
+    assert graph.command([daily]).startswith("make backfill FROM=2024-01-01 TO=2024-01-02 ")
+    finding = msgspec.structs.replace(daily.finding, run_days=None)
+    assert graph.command([msgspec.structs.replace(daily, finding=finding)]) == ""
