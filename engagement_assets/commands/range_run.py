@@ -6,11 +6,13 @@ Belongs here: the run that several commands share. Not here: what a command prin
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import duckdb
 from dagster import AssetCheckEvaluation, AssetCheckSeverity
 
 from engagement_assets.alerts.alerting import SHELL, Alerting, AlertsBusyError
@@ -39,7 +41,8 @@ from engagement_assets.orchestration.jobs import (
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, SOURCES
+from engagement_assets.transform.build_inputs import areas_not_passed
 from engagement_assets.transform.publish import newest_load_not_shown
 
 # A tick of the alert sensor is shorter.
@@ -195,7 +198,7 @@ class _Shell:
 
         Dagster runs nothing downstream of a failure, and these are downstream of every source. A source that failed
         keeps its last good content, and the tables show which days are missing. But nothing is built from a table that
-        was built now and failed its tests. The report reads what is published, and shows what failed.
+        failed its tests, now or in a run before. The report reads what is published, and shows what failed.
         """
         started = {event.step_key for event in result.all_events if event.is_step_start}
         if not started:
@@ -209,6 +212,10 @@ class _Shell:
         failed = (check for check in result.get_asset_check_evaluations() if not check.passed)
         if any(check.severity == AssetCheckSeverity.ERROR and check.asset_key in tables for check in failed):
             return report
+        # If another process builds, the step looks itself.
+        with suppress(duckdb.IOException):
+            if areas_not_passed(self.settings.warehouse_path).keys() & {source.area for source in SOURCES}:
+                return report
         return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
 
 
