@@ -27,7 +27,8 @@ LANDING_PREFIXES: tuple[str, ...] = tuple(reader.prefix for source in SOURCES fo
 SENT_FIELDS: Mapping[str, SentFields] = {
     key: fields for source in SOURCES for key, fields in source.sent_fields.items()
 }
-AREAS: tuple[str, ...] = (*(source.area for source in SOURCES), CROSS_SOURCE_AREA)
+SOURCE_AREAS: tuple[str, ...] = tuple(source.area for source in SOURCES)
+AREAS: tuple[str, ...] = (*SOURCE_AREAS, CROSS_SOURCE_AREA)
 
 
 def source_named(name: str) -> Source:

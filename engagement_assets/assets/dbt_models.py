@@ -28,7 +28,7 @@ from engagement_assets.metrics.catalog import metrics_of
 from engagement_assets.metrics.definition import Metric
 from engagement_assets.partitions import daily_partitions, window_of, with_trailing_days
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS, AUDIT, CROSS_SOURCE_AREA, SOURCES
+from engagement_assets.sources import AREAS, AUDIT, CROSS_SOURCE_AREA, SOURCE_AREAS, SOURCES
 from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.build import DbtBuild
 from engagement_assets.transform.build_inputs import BuildInputs, areas_not_passed, begin_part_of, note_passed
@@ -291,9 +291,8 @@ def _refuse_unpassed_sources(settings: Settings) -> None:
     Raises:
         dagster.Failure: the last build of a source's area failed, was killed, or left a failed table as it was.
     """
-    areas = {source.area for source in SOURCES}
-    if refused := {area: run for area, run in areas_not_passed(settings.warehouse_path).items() if area in areas}:
-        named = ", ".join(f"{area} (run {run})" for area, run in sorted(refused.items()))
+    if refused := areas_not_passed(settings.warehouse_path, SOURCE_AREAS):
+        named = ", ".join(f"{area} (run {run})" for area, run in refused.items())
         raise dg.Failure(
             f"the tables over all sources are not built from tables that have not passed their tests: {named}. Build "
             "all tables of these areas first; until then these tables and their published copy stay as they are",

@@ -119,7 +119,7 @@ def _refuse_unpassed(warehouse: Path, area: str) -> None:
     Raises:
         dagster.Failure: the last build of the area failed, was killed, or left a failed table as it was.
     """
-    if area != AUDIT and (run := areas_not_passed(warehouse).get(area)):
+    if area != AUDIT and (run := areas_not_passed(warehouse, [area]).get(area)):
         raise dg.Failure(
             f"the tables of {area} have not passed their tests since run {run}, and the published copy stays as it is. "
             "Build all tables of the area again; see the failed checks of that run",

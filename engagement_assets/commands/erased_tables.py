@@ -83,9 +83,9 @@ def build_without(settings: Settings, lake: Lake, waiting: Sequence[Request]) ->
         return True
     if not all(_build(settings, lake, request) for request in waiting):
         return False
-    if unpassed := areas_not_passed(warehouse).keys() & set(AREAS):
+    if unpassed := areas_not_passed(warehouse, AREAS):
         print(
-            f"error: tables of {', '.join(sorted(unpassed))} have not passed their tests, so the published copy cannot "
+            f"error: tables of {', '.join(unpassed)} have not passed their tests, so the published copy cannot "
             "be written anew from them",
             file=sys.stderr,
         )

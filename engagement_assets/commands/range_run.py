@@ -41,7 +41,7 @@ from engagement_assets.orchestration.jobs import (
 from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
-from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, SOURCES
+from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, SOURCE_AREAS
 from engagement_assets.transform.build_inputs import areas_not_passed
 from engagement_assets.transform.publish import newest_load_not_shown
 
@@ -214,7 +214,7 @@ class _Shell:
             return report
         # If another process builds, the step looks itself.
         with suppress(duckdb.IOException):
-            if areas_not_passed(self.settings.warehouse_path).keys() & {source.area for source in SOURCES}:
+            if areas_not_passed(self.settings.warehouse_path, SOURCE_AREAS):
                 return report
         return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
 

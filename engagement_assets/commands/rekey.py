@@ -5,7 +5,7 @@ from arguments, which other users of a machine can see.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from engagement_assets.commands.process import exit_process, load_settings
@@ -16,6 +16,7 @@ from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from engagement_assets.lake.pseudonym_key import OtherPseudonymKeyError, Pseudonyms
 from engagement_assets.lake.rekey import RewrittenLoad, rekey
+from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
 
 
@@ -34,8 +35,9 @@ def main() -> int:
     print(f"{lake.uri} holds {Pseudonyms.under(lake.policy)}")
     if rewritten:
         print("The warehouse still holds the ids of before. Build its tables again, from the lake:")
-        print("\n".join(f"  {line}" for line in backfills(rewritten, lake, settings.start_date)))
-        for key, days in _pruned(rewritten, lake).items():
+        pruned = _pruned(rewritten, lake)
+        print("\n".join(f"  {line}" for line in backfills(rewritten, lake.policy, settings.start_date, pruned)))
+        for key, days in pruned.items():
             print(
                 f"{key} of {', '.join(in_ranges(days))} was removed by RAW_RETENTION_DAYS and cannot be built again: "
                 "the tables keep the ids of before on these days. Only a warehouse without these days has none"
@@ -43,13 +45,14 @@ def main() -> int:
     return 0
 
 
-def backfills(rewritten: Sequence[RewrittenLoad], lake: Lake, start_date: date) -> list[str]:
+def backfills(
+    rewritten: Sequence[RewrittenLoad], policy: PrivacyPolicy, start_date: date, pruned: Mapping[str, list[date]]
+) -> list[str]:
     """The commands that build the tables of rewritten loads, and those over all sources if ids of users changed.
 
-    They leave out days that retention has removed, of which no table can be built.
+    They leave out the `pruned` days of each dataset, of which no table can be built.
     """
-    policy, commands, spans = lake.policy, [], []
-    pruned = _pruned(rewritten, lake)
+    commands, spans = [], []
     for source in SOURCES:
         names = {dataset.load_name for dataset in source.datasets}
         if not (loads := [done for done in rewritten if done.load_name in names]):

@@ -52,9 +52,9 @@ class Suppression:
                         hidden |= hidden.index == users[able].idxmin()
         return hidden
 
-    def shown(self, cells: pd.DataFrame, *within: list[str], covers: pd.Series | None = None) -> pd.DataFrame:
+    def shown(self, cells: pd.DataFrame, *within: list[str]) -> pd.DataFrame:
         """The cells that remain, in their order, with a new index."""
-        return cells[~self.hidden(cells, *within, covers=covers)].reset_index(drop=True)
+        return cells[~self.hidden(cells, *within)].reset_index(drop=True)
 
     def note(self, left_out: int) -> str:
         """A note for the readers of a section."""

@@ -12,7 +12,7 @@ until a whole one has: dbt replaces a table before it tests it.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,12 +119,13 @@ def note_passed(warehouse: Path, area: str, run_id: str, *, is_whole: bool) -> N
     _write(warehouse, (passed, {"area": area, "run_id": run_id, "is_whole": is_whole}))
 
 
-def areas_not_passed(warehouse: Path) -> dict[str, str]:
-    """Area → the first run after whose build no whole build of the area has passed."""
+def areas_not_passed(warehouse: Path, areas: Collection[str]) -> dict[str, str]:
+    """Those of the areas of which no whole build has passed since a run's build, with the first such run."""
     if not warehouse.exists():
         return {}
     with duckdb.connect(str(warehouse), read_only=True) as connection, suppress(duckdb.CatalogException):
-        return dict(connection.execute(f"select area, run_id from {UNPASSED}").fetchall())
+        query = f"select area, run_id from {UNPASSED} where list_contains($areas, area) order by area"
+        return dict(connection.execute(query, {"areas": list(areas)}).fetchall())
     return {}
 
 

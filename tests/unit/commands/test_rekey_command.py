@@ -66,14 +66,12 @@ def test_a_refusal_is_an_error(
         (PrivacyPolicy(NEW), []),
     ],
 )
-def test_each_source_has_a_command_and_users_concern_all_sources(
-    tmp_path: Path, policy: PrivacyPolicy, over_all: list[str]
-) -> None:
+def test_each_source_has_a_command_and_users_concern_all_sources(policy: PrivacyPolicy, over_all: list[str]) -> None:
     rewritten = [
         RewrittenLoad("lingokids_users", 1, (WHOLE_DATASET_DAY,)),
         RewrittenLoad("user_events", 2, (DAY_1, DAY_2)),
     ]
-    commands = backfills(rewritten, Lake(str(tmp_path / "lake"), policy), START)
+    commands = backfills(rewritten, policy, START, {})
     assert [line[:55] for line in commands] == [
         "make backfill FROM=2021-01-01 TO=2021-01-01 SELECT='gro",
         "make backfill FROM=2024-03-01 TO=2024-03-02 SELECT='gro",

@@ -9,6 +9,7 @@ import pytest
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.extract.lingokids import LINGOKIDS, LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
+from engagement_assets.sources import AREAS
 from engagement_assets.transform import build_inputs
 from engagement_assets.transform.build_inputs import (
     BuildInputs,
@@ -154,27 +155,27 @@ def test_a_part_of_the_area_forgets_all_of_its_days(warehouse: Path, lake: Lake)
 
 
 def test_a_build_has_not_passed_until_a_whole_one_has(warehouse: Path, lake: Lake) -> None:
-    assert areas_not_passed(warehouse) == {}
+    assert areas_not_passed(warehouse, AREAS) == {}
     inputs = _inputs(warehouse, lake)
     inputs.begin("first")
-    assert areas_not_passed(warehouse) == {"learning": "first"}
+    assert areas_not_passed(warehouse, AREAS) == {"learning": "first"}
     inputs.begin("second")
     begin_part_of(warehouse, "learning", "part")
     note_passed(warehouse, "learning", "part", is_whole=False)
     with duckdb.connect(str(warehouse)) as connection:
         forget_all_builds(connection)
-    assert areas_not_passed(warehouse) == {"learning": "first"}
+    assert areas_not_passed(warehouse, AREAS) == {"learning": "first"}
     note_passed(warehouse, "mobility", "second", is_whole=True)
-    assert areas_not_passed(warehouse) == {"learning": "first"}
+    assert areas_not_passed(warehouse, AREAS) == {"learning": "first"}
     note_passed(warehouse, "learning", "second", is_whole=True)
-    assert areas_not_passed(warehouse) == {}
+    assert areas_not_passed(warehouse, AREAS) == {}
 
 
 def test_a_part_that_fails_has_not_passed_and_one_that_passes_has(warehouse: Path) -> None:
     begin_part_of(warehouse, "learning", "failed part")
-    assert areas_not_passed(warehouse) == {"learning": "failed part"}
+    assert areas_not_passed(warehouse, AREAS) == {"learning": "failed part"}
     note_passed(warehouse, "learning", "failed part", is_whole=False)
-    assert areas_not_passed(warehouse) == {}
+    assert areas_not_passed(warehouse, AREAS) == {}
 
 
 def test_a_build_notes_nothing_if_another_has_begun_or_rows_were_deleted_meanwhile(warehouse: Path, lake: Lake) -> None:
