@@ -24,7 +24,8 @@ from engagement_assets.privacy.erasure import find_ids, in_found_ids
 from engagement_assets.privacy.tombstones import ErasedPersons, followers_of, takes_all, tokens
 
 _HELD = "held/"
-_OF_DOCUMENT = "(day, source_path) in (select (day, source_path) from erasure_documents)"
+# A file of one day can be published in one version and held in another, whose person is somebody else.
+_OF_DOCUMENT = "(day, source_path, is_held) in (select (day, source_path, is_held) from erasure_documents)"
 
 
 @dataclass
@@ -56,10 +57,10 @@ class Rewrite:
     _changes: list[FileChange] = field(default_factory=list, init=False)
 
     def rewrite_days(self, dataset: Dataset, is_gone: str) -> None:
-        """Rewrite the days with a row for which the SQL `is_gone` holds."""
+        """Rewrite the days with a row for which the SQL `is_gone` holds; it may ask for `is_held` too."""
         for key in self.lake.all_day_keys(dataset):
-            rows = rows_of([self.lake.location(key)], dataset.columns)
             day, is_held = day_of_key(key), key.startswith(_HELD)
+            rows = f"(select *, {is_held} as is_held from {rows_of([self.lake.location(key)], dataset.columns)})"
             own = f"extracted_at = {self._held_at(day)}" if is_held else "false"
             counted = self.connection.execute(
                 f"select count(*), count(*) filter (where {own}) from {rows} where {is_gone}"
@@ -75,7 +76,10 @@ class Rewrite:
     def rewrite_quarantine(
         self, dataset: Dataset, is_gone: str, is_text_gone: Callable[[str], bool] = lambda _text: False
     ) -> None:
-        """Rewrite the quarantines with a record for which the SQL `is_gone` holds, or `is_text_gone` of its texts."""
+        """Rewrite the quarantines with a record for which the SQL `is_gone` holds, or `is_text_gone` of its texts.
+
+        `is_gone` may ask for `is_held` too.
+        """
         for key in self.lake.all_quarantine_keys(dataset):
             day, is_held = day_of_key(key), key.startswith(_HELD)
             own = f"quarantined_at = {self._held_at(day)}" if is_held else "false"
@@ -84,7 +88,8 @@ class Rewrite:
                 "hive_partitioning = true, hive_types = {'day': date})"
             )
             rows = self.connection.execute(
-                f"select file_row_number, concat_ws(' ', raw_text, record), {is_gone}, {own} from {file}"
+                f"select file_row_number, concat_ws(' ', raw_text, record), {is_gone}, {own} "
+                f"from (select *, {is_held} as is_held from {file})"
             ).fetchall()
             gone = {number: is_own for number, text, is_it, is_own in rows if is_it or (text and is_text_gone(text))}
             if not gone:
@@ -200,7 +205,9 @@ class RewriteWithoutPersons(Rewrite):
 
     def changes(self) -> list[FileChange]:
         """The commit; empty if nothing names the persons."""
-        self.connection.execute("create or replace temp table erasure_documents (day date, source_path varchar)")
+        self.connection.execute(
+            "create or replace temp table erasure_documents (day date, source_path varchar, is_held boolean)"
+        )
         is_taken = takes_all(self.erased.kinds(self.datasets[0].source))
         owners = {follower.key: owner for owner in self.datasets for follower in followers_of(owner, self.datasets)}
         for dataset in self.datasets:
@@ -228,9 +235,11 @@ class RewriteWithoutPersons(Rewrite):
             return
         self.found |= set(found)
         is_erased = in_found_ids(dataset, self.erased)
-        if keeps_documents:
+        for is_held in (False, True) if keeps_documents else ():
+            files = [self.lake.location(key) for key in keys if key.startswith(_HELD) == is_held]
             self.connection.execute(
-                f"insert into erasure_documents select distinct day, source_path from {rows} where {is_erased}"
+                f"insert into erasure_documents select distinct day, source_path, {is_held} "
+                f"from {rows_of(files, dataset.columns)} where {is_erased}"
             )
         self.rewrite_days(dataset, is_erased)
 

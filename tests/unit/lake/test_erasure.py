@@ -178,6 +178,36 @@ def test_laps_and_rejected_laps_go_with_their_activity(tmp_path: Path) -> None:
     assert laps[1] == (DAY_1, "published", 4, 1, 1, 0, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("user", "published_rows", "held_rows"),
+    [("anna", [], [(DAY_1, "a2")]), ("ben", [(DAY_1, "a1")], [])],
+    ids=["of the version that is published", "of the version that is held"],
+)
+def test_the_other_version_of_a_file_keeps_its_laps(
+    tmp_path: Path, user: str, published_rows: list[Any], held_rows: list[Any]
+) -> None:
+    """Anna's activity is published; the file was then replaced by Ben's, which is held."""
+    lake = _lake(tmp_path)
+    for number, (activity_id, owner) in enumerate([("a1", "anna"), ("a2", "ben")], start=1):
+        row = {"activity_id": activity_id, "day": DAY_1, "source_path": "r/p.json"}
+        found = Found(
+            {RUNNA_ACTIVITIES: [{**row, "user_id": owner}], RUNNA_ACTIVITY_LAPS: [{**row, "lap_index": 0}]},
+            rejects=[Reject(RUNNA_ACTIVITY_LAPS, DAY_1, "r/p.json", number)],
+        )
+        held = {DAY_1: ["has_not_shrunk"]} if number == 2 else {}
+        publish(lake, found, window(DAY_1), number, name="runna", held=held)
+
+    assert _erase(lake, "runna", "user", user).records_erased == 3
+    for dataset in (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS):
+        assert published(lake, dataset, "activity_id") == published_rows
+    assert len(quarantined(lake, "source_path")) == len(published_rows)
+    with open_load(lake, "runna", run_id="r", started_at=load_time(3)) as load:
+        release(load, [RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS], [DAY_1], "known")
+    for dataset in (RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS):
+        assert published(lake, dataset, "activity_id") == held_rows
+    assert len(quarantined(lake, "source_path")) == len(held_rows)
+
+
 def test_an_athlete_takes_all_of_strava(tmp_path: Path) -> None:
     lake = _lake(tmp_path)
     found = Found(
