@@ -8,6 +8,7 @@ Whatever names a place keeps its name, so that schema drift tells it, and loses 
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from engagement_assets.extract.lines.json_records import MAX_NESTING
@@ -23,8 +24,11 @@ _PLACE_IN_A_WORD = re.compile(
     r"latitude|longitude|latl(ng|on)|lonlat|lnglat|polyline|coordinate|geohash|geojson|waypoint|(^|start|end)(lat|lng|lon)$"
 )
 _MAX_DEGREES = 180
+# A source's records have the same few names again and again; names that are data do not fill the memory.
+_NAMES_REMEMBERED = 10_000
 
 
+@lru_cache(_NAMES_REMEMBERED)
 def names_a_place(name: str) -> bool:
     """Whether a field of this name holds a place or a part of one; its path may stand before it, with dots."""
     if name.lower() == "long":
