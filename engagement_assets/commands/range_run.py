@@ -42,6 +42,7 @@ from engagement_assets.partitions import range_tags
 from engagement_assets.per_source import PerSource
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, SOURCE_AREAS
+from engagement_assets.spark_settings import WarehouseEngine
 from engagement_assets.transform.build_inputs import areas_not_passed
 from engagement_assets.transform.publish import newest_load_not_shown
 
@@ -212,9 +213,10 @@ class _Shell:
         failed = (check for check in result.get_asset_check_evaluations() if not check.passed)
         if any(check.severity == AssetCheckSeverity.ERROR and check.asset_key in tables for check in failed):
             return report
-        # If another process builds, the step looks itself.
+        # On Spark nothing is noted. If another process builds, the step looks itself.
+        has_notes = self.settings.warehouse is WarehouseEngine.DUCKDB
         with suppress(duckdb.IOException):
-            if areas_not_passed(self.settings.warehouse_path, SOURCE_AREAS):
+            if has_notes and areas_not_passed(self.settings.warehouse_path, SOURCE_AREAS):
                 return report
         return (keys & cross_source) - {ENGAGEMENT_REPORT} | report
 
