@@ -149,6 +149,22 @@ def test_a_rerun_gives_the_same_rows_and_rebuilds_no_week(built: WarehouseBuilde
     assert found_tables(built) == before
 
 
+def test_user_weeks_that_are_built_alone_hold_a_source_without_a_log_once(built: WarehouseBuilder) -> None:
+    """The view that names what changed keeps the number of the build that created it, which is noted already."""
+    lake = EngagementLake(built)
+    weeks = "select week_start_date, engagement_units from intermediate.int_engagement_user_weeks where source = {}"
+    of_lingokids = built.query(weeks.format("'lingokids' order by all"))
+    for uses in (1, 2):
+        lake.write("strava", NEXT_MONDAY, [use(f"{uses}{number}") for number in range(uses)])
+        built.build(NEXT_MONDAY, NEXT_MONDAY + ONE_DAY, "+fct__strava_activities int_engagement_user_weeks")
+        assert built.query(weeks.format("'strava' order by all")) == [
+            (SATURDAY - timedelta(days=5), 1),
+            (MONDAY, 1),
+            (NEXT_MONDAY, uses),
+        ]
+    assert built.query(weeks.format("'lingokids' order by all")) == of_lingokids
+
+
 def test_a_daily_run_opens_no_old_record_of_loads(built: WarehouseBuilder) -> None:
     old = built.lake_folder / LOADS.key / f"day={FIRST_LOAD.date() - timedelta(days=20)}" / "data.parquet"
     old.parent.mkdir(parents=True)
