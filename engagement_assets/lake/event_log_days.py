@@ -21,6 +21,11 @@ def not_read_now(table: str) -> str:
     return f"not exists (select 1 from load_files_read as read where read.source_path = {table}.source_path)"
 
 
+def not_there_now(table: str) -> str:
+    """SQL for whether the file of a row has gone; one that is there and was not read holds nothing of these days."""
+    return f"not exists (select 1 from load_files_there as there where there.source_path = {table}.source_path)"
+
+
 def leave_out_older_versions(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, new: str, known: Sequence[str]
 ) -> None:
@@ -49,13 +54,13 @@ def rows_with_known_ones(
 ) -> str:
     """A query for the rows of the table `new` and for the earlier ones that they do not replace.
 
-    Published rows stay. Held rows stay if their file was not read now: if it was, the new rows correct them.
+    Published rows stay. Held rows stay if their file has gone: what a file that is there says now corrects them.
     """
     columns = ", ".join([*dataset.columns, "day"])
     connection.execute(
         f"""
         create or replace temp table load_held_rows as
-        select {columns} from {rows_of(held, dataset.columns)} as held where {not_read_now("held")}
+        select {columns} from {rows_of(held, dataset.columns)} as held where {not_there_now("held")}
         """
     )
     return f"""

@@ -1,7 +1,8 @@
 """What an extraction returns beside its rows, kept as temporary tables of the load.
 
-Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders` and `load_files_read`, the check
-that they name only days of the load, and reading them. Not here: what becomes of them (see `lake/load.py`).
+Belongs here: `load_rejects`, `load_counts`, `load_unknown_fields`, `load_placeholders`, `load_files_read` and
+`load_files_there`, the check that they name only days of the load, and reading them. Not here: what becomes of them
+(see `lake/load.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,10 +59,13 @@ def keep_extraction(
         from ({extraction.rejected})
         """
     )
-    connection.execute(
-        "create temp table load_files_read as select unnest($files::varchar[]) as source_path",
-        {"files": list(extraction.files_read)},
-    )
+    for table, files in (
+        ("load_files_read", extraction.files_read),
+        ("load_files_there", {*extraction.files_read, *extraction.files_there}),
+    ):
+        connection.execute(
+            f"create temp table {table} as select unnest($files::varchar[]) as source_path", {"files": list(files)}
+        )
     connection.execute(
         f"""
         create temp table load_counts as

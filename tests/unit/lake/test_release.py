@@ -159,6 +159,15 @@ def test_an_event_log_takes_over_what_only_the_held_day_has_from_files_that_have
     assert lake.held_days("source") == []
 
 
+def test_an_event_log_takes_nothing_over_from_a_file_that_is_known_to_hold_no_more_of_the_day(lake: Lake) -> None:
+    """The file was corrected, and a load of its new day has read it: this one need not open it."""
+    held_load = events(event("a", DAY_1, "1.jsonl"), files_read=("1.jsonl",))
+    publish(lake, held_load, window(DAY_1), 1, held={DAY_1: ["events.rejected_share"]})
+    other_file = events(event("b", DAY_1, "2.jsonl"), files_read=("2.jsonl",), files_there=("1.jsonl", "2.jsonl"))
+    publish(lake, other_file, window(DAY_1), 2, take_over_held=True)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "b")]
+
+
 def test_a_service_does_not_take_over_what_was_held(lake: Lake) -> None:
     publish(lake, events(event("a", DAY_1, "1")), window(DAY_1), 1, held={DAY_1: ["x"]})
     publish(lake, events(event("b", DAY_1, "2")), window(DAY_1), 2)
