@@ -21,8 +21,9 @@
 
 {#- Which recording of its planned workout an activity is, from 1 for the newest. Two devices that record one workout
     send two activities, of the same user and workout, planned for the same day. An activity without a workout or a
-    planned day cannot be matched, and counts as the first recording. -#}
-{% macro position_in_planned_workout() -%}
+    planned day cannot be matched, and counts as the first recording. Recordings for which the condition `last` holds
+    come after all others. -#}
+{% macro position_in_planned_workout(last=none) -%}
     row_number() over (
         partition by
             user_id,
@@ -31,6 +32,6 @@
             workout_id,
             planned_workout_date,
             case when workout_id is null or planned_workout_date is null then activity_id end
-        order by batch_date desc, source_path desc
+        order by {{ last ~ ', ' if last }}batch_date desc, source_path desc
     )
 {%- endmacro %}

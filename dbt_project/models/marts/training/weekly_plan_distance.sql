@@ -30,7 +30,7 @@ numbered_within_workout as (
 
     select
         *,
-        {{ position_in_planned_workout() }} as position_in_workout
+        {{ position_in_planned_workout(last='workout_distance_nm is null') }} as position_in_workout
 
     from activities
     where
