@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
 
-from engagement_assets.assets import published
 from engagement_assets.assets.published import published_assets
+from engagement_assets.assets.warehouses import warehouse_of
 from engagement_assets.settings import Settings
 from engagement_assets.sources import AREAS, AUDIT
 from engagement_assets.spark_settings import WarehouseEngine
@@ -76,13 +77,12 @@ def on_spark(on_duckdb: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """The same deployment after a change to Spark, which has built the area."""
     spark = OnSpark(tmp_path / "spark.duckdb")
     _table(spark.copy, "Spark")
-    duckdb_warehouse = published.warehouse_of
 
-    def warehouse_of(settings: Settings, *others: object) -> object:
+    def either(settings: Settings, *others: Any) -> Any:
         on_spark = settings.warehouse is WarehouseEngine.SPARK
-        return spark if on_spark else duckdb_warehouse(settings, *others)  # type: ignore[arg-type]
+        return spark if on_spark else warehouse_of(settings, *others)
 
-    monkeypatch.setattr(published, "warehouse_of", warehouse_of)
+    monkeypatch.setattr("engagement_assets.assets.published.warehouse_of", either)
     return on_duckdb.model_copy(update={"warehouse": WarehouseEngine.SPARK}), spark
 
 
