@@ -8,6 +8,7 @@ nobody needs the keys of an erased person any more.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from engagement_assets.lake.lake import Lake
 from engagement_assets.privacy.tombstones import ErasedPersons, columns_of, takes_all
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA, RAW_DATASETS, source_named
 from engagement_assets.transform.build_inputs import forget_all_builds
-from engagement_assets.transform.publish import Publisher, publish_schemas
+from engagement_assets.transform.publish import Publisher, publication_lock, publish_schemas
 
 # The column of the day in the first models, which keep the lake's rows in the warehouse.
 _DAYS = ("event_date", "batch_date")
@@ -237,15 +238,12 @@ def publish_anew(warehouse: Path, published: Path, lake: Lake, publisher: Publis
     """Write the published copy from nothing, with the areas that it has; its old pages hold deleted rows."""
     if not published.exists():
         return
-    with duckdb.connect(str(published), read_only=True) as connection:
-        rows = connection.execute("select distinct schema_name from duckdb_tables()").fetchall()
-    areas = tuple(area for area in AREAS if (area,) in rows)
-    draft = published.with_name(f".{published.name}.anew")
-    _remove(draft)
-    publish_schemas(warehouse, draft, areas, lake, publisher)
-    _remove(published.with_name(f".{published.name}.draft"))
-    published.with_name(f"{published.name}.wal").unlink(missing_ok=True)
-    draft.replace(published)
+    # An area that another process publishes for the first time stays.
+    with publication_lock(published):
+        with duckdb.connect(str(published), read_only=True) as connection:
+            rows = connection.execute("select distinct schema_name from duckdb_tables()").fetchall()
+        areas = tuple(area for area in AREAS if (area,) in rows)
+        publish_schemas(warehouse, published, areas, lake, replace(publisher, anew=True))
 
 
 def _remove(path: Path) -> None:

@@ -33,6 +33,7 @@ from engagement_assets.lake.day_files import sql_text
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import FORMULA
 from engagement_assets.sources import AREAS, PREDICTIONS
+from engagement_assets.transform.publish import publication_lock
 
 MANIFEST = "manifest.json"
 # Each is a folder.
@@ -61,13 +62,14 @@ class Exports:
         """Make the exports what the published copy is; returns the areas whose files were not.
 
         Each file is replaced as a whole: a reader sees the old or the new one. Hashes in the manifest tell which files
-        are of the publication that it names, also while they are written or after a kill.
+        are of the publication that it names, also while they are written or after a kill. One process at a time does
+        so, and none publishes meanwhile.
 
         Raises:
             OSError: a file cannot be written or removed.
             duckdb.IOException: the copy cannot be opened, or a file cannot be written.
         """
-        with duckdb.connect(str(published), read_only=True) as copy:
+        with publication_lock(published), duckdb.connect(str(published), read_only=True) as copy:
             copy.execute("set TimeZone = 'UTC'")
             return [area for area in EXPORTED_SCHEMAS if self._area_follows(copy, area)]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from filelock import FileLock
 
 from engagement_assets.lake.day_files import rows_of, sql_text
 from engagement_assets.lake.lake import Lake
@@ -26,11 +27,15 @@ STORAGE_VERSION = "v1.0.0"
 
 @dataclass(frozen=True)
 class Publisher:
-    """Which run publishes, when (UTC), and by which columns a row of each table is found, by `schema.table`."""
+    """Which run publishes, when (UTC), and by which columns a row of each table is found, by `schema.table`.
+
+    With `anew` nothing of the old copy is taken over.
+    """
 
     run_id: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,10 @@ def publish_schemas(
         LookupError: the warehouse has no table in one of the schemas; the published copy stays as it is.
     """
     publisher = publisher or Publisher()
-    if not schemas and lake and newest_load_not_shown(published, lake) is None:
+    if not (schemas or publisher.anew) and lake and newest_load_not_shown(published, lake) is None:
         return {}
     rows: dict[str, int] = {}
-    with _copy_to_be(published) as connection:
+    with _copy_to_be(published, anew=publisher.anew) as connection:
         if lake:
             lake.lend_file_system(connection)
         connection.execute(f"attach {sql_text(str(warehouse))} as built (read_only)")
@@ -148,27 +153,37 @@ def publish_table(
         connection.commit()
 
 
-@contextmanager
-def _copy_to_be(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in UTC with a draft of the published copy attached as `published`, which then takes its place.
+def publication_lock(published: Path) -> FileLock:
+    """The lock of whoever writes the published copy or its exports; a thread that has it can take it again.
 
-    If the block raises, the copy stays as it is.
+    The pool `warehouse` keeps steps apart. But commands that erase persons publish in a process of their own.
     """
     published.parent.mkdir(parents=True, exist_ok=True)
-    draft = published.with_name(f".{published.name}.draft")
-    # What a killed publication left behind; DuckDB would replay its log into the new draft.
-    draft.unlink(missing_ok=True)
-    _log_of(draft).unlink(missing_ok=True)
-    if published.exists():
-        shutil.copyfile(published, draft)
-    with duckdb.connect() as connection:
-        connection.execute("set global TimeZone = 'UTC'")
-        connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
-        yield connection
-        connection.execute("detach published")
-    # If somebody wrote into the old copy, their log must not be replayed into the new one.
-    _log_of(published).unlink(missing_ok=True)
-    draft.replace(published)
+    return FileLock(published.with_name(f".{published.name}.lock"), is_singleton=True)
+
+
+@contextmanager
+def _copy_to_be(published: Path, *, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in UTC with a draft of the published copy attached as `published`, which then takes its place.
+
+    It begins as the copy is, or `anew` as an empty one. If the block raises, the copy stays as it is. Another
+    publication waits meanwhile: it would begin without what this one publishes, and in the same draft.
+    """
+    with publication_lock(published):
+        draft = published.with_name(f".{published.name}.draft")
+        # What a killed publication left behind; DuckDB would replay its log into the new draft.
+        draft.unlink(missing_ok=True)
+        _log_of(draft).unlink(missing_ok=True)
+        if published.exists() and not anew:
+            shutil.copyfile(published, draft)
+        with duckdb.connect() as connection:
+            connection.execute("set global TimeZone = 'UTC'")
+            connection.execute(f"attach {sql_text(str(draft))} as published (storage_version '{STORAGE_VERSION}')")
+            yield connection
+            connection.execute("detach published")
+        # If somebody wrote into the old copy, their log must not be replayed into the new one.
+        _log_of(published).unlink(missing_ok=True)
+        draft.replace(published)
 
 
 def rows_published_by(published: Path, schema: str, run_id: str) -> dict[str, int]:

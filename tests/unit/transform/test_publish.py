@@ -76,7 +76,7 @@ def _tables(path: Path) -> list[str]:
 
 
 def _files(published: Path) -> list[str]:
-    return sorted(path.name for path in published.parent.iterdir())
+    return sorted(path.name for path in published.parent.iterdir() if path.suffix != ".lock")
 
 
 def test_tables_and_views_of_the_schemas_are_published_as_tables(warehouse: Path, published: Path) -> None:
