@@ -5,6 +5,7 @@ published copy, and that builds do not overlap. Not here: building (dbt does), o
 (`commands/spark.py`).
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -27,7 +28,7 @@ from engagement_assets.transform.warehouse import Rows, WarehouseError, Warehous
 
 # What a session needs for the same numbers as on DuckDB; those of dbt are in `profiles.yml`.
 SESSION = {"spark.sql.session.timeZone": "UTC", "spark.sql.timestampType": "TIMESTAMP_NTZ"}
-# Names that dbt gives to tables of a build at work.
+# Names that dbt gives to tables of a build at work; the second one to a whole table, which then takes its name.
 _UNFINISHED = ("__dbt_tmp", "__dbt_new")
 _LOCK = "intermediate.build_lock"
 # A row per event or activity, or per link between them.
@@ -60,15 +61,13 @@ class SparkWarehouse:
 
     def relations(self) -> set[tuple[str, str]]:
         """Schema and name of each table and view in the schemas of the project."""
+        return {(schema, name) for schema, name in self._tables() if not name.endswith(_UNFINISHED)}
+
+    def _tables(self) -> set[tuple[str, str]]:
         wanted = {node["schema"] for node in self.manifest["nodes"].values() if node["resource_type"] != "test"}
         with self._cursor() as cursor:
             schemas = wanted & {row[0] for row in _rows(cursor, "show databases").values}
-            return {
-                (schema, row[1])
-                for schema in schemas
-                for row in _rows(cursor, f"show tables in {schema}").values
-                if not row[1].endswith(_UNFINISHED)
-            }
+            return {(schema, row[1]) for schema in schemas for row in _rows(cursor, f"show tables in {schema}").values}
 
     def query(self, sql: str) -> Rows:
         """The rows of a query; dates and times are texts."""
@@ -81,24 +80,47 @@ class SparkWarehouse:
 
     @contextmanager
     def alone(self, run_id: str) -> Iterator[None]:
-        """Hold a lock that every run on these tables takes: to create a table succeeds for one alone."""
+        """Hold a lock that every run on these tables takes: to create a table succeeds for one alone.
+
+        Raises:
+            WarehouseLockedError: another run holds the lock, or was quicker to take it from a process that is gone.
+            WarehouseUnreachableError: no server answers.
+        """
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "run": run_id}
         with self._cursor() as cursor:
-            self._take_lock(cursor, run_id)
+            dead_lock = _take_lock(cursor, holder)
         try:
             yield
         finally:
             # Another connection: the first may have ended during a long build. If the server has ended too, the next
             # run finds the lock of a process that is gone.
             with suppress(WarehouseUnreachableError), self._cursor() as cursor:
-                _rows(cursor, f"drop table if exists {_LOCK}")
+                # Somebody may have dropped it by hand, and another run may have taken it since.
+                if _holder_of_lock(cursor) == holder:
+                    _rows(cursor, f"drop table if exists {_LOCK}")
+                if dead_lock:
+                    _rows(cursor, f"drop table if exists {dead_lock}")
 
     @contextmanager
     def copy_of(self, schemas: Sequence[str], *, facts: bool) -> Iterator[Path]:
-        """A file of DuckDB with the tables, which Spark writes as Parquet into the lake first, so that types stay."""
+        """A file of DuckDB with the tables, which Spark writes as Parquet into the lake first, so that types stay.
+
+        Raises:
+            WarehouseError: a build that was killed has left a table under the name under which it was written.
+            WarehouseUnreachableError: no server answers.
+        """
+        there = {(schema, name) for schema, name in self._tables() if schema in schemas}
+        for schema, name in sorted(there):
+            table = name.removesuffix("__dbt_new")
+            if (schema, table) not in there:
+                raise WarehouseError(
+                    f"expected the table {schema}.{table}, found {schema}.{name} alone: a build was killed before it "
+                    f"renamed that. Build the area {schema} again, which begins with renaming, then go on here"
+                )
         tables = sorted(
             (schema, name)
-            for schema, name in self.relations()
-            if schema in schemas and (facts or not name.startswith(_FACTS))
+            for schema, name in there
+            if not name.endswith(_UNFINISHED) and (facts or not name.startswith(_FACTS))
         )
         folder = f"{_EXPORTS}/{uuid.uuid4().hex}"
         try:
@@ -129,28 +151,6 @@ class SparkWarehouse:
                 for column, described in node["columns"].items():
                     copy.execute(f"comment on column {schema}.{name}.{column} is {sql_text(described['description'])}")
 
-    def _take_lock(self, cursor: Any, run_id: str) -> None:
-        holder = {"host": socket.gethostname(), "pid": os.getpid(), "run": run_id}
-        _rows(cursor, "create schema if not exists intermediate")
-        create = f"create table {_LOCK} (nothing string) using parquet tblproperties ('holder' = {{}})"
-        try:
-            _rows(cursor, create.format(sql_text(json.dumps(holder))))
-        except WarehouseError as error:
-            if "TABLE_OR_VIEW_ALREADY_EXISTS" not in str(error):
-                raise
-        else:
-            return
-        properties = {row[0]: row[1] for row in _rows(cursor, f"show tblproperties {_LOCK}").values}
-        found = json.loads(properties.get("holder", "{}"))
-        if found.get("host") != holder["host"] or _is_alive(int(found["pid"])):
-            raise WarehouseLockedError(
-                f"run {found.get('run')} of process {found.get('pid')} on {found.get('host')} builds on Spark; two "
-                f"builds at once would lose each other's rows. If that process is gone: drop table {_LOCK}"
-            )
-        # The process that held it was killed. Two that find this at once both drop it, and one creates it.
-        _rows(cursor, f"drop table if exists {_LOCK}")
-        _rows(cursor, create.format(sql_text(json.dumps(holder))))
-
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         try:
@@ -170,6 +170,63 @@ class SparkWarehouse:
             ) from error
         with connection, connection.cursor() as cursor:
             yield cursor
+
+
+def _take_lock(cursor: Any, holder: Mapping[str, Any]) -> str | None:
+    """Create the lock; the name of a table to drop afterwards if it was that of a process that is gone."""
+    _rows(cursor, "create schema if not exists intermediate")
+    if _create_lock(cursor, holder):
+        return None
+    found = _holder_of_lock(cursor)
+    if found is None:
+        raise WarehouseLockedError(f"another run has just freed the lock {_LOCK}; start this run again")
+    if found.get("host") != holder["host"] or _is_alive(int(found["pid"])):
+        raise WarehouseLockedError(
+            f"run {found.get('run')} of process {found.get('pid')} on {found.get('host')} builds on Spark; two "
+            f"builds at once would lose each other's rows. If that process is gone: drop table {_LOCK}"
+        )
+    # The process that held it was killed. Of several runs that find this, one alone can give the lock this name, which
+    # stays taken while that run builds: a slower one cannot move the new lock away.
+    dead_lock = f"{_LOCK}_{hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]}"
+    try:
+        _rows(cursor, f"alter table {_LOCK} rename to {dead_lock}")
+    except WarehouseError as error:
+        raise WarehouseLockedError(
+            f"expected to take over the lock of run {found.get('run')}, whose process is gone; another run may have "
+            f"been quicker, and builds on Spark. Start this run again when that one has ended. Spark says: {error}"
+        ) from error
+    if not _create_lock(cursor, holder):
+        raise WarehouseLockedError(
+            f"another run took the lock {_LOCK} just now, and builds on Spark; start this run again when it has ended"
+        )
+    return dead_lock
+
+
+def _create_lock(cursor: Any, holder: Mapping[str, Any]) -> bool:
+    """Whether there was none."""
+    try:
+        _rows(
+            cursor,
+            f"create table {_LOCK} (nothing string) using parquet "
+            f"tblproperties ('holder' = {sql_text(json.dumps(holder))})",
+        )
+    except WarehouseError as error:
+        if "TABLE_OR_VIEW_ALREADY_EXISTS" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _holder_of_lock(cursor: Any) -> dict[str, Any] | None:
+    """Who holds the lock, none if nobody does."""
+    try:
+        properties = {row[0]: row[1] for row in _rows(cursor, f"show tblproperties {_LOCK}").values}
+    except WarehouseError as error:
+        if "TABLE_OR_VIEW_NOT_FOUND" not in str(error):
+            raise
+        return None
+    found: dict[str, Any] = json.loads(properties.get("holder", "{}"))
+    return found
 
 
 def _rows(cursor: Any, statement: str) -> Rows:
