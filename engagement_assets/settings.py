@@ -139,7 +139,10 @@ class Settings(S3Settings, SparkSettings, PrivacySettings, PublishingSettings):
         default=3, ge=1, description="How many runs may fail for a day before it is left to a person."
     )
     landing_settle_s: int = Field(
-        default=60, ge=0, description="How many seconds a landing file must rest before a sensor requests its day."
+        default=60,
+        ge=0,
+        description="How many seconds a landing file must rest before a sensor requests its day. Until then, loads "
+        "expect that it may still be written.",
     )
     check_severities: SeverityPerCheck = Field(
         default=Severities(),

@@ -6,6 +6,7 @@ or what a source's lines hold (its own module in `extract/`).
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
@@ -103,6 +104,7 @@ def _reading(run: RawRun, load: Load) -> Reading:
         workdir=load.workdir,
         extracted_at=load.started_at,
         progress=run.progress,
+        settled_before=load.started_at - timedelta(seconds=run.settings.landing_settle_s),
     )
 
 
@@ -113,4 +115,4 @@ def _reading_of_records(
     reading, folder = _reading(run, load), load.workdir / "records"
     rebuilt = files.rebuilt(records, reading.landing, load.workdir / "files")
     keys = write_lines(rebuilt, folder, files.prefix, files.suffixes[0])
-    return keys, replace(reading, landing=Landing(str(folder)))
+    return keys, replace(reading, landing=Landing(str(folder)), settled_before=None)

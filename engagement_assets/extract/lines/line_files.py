@@ -6,8 +6,9 @@ Not here: what a line must hold (`json_records.py`, `csv_shape.py`), or which fi
 
 DuckDB reads lines at gigabytes a second, but a single byte that is not UTF-8 fails the whole read, a NUL byte silently
 cuts a line short, and a carriage return counts as a line of its own. So every file is scanned first, which costs a
-tenth of a second per half gigabyte. A clean file is then read where it lies. Any other is copied without its malformed
-lines. Each of these leaves a blank line behind, so that line numbers stay those of the source.
+tenth of a second per half gigabyte. A clean file is then read where it lies, several times. Any other is copied
+without its malformed lines. Each of these leaves a blank line behind, so that line numbers stay those of the source. A
+file that may still be written is copied too, so that all reads see the same lines.
 """
 
 import codecs
@@ -51,6 +52,18 @@ class LineKind:
 
 JSON_LINE = LineKind("a JSON object", "not_json", carriage_return_is_space=True)
 CSV_LINE = LineKind("a row of text", "nul_byte", carriage_return_is_space=False)
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file by its key and its local path; a path that ends with `.gz` is compressed by gzip.
+
+    A file that is not settled may still be written.
+    """
+
+    key: str
+    path: Path
+    is_settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,7 @@ class GzipLimits:
 
 
 def prepare_files(
-    sources: Iterable[tuple[str, Path]],
+    sources: Iterable[SourceFile],
     workdir: Path,
     max_line_bytes: int = MAX_LINE_BYTES,
     kind: LineKind = JSON_LINE,
@@ -132,7 +145,7 @@ def prepare_files(
     """Look through every file, and copy those that cannot be read where they lie.
 
     Args:
-        sources: pairs of a file's key and its local path; a path that ends with `.gz` is gzip-compressed.
+        sources: the files.
         workdir: an existing folder for the copies.
         max_line_bytes: longer lines are left out; no more than this of a line is ever held in memory.
         kind: what the lines are.
@@ -143,9 +156,10 @@ def prepare_files(
     malformed_lines = folder / "malformed_lines.jsonl"
     files: list[LineFile] = []
     with malformed_lines.open("w", encoding="utf-8") as stream:
-        for file_id, (key, source) in enumerate(sources):
-            longest = None if source.suffix == ".gz" else _longest_line(source, max_line_bytes)
-            path, malformed_count = source, 0
+        for file_id, file in enumerate(sources):
+            source = path = file.path
+            is_copied = source.suffix == ".gz" or not file.is_settled
+            longest, malformed_count = None if is_copied else _longest_line(source, max_line_bytes), 0
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
                 with copy.open("wb") as out:
@@ -157,7 +171,7 @@ def prepare_files(
                 copy.unlink(missing_ok=True)
                 copy.symlink_to(source.resolve())
                 path = copy
-            files.append(LineFile(file_id, key, os.fspath(path), path.stat().st_size, malformed_count, longest))
+            files.append(LineFile(file_id, file.key, os.fspath(path), path.stat().st_size, malformed_count, longest))
     return PreparedFiles(tuple(files), malformed_lines)
 
 

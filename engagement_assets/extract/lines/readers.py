@@ -5,7 +5,7 @@ Belongs here: the description of such a folder, and how it is read. Not here: th
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +30,14 @@ from engagement_assets.extract.lines.csv_shape import CsvShape
 from engagement_assets.extract.lines.json_records import RecordShape
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
 from engagement_assets.extract.lines.line_extraction import Placement, extraction_of
-from engagement_assets.extract.lines.line_files import CSV_LINE, JSON_LINE, MAX_LINE_BYTES, PreparedFiles, prepare_files
+from engagement_assets.extract.lines.line_files import (
+    CSV_LINE,
+    JSON_LINE,
+    MAX_LINE_BYTES,
+    PreparedFiles,
+    SourceFile,
+    prepare_files,
+)
 from engagement_assets.extract.lines.line_records import LineRecords
 from engagement_assets.extract.lines.rebuilt_records import by_place, rebuilt
 from engagement_assets.extract.reading import Reading
@@ -99,27 +106,38 @@ class LineReader:
             found += rebuilt(prepared.files, headers, places)
         return sorted(found, key=lambda record: record.number)
 
-    def _prepared(self, landing: Landing, files: Sequence[LandingFile], workdir: Path) -> PreparedFiles:
+    def _prepared(
+        self, landing: Landing, files: Sequence[LandingFile], workdir: Path, unsettled: Collection[LandingFile] = ()
+    ) -> PreparedFiles:
         folder = workdir / self.dataset.load_name
         folder.mkdir(parents=True, exist_ok=True)
-        sources = ((file.key, landing.local_path(file, folder)) for file in files)
+        sources = (SourceFile(file.key, landing.local_path(file, folder), file not in unsettled) for file in files)
         return prepare_files(sources, folder, self.max_line_bytes, CSV_LINE if self.is_csv else JSON_LINE)
 
-    def _records(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        landing: Landing,
-        files: Sequence[LandingFile],
-        workdir: Path,
-        calendar: Calendar,
-    ) -> LineRecords:
-        prepared = self._prepared(landing, files, workdir)
+    def _records(self, reading: Reading, files: Sequence[LandingFile], calendar: Calendar) -> LineRecords:
+        unsettled = set(filter(reading.may_still_be_written, files))
+        prepared = self._prepared(reading.landing, files, reading.workdir, unsettled)
         match self.shape:
             case CsvShape() as shape:
                 parts, headers = cut_at_headers(prepared, shape)
-                return CsvRecords(connection, self.dataset, parts, calendar, shape, headers)
+                return CsvRecords(reading.connection, self.dataset, parts, calendar, shape, headers)
             case RecordShape() as shape:
-                return JsonlRecords(connection, self.dataset, prepared, calendar, shape)
+                return JsonlRecords(reading.connection, self.dataset, prepared, calendar, shape)
+
+    def _refuse_changed(self, reading: Reading, files: Sequence[LandingFile]) -> None:
+        """Refuse what was read from several looks at a file that is not the same in all of them.
+
+        Raises:
+            RuntimeError: a file changed while it was read, or has gone.
+        """
+        read_in_place = {file for file in files if not reading.may_still_be_written(file)}
+        if read_in_place and reading.landing.is_local:
+            there, *_ = list_landing_files(reading.landing, self.prefix, self.suffixes)
+            if changed := read_in_place.difference(there):
+                raise RuntimeError(
+                    f"{min(changed).key}: expected the file that was listed, found that it changed or went while it "
+                    "was read; run this again"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +166,7 @@ class EventLog(LineReader):
             f"{self.dataset.key}: reading {len(files):,} of {len(readable):,} files "
             f"({sum(file.size for file in files):,} bytes) for {window[0]} to {window[-1]}"
         )
-        records = self._records(reading.connection, reading.landing, files, reading.workdir, days.calendar)
+        records = self._records(reading, files, days.calendar)
         records.read_lines(days.window)
         learn_days(files, records.days_of_files, days.index)
         homes = {file.key: days.home_of(file) for file in (*files, *refused)}
@@ -158,6 +176,7 @@ class EventLog(LineReader):
             Placement(days=window, homes=homes, refused=refused),
             last_path_wins=self.last_path_wins,
         )
+        self._refuse_changed(reading, files)
         return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
 
     def touched_days(self, look: Look, index: FileIndex, max_bytes: int = MAX_BYTES_LOOKED_THROUGH) -> TouchedDays:
@@ -170,7 +189,14 @@ class EventLog(LineReader):
         def learn(files: Sequence[LandingFile]) -> None:
             with tempfile.TemporaryDirectory() as workdir, duckdb.connect() as connection:
                 connection.execute("set TimeZone = 'UTC'")
-                records = self._records(connection, look.landing, files, Path(workdir), ALL_DAYS)
+                reading = Reading(
+                    connection=connection,
+                    landing=look.landing,
+                    workdir=Path(workdir),
+                    extracted_at=look.settled_before,
+                    progress=lambda _: None,
+                )
+                records = self._records(reading, files, ALL_DAYS)
                 records.read_lines(NO_DAYS)
                 learn_days(files, records.days_of_files, index)
 
@@ -191,7 +217,9 @@ class Snapshots(LineReader):
         """
         files, refused, unread = list_landing_files(reading.landing, self.prefix, self.suffixes)
         reading.progress(f"{self.dataset.key}: reading {len(files):,} files")
-        records = self._records(reading.connection, reading.landing, files, reading.workdir, ALL_DAYS)
+        records = self._records(reading, files, ALL_DAYS)
         records.read_lines(None)
         placement = Placement(days=[None], homes={}, refused=refused)
-        return replace(extraction_of(records, reading, placement, last_path_wins=True), never_read=tuple(unread))
+        extraction = extraction_of(records, reading, placement, last_path_wins=True)
+        self._refuse_changed(reading, files)
+        return replace(extraction, never_read=tuple(unread))

@@ -14,6 +14,7 @@ from engagement_assets.extract.lines.line_files import (
     GzipLimits,
     LineFile,
     LineKind,
+    SourceFile,
     prepare_files,
 )
 
@@ -31,7 +32,7 @@ def read(
     """The prepared file, its lines, and the positions, reasons and texts of what was left out."""
     source = tmp_path / name
     source.write_bytes(content)
-    prepared = prepare_files([("key", source)], tmp_path, max_line_bytes, kind, gzip_limits or GzipLimits())
+    prepared = prepare_files([SourceFile("key", source)], tmp_path, max_line_bytes, kind, gzip_limits or GzipLimits())
     with duckdb.cursor() as connection:
         lines = connection.execute(f"select line from {prepared.lines_sql()}", {"paths": prepared.paths}).fetchall()
         malformed = connection.execute(
@@ -193,7 +194,7 @@ def test_a_gzip_file_that_grows_too_much_says_what_to_do(tmp_path: Path) -> None
 
     messages = []
     for limits in (GzipLimits(max_bytes=9), GzipLimits(max_ratio=0, always_bytes=9)):
-        malformed = prepare_files([("key", source)], tmp_path, gzip_limits=limits).malformed_lines
+        malformed = prepare_files([SourceFile("key", source)], tmp_path, gzip_limits=limits).malformed_lines
         messages.append(json.loads(malformed.read_text(encoding="utf-8"))["message"])
 
     found = "found more after 2 lines; what follows them is not read: send it uncompressed or in smaller files"

@@ -1,0 +1,114 @@
+"""Files that change, are still written or cannot be opened while a load reads them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from engagement_assets.contracts.extraction import ALL_DAYS
+from engagement_assets.extract import lingokids, mobile
+from engagement_assets.extract.landing.event_files import WantedDays
+from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.lines import readers
+from engagement_assets.extract.lines.readers import EventLog, LineReader, Snapshots
+from tests.unit.extract.lingokids_loads import Loaded, event, fetch, reading
+from tests.unit.extract.mobile_loads import AROUND, HEADER, row
+
+MOMENT = "2020-01-31 10:00:00"
+NAMES = HEADER.split(";")
+OTHER_HEADER = ";".join([NAMES[3], *NAMES[1:3], NAMES[0], *NAMES[4:]])
+EVENT_TEXT = json.dumps(event("e1", MOMENT)) + "\n"
+USER_TEXT = json.dumps({"user_id": "u1", "country_code": "ES"}) + "\n"
+# A reader, a file of it, and the same file a moment later.
+FILES = [
+    (mobile.EVENT_FILES, "mobile_events/a.csv", f"{HEADER}\n{row()}\n", f"{OTHER_HEADER}\n{row()}\n"),
+    (lingokids.EVENT_FILES, "lingokids/events/a.jsonl", EVENT_TEXT, EVENT_TEXT.replace("e1", "e2")),
+    (lingokids.USER_FILES, "lingokids/users/a.jsonl", USER_TEXT, USER_TEXT.replace("u1", "u2")),
+]
+ALL_READERS = pytest.mark.parametrize(("files", "key", "text", "later"), FILES)
+
+
+def _write(root: Path, key: str, text: str) -> Path:
+    """Put a whole file into its place, as a producer should."""
+    path = root / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (root / "_new").write_text(text, encoding="utf-8", newline="\n")
+    return (root / "_new").replace(path)
+
+
+def _load(
+    files: LineReader,
+    root: Path,
+    *,
+    settled_before: datetime | None = None,
+    uri: str | None = None,
+    index: FileIndex | None = None,
+) -> Loaded:
+    workdir = root.parent / "workdir"
+    workdir.mkdir(exist_ok=True)
+    with duckdb.cursor() as connection:
+        look = replace(reading(connection, uri or root, workdir), settled_before=settled_before)
+        match files:
+            case EventLog():
+                days = WantedDays(window=AROUND, calendar=ALL_DAYS, index=FileIndex() if index is None else index)
+                extraction = files.extract(look, days)
+            case Snapshots():
+                extraction = files.extract(look)
+        return fetch(connection, extraction, files.dataset)
+
+
+def _after_preparing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Let something happen after the files were looked through, and before their lines are read."""
+    prepare = readers.prepare_files
+
+    def prepared(*arguments: object, **options: object) -> object:
+        found = prepare(*arguments, **options)  # type: ignore[arg-type]
+        change()
+        return found
+
+    monkeypatch.setattr(readers, "prepare_files", prepared)
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@ALL_READERS
+def test_a_file_that_is_replaced_while_it_is_read_stops_the_load(
+    files: LineReader, key: str, text: str, later: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "landing"
+    _write(root, key, text)
+    _after_preparing(monkeypatch, lambda: _write(root, key, later))
+    with pytest.raises(RuntimeError, match=rf"{key}: .* changed or went while it was read; run this again"):
+        _load(files, root)
+
+
+@ALL_READERS
+def test_a_file_that_may_still_be_written_is_read_as_it_was_at_one_moment(
+    files: LineReader, key: str, text: str, later: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "landing"
+    _write(root, key, text)
+    expected = _load(files, root)
+    _after_preparing(monkeypatch, lambda: _write(root, key, later))
+    assert _load(files, root, settled_before=LONG_AGO) == expected
+
+
+def test_files_that_arrive_while_others_are_read_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "landing"
+    _write(root, "mobile_events/a.csv", f"{HEADER}\n{row()}\n")
+    _after_preparing(monkeypatch, lambda: _write(root, "mobile_events/b.csv", f"{HEADER}\n{row('u2')}\n"))
+    assert _load(mobile.EVENT_FILES, root).column("anonymous_id") == ["u1"]
+
+
+def test_a_file_that_has_rested_is_read_where_it_lies(tmp_path: Path) -> None:
+    root = tmp_path / "landing"
+    _write(root, "mobile_events/a.csv", f"{HEADER}\n{row()}\n")
+    for settled_before, copied in ((datetime.now(UTC) + timedelta(hours=1), False), (LONG_AGO, True)):
+        _load(mobile.EVENT_FILES, root, settled_before=settled_before)
+        copies = list((tmp_path / "workdir").rglob("000000.jsonl"))
+        assert bool(copies) == copied
