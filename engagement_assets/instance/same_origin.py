@@ -25,6 +25,7 @@ from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _POLICY_VIOLATION = 1008  # the code of a WebSocket that is closed for that
 
 
@@ -95,6 +96,9 @@ def why_refused(scope: Scope, hosts: UiHosts) -> str | None:
             f"Host: expected localhost, an IP address, the host of DAGSTER_UI_URL or one of UI_HOSTS, found "
             f"{shown(host)!r}. If people open the UI under this name, add it to UI_HOSTS and start the webserver anew."
         )
+    if _CONTROL_CHARACTER.search(scope["path"]):
+        # To a route, `/graphql` and a line feed is still `/graphql`; to the rule below it would not be.
+        return "Path: expected one without control characters, found one with them. No page of this site has such."
     origin = headers.get("origin")
     if origin is not None:
         # Behind a proxy the scheme differs, and the host if the proxy changes it.
@@ -105,10 +109,9 @@ def why_refused(scope: Scope, hosts: UiHosts) -> str | None:
     accepts_page = "text/html" in headers.get("accept", "")
     if headers.get("sec-fetch-site", "none") in {"cross-site", "same-site"} and not _opens_a_page(scope, headers):
         return "Sec-Fetch-Site: expected a page of this site, found another one. Other sites may only link to this one."
-    if asks_graphql and scope["type"] == "http" and scope["method"] == "GET" and not accepts_page:
-        # An image of another site could ask so, and over plain HTTP no header would tell.
-        return "GraphQL: expected POST, found GET, by which other sites could start something."
-    return None
+    # An image of another site could ask so, and over plain HTTP no header would tell.
+    gets_graphql = asks_graphql and scope["type"] == "http" and scope["method"] == "GET" and not accepts_page
+    return "GraphQL: expected POST, found GET, by which other sites could start something." if gets_graphql else None
 
 
 def _opens_a_page(scope: Scope, headers: Headers) -> bool:

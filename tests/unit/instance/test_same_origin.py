@@ -43,6 +43,7 @@ def webserver() -> TestClient:
     app = Starlette(
         routes=[
             Route("/runs", _served, methods=["GET", "POST"]),
+            Route("/assets/{key:path}", _served),
             Route("/graphql", _served, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", _greet),
         ],
@@ -59,6 +60,7 @@ def webserver() -> TestClient:
         ("GET", "/runs", PAGE | {"sec-fetch-site": "none"}),  # typed
         ("GET", "/graphql", PAGE),  # the playground, which asks nothing by itself
         ("POST", "/graphql", {}),  # a program
+        ("GET", "/assets/l%C3%A4rm%20a%C2%A0b", PAGE),  # a name of somebody's own
         ("POST", "/graphql", {"origin": "http://localhost:3000", "sec-fetch-site": "same-origin"}),
         ("POST", "/graphql", {"host": "127.0.0.1:3000", "origin": "http://127.0.0.1:3000"}),
         ("POST", "/graphql", {"host": "[::1]:3000", "origin": "http://[::1]:3000"}),
@@ -99,6 +101,10 @@ def test_own_pages_links_and_programs_are_answered(
         ("GET", "/runs", FRAME | ELSEWHERE, "Sec-Fetch-Site: "),
         ("POST", "/runs", PAGE | ELSEWHERE, "Sec-Fetch-Site: "),
         ("GET", "/graphql", {"accept": "image/*"}, "GraphQL: expected POST"),  # plain HTTP, which has no such headers
+        ("GET", "/graphql%0A", {"accept": "image/*"}, "Path: expected one without control characters"),
+        ("POST", "/graphql%0A", {}, "Path: "),
+        ("GET", "/runs%00", PAGE, "Path: "),
+        ("GET", "/runs%C2%85", PAGE, "Path: "),
     ],
 )
 def test_what_other_sites_do_is_refused_with_a_sentence(
