@@ -13,13 +13,13 @@ rows are rejected as well, up to the next header.
 """
 
 import csv
-import mmap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import groupby
 from pathlib import Path
+from typing import BinaryIO
 
 from engagement_assets.extract.lines.csv_shape import CsvShape
 from engagement_assets.extract.lines.line_files import LineFile, PreparedFiles
@@ -141,16 +141,18 @@ def _parts_of(file: LineFile, shape: CsvShape, workdir: Path) -> list[tuple[Line
     path = Path(file.path)
     if not path.stat().st_size:
         return [(file, None)]
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = list(_header_lines(content, shape)) or _header_of_other_delimiter(content, shape)
+    # Not mapped into memory: a mapped file that somebody cuts short ends the process.
+    with path.open("rb") as content:
+        first = _first_line(content)
+        found = list(_header_lines(content, first, shape)) or _header_of_other_delimiter(content, first, shape)
         if not found:
             return [(file, None)]
-        begins_with_header = found[0].start == _first_line(content)
+        begins_with_header = found[0].start == first
         headers = list(dict.fromkeys(item.header for item in found))
         if begins_with_header and len(headers) == 1:
             taken = sum(item.end - item.start + 1 for item in found)
             return [(replace(file, record_bytes=file.record_bytes - taken), headers[0])]
-        ends = [item.start for item in found[1:]] + [len(content)]
+        ends = [item.start for item in found[1:]] + [path.stat().st_size]
         sections: list[tuple[Header | None, int, int]] = [
             (item.header, 0 if begins_with_header and item is found[0] else item.end, end)
             for item, end in zip(found, ends, strict=True)
@@ -165,10 +167,10 @@ def _parts_of(file: LineFile, shape: CsvShape, workdir: Path) -> list[tuple[Line
         return parts
 
 
-def _header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLine]:
+def _header_lines(content: BinaryIO, first: int, shape: CsvShape) -> Iterator[_HeaderLine]:
     """The headers of a file in their order; all that follows the first of too many is rejected."""
     headers: dict[Header, Header] = {}
-    for number, item in enumerate(_all_header_lines(content, shape), 1):
+    for number, item in enumerate(_all_header_lines(content, first, shape), 1):
         # Many lines have one header: all of them share it.
         header = headers.setdefault(item.header, item.header)
         if len(headers) <= MAX_DIFFERENT_HEADERS and number <= MAX_HEADERS:
@@ -182,13 +184,12 @@ def _header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLine]:
         return
 
 
-def _all_header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLine]:
-    first, names = _first_line(content), shape.names
+def _all_header_lines(content: BinaryIO, first: int, shape: CsvShape) -> Iterator[_HeaderLine]:
+    names = shape.names
     above: Header | None = None
-    for start, _ in groupby(merge([first], *(_lines_with(content, name) for name in (names[0], names[-1])))):
-        end = content.find(b"\n", start)
-        end = end if end >= 0 else len(content)
-        header = _parse_header(content[start:end].decode(), shape)
+    for start, line in _lines_with(content, first, (names[0], names[-1])):
+        end = start + len(line)
+        header = _parse_header(line.decode(), shape)
         if not header or (above and _is_row_before_same_header(header.line, above, shape.delimiter)):
             continue
         if start > first and _begins_in_a_value(header, names):
@@ -199,18 +200,17 @@ def _all_header_lines(content: mmap.mmap, shape: CsvShape) -> Iterator[_HeaderLi
             above = header
 
 
-def _header_of_other_delimiter(content: mmap.mmap, shape: CsvShape) -> list[_HeaderLine]:
+def _header_of_other_delimiter(content: BinaryIO, first: int, shape: CsvShape) -> list[_HeaderLine]:
     """The first line, if it is a header but for the character between its names."""
-    start = _first_line(content)
+    content.seek(first)
     # No header that can be read is longer.
-    line, line_break, _ = content[start : start + 4 * MAX_HEADER_CHARACTERS].partition(b"\n")
-    text = line.decode("utf-8", "replace")
+    line = content.readline(4 * MAX_HEADER_CHARACTERS)
+    text = line.removesuffix(b"\n").decode("utf-8", "replace")
     for delimiter, called in _DELIMITERS.items():
         if delimiter != shape.delimiter and _parse_header(text, replace(shape, delimiter=delimiter)):
             message = f"expected {shape.delimiter} between values, found a header whose names are parted by {called}"
             header = Header(text.removeprefix(BYTE_ORDER_MARK), (), ("wrong_delimiter", message))
-            end = start + len(line) if line_break else len(content)
-            return [_HeaderLine(start, end, header)]
+            return [_HeaderLine(first, first + len(line.removesuffix(b"\n")), header)]
     return []
 
 
@@ -230,28 +230,42 @@ def _begins_in_a_value(header: Header, known: Sequence[str]) -> bool:
     return False
 
 
-def _lines_with(content: mmap.mmap, name: str) -> Iterator[int]:
-    """Where the lines start that hold a name, in their order."""
-    place = content.find(name.encode())
+def _lines_with(content: BinaryIO, first: int, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    """The line that starts at `first`, and those below that hold one of the names: where each starts, and its text."""
+    content.seek(first)
+    place = first
+    while block := content.read(_BLOCK_BYTES) + content.readline():
+        starts = merge([0] if place == first else [], *(_starts_of_lines_with(block, name.encode()) for name in names))
+        for start, _ in groupby(starts):
+            end = block.find(b"\n", start)
+            yield place + start, block[start : end if end >= 0 else len(block)]
+        place += len(block)
+
+
+def _starts_of_lines_with(block: bytes, name: bytes) -> Iterator[int]:
+    place = block.find(name)
     while place >= 0:
-        yield content.rfind(b"\n", 0, place) + 1
-        end = content.find(b"\n", place)
-        place = content.find(name.encode(), end) if end >= 0 else -1
+        yield block.rfind(b"\n", 0, place) + 1
+        end = block.find(b"\n", place)
+        place = block.find(name, end) if end >= 0 else -1
 
 
-def _first_line(content: mmap.mmap) -> int:
+def _first_line(content: BinaryIO) -> int:
     """Where the first line starts that is not blank."""
     start = 0
-    while (end := content.find(b"\n", start)) >= 0 and not content[start:end].strip(b" \t"):
-        start = end + 1
+    for line in content:
+        if line.strip(b" \t\n"):
+            break
+        start += len(line)
     return start
 
 
 def _copy_sections(
-    content: mmap.mmap, sections: Sequence[tuple[Header | None, int, int]], wanted: Header | None, target: Path
+    content: BinaryIO, sections: Sequence[tuple[Header | None, int, int]], wanted: Header | None, target: Path
 ) -> None:
     with target.open("wb") as out:
         for header, start, end in sections:
+            content.seek(start)
             for place in range(start, end, _BLOCK_BYTES):
-                block = content[place : min(place + _BLOCK_BYTES, end)]
+                block = content.read(min(_BLOCK_BYTES, end - place))
                 out.write(block if header == wanted else b"\n" * block.count(b"\n"))

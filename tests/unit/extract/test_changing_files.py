@@ -1,10 +1,12 @@
 """Files that change, are still written or cannot be opened while a load reads them."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 import pytest
@@ -13,7 +15,7 @@ from engagement_assets.contracts.extraction import ALL_DAYS
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.index import FileIndex
-from engagement_assets.extract.lines import readers
+from engagement_assets.extract.lines import csv_headers, readers
 from engagement_assets.extract.lines.readers import EventLog, LineReader, Snapshots
 from tests.unit.extract.lingokids_loads import Loaded, event, fetch, reading
 from tests.unit.extract.mobile_loads import AROUND, HEADER, row
@@ -112,3 +114,32 @@ def test_a_file_that_has_rested_is_read_where_it_lies(tmp_path: Path) -> None:
         _load(mobile.EVENT_FILES, root, settled_before=settled_before)
         copies = list((tmp_path / "workdir").rglob("000000.jsonl"))
         assert bool(copies) == copied
+
+
+def test_a_csv_file_that_is_cut_short_in_place_stops_the_load_and_not_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "landing"
+    path = _write(root, "mobile_events/a.csv", f"{HEADER}\n" + f"{row()}\n" * 2_000)
+    first_line = csv_headers._first_line
+
+    def cut(content: BinaryIO) -> int:
+        os.truncate(path, 0)
+        return first_line(content)
+
+    monkeypatch.setattr(csv_headers, "_first_line", cut)
+    with pytest.raises(RuntimeError, match="changed or went while it was read"):
+        _load(mobile.EVENT_FILES, root)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 1_000_000])
+def test_headers_are_found_wherever_blocks_of_a_file_end(
+    block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_headers, "_BLOCK_BYTES", block_bytes)
+    root = tmp_path / "landing"
+    _write(
+        root, "mobile_events/a.csv", f"\n \n{HEADER}\n{row('u1')}\n{OTHER_HEADER}\n{row('u2')}\n{HEADER}\n{row('u3')}"
+    )
+    found = {(row["anonymous_id"], row["device_id"]) for row in _load(mobile.EVENT_FILES, root).accepted}
+    assert found == {("u1", "D1"), ("D1", "u2"), ("u3", "D1")}
