@@ -46,14 +46,23 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Whether no row of a table satisfies `condition`. The log of another area can be older than its fact: then `this` may
+    have noted changes while there was nothing to read. Until it has rows, it reads everything. -#}
+{% macro has_no_row(relation, condition='true') -%}
+    {%- do return(
+        execute and model.resource_type != 'unit_test'
+        and run_query('select 1 from ' ~ relation ~ ' where ' ~ condition ~ ' limit 1').rows | length == 0
+    ) -%}
+{%- endmacro %}
+
 {#- The weeks that changed since `this` was last built, as a predicate with literal dates on `source` and a DATE column.
-    A source without a change log has changed as a whole. -#}
+    A source without a change log has changed as a whole, and so has one of which `this` has no row. -#}
 {% macro in_changed_weeks(date_column) -%}
     (
         {%- for name, source in engaged_sources().items() %}
         {{ 'or ' if not loop.first }}(
             source = '{{ name }}'
-            {%- if source.change_log %}
+            {%- if source.change_log and not has_no_row(this, "source = '" ~ name ~ "'") %}
             and {{ on_days_of(
                 date_column,
                 "select week_start_date from " ~ ref('int_engagement_weeks_changed')

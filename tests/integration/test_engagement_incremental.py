@@ -133,6 +133,26 @@ def test_a_source_that_was_never_built_has_no_rows_until_it_is(tmp_path: Path, m
     assert len(warehouse.query("select distinct source from engagement.weekly_engagement")) == len(SOURCES)
 
 
+def test_a_source_whose_log_is_older_than_its_fact_counts_from_its_first_week(
+    tmp_path: Path, manifest: Manifest
+) -> None:
+    """As after a first build that made the logs and failed at the facts. Runna's activity then leaves that week."""
+    warehouse = WarehouseBuilder(tmp_path / "built", manifest)
+    lake, user_weeks = EngagementLake(warehouse), "+int_engagement_user_weeks"
+    found = "select source, week_start_date, engagement_units from intermediate.int_engagement_user_weeks order by all"
+    first_week = SATURDAY - timedelta(days=5)
+    for day, unbuilt in ((SATURDAY, "fct__activities fct__mobile_sessions"), (NEXT_MONDAY, None)):
+        for source in ("runna", "mobile"):
+            lake.write(source, day, [use(day)])
+        warehouse.build(day, day + ONE_DAY, user_weeks, exclude=unbuilt)
+        assert bool(warehouse.query(found)) == (unbuilt is None)
+    of_mobile = [("mobile", first_week, 1), ("mobile", NEXT_MONDAY, 1)]
+    assert warehouse.query(found) == [*of_mobile, ("runna", first_week, 1), ("runna", NEXT_MONDAY, 1)]
+    lake.write("runna", SATURDAY, [use(SATURDAY, on=NEXT_MONDAY)])
+    warehouse.build(SATURDAY, MONDAY, user_weeks)
+    assert warehouse.query(found) == [*of_mobile, ("runna", NEXT_MONDAY, 2)]
+
+
 def test_a_rerun_gives_the_same_rows_and_rebuilds_no_week(built: WarehouseBuilder) -> None:
     before = found_tables(built)
     with duckdb.connect(str(built.warehouse_path)) as connection:

@@ -18,7 +18,7 @@ with
         from {{ table_or_nothing(
             ref('int_runna_activities_changed'), {'activity_id': 'string', 'change_number': 'bigint'}
         ) }}
-        where change_number > {{ consumed_change_number() }}
+        where change_number > {{ 0 if has_no_row(this) else consumed_change_number() }}
 
     ),
 {% endif %}
