@@ -252,7 +252,7 @@ def _held_days(load: Load, outcomes: Sequence[CheckOutcome]) -> dict[date, dict[
     for outcome in outcomes:
         for day, sentence in outcome.halting_days.items():
             for held_day in load.days if day == WHOLE_DATASET_DAY else [day]:
-                held.setdefault(held_day, {})[f"{outcome.dataset.name}.{outcome.check.name}"] = sentence
+                held.setdefault(held_day, {})[outcome.name_in_records] = sentence
     return held
 
 
@@ -261,9 +261,7 @@ def _held_sentences(outcomes: Sequence[CheckOutcome]) -> str:
     lines = []
     for outcome in outcomes:
         between = ": " if WHOLE_DATASET_DAY in outcome.halting_days else " on "
-        lines += [
-            f"{outcome.dataset.name}.{outcome.check.name}{between}{line}" for line in by_day(outcome.halting_days)
-        ]
+        lines += [f"{outcome.name_in_records}{between}{line}" for line in by_day(outcome.halting_days)]
     return "held, the lake keeps what it had:\n  " + "\n  ".join(lines)
 
 

@@ -13,12 +13,12 @@ import dagster as dg
 
 from engagement_assets.contracts import check_metadata
 from engagement_assets.contracts.datasets import Dataset
-from engagement_assets.contracts.load_checks import CheckDefinition, Severity
+from engagement_assets.contracts.load_checks import HAS_NOT_SHRUNK, CheckDefinition, Severity
 from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load
-from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
+from engagement_assets.lake.load_records import COUNTS, DayCounts, LoadHistory, PublishedDay
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
 # How many findings, days whose rows are shown, and keys at most.
@@ -70,16 +70,23 @@ class CheckOutcome:
             self, findings={day: replace(finding, severity=severity) for day, finding in self.findings.items()}
         )
 
-    def without_released(self, counts: Sequence[DayCounts], history: LoadHistory) -> "CheckOutcome":
-        """The same without the days that somebody released, if they were read again with the same counts.
+    @property
+    def name_in_records(self) -> str:
+        """The check as the records of loads name it."""
+        return f"{self.dataset.name}.{self.check.name}"
 
-        Otherwise every run that reads a service's day once more would hold it again.
+    def without_released(self, counts: Sequence[DayCounts], history: LoadHistory) -> "CheckOutcome":
+        """The same without the days that somebody released from this check, if they were read with the same counts.
+
+        Otherwise every run that reads a service's day once more would hold it again. `has_not_shrunk` compares with
+        what is published, which a release has settled: what it finds now is new.
         """
         released = {}
-        for day in counts:
+        for day in counts if self.check is not HAS_NOT_SHRUNK else ():
             published = history.newest(self.dataset, day.day)
-            if published and published.release_reason and _same_counts(day, published):
-                released[day.day] = published.release_reason
+            release = published.release if published and _same_counts(day, published) else None
+            if release and self.name_in_records in release.failed_checks:
+                released[day.day] = release.reason
         kept = {day: finding for day, finding in self.findings.items() if day not in released}
         if len(kept) == len(self.findings):
             return self
@@ -155,10 +162,7 @@ def check_spec(check: CheckDefinition, dataset: Dataset) -> dg.AssetCheckSpec:
 
 
 def _same_counts(day: DayCounts, published: PublishedDay) -> bool:
-    return all(
-        getattr(day, name) == getattr(published, name)
-        for name in ("records_read", "accepted", "quarantined", "duplicates", "erased")
-    )
+    return all(getattr(day, name) == getattr(published, name) for name in COUNTS)
 
 
 def by_day(values: Mapping[date, Shown], most: int = LINES_IN_TEXT) -> list[str]:

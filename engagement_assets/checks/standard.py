@@ -68,7 +68,7 @@ def service_has_not_shrunk(
 def batch_has_not_shrunk(
     load: Load, dataset: Dataset, files_read: tuple[str, ...], *, allow_shrink: bool
 ) -> CheckOutcome:
-    """No record of a published day is missing from the new one because its landing file has gone.
+    """No record of a published or held day is missing from the new one because its landing file has gone.
 
     A record that arrives in another file is not missing, so a file may be renamed.
     """

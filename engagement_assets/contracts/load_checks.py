@@ -50,8 +50,8 @@ VOLUME_AS_EXPECTED = CheckDefinition(
 )
 HAS_NOT_SHRUNK = CheckDefinition(
     "has_not_shrunk",
-    "No published record of a batch of landing files is missing because its file has gone. A service still returns at "
-    "least four of five records that it returned before. allow_shrink says that a loss is intended.",
+    "No published or held record of a batch of landing files is missing because its file has gone. A service still "
+    "returns at least four of five records that it returned before. allow_shrink says that a loss is intended.",
     Severity.HALT,
 )
 EVERY_FILE_IS_READ = CheckDefinition(

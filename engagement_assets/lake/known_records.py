@@ -38,17 +38,18 @@ def quarantined_days(load: Load, dataset: Dataset, calendar: Calendar) -> dict[s
 def records_whose_files_are_gone(
     load: Load, dataset: Dataset, files_read: Collection[str]
 ) -> dict[date, tuple[int, str]]:
-    """Per day: how many published records are not staged and have no file any more, and the first of these files."""
-    published = _published(load, dataset, load.days)
+    """Per day: how many published or held records are not staged and have no file any more, and the first file."""
+    days = [load.lake.day_key(dataset, day) for day in load.days]
+    known = rows_of(load.lake.present([*days, *map(load.lake.held_key, days)]), dataset.columns)
     rows = load.connection.execute(
         f"""
-        select day, count(*), min(source_path)
-        from {published} as published
+        select day, count(distinct (source_path, {", ".join(dataset.identity)})), min(source_path)
+        from {known} as known
         where
             source_path not in (select unnest($files::varchar[]))
             and not exists (
                 select 1 from {load.staged_rows(dataset)} as staged
-                where {same_record(dataset, "staged", "published")}
+                where {same_record(dataset, "staged", "known")}
             )
         group by day
         """,

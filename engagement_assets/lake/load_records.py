@@ -21,7 +21,9 @@ from engagement_assets.sources import RAW_DATASETS
 Record = Mapping[str, Any]
 # The status of what an erasure records of a day that it has rewritten.
 ERASED = "erased"
-_FIELD_SEPARATOR = ", "
+_SEPARATOR = ", "
+# What a load that finds the same again has found of a day.
+COUNTS = ("records_read", "accepted", "quarantined", "duplicates", "erased")
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
 
@@ -50,8 +52,19 @@ class DayCounts:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Why somebody released a day, and which checks it had failed, as `dataset.check`."""
+
+    reason: str
+    failed_checks: frozenset[str]
+
+
+@dataclass(frozen=True)
 class PublishedDay:
-    """What the newest load that published a day found."""
+    """What the newest load that published a day found.
+
+    `release` is the last one of the day, unless a load with other counts has published the day since.
+    """
 
     loaded_at: datetime
     records_read: int
@@ -59,8 +72,8 @@ class PublishedDay:
     quarantined: int
     duplicates: int
     rows_in_day: int
-    release_reason: str | None
     erased: int = 0
+    release: Release | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +107,8 @@ def day_records(
             "dataset": _DATASETS_BY_KEY[of_day.dataset].name,
             "partition_date": partition_date(of_day.day),
             "status": "held" if of_day.day in held else "published",
-            "failed_checks": ", ".join(sorted(held.get(of_day.day, ()))) or None,
-            "unknown_fields": _FIELD_SEPARATOR.join(unknown_fields.get(of_day.dataset, {}).get(of_day.day, {})) or None,
+            "failed_checks": _SEPARATOR.join(sorted(held.get(of_day.day, ()))) or None,
+            "unknown_fields": _SEPARATOR.join(unknown_fields.get(of_day.dataset, {}).get(of_day.day, {})) or None,
             "files": of_day.files,
             "bytes": of_day.bytes,
             "records_read": of_day.records_read,
@@ -185,12 +198,16 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
     published = (
         f"(select * replace (coalesce(erased, 0) as erased) from {loads} where status in ('published', '{ERASED}'))"
     )
-    measures = [name for name in PublishedDay.__dataclass_fields__ if name != "loaded_at"]
+    measures = [name for name in PublishedDay.__dataclass_fields__ if name not in {"loaded_at", "release"}]
+    counts = f"[{', '.join(COUNTS)}]"
     rows = connection.execute(
         f"""
         select
             'raw_' || source || '/' || dataset as dataset_key,
             coalesce(partition_date, day) as counted_day,
+            arg_max({counts}, loaded_at),
+            arg_max([release_reason, failed_checks], loaded_at) filter (where release_reason is not null),
+            arg_max({counts}, loaded_at) filter (where release_reason is not null),
             max(loaded_at),
             {", ".join(f"arg_max_null({name}, loaded_at)" for name in measures)}
         from {published}
@@ -198,8 +215,12 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
         """
     ).fetchall()
     days: dict[str, dict[date, PublishedDay]] = {}
-    for key, day, loaded_at, *values in rows:
-        days.setdefault(key, {})[day] = PublishedDay(loaded_at, *values)
+    for key, day, newest, released, released_counts, *values in rows:
+        release = None
+        if released and released_counts == newest:
+            reason, checks = released
+            release = Release(reason, frozenset((checks or "").split(_SEPARATOR)))
+        days.setdefault(key, {})[day] = PublishedDay(*values, release=release)
     fields = connection.execute(
         f"""
         select distinct 'raw_' || source || '/' || dataset, unknown_fields
@@ -209,7 +230,7 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
     ).fetchall()
     unknown: dict[str, set[str]] = {}
     for key, names in fields:
-        unknown.setdefault(key, set()).update(names.split(_FIELD_SEPARATOR))
+        unknown.setdefault(key, set()).update(names.split(_SEPARATOR))
     return LoadHistory(days, {key: frozenset(names) for key, names in unknown.items()})
 
 

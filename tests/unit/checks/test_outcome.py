@@ -11,17 +11,27 @@ import duckdb
 import pytest
 
 from engagement_assets.checks.outcome import LINES_IN_TEXT, CheckOutcome, Finding, check_spec
-from engagement_assets.contracts.load_checks import RECONCILES, REJECTED_SHARE, Severity
+from engagement_assets.contracts.load_checks import (
+    HAS_NOT_SHRUNK,
+    RECONCILES,
+    REJECTED_SHARE,
+    CheckDefinition,
+    Severity,
+)
 from engagement_assets.extract.lingokids import LINGOKIDS_USERS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load, open_load
-from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay
+from engagement_assets.lake.load_records import DayCounts, LoadHistory, PublishedDay, Release
 from tests.lake_loads import DAY_1, DAY_2, Found, Reject, load_time, window, write
 
 LOST = Finding("two lost", Severity.HALT, observed=8, expected=10, rows=2, keys=("a.json", "b.json"))
 ODD = Finding("an odd one", Severity.WARN, observed=9, expected=10, rows=1, keys=("c.json",))
-RELEASED = PublishedDay(datetime(2024, 6, 1), 10, 8, 1, 1, 8, "known and harmless")
+PUBLISHED = PublishedDay(datetime(2024, 6, 1), 10, 8, 1, 1, 8)
+RELEASED = replace(
+    PUBLISHED,
+    release=Release("known and harmless", frozenset({"activities.reconciles", "activities.has_not_shrunk"})),
+)
 
 
 @pytest.fixture
@@ -144,8 +154,15 @@ def test_a_released_day_that_is_read_again_with_the_same_counts_stays_released()
 
 
 def test_a_day_that_nobody_released_is_judged_as_it_is() -> None:
-    published = PublishedDay(datetime(2024, 6, 1), 10, 8, 1, 1, 8, None)
     outcome = CheckOutcome(RECONCILES, RUNNA_ACTIVITIES, {DAY_1: LOST})
-    history = LoadHistory({RUNNA_ACTIVITIES.key: {DAY_1: published}}, {})
+    history = LoadHistory({RUNNA_ACTIVITIES.key: {DAY_1: PUBLISHED}}, {})
     assert outcome.without_released([_read_again(DAY_1, 8)], history) is outcome
     assert outcome.without_released([_read_again(DAY_1, 8)], LoadHistory({}, {})) is outcome
+
+
+@pytest.mark.parametrize("check", [REJECTED_SHARE, HAS_NOT_SHRUNK], ids=lambda check: check.name)
+def test_a_release_lets_through_what_failed_then_and_no_loss_that_is_new(check: CheckDefinition) -> None:
+    """The released day had failed `reconciles` and `has_not_shrunk`."""
+    history = LoadHistory({RUNNA_ACTIVITIES.key: {DAY_1: RELEASED}}, {})
+    outcome = CheckOutcome(check, RUNNA_ACTIVITIES, {DAY_1: LOST})
+    assert outcome.without_released([_read_again(DAY_1, 8)], history) is outcome

@@ -23,8 +23,8 @@ def _history(dataset: Dataset, rows: Sequence[int], day: date = DAY) -> LoadHist
     for weeks, volume in enumerate(rows, start=1):
         loaded_at = datetime(2024, 3, 1)
         known = day - timedelta(weeks=weeks)
-        days[known] = PublishedDay(loaded_at, volume, volume, 0, 0, volume, None)
-        days[known - timedelta(days=1)] = PublishedDay(loaded_at, volume, 0, 0, 0, 100 * volume, None)
+        days[known] = PublishedDay(loaded_at, volume, volume, 0, 0, volume)
+        days[known - timedelta(days=1)] = PublishedDay(loaded_at, volume, 0, 0, 0, 100 * volume)
     return LoadHistory({dataset.key: days}, {})
 
 

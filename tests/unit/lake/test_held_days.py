@@ -189,6 +189,16 @@ def test_a_record_of_a_renamed_file_is_not_gone(lake: Lake) -> None:
     assert _gone(lake, [_activity("a", DAY_1, "1")], [_activity("a", DAY_1, "2")], ("2",)) == {}
 
 
+def test_a_record_that_was_only_held_is_gone_with_its_file_too(lake: Lake) -> None:
+    held = Found({RUNNA_ACTIVITIES: [_activity("a", DAY_1, "1"), _activity("b", DAY_1, "2")]})
+    publish(lake, Found({RUNNA_ACTIVITIES: [_activity("b", DAY_1, "2")]}), window(DAY_1), 1)
+    publish(lake, held, window(DAY_1), 2, held={DAY_1: ["activities.rejected_share"]})
+    with open_load(lake, "source", run_id="run", started_at=load_time(3)) as load:
+        write(load, Found({RUNNA_ACTIVITIES: []}), window(DAY_1))
+        assert records_whose_files_are_gone(load, RUNNA_ACTIVITIES, ("1",)) == {DAY_1: (1, "2")}
+        assert records_whose_files_are_gone(load, RUNNA_ACTIVITIES, ("2",)) == {DAY_1: (1, "1")}
+
+
 def test_a_record_without_identity_of_a_renamed_file_is_not_gone(lake: Lake) -> None:
     assert _gone(lake, [_activity(None, DAY_1, "1")], [_activity(None, DAY_1, "2")], ("2",)) == {}
 

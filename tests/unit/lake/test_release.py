@@ -11,7 +11,7 @@ from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIV
 from engagement_assets.lake.held_days import NeverLoadedError, release
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import open_load
-from engagement_assets.lake.load_records import PublishedDay, read_history
+from engagement_assets.lake.load_records import PublishedDay, Release, read_history
 from tests.lake_loads import (
     DAY_1,
     DAY_2,
@@ -189,19 +189,29 @@ def test_the_history_has_the_newest_load_that_published_each_day_and_the_fields_
     publish(lake, _batch("other"), window(DAY_1), 4, name="another")
     history = _history(lake, DAY_1)
     assert history.days[RUNNA_ACTIVITIES.key] == {
-        DAY_1: PublishedDay(datetime(2024, 6, 1, 12, 0, 2), 2, 1, 1, 0, 1, None),
-        DAY_2: PublishedDay(datetime(2024, 6, 1, 12, 0, 1), 0, 0, 0, 0, 0, None),
+        DAY_1: PublishedDay(datetime(2024, 6, 1, 12, 0, 2), 2, 1, 1, 0, 1),
+        DAY_2: PublishedDay(datetime(2024, 6, 1, 12, 0, 1), 0, 0, 0, 0, 0),
     }
     assert history.unknown_fields == {RUNNA_ACTIVITIES.key: frozenset({"mood", "battery"})}
     assert history.newest(RUNNA_ACTIVITIES, DAY_3) is None
 
 
-def test_the_history_tells_a_release_until_a_newer_load_has_published_the_day(lake: Lake) -> None:
-    publish(lake, _batch("a", DAY_1), window(DAY_1), 1, held={DAY_1: ["x"]})
+def test_the_history_tells_a_release_until_a_load_with_other_counts_has_published_the_day(lake: Lake) -> None:
+    def release_of_day() -> Release | None:
+        found: Release | None = _history(lake, DAY_1).newest(RUNNA_ACTIVITIES, DAY_1).release
+        return found
+
+    publish(lake, _batch("a", DAY_1), window(DAY_1), 1, held={DAY_1: ["activities.volume", "activities.reconciles"]})
+    assert _history(lake, DAY_1).newest(RUNNA_ACTIVITIES, DAY_1) is None
     _release(lake, DAY_1, number=2, reason="checked")
-    assert _history(lake, DAY_1).newest(RUNNA_ACTIVITIES, DAY_1).release_reason == "checked"
-    publish(lake, _batch("b", DAY_1), window(DAY_1), 3)
-    assert _history(lake, DAY_1).newest(RUNNA_ACTIVITIES, DAY_1).release_reason is None
+    released = Release("checked", frozenset({"activities.volume", "activities.reconciles"}))
+    assert release_of_day() == released
+    for number in (3, 4):
+        publish(lake, _batch("b", DAY_1), window(DAY_1), number)
+        assert release_of_day() == released
+    publish(lake, Found({RUNNA_ACTIVITIES: []}), window(DAY_1), 5)
+    publish(lake, _batch("b", DAY_1), window(DAY_1), 6, held={DAY_1: ["activities.reconciles"]})
+    assert release_of_day() is None
 
 
 def test_records_of_loads_before_the_days_that_are_asked_for_are_not_opened(lake: Lake) -> None:
