@@ -63,4 +63,4 @@ def test_a_killed_publication_leaves_the_old_copy_or_the_new_one(warehouse: Path
         assert _version(published) in (before, version)
     assert _version(published) == version > 4
     _publish(warehouse, published)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["published.duckdb", "warehouse.duckdb"]
+    assert {path.name for path in tmp_path.iterdir()} == {".published.duckdb.lock", published.name, warehouse.name}
