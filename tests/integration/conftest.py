@@ -9,16 +9,33 @@ from dbt.contracts.graph.manifest import Manifest
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
+from engagement_assets.report import pictures
 from engagement_assets.transform import project
 from tests.integration.quick_dbt import quick_dbt
 from tests.integration.reports import STATES, Loaded, ReportPage, chromium, load_sources, make_report
 from tests.integration.warehouse_builder import WarehouseBuilder
+
+_DRAWN = pictures._svg
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _dbt_does_not_do_what_nobody_reads() -> Iterator[None]:
     with quick_dbt():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pictures_are_empty() -> Iterator[None]:
+    """Vega draws a sixth of a run's time, for the UI; `drawn_pictures` are for tests that look at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_svg", lambda _chart: "<svg/>")
+        yield
+
+
+@pytest.fixture
+def drawn_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn, as in production."""
+    monkeypatch.setattr(pictures, "_svg", _DRAWN)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from engagement_assets.assets.engagement_report import ENGAGEMENT_REPORT
 from engagement_assets.installation import PROJECT_ROOT
 from tests.integration.services import FIRST_DAY, Services, services
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("drawn_pictures")]
 
 SELECTION = '+group:strava or +group:product or group:engagement or key:"intermediate/int_engagement*" or group:report'
 # Five attempts, three times.

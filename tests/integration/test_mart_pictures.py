@@ -23,7 +23,7 @@ from engagement_assets.transform.warehouse import DuckDBWarehouse, warehouse_res
 from tests.integration.reports import Loaded
 from tests.integration.services import FIRST_DAY
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("drawn_pictures")]
 
 
 def test_every_mart_with_a_chart_is_built_where_its_picture_is_drawn(loaded: Loaded, manifest: Manifest) -> None:
