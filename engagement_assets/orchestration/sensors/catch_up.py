@@ -6,6 +6,7 @@ Belongs here: which days these are, and what is reported when they are given up.
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -15,7 +16,7 @@ from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.lake import Lake
 from engagement_assets.orchestration.jobs import SourceSet
 from engagement_assets.orchestration.schedules import Timetable
-from engagement_assets.orchestration.sensors.runs import Plan, Tick, sensor_status
+from engagement_assets.orchestration.sensors.runs import Plan, Tick, removed_days, sensor_status
 from engagement_assets.orchestration.unreported_loads import days_loaded_unreported
 from engagement_assets.settings import Settings
 
@@ -31,13 +32,15 @@ INTERVAL_S = 60
 def catch_up_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDefinition:
     """Requests days of which a raw dataset was never published, such as those of a weekend with the machine off."""
     timetable = Timetable.of(settings)
+    lake = Lake(settings.lake_uri)
 
     def plan(tick: Tick, source_set: SourceSet) -> Plan:
         newest = min(timetable.newest_due_day(tick.now - GRACE), settings.last_day_at(tick.now))
         due = [newest - timedelta(days=back) for back in range(settings.catch_up_days)]
         due = [day for day in reversed(due) if day >= settings.start_date]
         loaded = [_newest_materializations(tick.instance, key, due) for key in source_set.raw]
-        return tick.plan(source_set, {day: 0 for day in due if not all(day in dataset for dataset in loaded)})
+        missing = {day for day in due if not all(day in dataset for dataset in loaded)}
+        return tick.plan(source_set, dict.fromkeys(missing - removed_days(lake, source_set.source, missing), 0))
 
     return _sensor(
         CATCH_UP,
@@ -57,15 +60,22 @@ def late_data_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.Sensor
         since = tick.now - timedelta(days=settings.catch_up_days)
         unreported = days_loaded_unreported(tick.instance, lake, source_set.name, source_set.windowed, since)
         wanted: dict[date, int] = {}
-        stale = days_stale(tick.instance, source_set, settings.start_date, unreported)
         last_day = settings.last_day_at(tick.now)
-        for day, number in sorted((day, number) for day, number in stale.items() if day <= last_day):
+        stale = days_stale(tick.instance, source_set, settings.start_date, unreported)
+        stale = {day: number for day, number in stale.items() if day <= last_day}
+        for day, number in stale.items():
             # The load of one day has also read the trailing days before it.
             for back in range(settings.trailing_days_of(source_set.source) + 1):
                 earlier = day - timedelta(days=back)
                 if earlier >= settings.start_date:
                     wanted[earlier] = max(wanted.get(earlier, 0), number)
-        return tick.plan(source_set, wanted, source_set.models)
+        removed = removed_days(lake, source_set.source, wanted)
+        wanted = {day: number for day, number in wanted.items() if day not in removed}
+        planned = tick.plan(source_set, wanted, source_set.models)
+        if lost := in_ranges(removed & stale.keys()):
+            told = f"{source_set.name} {', '.join(lost)}: removed by RAW_RETENTION_DAYS, the tables stay as they are"
+            planned = replace(planned, remarks=[*planned.remarks, told])
+        return planned
 
     return _sensor(
         LATE_DATA,

@@ -10,7 +10,7 @@ again by the rules of `catch_up`, which does not miss a day that was loaded once
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -25,7 +25,7 @@ from engagement_assets.extract.lines.readers import EventLog
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load_times import loaded_at
 from engagement_assets.orchestration.jobs import SourceSet
-from engagement_assets.orchestration.sensors.runs import Tick, sensor_status
+from engagement_assets.orchestration.sensors.runs import Tick, removed_days, sensor_status
 from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown
 from engagement_assets.sources import source_named
@@ -51,7 +51,8 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDe
     )
     def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         tick = Tick.of(LANDING_FILES, context, settings)
-        zone = _LandingZone(settings, tick.now, json.loads(context.cursor or "{}"))
+        lake = Lake(settings.lake_uri)
+        zone = _LandingZone(settings, lake, tick.now, json.loads(context.cursor or "{}"))
         requests: list[dg.RunRequest] = []
         remarks: list[str] = []
         for item in sets:
@@ -71,8 +72,7 @@ def landing_sensor(settings: Settings, sets: Sequence[SourceSet]) -> dg.SensorDe
                 context.log.warning(remarks[-1])
                 continue
             days = {day for day in arrivals if settings.start_date <= day <= settings.last_day_at(tick.now)}
-            if removed := zone.removed(source, days):
-                # A load refuses them, and with them the other days of its run.
+            if removed := removed_days(lake, source, days):
                 days -= removed
                 remarks.append(f"{item.name}: {len(removed)} touched days were removed by RAW_RETENTION_DAYS")
             touched = {day: _microseconds(arrivals[day]) for day in days}
@@ -96,9 +96,9 @@ def _microseconds(moment: datetime) -> int:
 class _LandingZone:
     """The landing zone at a tick; `cursor` says where the listing of a source's folders goes on."""
 
-    def __init__(self, settings: Settings, now: datetime, cursor: dict[str, str]) -> None:
+    def __init__(self, settings: Settings, lake: Lake, now: datetime, cursor: dict[str, str]) -> None:
         self._landing = Landing(settings.landing_uri)
-        self._lake = Lake(settings.lake_uri)
+        self._lake = lake
         self._settled_before = now - timedelta(seconds=settings.landing_settle_s)
         self._calendar = settings.calendar_at(now)
         self.cursor = cursor
@@ -122,10 +122,6 @@ class _LandingZone:
             for day, arrived_at in touched.settled().items():
                 arrivals[day] = max(arrived_at, arrivals.get(day, arrived_at))
         return arrivals
-
-    def removed(self, source: Source, days: Collection[date]) -> set[date]:
-        """Those of the days that retention has removed from a dataset."""
-        return {day for dataset in source.datasets for day in self._lake.pruned_days(dataset, days)}
 
     def _batches(self, source: str, folder: BatchFolder) -> TouchedDays:
         touched, resume_after = folder.touched_days(self._look(folder.dataset), self.cursor.pop(source, None))

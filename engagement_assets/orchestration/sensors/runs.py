@@ -11,9 +11,11 @@ from functools import reduce
 
 import dagster as dg
 
+from engagement_assets.contracts.source import Source
 from engagement_assets.dagster_internals import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 from engagement_assets.day_ranges import blocks_of, in_ranges
 from engagement_assets.instance.run_history import INTERRUPTED_TAG
+from engagement_assets.lake.lake import Lake
 from engagement_assets.orchestration.jobs import SourceSet
 from engagement_assets.partitions import range_tags, window_of_tags
 from engagement_assets.settings import Settings
@@ -29,6 +31,15 @@ _RUNS_LOOKED_BACK_AT = 500
 def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
     """Whether a sensor is on from the start."""
     return dg.DefaultSensorStatus.RUNNING if settings.schedules_on else dg.DefaultSensorStatus.STOPPED
+
+
+def removed_days(lake: Lake, source: Source, days: Collection[date]) -> set[date]:
+    """Those of the days that retention has removed from a dataset.
+
+    Loads and builds refuse them, and with them the other days of their run.
+    """
+    partitioned = (dataset for dataset in source.datasets if dataset.partitioned)
+    return {day for dataset in partitioned for day in lake.pruned_days(dataset, days)}
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
 """Missing and stale days: requested once, as one range per source, a bounded number of times."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from engagement_assets.assets.dbt_models import readable_window
+from engagement_assets.contracts.source import Source
+from engagement_assets.lake.lake import Lake
 from engagement_assets.orchestration.sensors.runs import Plan, Tick
 from engagement_assets.partitions import window_of_tags
 from tests.unit.orchestration.sensors.graphs import FAILURE, SUCCESS, Graph, day, graph, window
@@ -225,6 +229,53 @@ def test_a_load_of_one_day_has_read_the_days_before_it_too() -> None:
         deployment.load([*OLD_DAYS, day(1)])
         deployment.materialize(deployment.sets["user_events"].raw, [day(2)])
         assert _requested(deployment.sense("late_data")) == {"daily_user_events": (str(day(4)), str(day(2)))}
+
+
+def _remove(folder: Path, source: Source, *days: date) -> None:
+    """Leave the marks of retention in the lake."""
+    lake = Lake(str(folder / "lake"))
+    for removed in days:
+        mark = Path(lake.location(lake.pruned_key(source.datasets[0], removed)))
+        mark.parent.mkdir(parents=True)
+        mark.touch()
+
+
+def test_days_before_a_stale_one_that_retention_removed_are_not_requested_with_it(tmp_path: Path) -> None:
+    service = {"user_events_api_url": "http://127.0.0.1/events", "user_events_api_token": "a token"}
+    with graph(tmp_path, user_events_trailing_days=2, **service) as deployment:
+        user_events = deployment.sets["user_events"]
+        _remove(tmp_path, user_events.source, day(4))
+        deployment.load([*OLD_DAYS, day(1)])
+        deployment.materialize(user_events.raw, [day(2)])
+        result = deployment.sense("late_data")
+        assert _requested(result) == {"daily_user_events": (str(day(3)), str(day(2)))}
+        (request,) = result.run_requests or []
+        requested = window_of_tags(request.tags)
+        assert readable_window(Lake(str(tmp_path / "lake")), user_events.source, requested, requested) == requested
+
+
+def test_stale_days_that_retention_removed_are_told_and_keep_no_other_from_being_built(tmp_path: Path) -> None:
+    with graph(tmp_path) as deployment:
+        mobile = deployment.sets["mobile"]
+        _remove(tmp_path, mobile.source, day(4))
+        deployment.load([*OLD_DAYS, day(1)])
+        deployment.materialize(mobile.raw, [day(4), day(3)])
+        assert _requested(deployment.sense("late_data")) == {"daily_mobile": (str(day(3)), str(day(3)))}
+        deployment.materialize(mobile.windowed, [day(3)])
+        assert deployment.sense("late_data").skip_reason == dg.SkipReason(
+            f"mobile {day(4)}: removed by RAW_RETENTION_DAYS, the tables stay as they are"
+        )
+
+
+def test_missing_days_that_retention_removed_are_not_requested(tmp_path: Path) -> None:
+    """Such as after Dagster's records were made anew."""
+    with graph(tmp_path) as deployment:
+        _remove(tmp_path, deployment.sets["mobile"].source, day(5), day(4))
+        deployment.load([day(1)])
+        requested = _requested(deployment.sense("catch_up"))
+        assert requested == {
+            f"daily_{name}": (str(day(3 if name == "mobile" else 5)), str(day(2))) for name in FILE_SOURCES
+        }
 
 
 def test_a_source_without_settings_is_not_asked_for(deployment: Graph) -> None:
