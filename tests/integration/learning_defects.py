@@ -12,6 +12,7 @@ from tests.integration.warehouse_builder import WarehouseBuilder
 LEARNING = "+path:models/marts/learning"
 DAY = date(2021, 1, 3)
 NEXT_DAY = date(2021, 1, 4)
+HOLD_ALL_PLAYS = "assert_top_activities_hold_all_plays"
 
 
 def _build(warehouse: WarehouseBuilder) -> None:
@@ -46,7 +47,7 @@ DEFECTS: dict[str, Defect] = {
         [
             "assert_active_users_fit_their_slices",
             "assert_every_event_is_counted_once",
-            "assert_top_activities_hold_all_plays",
+            HOLD_ALL_PLAYS,
             "engagement_daily_adds_up_to_its_events",
             "engagement_monthly_adds_up_to_its_days",
             "engagement_weekly_adds_up_to_its_days",
@@ -70,6 +71,7 @@ DEFECTS: dict[str, Defect] = {
             "activity_exits_lie_on_the_day_they_occurred",
             "assert_every_event_is_counted_once",
             "assert_few_plays_are_of_unknown_users",
+            HOLD_ALL_PLAYS,
             "engagement_daily_adds_up_to_its_events",
             "engagement_daily_holds_a_group_once",
             "engagement_monthly_holds_a_group_once",
@@ -78,6 +80,14 @@ DEFECTS: dict[str, Defect] = {
             "learning_active_users_hold_a_slice_once",
         ],
     ),
+    "weeks_not_ranked": (["delete from top_activities where grain = 'week'"], [HOLD_ALL_PLAYS]),
+    # One week has one play, the other two.
+    "plays_of_another_week": (["update top_activities set plays = 3 - plays where grain = 'week'"], [HOLD_ALL_PLAYS]),
+    "plays_of_another_activity": (
+        ["update top_activities set activity_id = 'game' where grain = 'month'"],
+        [HOLD_ALL_PLAYS],
+    ),
+    "another_time_than_played": (["update top_activities set played_ms = 1 where grain = 'day'"], [HOLD_ALL_PLAYS]),
 }
 
 LEARNING_TABLES = Area(

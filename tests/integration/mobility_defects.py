@@ -90,6 +90,14 @@ DEFECTS: dict[str, Defect] = {
         [f"delete from {FACT} {OF_BEN}"],
         [IN_EXACTLY_ONE, HOLD_EVERY_EVENT, WEEKLY_ADDS_UP],
     ),
+    "session_left_behind": (
+        # The session over midnight was built last; an old one holds its last event, too.
+        [
+            f"insert into {SESSIONIZED} select * replace ('old' as session_id, date '{SUNDAY - timedelta(days=2)}' as"
+            f" session_date, 1 as position, 1 as change_number) from {SESSIONIZED} where event_id = 'c'",
+        ],
+        [IN_EXACTLY_ONE, "mobile_session_to_events_holds_an_event_once"],
+    ),
     "miscounted": (
         [f"update {FACT} set event_count = event_count + 1 {OF_BEN}"],
         [HOLD_EVERY_EVENT],

@@ -125,6 +125,7 @@ DEFECTS: dict[str, Defect] = {
         ],
         [
             "assert_every_run_is_in_its_month",
+            "assert_every_strava_activity_is_in_the_fact_once",
             "assert_kudos_of_runs_are_the_same_in_every_table",
             "examples_lie_in_their_week",
             "kudos_of_examples_are_settled",
@@ -136,6 +137,10 @@ DEFECTS: dict[str, Defect] = {
             "strava_years_add_up_to_their_months",
             "what_strava_types_as_a_run_is_one",
         ],
+    ),
+    "called_deleted": (
+        ["update fct__strava_activities set is_deleted = true, deleted_at = extracted_at where activity_id = 9"],
+        ["assert_every_strava_activity_is_in_the_fact_once"],
     ),
     "mis-summed": (
         [

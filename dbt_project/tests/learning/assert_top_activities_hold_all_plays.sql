@@ -1,41 +1,62 @@
--- Guards the ranking: in each grain the activities add up to all plays and all time.
+-- Guards the ranking: in each period, an activity is ranked by all of its plays and all of its time.
+{% set periods = {
+    'day': ('engagement_daily', 'event_date'),
+    'week': ('engagement_weekly', 'week_start_date'),
+    'month': ('engagement_monthly', 'month_start_date'),
+    'year': ('engagement_yearly', 'year_start_date'),
+} %}
 with
 
-all_plays as (
+expected as (
 
-    select
-        sum(plays) as plays,
-        sum(completed_plays) as completed_plays,
-        sum(duration_ms) as duration_ms,
-        sum(played_ms) as played_ms
+    {% for grain, (engagement, period_start_date) in periods.items() %}
+        select
+            '{{ grain }}' as grain,
+            {{ period_start_date }} as period_start_date,
+            activity_id,
+            sum(plays) as plays,
+            sum(completed_plays) as completed_plays,
+            sum(duration_ms) as duration_ms,
+            sum(played_ms) as played_ms
 
-    from {{ ref('engagement_yearly') }}
+        from {{ ref(engagement) }}
+        group by {{ period_start_date }}, activity_id
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
-plays_by_grain as (
+ranked as (
 
     select
         grain,
+        period_start_date,
+        activity_id,
         sum(plays) as plays,
         sum(completed_plays) as completed_plays,
         sum(duration_ms) as duration_ms,
         sum(played_ms) as played_ms
 
     from {{ ref('top_activities') }}
-    group by grain
+    group by grain, period_start_date, activity_id
 
 )
 
 select
-    plays_by_grain.grain,
-    plays_by_grain.plays,
-    all_plays.plays as expected_plays
+    ranked.plays,
+    expected.plays as expected_plays,
+    coalesce(ranked.grain, expected.grain) as grain,
+    coalesce(ranked.period_start_date, expected.period_start_date) as period_start_date,
+    coalesce(ranked.activity_id, expected.activity_id) as activity_id
 
-from plays_by_grain
-cross join all_plays
+from ranked
+full outer join expected
+    on
+        ranked.grain = expected.grain
+        and ranked.period_start_date = expected.period_start_date
+        and ranked.activity_id = expected.activity_id
 where
-    plays_by_grain.plays <> all_plays.plays
-    or plays_by_grain.completed_plays <> all_plays.completed_plays
-    or plays_by_grain.duration_ms <> all_plays.duration_ms
-    or plays_by_grain.played_ms <> all_plays.played_ms
+    ranked.plays is distinct from expected.plays
+    or ranked.completed_plays is distinct from expected.completed_plays
+    or ranked.duration_ms is distinct from expected.duration_ms
+    or ranked.played_ms is distinct from expected.played_ms

@@ -1,10 +1,30 @@
--- Every activity that the lake accepted, under any day, has one row in the fact. Returns the
--- activities whose counts differ.
+-- Every activity that the lake accepted, under any day, has one row in the fact. It is deleted if
+-- its newest state is, on each day that has this state. Returns the activities for which that is not
+-- so.
 with
+
+states as (
+
+    select
+        activity_id,
+        deleted_at,
+        state_at,
+        max(state_at) over (partition by activity_id) as newest_state_at
+
+    from {{ ref('int_strava_activities_by_day') }}
+
+),
 
 accepted as (
 
-    select distinct activity_id from {{ ref('int_strava_activities_by_day') }}
+    select
+        activity_id,
+        count(
+            case when state_at is not distinct from newest_state_at and deleted_at is null then 1 end
+        ) = 0 as is_deleted
+
+    from states
+    group by activity_id
 
 ),
 
@@ -12,7 +32,8 @@ in_fact as (
 
     select
         activity_id,
-        count(*) as row_count
+        count(*) as row_count,
+        count(case when is_deleted then 1 end) > 0 as is_deleted
 
     from {{ ref('fct__strava_activities') }}
     group by activity_id
@@ -30,3 +51,4 @@ where
     accepted.activity_id is null
     or in_fact.row_count is null
     or in_fact.row_count > 1
+    or in_fact.is_deleted <> accepted.is_deleted
