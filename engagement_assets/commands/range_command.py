@@ -17,6 +17,7 @@ from engagement_assets.settings import Settings
 from engagement_assets.shown_text import shown_lines
 from engagement_assets.sources import AREAS, CROSS_SOURCE_AREA
 from engagement_assets.spark_settings import WarehouseEngine
+from engagement_assets.transform.build import is_held_lock
 
 TABLES_OVER_ALL_SOURCES = 'group:engagement or key:"published/engagement" or key:"intermediate/int_engagement*"'
 
@@ -25,8 +26,8 @@ def run_command(request_of: Callable[[Settings], RangeRequest | None]) -> int:
     """Run what `request_of` asks for and print a summary; None asks for nothing.
 
     Returns:
-        The exit code: 0 when every step passed, 1 when one failed, 2 when `request_of` or the run refused the
-        arguments with a ValueError.
+        The exit code: 0 when every step passed, 1 when one failed or another process has the warehouse open, 2 when
+        `request_of` or the run refused the arguments with a ValueError.
     """
     settings = load_settings()
     try:
@@ -38,6 +39,15 @@ def run_command(request_of: Callable[[Settings], RangeRequest | None]) -> int:
     except ValueError as error:
         print(f"error: {shown_lines(str(error))}", file=sys.stderr)
         return 2
+    except duckdb.IOException as error:
+        if not is_held_lock(error):
+            raise
+        print(
+            f"error: expected to read {settings.warehouse_path}, but another process has it open, such as a run that "
+            "builds. Wait for that process, then run this again",
+            file=sys.stderr,
+        )
+        return 1
     print_summary(settings, run)
     return 0 if run.success else 1
 
@@ -46,6 +56,9 @@ def and_downstream(settings: Settings, datasets: Sequence[Dataset]) -> str:
     """The raw assets and everything downstream, in Dagster's selection syntax.
 
     Tables over all sources are left out if they do not exist yet: whoever loads only some sources cannot build them.
+
+    Raises:
+        duckdb.IOException: the warehouse cannot be opened, such as when another process has it open.
     """
     selection = " or ".join(f'key:"{item.key}"+' for item in datasets)
     on_duckdb = settings.warehouse is WarehouseEngine.DUCKDB

@@ -53,6 +53,38 @@ def test_tables_over_all_sources_that_were_never_built_are_left_out(
     assert requested[0].selection.endswith(f" and not ({TABLES_OVER_ALL_SOURCES})")
 
 
+def _unreadable(monkeypatch: pytest.MonkeyPatch, warehouse: Path, reason: str) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise duckdb.IOException(reason)
+
+    warehouse.touch()
+    monkeypatch.setattr(duckdb, "connect", connect)
+
+
+def test_a_warehouse_that_another_process_has_open_is_told_and_nothing_runs(
+    requested: list[RangeRequest],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    _unreadable(monkeypatch, warehouse, "IO Error: Could not set lock on file: Conflicting lock is held in python")
+    assert (_run(monkeypatch, ARGUMENTS), requested) == (1, [])
+    assert capsys.readouterr().err == (
+        f"error: expected to read {warehouse}, but another process has it open, such as a run that builds. Wait for "
+        "that process, then run this again\n"
+    )
+
+
+def test_a_warehouse_that_is_broken_is_no_matter_of_waiting(
+    requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _unreadable(monkeypatch, tmp_path / "warehouse.duckdb", "IO Error: not a valid DuckDB database file")
+    with pytest.raises(duckdb.IOException, match="not a valid"):
+        _run(monkeypatch, ARGUMENTS)
+    assert requested == []
+
+
 def test_a_dataset_without_days_is_released_without_one(
     requested: list[RangeRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
