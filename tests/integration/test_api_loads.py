@@ -17,7 +17,7 @@ from tests.integration.services import FIRST_DAY, Services, services
 
 pytestmark = pytest.mark.integration
 
-LAST_DAY = date(2024, 2, 29)
+LAST_DAY = date(2024, 1, 30)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_load_reports_its_requests_and_what_is_left_of_the_limits(good_day: Se
     strava = metadata_of(result, "raw_strava/activities")
     assert (strava["requests_made"], strava["requests_left_15_minutes"], strava["requests_left_today"]) == (3, 98, 998)
     events = metadata_of(result, "raw_user_events/events")
-    assert events["requests_made"] == 60
+    assert events["requests_made"] == 30
     shared = good_day.lake_rows(
         "raw_user_events/events", "count(*) - count(distinct (day, device_id, event_time))", "event_id is not null"
     )
@@ -123,7 +123,7 @@ def test_a_service_that_is_down_does_not_stop_the_other(good_day: Services) -> N
 
 
 def test_a_retry_of_the_run_asks_for_no_page_twice(tmp_path: Path) -> None:
-    with services(tmp_path, activities_per_day=10) as running:
+    with services(tmp_path, activities_per_day=20) as running:
         running.load(date(2024, 1, 1), date(2024, 1, 1))  # the token is there
         running.apis.strava.requests.clear()
         running.apis.user_events.requests.clear()
@@ -137,7 +137,7 @@ def test_a_retry_of_the_run_asks_for_no_page_twice(tmp_path: Path) -> None:
 
 
 def test_pages_before_a_failure_are_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with services(tmp_path, activities_per_day=10) as running:
+    with services(tmp_path, activities_per_day=20) as running:
         running.load(date(2024, 1, 1))
         running.apis.strava.requests.clear()
         serve = running.apis.strava.history.visible
@@ -161,7 +161,7 @@ def test_pages_before_a_failure_are_not_asked_for_again(tmp_path: Path, monkeypa
 
 
 def test_the_daily_limit_keeps_what_is_complete_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    with services(tmp_path, activities_per_day=20) as running:
+    with services(tmp_path, activities_per_day=40) as running:
         running.apis.strava.limits = RateLimits(overall=(200, 3), read=(100, 1_000))
         result = running.load(FIRST_DAY, LAST_DAY)
         message = failures(result)["raw_strava"]
@@ -171,7 +171,7 @@ def test_the_daily_limit_keeps_what_is_complete_and_the_next_run_goes_on(tmp_pat
         assert message.startswith(
             "Strava's daily limit is used up; it takes requests again from 2024-03-02 00:00 UTC on. What began before "
         )
-        assert message.endswith(f"run {stopped_on} to 2024-02-29 again then")
+        assert message.endswith(f"run {stopped_on} to 2024-01-30 again then")
         loaded = running.lake_rows("raw_strava/activities", "activity_id")
         assert len(loaded) == 600  # three pages, all of them
         assert running.lake_rows("raw_strava/activities", "count(*)", "deleted_at is not null") == [(0,)]
@@ -191,7 +191,7 @@ def test_a_fifth_of_the_window_gone_holds_the_days_unless_that_is_meant(good_day
         good_day.apis.strava.history = other.apis.strava.history
         result = good_day.load(FIRST_DAY, LAST_DAY)
     assert failed_checks(result) == {("raw_strava/activities", "has_not_shrunk")}
-    assert f"activities.has_not_shrunk on {FIRST_DAY} to 2024-02-29: " in failures(result)["raw_strava"]
+    assert f"activities.has_not_shrunk on {FIRST_DAY} to 2024-01-30: " in failures(result)["raw_strava"]
     pages = Path(Lake(good_day.settings().lake_uri).pages_folder("strava"))
     assert list(pages.glob("*/*")) == [], "a load that is held has been judged: its pages are not needed again"
     kept = good_day.lake_rows("raw_strava/activities", "activity_id, deleted_at, kudos_count, day")
