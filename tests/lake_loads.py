@@ -56,6 +56,7 @@ class Found:
     read: Mapping[tuple[Dataset, date | None], int] = field(default_factory=dict)
     unknown_fields: Sequence[tuple[Dataset, date | None, str, int]] = ()
     files_read: tuple[str, ...] = ()
+    files_not_opened: tuple[str, ...] = ()
     files_there: tuple[str, ...] = ()
 
     def extraction(self, extracted_at: datetime) -> Extraction:
@@ -101,6 +102,7 @@ class Found:
                 ],
             ),
             files_read=self.files_read,
+            files_not_opened=self.files_not_opened,
             files_there=self.files_there,
         )
 

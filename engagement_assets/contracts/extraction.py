@@ -99,6 +99,8 @@ class Extraction:
     `copies` maps the key of a dataset in which two persons' records may have one identity to a query for the rows that
     lost to an accepted one, with its columns and their `place`, the best one first. It is run only if a person was
     erased, so it must stay valid as long as `accepted`.
+    `files_read` are the files whose rejected records replace those of earlier loads. Of these, `files_not_opened` could
+    not or must not be opened, so rows that earlier loads have from them stay.
     `files_there` are all landing files that could be read, including those known to hold nothing of the window.
     `never_read` are files and folders of the source that no load reads, whatever its window.
     """
@@ -108,6 +110,7 @@ class Extraction:
     counts: str
     unknown_fields: str
     files_read: tuple[str, ...] = field(default=())
+    files_not_opened: tuple[str, ...] = field(default=())
     files_there: tuple[str, ...] = field(default=())
     placeholders: str = NO_PLACEHOLDERS
     never_read: tuple[UnreadPath, ...] = field(default=())

@@ -39,7 +39,7 @@ def leave_out_older_versions(
         where exists (
             select 1 from {rows_of(known, dataset.columns)} as old
             where {same_record(dataset, "new", "old")}
-                and old.source_path > new.source_path and {not_read_now("old")}
+                and old.source_path > new.source_path and {not_there_now("old")}
         )
         """
     ).fetchone()

@@ -61,7 +61,10 @@ def keep_extraction(
     )
     for table, files in (
         ("load_files_read", extraction.files_read),
-        ("load_files_there", {*extraction.files_read, *extraction.files_there}),
+        (
+            "load_files_there",
+            {*extraction.files_read, *extraction.files_there}.difference(extraction.files_not_opened),
+        ),
     ):
         connection.execute(
             f"create temp table {table} as select unnest($files::varchar[]) as source_path", {"files": list(files)}

@@ -4,6 +4,7 @@ Belongs here: listing landing files safely and bringing them within reach of a l
 (the source's own module).
 """
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -94,7 +95,9 @@ class Landing:
         """Where a local reader finds the file: in place, or in `workdir` if it must be fetched from a remote zone."""
         if self.is_local:
             return Path(self._root) / file.key
-        target = workdir / "fetched" / file.key
+        # A key may be longer than a file name, or be the folder of another.
+        name = hashlib.sha256(os.fsencode(file.key)).hexdigest()
+        target = workdir / "fetched" / f"{name}{PurePosixPath(file.key).suffix}"
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             self._filesystem.get_file(f"{self._root}/{file.key}", str(target))

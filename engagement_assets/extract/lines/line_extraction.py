@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from engagement_assets.contracts.extraction import Extraction
-from engagement_assets.extract.landing.files import LandingFile
 from engagement_assets.extract.lines.line_records import LineRecords
 from engagement_assets.extract.reading import Reading
 
@@ -18,13 +17,13 @@ from engagement_assets.extract.reading import Reading
 class Placement:
     """The days on which records count: `days` are those handed over, a single None for a dataset without days.
 
-    `homes` maps the key of each file to the day of its lines that name none. `refused` are files that were not opened;
-    each of them is one rejected record.
+    `homes` maps the key of each file to the day of its lines that name none. `refused` maps the key of each file that
+    was not opened to a reason code and a message; it is one rejected record.
     """
 
     days: Sequence[date | None]
     homes: Mapping[str, date | None]
-    refused: Sequence[LandingFile]
+    refused: Mapping[str, tuple[str, str]]
 
 
 def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *, last_path_wins: bool) -> Extraction:
@@ -47,6 +46,7 @@ def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *
             group by day, field
         """,
         files_read=tuple(dict.fromkeys(_keys(reader, placement))),
+        files_not_opened=tuple(placement.refused),
         copies={
             dataset.key: _rows(reader, reading.extracted_at, f"select * from {reader.name}_copies", ", records.place")
         },
@@ -55,7 +55,7 @@ def extraction_of(reader: LineRecords, reading: Reading, placement: Placement, *
 
 def _keys(reader: LineRecords, placement: Placement) -> list[str]:
     """The keys of files by their ids: first those that were read, then those that were refused."""
-    return [*(file.key for file in reader.prepared.files), *(file.key for file in placement.refused)]
+    return [*(file.key for file in reader.prepared.files), *placement.refused]
 
 
 def _place(reader: LineRecords, placement: Placement) -> None:
@@ -66,17 +66,21 @@ def _place(reader: LineRecords, placement: Placement) -> None:
         {"days": list(placement.days)},
     )
     keys = _keys(reader, placement)
+    no_reasons = [(None, None)] * len(reader.prepared.files)
+    reason_codes, messages = zip(*no_reasons, *placement.refused.values(), strict=True) if keys else ((), ())
     connection.execute(
         f"""
         create or replace temp table {name}_homes as
         select
             unnest(range(len($keys)))::bigint as file_id, unnest($keys::varchar[]) as source_path,
-            unnest($homes::date[]) as home, unnest($refused::varchar[]) as refused
+            unnest($homes::date[]) as home, unnest($reason_codes::varchar[]) as reason_code,
+            unnest($messages::varchar[]) as message
         """,
         {
             "keys": keys,
             "homes": [placement.homes.get(key) for key in keys],
-            "refused": [None] * len(reader.prepared.files) + [file.refused for file in placement.refused],
+            "reason_codes": reason_codes,
+            "messages": messages,
         },
     )
     connection.execute(
@@ -87,8 +91,8 @@ def _place(reader: LineRecords, placement: Placement) -> None:
         rejected as (
             select * from {name}_rejected
             union all by name
-            select file_id, 'refused_path' as reason_code, refused as message
-            from {name}_homes where refused is not null
+            select file_id, reason_code, message
+            from {name}_homes where reason_code is not null
         ),
 
         placed as (
@@ -118,7 +122,7 @@ def _count(reader: LineRecords) -> None:
             select file_id, cast(null as date), line_bytes
             from ({reader.prepared.malformed_lines_sql()})
             union all
-            select file_id, cast(null as date), 0 from {name}_homes where refused is not null
+            select file_id, cast(null as date), 0 from {name}_homes where reason_code is not null
         ),
 
         read as (

@@ -2,7 +2,8 @@
 
 Belongs here: what a file can do to the reading of others before anyone looks at its records (bytes that are not UTF-8,
 endless lines, NUL bytes, carriage returns, compression that breaks off), and the one way to read many files as lines.
-Not here: what a line must hold (`json_records.py`, `csv_shape.py`), or which files are read (`readers.py`).
+Not here: what spoils a line (`line_cleaner.py`), what it must hold (`json_records.py`, `csv_shape.py`), which files are
+read (`readers.py`).
 
 DuckDB reads lines at gigabytes a second, but a single byte that is not UTF-8 fails the whole read, a NUL byte silently
 cuts a line short, and a carriage return counts as a line of its own. So every file is scanned first, which costs a
@@ -13,17 +14,15 @@ file that may still be written is copied too, so that all reads see the same lin
 
 import codecs
 import gzip
-import hashlib
-import json
 import os
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+
+from engagement_assets.extract.lines.line_cleaner import CHUNK_BYTES, JSON_LINE, LineCleaner, LineKind, MalformedLines
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-MAX_RAW_TEXT = 64 * 1024
 # A compressed file is decompressed to the disk before it is read. Ten million events take six gigabytes.
 MAX_GZIP_BYTES = 8 * 1024**3
 # Real logs shrink to a thirtieth, made-up ones to a hundredth, a repeated byte to a thousandth.
@@ -31,27 +30,9 @@ MAX_GZIP_RATIO = 200
 # This much takes a tenth of a second to read and does no harm, however small the compressed file is.
 _ALWAYS_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 
-_CHUNK_BYTES = 256 * 1024
 # DuckDB's own limit is 2,000,000 bytes a line; longer ones need buffers that are sized for them.
 _USUAL_LINE_BYTES = 1_000_000
 _GLOB_CHARACTERS = frozenset("*?[")
-
-
-@dataclass(frozen=True)
-class LineKind:
-    """What a line is, in the words of a message, and what becomes of bytes that would spoil it.
-
-    `nul_reason` is the reason code for a NUL byte. A carriage return within a line becomes a space if it is white space
-    between values; otherwise the line is left out.
-    """
-
-    expected: str
-    nul_reason: str
-    carriage_return_is_space: bool
-
-
-JSON_LINE = LineKind("a JSON object", "not_json", carriage_return_is_space=True)
-CSV_LINE = LineKind("a row of text", "nul_byte", carriage_return_is_space=False)
 
 
 @dataclass(frozen=True)
@@ -85,10 +66,14 @@ class LineFile:
 
 @dataclass(frozen=True)
 class PreparedFiles:
-    """Files ready for one bulk read, and the JSONL file of the malformed lines that were left out of them."""
+    """Files ready for one bulk read, and the JSONL file of the malformed lines that were left out of them.
+
+    `unreadable` says by key why other files could not be opened.
+    """
 
     files: tuple[LineFile, ...]
     malformed_lines: Path
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[str]:
@@ -163,8 +148,8 @@ def prepare_files(
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
                 with copy.open("wb") as out:
-                    cleaner = _LineCleaner(out, _MalformedLines(file_id, stream), max_line_bytes, kind)
-                    _clean_lines(source, cleaner, min(_CHUNK_BYTES, max_line_bytes), gzip_limits)
+                    cleaner = LineCleaner(out, MalformedLines(file_id, stream), max_line_bytes, kind)
+                    _clean_lines(source, cleaner, min(CHUNK_BYTES, max_line_bytes), gzip_limits)
                 path, longest, malformed_count = copy, cleaner.longest, cleaner.malformed_lines.count
             elif _GLOB_CHARACTERS & set(str(source)):
                 # DuckDB would take the name for a pattern and read other files.
@@ -182,7 +167,7 @@ def _longest_line(path: Path, max_line_bytes: int) -> int | None:
     is_between_characters = True
     with path.open("rb", buffering=0) as stream:
         # No chunk is longer than a line may be, so only a line that crosses chunks can be too long.
-        while chunk := stream.read(min(_CHUNK_BYTES, max_line_bytes)):
+        while chunk := stream.read(min(CHUNK_BYTES, max_line_bytes)):
             if b"\0" in chunk or b"\r" in chunk:
                 return None
             if not (is_between_characters and chunk.isascii()):
@@ -199,119 +184,7 @@ def _longest_line(path: Path, max_line_bytes: int) -> int | None:
     return longest if is_between_characters else None
 
 
-class _MalformedLines:
-    """Writes malformed lines to a JSONL file, so that their number needs no memory."""
-
-    def __init__(self, file_id: int, stream: IO[str]) -> None:
-        self._file_id = file_id
-        self._stream = stream
-        self.count = 0
-
-    def add(self, position: int, head: bytes, line_bytes: int, reason_code: str, message: str) -> None:
-        record: dict[str, Any] = {
-            "file_id": self._file_id,
-            "position": position,
-            "raw_text": head[:MAX_RAW_TEXT].decode("utf-8", errors="replace"),
-            "record_hash": hashlib.sha256(head).hexdigest() if len(head) == line_bytes else None,
-            "reason_code": reason_code,
-            "message": message,
-            "line_bytes": line_bytes,
-        }
-        self._stream.write(json.dumps(record) + "\n")
-        self.count += 1
-
-
-class _LineCleaner:
-    """Takes a file's bytes in portions, and writes its clean lines, each at its own line number."""
-
-    def __init__(self, out: IO[bytes], malformed_lines: _MalformedLines, max_line_bytes: int, kind: LineKind) -> None:
-        self._out = out
-        self.malformed_lines = malformed_lines
-        self._max_line_bytes = max_line_bytes
-        self._kind = kind
-        self._carry = b""
-        self._dropped_bytes = 0
-        self.line_count = 0
-        self.longest = 0
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next portion, which must not be longer than a line may be."""
-        block = self._carry + chunk
-        end = block.rfind(b"\n") + 1
-        if end:
-            self._write_lines(block[:end])
-        self._carry = block[end:]
-        if self._dropped_bytes or len(self._carry) > self._max_line_bytes:
-            # The beginning shows which line it is; the rest is only counted.
-            head = self._carry[:MAX_RAW_TEXT]
-            self._dropped_bytes += len(self._carry) - len(head)
-            self._carry = head
-
-    def finish(self) -> None:
-        """Take the end of the file: what follows the last line feed is a line too."""
-        if self._carry:
-            self._write_lines(self._carry + b"\n")
-
-    def break_off(self, reason_code: str, message: str) -> None:
-        """Take the end of what can be decompressed: the line that it cuts and all that follows are lost."""
-        self._reject(self._carry, reason_code, message)
-
-    def _write_lines(self, block: bytes) -> None:
-        first_bytes = block.find(b"\n") + self._dropped_bytes
-        if first_bytes <= self._max_line_bytes and _is_clean(block):
-            self._out.write(block)
-            self.line_count += block.count(b"\n")
-            self.longest = max(self.longest, first_bytes, min(len(block), _CHUNK_BYTES))
-            return
-        for line in block[:-1].split(b"\n"):
-            self._write_line(line.rstrip(b"\r"))
-
-    def _write_line(self, line: bytes) -> None:
-        line_bytes = len(line) + self._dropped_bytes
-        if line_bytes > self._max_line_bytes:
-            message = f"expected a line of at most {self._max_line_bytes} bytes, found {line_bytes}"
-            self._reject(line, "line_too_long", message)
-            return
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            message = f"expected UTF-8, found the byte 0x{line[error.start]:02x} at byte {error.start} of the line"
-            self._reject(line, "not_utf8", message)
-            return
-        if b"\0" in line:
-            message = f"expected {self._kind.expected}, found a NUL byte at byte {line.index(0)} of the line"
-            self._reject(line, self._kind.nul_reason, message)
-            return
-        # A carriage return within the line would end it for DuckDB.
-        if b"\r" in line and not self._kind.carriage_return_is_space:
-            place = line.index(b"\r")
-            message = f"expected {self._kind.expected}, found a carriage return at byte {place} of the line"
-            self._reject(line, "carriage_return", message)
-            return
-        self._out.write(line.replace(b"\r", b" ") + b"\n")
-        self.line_count += 1
-        self.longest = max(self.longest, line_bytes)
-
-    def _reject(self, head: bytes, reason_code: str, message: str) -> None:
-        self.line_count += 1
-        self.malformed_lines.add(self.line_count, head, len(head) + self._dropped_bytes, reason_code, message)
-        self._dropped_bytes = 0
-        self._out.write(b"\n")
-
-
-def _is_clean(block: bytes) -> bool:
-    if b"\0" in block or b"\r" in block:
-        return False
-    if block.isascii():
-        return True
-    try:
-        block.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _clean_lines(source: Path, cleaner: _LineCleaner, chunk_bytes: int, limits: GzipLimits) -> None:
+def _clean_lines(source: Path, cleaner: LineCleaner, chunk_bytes: int, limits: GzipLimits) -> None:
     """Give a file's bytes to the cleaner, decompressed where its name ends with `.gz`."""
     with source.open("rb") as file:
         if source.suffix != ".gz":

@@ -14,7 +14,8 @@ import duckdb
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.contracts.extraction import Calendar, DayWindow
-from engagement_assets.extract.lines.line_files import MAX_RAW_TEXT, LineFile, PreparedFiles
+from engagement_assets.extract.lines.line_cleaner import MAX_RAW_TEXT
+from engagement_assets.extract.lines.line_files import LineFile, PreparedFiles
 from engagement_assets.extract.lines.line_places import find_lines
 
 

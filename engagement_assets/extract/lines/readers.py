@@ -29,10 +29,9 @@ from engagement_assets.extract.lines.csv_records import CsvRecords
 from engagement_assets.extract.lines.csv_shape import CsvShape
 from engagement_assets.extract.lines.json_records import RecordShape
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
+from engagement_assets.extract.lines.line_cleaner import CSV_LINE, JSON_LINE
 from engagement_assets.extract.lines.line_extraction import Placement, extraction_of
 from engagement_assets.extract.lines.line_files import (
-    CSV_LINE,
-    JSON_LINE,
     MAX_LINE_BYTES,
     PreparedFiles,
     SourceFile,
@@ -111,8 +110,19 @@ class LineReader:
     ) -> PreparedFiles:
         folder = workdir / self.dataset.load_name
         folder.mkdir(parents=True, exist_ok=True)
-        sources = (SourceFile(file.key, landing.local_path(file, folder), file not in unsettled) for file in files)
-        return prepare_files(sources, folder, self.max_line_bytes, CSV_LINE if self.is_csv else JSON_LINE)
+        sources, unreadable = [], {}
+        for file in files:
+            try:
+                path = landing.local_path(file, folder)
+                path.open("rb").close()
+            # Whatever else goes wrong, such as a store that does not answer, is not the fault of this file.
+            except (FileNotFoundError, PermissionError) as error:
+                why = error.strerror or type(error).__name__
+                unreadable[file.key] = f"the file is listed but cannot be opened: {why}"
+            else:
+                sources.append(SourceFile(file.key, path, file not in unsettled))
+        kind = CSV_LINE if self.is_csv else JSON_LINE
+        return replace(prepare_files(sources, folder, self.max_line_bytes, kind), unreadable=unreadable)
 
     def _records(self, reading: Reading, files: Sequence[LandingFile], calendar: Calendar) -> LineRecords:
         unsettled = set(filter(reading.may_still_be_written, files))
@@ -168,16 +178,19 @@ class EventLog(LineReader):
         )
         records = self._records(reading, files, days.calendar)
         records.read_lines(days.window)
-        learn_days(files, records.days_of_files, days.index)
+        unreadable = records.prepared.unreadable
+        opened = [file for file in files if file.key not in unreadable]
+        learn_days(opened, records.days_of_files, days.index)
         homes = {file.key: days.home_of(file) for file in (*files, *refused)}
         extraction = extraction_of(
             records,
             reading,
-            Placement(days=window, homes=homes, refused=refused),
+            Placement(days=window, homes=homes, refused=_reasons(refused, unreadable)),
             last_path_wins=self.last_path_wins,
         )
-        self._refuse_changed(reading, files)
-        return replace(extraction, never_read=tuple(unread), files_there=tuple(file.key for file in readable))
+        self._refuse_changed(reading, opened)
+        there = tuple(file.key for file in readable if file.key not in unreadable)
+        return replace(extraction, never_read=tuple(unread), files_there=there)
 
     def touched_days(self, look: Look, index: FileIndex, max_bytes: int = MAX_BYTES_LOOKED_THROUGH) -> TouchedDays:
         """The days that files touch; what is found out about files is added to `index`.
@@ -198,7 +211,8 @@ class EventLog(LineReader):
                 )
                 records = self._records(reading, files, ALL_DAYS)
                 records.read_lines(NO_DAYS)
-                learn_days(files, records.days_of_files, index)
+                opened = {file.key for file in records.prepared.files}
+                learn_days([file for file in files if file.key in opened], records.days_of_files, index)
 
         readable, *_ = list_landing_files(look.landing, self.prefix, self.suffixes)
         return days_of_event_files(look, readable, index, learn, max_bytes)
@@ -219,7 +233,14 @@ class Snapshots(LineReader):
         reading.progress(f"{self.dataset.key}: reading {len(files):,} files")
         records = self._records(reading, files, ALL_DAYS)
         records.read_lines(None)
-        placement = Placement(days=[None], homes={}, refused=refused)
+        unreadable = records.prepared.unreadable
+        placement = Placement(days=[None], homes={}, refused=_reasons(refused, unreadable))
         extraction = extraction_of(records, reading, placement, last_path_wins=True)
-        self._refuse_changed(reading, files)
+        self._refuse_changed(reading, [file for file in files if file.key not in unreadable])
         return replace(extraction, never_read=tuple(unread))
+
+
+def _reasons(refused: Sequence[LandingFile], unreadable: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Why files were not opened, by key: a reason code and a message."""
+    reasons = {file.key: ("refused_path", str(file.refused)) for file in refused}
+    return reasons | {key: ("unreadable_file", why) for key, why in unreadable.items()}

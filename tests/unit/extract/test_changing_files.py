@@ -14,6 +14,7 @@ import pytest
 from engagement_assets.contracts.extraction import ALL_DAYS
 from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.event_files import WantedDays
+from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.lines import csv_headers, readers
 from engagement_assets.extract.lines.readers import EventLog, LineReader, Snapshots
@@ -143,3 +144,42 @@ def test_headers_are_found_wherever_blocks_of_a_file_end(
     )
     found = {(row["anonymous_id"], row["device_id"]) for row in _load(mobile.EVENT_FILES, root).accepted}
     assert found == {("u1", "D1"), ("D1", "u2"), ("u3", "D1")}
+
+
+@ALL_READERS
+def test_a_file_that_cannot_be_opened_is_quarantined_and_the_others_are_read(
+    files: LineReader, key: str, text: str, later: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, index = tmp_path / "landing", FileIndex()
+    _write(root, key, text)
+    _write(root, denied := key.replace("/a.", "/b."), later)
+    _let_opening_fail(monkeypatch, "b", PermissionError(13, "Permission denied"))
+    loaded = _load(files, root, index=index)
+    assert (set(loaded.column("source_path")), loaded.files_read) == ({key}, (key, denied))
+    assert [(row["source_path"], row["position"], row["reason_code"], row["message"]) for row in loaded.rejected] == [
+        (denied, None, "unreadable_file", "the file is listed but cannot be opened: Permission denied")
+    ]
+    assert set(index.files) == ({key} if isinstance(files, EventLog) else set())
+
+
+@pytest.mark.parametrize("error", [TimeoutError("no answer"), OSError(28, "No space left on device")])
+def test_a_store_that_does_not_answer_and_a_full_disk_stop_the_load(
+    error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "landing"
+    _write(root, "lingokids/events/a.jsonl", EVENT_TEXT)
+    _let_opening_fail(monkeypatch, "a", error)
+    with pytest.raises(type(error)):
+        _load(lingokids.EVENT_FILES, root)
+
+
+def _let_opening_fail(monkeypatch: pytest.MonkeyPatch, name: str, error: OSError) -> None:
+    """Root may open every file, so modes do not do."""
+    local_path = Landing.local_path
+
+    def failing(self: Landing, file: LandingFile, workdir: Path) -> Path:
+        if Path(file.key).stem == name:
+            raise error
+        return local_path(self, file, workdir)
+
+    monkeypatch.setattr(Landing, "local_path", failing)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -206,6 +207,23 @@ def test_of_snapshots_the_newest_version_that_was_ever_read_wins(
     publish(lake, older, None, 2, name="users")
     assert published(lake, LINGOKIDS_USERS, "country_code") == [(WHOLE_DATASET_DAY, country)]
     assert records(lake, "loaded_at", "records_read", "accepted", "duplicates")[1][1:] == counted
+
+
+def test_a_file_that_could_not_be_opened_takes_nothing_away(lake: Lake) -> None:
+    def snapshots(name: str, **found: Any) -> Found:
+        return Found({LINGOKIDS_USERS: [{"user_id": "ana", "source_path": name, "country_code": name}]}, **found)
+
+    files = {"files_read": ("1", "2"), "files_not_opened": ("2",)}
+    publish(lake, snapshots("2", files_read=("2",)), None, 1, name="users")
+    publish(lake, snapshots("1", **files), None, 2, name="users")
+    assert published(lake, LINGOKIDS_USERS, "country_code") == [(WHOLE_DATASET_DAY, "2")]
+
+    publish(lake, events(event("b", DAY_1, "2")), window(DAY_1), 1, held={DAY_1: ["rejected_share"]})
+    found = events(event("a", DAY_1, "1"), rejects=[event_reject(DAY_1, "2", 1)], files_there=("1",), **files)
+    for number in (2, 3):
+        publish(lake, found, window(DAY_1), number, take_over_held=True)
+    assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "a"), (DAY_1, "b")]
+    assert quarantined(lake, "source_path") == [(DAY_1, "2")]
 
 
 def test_a_newer_snapshot_that_has_gone_is_forgotten_when_that_is_meant(lake: Lake) -> None:

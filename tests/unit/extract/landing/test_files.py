@@ -7,6 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from engagement_assets.extract.landing.files import Landing, LandingFile
 
@@ -211,8 +212,23 @@ def test_a_remote_file_is_fetched_once(remote: fsspec.AbstractFileSystem, tmp_pa
     file = landing.files("in", JSON)[0]
     path = landing.local_path(file, tmp_path)
     remote.pipe("/test_landing/in/it's.json", b"second")
-    assert landing.local_path(file, tmp_path) == path == tmp_path / "fetched" / "in" / "it's.json"
+    assert landing.local_path(file, tmp_path) == path
+    assert path.is_relative_to(tmp_path)
     assert path.read_bytes() == b"first"
+
+
+def test_a_remote_file_is_fetched_whatever_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object's key may be longer than a file name, and may be the folder of another."""
+
+    def get_file(_: object, source: str, target: str) -> None:
+        Path(target).write_text(source, encoding="utf-8")
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", get_file)
+    keys = ["in/a.json", "in/a.json/b.json", f"in/{'k' * 300}.json.gz"]
+    landing = Landing("memory://test_landing")
+    paths = [landing.local_path(LandingFile(key, 1, "v"), tmp_path) for key in keys]
+    assert [path.read_text(encoding="utf-8") for path in paths] == [f"/test_landing/{key}" for key in keys]
+    assert [path.suffix for path in paths] == [".json", ".json", ".gz"]
 
 
 def test_a_remote_landing_zone_that_is_not_there_fails() -> None:

@@ -8,12 +8,10 @@ import duckdb
 import pytest
 
 from engagement_assets.extract.lines import line_files
+from engagement_assets.extract.lines.line_cleaner import CSV_LINE, JSON_LINE, LineKind
 from engagement_assets.extract.lines.line_files import (
-    CSV_LINE,
-    JSON_LINE,
     GzipLimits,
     LineFile,
-    LineKind,
     SourceFile,
     prepare_files,
 )
@@ -85,7 +83,7 @@ def test_what_cannot_be_read_is_left_out_at_its_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(line_files, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(line_files, "CHUNK_BYTES", chunk_bytes)
 
     file, found, left_out = read(tmp_path, content, max_line_bytes=20)
 
@@ -111,7 +109,7 @@ def test_a_row_of_values_keeps_no_byte_that_would_be_changed(
 
 
 def test_a_character_on_the_border_of_two_chunks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_files, "_CHUNK_BYTES", 3)
+    monkeypatch.setattr(line_files, "CHUNK_BYTES", 3)
 
     file, found, _ = read(tmp_path, "aé漢é\n漢".encode())
 
@@ -168,7 +166,7 @@ def test_a_gzip_file_that_grows_too_much_ends_at_its_limit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(line_files, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(line_files, "CHUNK_BYTES", chunk_bytes)
 
     file, found, left_out = read(tmp_path, gzip.compress(THREE_LINES), "a.jsonl.gz", gzip_limits=limits)
 
