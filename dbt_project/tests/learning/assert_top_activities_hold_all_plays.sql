@@ -1,4 +1,4 @@
--- Guards the ranking: in each period, an activity is ranked by all of its plays and all of its time.
+-- Guards the ranking: in each period, an activity is ranked by all of its plays and of its time.
 {% set periods = {
     'day': ('engagement_daily', 'event_date'),
     'week': ('engagement_weekly', 'week_start_date'),

@@ -1,6 +1,5 @@
 -- Every activity that the lake accepted, under any day, has one row in the fact. It is deleted if
--- its newest state is, on each day that has this state. Returns the activities for which that is not
--- so.
+-- its newest state is, on each day that has this state. Returns the activities that differ.
 with
 
 states as (
@@ -20,7 +19,9 @@ accepted as (
     select
         activity_id,
         count(
-            case when state_at is not distinct from newest_state_at and deleted_at is null then 1 end
+            case
+                when state_at is not distinct from newest_state_at and deleted_at is null then 1
+            end
         ) = 0 as is_deleted
 
     from states
