@@ -124,9 +124,9 @@ class Rewrite:
         return path
 
     def _held_at(self, day: date) -> str:
-        """When the load began that is held of a day, as an SQL literal."""
+        """When the load began that is held of a day, as an SQL literal; before all loads if a kill took its record."""
         held = self._held_records(day)
-        return f"timestamp '{held[0]['held_at']}'" if held else "null::timestamp"
+        return f"timestamp '{held[0]['held_at'] if held else '-infinity'}'"
 
     def _held_records(self, day: date) -> list[dict[str, Any]]:
         return held_records(self.connection, self.lake, self.name, [day]).get(day, [])
@@ -146,6 +146,8 @@ class Rewrite:
             self._changes.append(FileChange(key, path))
         for day in sorted({day for _, day, is_held in self._gone if is_held}):
             records = [self._held_record(record, day) for record in self._held_records(day)]
+            if not records:
+                continue
             path = self.folder / "held" / f"{day}.parquet"
             path.parent.mkdir(exist_ok=True)
             write_records(self.connection, HELD_COLUMNS, records, path, [])

@@ -277,6 +277,16 @@ def test_a_held_day_is_released_without_the_person(tmp_path: Path) -> None:
     assert records(lake, *COUNTS)[-1] == (DAY_1, "published", 4, 1, 1, 0, 2, 1)
 
 
+def test_a_held_day_whose_record_a_kill_has_taken_loses_the_person_and_gets_no_record(tmp_path: Path) -> None:
+    lake = _lake(tmp_path)
+    found = events(event("e1", DAY_1, user_id="anna"), rejects=_rejects('{"user_id": "anna"}'))
+    publish(lake, found, window(DAY_1), 1, name="lingokids_events", held={DAY_1: ["reconciles"]})
+    Path(lake.location(lake.held_record_key("lingokids_events", DAY_1))).unlink()
+    assert _erase(lake, "lingokids", "user", "anna").records_erased == 2
+    assert _bytes_with(tmp_path / "lake", "anna") == []
+    assert lake.held_days("lingokids_events") == []
+
+
 def test_a_lake_put_back_from_a_backup_applies_what_it_lacks_before_its_first_load(tmp_path: Path) -> None:
     lake = _lake(tmp_path)
     row = event("e1", DAY_1, user_id="anna")
