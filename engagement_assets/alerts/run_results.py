@@ -78,6 +78,9 @@ def watch_new_runs(instance: dg.DagsterInstance, store: AlertStore, now: datetim
     while True:
         page = instance.get_run_records(limit=_PAGE, cursor=cursor)
         newest = max([newest, *(record.storage_id for record in page)])
+        if known is not None and newest < int(known):
+            # Dagster's records were made anew or restored, and their numbers begin below: it is a first time again.
+            known = None
         store.watch(
             (record.dagster_run.run_id, record.storage_id, record.dagster_run.tags.get(BACKFILL_TAG, ""))
             for record in page
