@@ -31,10 +31,10 @@ from engagement_assets.publishing_settings import PublishingSettings
 from engagement_assets.s3_settings import S3Settings
 from engagement_assets.secret_files import with_secret_files
 from engagement_assets.spark_settings import SparkSettings
+from engagement_assets.storage_url import why_url_is_refused
 
 _STRAVA_API, _STRAVA_OAUTH = "https://www.strava.com/api/v3", "https://www.strava.com/oauth"
 # What others call the same database; psycopg2 is the driver that Dagster uses.
-POSTGRESQL_SCHEMES = ("postgresql", "postgresql+psycopg2", "postgres")
 # The days of the sample data, and all days that there are in the demo.
 SAMPLE_DAYS = DayWindow(date(2024, 1, 1), date(2024, 2, 5))
 # Setting one of these only causes a warning. ALERT_TIME_ZONE was removed too, but every old `.env` sets it.
@@ -228,12 +228,10 @@ class Settings(S3Settings, SparkSettings, PrivacySettings, PublishingSettings):
     @field_validator("dagster_storage_url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        scheme, _, rest = (url.get_secret_value() if url else "").partition("://")
-        if url and not (scheme in POSTGRESQL_SCHEMES and rest):
-            # Without the URL, since it holds a password.
+        if url and (refused := why_url_is_refused(url.get_secret_value())):
             raise ValueError(
                 "expected the URL of a PostgreSQL database, such as postgresql://user:password@host:5432/dagster, "
-                f"found one that does not begin with {'://, '.join(POSTGRESQL_SCHEMES)}://"
+                f"{refused}"
             )
         return url
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from engagement_assets.settings import Settings
+from engagement_assets.storage_url import ESCAPES
 
 # A person waits for this.
 _CONNECTS_WITHIN_S = 5
@@ -23,11 +24,15 @@ def why_database_is_unusable(settings: Settings) -> str | None:
         return None
     if find_spec("dagster_postgres") is None:
         return "DAGSTER_STORAGE_URL needs the extra postgres; run `pip install 'engagement-assets[postgres]'`"
-    psycopg2 = import_module("psycopg2")
+    psycopg2, extensions = import_module("psycopg2"), import_module("psycopg2.extensions")
+    dsn = f"postgresql://{url.get_secret_value().partition('://')[2]}"
     try:
-        psycopg2.connect(
-            f"postgresql://{url.get_secret_value().partition('://')[2]}", connect_timeout=_CONNECTS_WITHIN_S
-        ).close()
+        extensions.parse_dsn(dsn)
+    except psycopg2.ProgrammingError:
+        # The message would show what it could not read, such as a part of a password.
+        return f"DAGSTER_STORAGE_URL: expected a URL that PostgreSQL's library can read, found another one; {ESCAPES}"
+    try:
+        psycopg2.connect(dsn, connect_timeout=_CONNECTS_WITHIN_S).close()
     except psycopg2.Error as error:
         # Names host, port, user and database, and no password.
         found = " ".join(str(error).split())

@@ -149,6 +149,43 @@ def test_another_database_of_runs_is_refused_and_not_shown(wrong: str) -> None:
     assert KEY not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "credentials",
+    ["u:part1/part2", "u:part1@part2", "u:part1%part2", "u:part1%zzpart2", "u:part1%00part2", "u:part1 part2"],
+)
+@pytest.mark.parametrize("place", ["host:5432/runs", "host/runs", "[::1]:5432/runs", "/runs?host=/run/postgresql"])
+def test_a_password_that_would_be_taken_for_another_part_is_refused_and_not_shown(credentials: str, place: str) -> None:
+    with pytest.raises(ValidationError, match="blanks in the user, the password and all else as %2F %40") as refused:
+        Settings(dagster_storage_url=SecretStr(f"postgresql://{credentials}@{place}"))
+    assert "part" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["postgresql://u:part1", "postgresql://u:part1/runs", "postgresql://u:5432:part1/runs"]
+)
+def test_a_password_without_a_host_is_refused_and_not_shown(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="found one that can be read in more than one way") as refused:
+        Settings(dagster_storage_url=SecretStr(wrong))
+    assert "part" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "u:p%2Fa%40r%25t@host:5432/runs",
+        "u:p?a#r:t&!@host/runs?sslmode=require",
+        "u@[::1]:5432/runs",
+        "u:p@one:5432,two:5433/runs",
+        "u@/runs?host=/run/postgresql",
+        "host/runs",
+        "/runs",
+    ],
+)
+def test_a_url_that_all_readers_split_alike_is_taken(right: str) -> None:
+    url = SecretStr(f"postgresql://{right}")
+    assert Settings(dagster_storage_url=url).dagster_storage_url == url
+
+
 def test_kinds_of_ids_stand_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSEUDONYMIZE", "device, user")
     monkeypatch.setenv("LAND_UNNEEDED_IDS", "child")

@@ -104,6 +104,9 @@ def test_a_database_of_runs_that_cannot_be_used_is_refused(tmp_path: Path, monke
     )
     assert "Connection refused" in refused
     assert "secret-word" not in refused
+    (refused,) = _refused(tmp_path, "prune", dagster_storage_url="postgres://host/runs?password=a&secret-word")
+    assert refused.startswith("DAGSTER_STORAGE_URL: expected a URL that PostgreSQL's library can read, found another")
+    assert "secret-word" not in refused
     monkeypatch.setattr("engagement_assets.instance.postgres_database.find_spec", lambda _name: None)
     assert _refused(tmp_path, "prune", dagster_storage_url=url) == [
         "DAGSTER_STORAGE_URL needs the extra postgres; run `pip install 'engagement-assets[postgres]'`"
