@@ -5,7 +5,7 @@ daemon started; its run monitoring takes care of them (`instance/run_launcher.py
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -50,19 +50,18 @@ def mark_killed_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[s
     """
     killed = []
     for path in sorted(_folder(dagster_home).glob("*.lock")):
-        try:
-            with FileLock(path, timeout=0):
-                path.unlink()
-        except Timeout:
-            continue  # alive
-        if _interrupted(path).exists():
-            cancel_run(instance, path.stem)
-            _interrupted(path).unlink()
-        run = instance.get_run_by_id(path.stem)
-        if run is not None and not run.is_finished:
-            instance.report_run_failed(run, "the process of this run was killed")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            killed.append(run.run_id)
+        # Under the lock, so of two commands that begin at the same time one alone marks the run. Whoever opened the
+        # file before that one removed it gets the lock too, and finds a finished run and no files.
+        with suppress(Timeout), FileLock(path, timeout=0):  # a run that is alive has it
+            if _interrupted(path).exists():
+                cancel_run(instance, path.stem)
+                _interrupted(path).unlink()
+            run = instance.get_run_by_id(path.stem)
+            if run is not None and not run.is_finished:
+                instance.report_run_failed(run, "the process of this run was killed")
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+                killed.append(run.run_id)
+            path.unlink(missing_ok=True)
     return killed
 
 
