@@ -4,6 +4,7 @@ Belongs here: what is found within a second, or as soon as S3 answers, before Da
 the arguments themselves (`arguments.py`), or what only the definitions can tell (`range_run.py`).
 """
 
+import errno
 import os
 import socket
 from argparse import Namespace
@@ -139,11 +140,16 @@ def _port(_settings: Settings, given: Namespace) -> Refusals:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT):
         yield f"PORT: expected a number from 1 to {_MAX_PORT}, found {text!r}"
         return
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((getattr(given, "listen", "127.0.0.1"), int(text)))
-        except OSError as error:
+    listen = getattr(given, "listen", "127.0.0.1")
+    try:
+        family, *_, address = socket.getaddrinfo(listen, int(text), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            yield f"LISTEN: expected an address or a name of this machine, found {listen!r} ({error.strerror})"
+        else:
             yield f"PORT: {text} cannot be used ({error.strerror}); name another one, such as PORT={int(text) + 1}"
 
 

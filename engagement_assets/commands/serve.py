@@ -56,25 +56,37 @@ def _become(command: Sequence[str]) -> NoReturn:
 
 def _service(given: Namespace) -> list[str]:
     """The program, by the name under which Dagster documents it, and its arguments."""
-    listens = ["-h", given.listen, "-p", port_of(given)]
     workspace = ["-w", given.workspace or str(PROJECT_ROOT / "workspace.yaml")]
     if given.service == CODE_SERVER:
         location = ["-m", "engagement_assets.definitions", "--location-name", "engagement_assets"]
-        return ["dagster", "api", "grpc", *location, *listens]
+        return ["dagster", "api", "grpc", *location, "-h", _in_a_url(given.listen), "-p", port_of(given)]
     if given.service == DAEMON:
         return ["dagster-daemon", "run", *workspace]
-    return ["dagster-webserver", *workspace, *listens, *(["--read-only"] if given.read_only else [])]
+    return [
+        "dagster-webserver",
+        *workspace,
+        "-h",
+        given.listen,
+        "-p",
+        port_of(given),
+        *(["--read-only"] if given.read_only else []),
+    ]
 
 
 def _check(given: Namespace) -> list[str]:
     """The program of Dagster that asks the service."""
     if given.service == CODE_SERVER:
-        return ["dagster", "api", "grpc-health-check", "-h", given.listen, "-p", port_of(given)]
+        return ["dagster", "api", "grpc-health-check", "-h", _in_a_url(given.listen), "-p", port_of(given)]
     return ["dagster-daemon", "liveness-check"]
 
 
+def _in_a_url(listen: str) -> str:
+    """The address as it stands before a port; gRPC and URLs want an IPv6 address in brackets."""
+    return f"[{listen}]" if ":" in listen else listen
+
+
 def _answers(given: Namespace) -> int:
-    url = f"http://{given.listen}:{port_of(given)}{_ASKED_AT[given.service]}"
+    url = f"http://{_in_a_url(given.listen)}:{port_of(given)}{_ASKED_AT[given.service]}"
     try:
         with urlopen(url, timeout=_ANSWERS_WITHIN_S):
             return 0

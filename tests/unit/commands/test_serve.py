@@ -143,6 +143,18 @@ def test_a_webserver_is_asked_directly(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert capsys.readouterr().err.startswith(f"error: {url} does not answer: ")
 
 
+def test_an_ipv6_address_stands_in_brackets_before_a_port(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PORT", "1")  # where nobody listens
+    assert _becomes(monkeypatch, "--service=webserver", "--listen=::1")[-4:] == ["-h", "::1", "-p", "1"]
+    assert _becomes(monkeypatch, "--service=code-server", "--listen=::1")[-4:] == ["-h", "[::1]", "-p", "1"]
+    assert _becomes(monkeypatch, "--service=code-server", "--listen=::1", "--check")[-4:] == ["-h", "[::1]", "-p", "1"]
+    monkeypatch.setattr(sys, "argv", ["serve", "--service=webserver", "--check", "--listen=::1"])
+    assert serve.main() == 1
+    assert "error: http://[::1]:1/server_info does not answer: " in capsys.readouterr().err
+
+
 def test_the_home_is_ready_and_a_url_in_a_file_is_a_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "dagster_storage_url").write_text(URL)
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
@@ -151,6 +163,21 @@ def test_the_home_is_ready_and_a_url_in_a_file_is_a_variable(monkeypatch: pytest
     settings = (tmp_path / "home" / "dagster.yaml").read_text(encoding="utf-8")
     assert "env: DAGSTER_STORAGE_URL" in settings
     assert "secret-word" not in settings
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_a_port_of_an_ipv6_address_is_looked_at_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engagement_assets.settings._data_folder", lambda: tmp_path / "data")
+    given = PARSERS["serve"]().parse_args(["--service=webserver", "--listen=::1"])
+    settings = Settings(_env_file=None)
+    with socket.socket(socket.AF_INET6) as other:
+        other.bind(("::1", 0))
+        port = other.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        other.listen()
+        (taken,) = refusals("serve", settings, given)
+    assert taken.startswith(f"PORT: {port} cannot be used (Address already in use)")
+    assert refusals("serve", settings, given) == []
 
 
 def test_what_cannot_be_served_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +196,11 @@ def test_what_cannot_be_served_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         taken = f"PORT: {port} cannot be used (Address already in use); name another one, such as PORT={port + 1}"
         assert refused("--service=webserver") == [taken]
         assert refused("--service=webserver", "--check") == []
+        elsewhere = "LISTEN: expected an address or a name of this machine, found "
+        (unknown,) = refused("--service=webserver", "--listen=no.such.invalid")
+        (not_here,) = refused("--service=webserver", "--listen=192.0.2.1")
+        assert unknown.startswith(f"{elsewhere}'no.such.invalid' (")
+        assert not_here == f"{elsewhere}'192.0.2.1' (Cannot assign requested address)"
         assert refused("--service=daemon") == []
         no_landing = f"expected a folder such as that of runna/ and mobile_events/, found nothing at {tmp_path}/gone"
         assert refused("--service=code-server") == [f"LANDING_URI: {no_landing}", taken]
