@@ -21,8 +21,8 @@ Rows = list[tuple[Any, ...]]
 _CONFINED = {"enable_external_access": "false", "temp_directory": ""}
 # `pivot` without its values is several statements to DuckDB: it looks for the values first.
 _READS = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
-# A month would become 30 days, and nanoseconds would be lost: DuckDB writes them as texts.
-_INEXACT_IN_PYTHON = {"INTERVAL", "TIMESTAMP_NS"}
+# A month would become 30 days, and nanoseconds would be lost, in lists and structs too: DuckDB writes them as texts.
+_INEXACT_IN_PYTHON = re.compile(r"\b(INTERVAL|TIMESTAMP_NS|TIME_NS)\b")
 _ROWS_AT_A_TIME = 10_000
 _KIND_OF_ERROR = re.compile(r"^[A-Z]\w*(?: \w+)* Error: ")
 _UNKNOWN_TABLE = re.compile(r'Table with name "?(?P<name>.+?)"? does not exist')
@@ -82,10 +82,10 @@ class Answer:
         described = self._result.description or []
         self.columns = [str(column[0]) for column in described]
         self.kinds = [str(column[1]) for column in described]
-        if _INEXACT_IN_PYTHON.intersection(self.kinds):
+        if any(map(_INEXACT_IN_PYTHON.search, self.kinds)):
             names = [f"column_{number}" for number in range(len(described))]
             texts = (
-                f"{name}::varchar" if kind in _INEXACT_IN_PYTHON else name
+                f"{name}::varchar" if _INEXACT_IN_PYTHON.search(kind) else name
                 for name, kind in zip(names, self.kinds, strict=True)
             )
             exact = f"select {', '.join(texts)} from (\n{self._query}\n) as answer({', '.join(names)})"

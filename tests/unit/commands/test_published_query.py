@@ -1,6 +1,7 @@
 """Queries on the published copy: what they read, what is refused, and what an error says."""
 
 from collections.abc import Iterator
+from datetime import datetime, time
 from pathlib import Path
 
 import duckdb
@@ -64,6 +65,25 @@ def test_months_and_nanoseconds_are_exact(connection: duckdb.DuckDBPyConnection)
     nanosecond = "2024-01-01 00:00:00.000000001"
     assert (answer.columns, answer.kinds) == (["i", "i", "ns"], ["BIGINT", "INTERVAL", "TIMESTAMP_NS"])
     assert answer.first(2) == ([(2, "2 months 4 days", nanosecond), (1, "1 month 2 days", nanosecond)], 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("{'a': interval 1 month}", "{'a': 1 month}"),
+        ("[timestamp_ns '2024-01-01 00:00:00.123456789']", "['2024-01-01 00:00:00.123456789']"),
+        ("map {1: interval 1 month}", "{1=1 month}"),
+        ("time_ns '10:00:00.123456789'", "10:00:00.123456789"),
+        # Of all others, lists and structs stay what they are.
+        ("{'interval_s': 1}", {"interval_s": 1}),
+        ("[timestamp '2024-01-01 10:00:00.5']", [datetime(2024, 1, 1, 10, 0, 0, 500_000)]),
+        ("time '10:00:00'", time(10)),
+    ],
+)
+def test_months_and_nanoseconds_are_exact_within_other_values(
+    value: str, shown: object, connection: duckdb.DuckDBPyConnection
+) -> None:
+    assert Answer(connection, f"select 7 as a, {value} as b").first(1) == ([(7, shown)], 1)
 
 
 def test_first_rows_come_with_the_count_of_all(connection: duckdb.DuckDBPyConnection) -> None:
