@@ -69,7 +69,7 @@ def test_a_lock_file_that_another_command_has_removed_is_no_error(
 ) -> None:
     run = _cut_off(instance, tmp_path, interrupted=False)
 
-    class Removed(FileLock):  # type: ignore[misc, valid-type]
+    class Removed(FileLock):
         """Opened before the other command removed the file, and taken after that one let it go."""
 
         def acquire(self, *given: Any, **options: Any) -> Any:
