@@ -5,7 +5,7 @@ becomes visible with them (see `lake/load.py`), or releasing a held day (see `la
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -198,16 +198,14 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
     published = (
         f"(select * replace (coalesce(erased, 0) as erased) from {loads} where status in ('published', '{ERASED}'))"
     )
+    releases = _releases(connection, published)
     measures = [name for name in PublishedDay.__dataclass_fields__ if name not in {"loaded_at", "release"}]
-    counts = f"[{', '.join(COUNTS)}]"
     rows = connection.execute(
         f"""
         select
             'raw_' || source || '/' || dataset as dataset_key,
+            partition_date,
             coalesce(partition_date, day) as counted_day,
-            arg_max({counts}, loaded_at),
-            arg_max([release_reason, failed_checks], loaded_at) filter (where release_reason is not null),
-            arg_max({counts}, loaded_at) filter (where release_reason is not null),
             max(loaded_at),
             {", ".join(f"arg_max_null({name}, loaded_at)" for name in measures)}
         from {published}
@@ -215,12 +213,12 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
         """
     ).fetchall()
     days: dict[str, dict[date, PublishedDay]] = {}
-    for key, day, newest, released, released_counts, *values in rows:
-        release = None
-        if released and released_counts == newest:
-            reason, checks = released
-            release = Release(reason, frozenset((checks or "").split(_SEPARATOR)))
-        days.setdefault(key, {})[day] = PublishedDay(*values, release=release)
+    for key, partition, day, loaded_at, *values in rows:
+        found = PublishedDay(loaded_at, *values)
+        release, counts = releases.get((key, partition), (None, []))
+        if counts == [getattr(found, name) for name in COUNTS]:
+            found = replace(found, release=release)
+        days.setdefault(key, {})[day] = found
     fields = connection.execute(
         f"""
         select distinct 'raw_' || source || '/' || dataset, unknown_fields
@@ -232,6 +230,28 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
     for key, names in fields:
         unknown.setdefault(key, set()).update(names.split(_SEPARATOR))
     return LoadHistory(days, {key: frozenset(names) for key, names in unknown.items()})
+
+
+def _releases(
+    connection: duckdb.DuckDBPyConnection, published: str
+) -> dict[tuple[str, date | None], tuple[Release, list[int]]]:
+    """The last release of each dataset and day, with the counts of what was released."""
+    rows = connection.execute(
+        f"""
+        select
+            'raw_' || source || '/' || dataset,
+            partition_date,
+            arg_max([release_reason, failed_checks], loaded_at),
+            arg_max([{", ".join(COUNTS)}], loaded_at)
+        from {published}
+        where release_reason is not null
+        group by all
+        """
+    ).fetchall()
+    return {
+        (key, day): (Release(reason, frozenset((checks or "").split(_SEPARATOR))), counts)
+        for key, day, (reason, checks), counts in rows
+    }
 
 
 def partition_date(day: date) -> date | None:

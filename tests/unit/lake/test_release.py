@@ -214,6 +214,18 @@ def test_the_history_tells_a_release_until_a_load_with_other_counts_has_publishe
     assert release_of_day() is None
 
 
+def test_the_history_tells_the_release_of_a_dataset_without_days_on_later_days_too(lake: Lake) -> None:
+    users = Found({LINGOKIDS_USERS: [{"user_id": "u"}]})
+    publish(lake, users, None, 1, held={WHOLE_DATASET_DAY: ["users.rejected_share"]})
+    _release(lake, WHOLE_DATASET_DAY, number=2, reason="checked", datasets=[LINGOKIDS_USERS])
+    a_day_of_loads = 24 * 60 * 60
+    for number in (3, 3 + a_day_of_loads, 3 + 2 * a_day_of_loads):
+        publish(lake, users, None, number)
+        newest = _history(lake, DAY_1).newest(LINGOKIDS_USERS, WHOLE_DATASET_DAY)
+        assert newest.loaded_at == load_time(number).replace(tzinfo=None)
+        assert newest.release == Release("checked", frozenset({"users.rejected_share"}))
+
+
 def test_records_of_loads_before_the_days_that_are_asked_for_are_not_opened(lake: Lake) -> None:
     publish(lake, _batch("a", DAY_1), window(DAY_1), 1)
     assert _history(lake, date(2024, 6, 1)).days != {}
