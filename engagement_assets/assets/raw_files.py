@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import dagster as dg
+
 from engagement_assets.assets.raw_load import publish_or_hold, standard_outcomes
 from engagement_assets.assets.raw_source import RawResults, RawRun, RawSource
 from engagement_assets.checks.landing_zone import every_file_is_read, files_hold_what_was_loaded
@@ -45,7 +47,12 @@ def event_log_load(files: EventLog) -> RawSource:
                 every_file_is_read(dataset, [*extraction.never_read, *run.paths_beside(files.prefix)]),
                 files_hold_what_was_loaded(load, dataset, extraction.files_there),
             ]
-            yield from publish_or_hold(run, load, outcomes)
+            try:
+                yield from publish_or_hold(run, load, outcomes)
+            except dg.Failure:
+                # A held day was read as well: the landing sensor need not request it once more.
+                index.save(run.index_uri)
+                raise
         index.save(run.index_uri)
 
     def reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Reread:

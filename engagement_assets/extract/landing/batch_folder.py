@@ -49,8 +49,10 @@ class BatchFolder:
         start = next((place for place, name in enumerate(older) if resume_after and name > resume_after), 0)
         for number, name in enumerate(chain(names[-1:], older[start:], older[:start])):
             day = date.fromisoformat(name)
-            for file in look.landing.files(f"{self.prefix}/{name}", ("",)):
-                arrived_at = file.arrived_at or EVER
+            files = look.landing.files(f"{self.prefix}/{name}", ("",))
+            renamed_at = look.landing.renamed_at(f"{self.prefix}/{name}", files)
+            for file in files:
+                arrived_at = max(file.arrived_at or EVER, renamed_at or EVER)
                 touched.add(day, arrived_at)
                 if arrived_at > look.settled_before:
                     touched.waiting.add(day)

@@ -7,7 +7,7 @@ how what was found is remembered (`index.py`).
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 
 from engagement_assets.contracts.extraction import Calendar, DayWindow, UnreadPath
 from engagement_assets.extract.landing.files import Landing, LandingFile, printable_key
@@ -98,12 +98,13 @@ def learn_days(
     files: Sequence[LandingFile],
     days_of_files: Callable[[Collection[str]], Mapping[str, set[date | None]]],
     index: FileIndex,
+    found_at: datetime,
 ) -> None:
-    """Enter into the index what the files hold that it does not know yet.
+    """Enter into the index what the files hold that it does not know yet, as found at this moment.
 
     `days_of_files` gives the days that the lines of some files name, by the keys of the files; None stands for lines
     that name none.
     """
     new = {file.key: file for file in files if index.of(file) is None}
     for key, found in days_of_files(new).items():
-        index.record(new[key], {day for day in found if day is not None}, has_undated=None in found)
+        index.record(new[key], {day for day in found if day is not None}, has_undated=None in found, found_at=found_at)

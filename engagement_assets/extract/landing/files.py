@@ -7,9 +7,10 @@ Belongs here: listing landing files safely and bringing them within reach of a l
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -82,6 +83,23 @@ class Landing:
         entries = self._below(prefix, detail=True)
         folders = (entry["name"] for entry in entries if entry["type"] == "directory" or entry.get("islink"))
         return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
+
+    def renamed_at(self, folder: str, files: Iterable[LandingFile]) -> datetime | None:
+        """When `folder`, or one below it with some of these files, got its name; None if that is not known.
+
+        A file that comes or goes changes both times of its folder, a new name only the time of its status.
+        """
+        if not self.is_local:
+            return None
+        folders = {PurePosixPath(parent) for parent in {file.key.rpartition("/")[0] for file in files}}
+        folders |= {parent for item in folders for parent in item.parents}
+        times = []
+        for item in folders:
+            with suppress(FileNotFoundError):
+                found = Path(self._root, item).stat()
+                if item.is_relative_to(folder) and found.st_ctime_ns > found.st_mtime_ns:
+                    times.append(datetime.fromtimestamp(found.st_ctime, UTC))
+        return max(times, default=None)
 
     def _below(self, folder: str, *, detail: bool) -> list[Any]:
         place = f"{self._root}/{folder}".rstrip("/")
@@ -192,7 +210,9 @@ def _arrived_at(info: dict[str, Any]) -> datetime | None:
     for name in ("LastModified", "mtime", "created"):
         found = info.get(name)
         if isinstance(found, datetime):
-            return found.astimezone(UTC)
+            # S3 cuts its times to whole seconds; the object may have come at any moment of the last one.
+            within = timedelta(seconds=0 if found.microsecond else 1)
+            return found.astimezone(UTC) + within
         if isinstance(found, float | int):
             return datetime.fromtimestamp(found, UTC)
     return None

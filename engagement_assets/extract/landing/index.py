@@ -3,13 +3,14 @@
 Belongs here: remembering what was found in a file, and whether the file is still that file. Not here: finding it
 (`extract/lines/`), where the index lies (the lake).
 
-Nothing depends on the index: if it is lost or damaged, files are read again, and it is complete again.
+No table depends on the index: if it is lost or damaged, files are read again, the days that they hold are loaded once
+more, and it is complete again.
 """
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
 
@@ -27,7 +28,8 @@ class FileDays:
     """What is known of one version of a file.
 
     `days` are all days that its records name, including those that no load covers. `has_undated` says whether some
-    records name none. `earlier_days` are those that only earlier versions of the file have named.
+    records name none. `earlier_days` are those that only earlier versions of the file have named. No load that began
+    until `found_at` has read this version; None if an index of an older release does not say.
     """
 
     size: int
@@ -35,6 +37,7 @@ class FileDays:
     days: frozenset[date]
     has_undated: bool = False
     earlier_days: frozenset[date] = frozenset()
+    found_at: datetime | None = None
 
     def days_in(self, calendar: Calendar) -> set[date]:
         """The days of the calendar that its records name."""
@@ -68,8 +71,9 @@ class FileIndex:
                         frozenset(map(date.fromisoformat, days)),
                         has_undated,
                         frozenset(map(date.fromisoformat, earlier)),
+                        datetime.fromisoformat(found_at[0]) if found_at and found_at[0] else None,
                     )
-                    for key, (size, version, days, has_undated, earlier) in document["files"].items()
+                    for key, (size, version, days, has_undated, earlier, *found_at) in document["files"].items()
                 }
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -86,6 +90,7 @@ class FileIndex:
                     sorted(map(str, item.days)),
                     item.has_undated,
                     sorted(map(str, item.earlier_days)),
+                    item.found_at and item.found_at.isoformat(),
                 )
                 for key, item in sorted(self.files.items())
             },
@@ -115,11 +120,15 @@ class FileIndex:
             if item.days_in(calendar).isdisjoint(days) and not item.needs_a_home(calendar)
         )
 
-    def record(self, file: LandingFile, days: Collection[date], *, has_undated: bool) -> None:
-        """Remember what a file holds, and the days of its earlier versions."""
+    def record(
+        self, file: LandingFile, days: Collection[date], *, has_undated: bool, found_at: datetime | None = None
+    ) -> None:
+        """Remember what a file holds, when it was found, and the days of its earlier versions."""
         before = self.files.get(file.key)
         earlier = before.days | before.earlier_days if before else frozenset()
-        self.files[file.key] = FileDays(file.size, file.version, frozenset(days), has_undated, earlier.difference(days))
+        self.files[file.key] = FileDays(
+            file.size, file.version, frozenset(days), has_undated, earlier.difference(days), found_at
+        )
 
     def forget_others(self, prefix: str, files: Collection[LandingFile]) -> None:
         """Forget the files below `prefix` that are not among `files`: they have gone."""

@@ -83,6 +83,9 @@ def days_of_event_files(
     for file in settled:
         arrived_at = file.arrived_at or EVER
         known = index.of(file)
+        # A folder that is renamed keeps the times of its files, and so does an object that is long under way.
+        if known and known.found_at:
+            arrived_at = max(arrived_at, known.found_at)
         home = home_in_file(file, index, look.calendar)
         if known is None and _bytes_to_read(file) > max_bytes:
             touched.add(home or arrived_at.date(), arrived_at)

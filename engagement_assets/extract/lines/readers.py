@@ -7,6 +7,7 @@ Belongs here: the description of such a folder, and how it is read. Not here: th
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -180,7 +181,8 @@ class EventLog(LineReader):
         records.read_lines(days.window)
         unreadable = records.prepared.unreadable
         opened = [file for file in files if file.key not in unreadable]
-        learn_days(opened, records.days_of_files, days.index)
+        # Days that were loaded before did not see what was not known until now; those of the window do.
+        learn_days(opened, records.days_of_files, days.index, reading.extracted_at - timedelta(microseconds=1))
         homes = {file.key: days.home_of(file) for file in (*files, *refused)}
         extraction = extraction_of(
             records,
@@ -198,6 +200,8 @@ class EventLog(LineReader):
         Raises:
             NotADirectoryError: The landing zone does not exist.
         """
+        readable, *_ = list_landing_files(look.landing, self.prefix, self.suffixes)
+        found_at = datetime.now(UTC)
 
         def learn(files: Sequence[LandingFile]) -> None:
             with tempfile.TemporaryDirectory() as workdir, duckdb.connect() as connection:
@@ -206,15 +210,14 @@ class EventLog(LineReader):
                     connection=connection,
                     landing=look.landing,
                     workdir=Path(workdir),
-                    extracted_at=look.settled_before,
+                    extracted_at=found_at,
                     progress=lambda _: None,
                 )
                 records = self._records(reading, files, ALL_DAYS)
                 records.read_lines(NO_DAYS)
                 opened = {file.key for file in records.prepared.files}
-                learn_days([file for file in files if file.key in opened], records.days_of_files, index)
+                learn_days([file for file in files if file.key in opened], records.days_of_files, index, found_at)
 
-        readable, *_ = list_landing_files(look.landing, self.prefix, self.suffixes)
         return days_of_event_files(look, readable, index, learn, max_bytes)
 
 

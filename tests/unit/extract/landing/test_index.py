@@ -1,6 +1,7 @@
 """The index of landing files: kept, changed, forgotten, lost."""
 
-from datetime import date
+import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ FILE = LandingFile("lingokids/events/a.jsonl", 100, "v1")
 def test_an_index_is_read_as_it_was_written(tmp_path: Path) -> None:
     uri = str(tmp_path / "lake/index.json")
     index = FileIndex()
-    index.record(FILE, DAYS, has_undated=True)
+    found_at = datetime(2024, 3, 1, 10, 0, 0, 1, tzinfo=UTC)
+    index.record(FILE, DAYS, has_undated=True, found_at=found_at)
 
     index.save(uri)
 
     assert FileIndex.load(uri) == index
-    assert FileIndex.load(uri).of(FILE) == FileDays(100, "v1", DAYS, has_undated=True)
+    assert FileIndex.load(uri).of(FILE) == FileDays(100, "v1", DAYS, has_undated=True, found_at=found_at)
     assert [path.name for path in (tmp_path / "lake").iterdir()] == ["index.json"]
 
 
@@ -93,3 +95,11 @@ def test_files_that_went_are_forgotten_below_their_prefix_only() -> None:
     index.forget_others("lingokids/events", [kept])
 
     assert list(index.files) == [kept.key, elsewhere.key]
+
+
+def test_an_index_that_does_not_say_when_files_were_found_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "index.json"
+    files = {FILE.key: [FILE.size, FILE.version, ["2021-01-05"], False, []]}
+    path.write_text(json.dumps({"format": 2, "files": files}), encoding="utf-8")
+    known = FileIndex.load(str(path)).of(FILE)
+    assert known == FileDays(FILE.size, FILE.version, frozenset({date(2021, 1, 5)}))

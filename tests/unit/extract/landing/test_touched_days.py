@@ -3,21 +3,26 @@
 import gzip
 import json
 import os
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import fsspec
 import pytest
 
-from engagement_assets.contracts.extraction import ALL_DAYS, Calendar
+from engagement_assets.contracts.extraction import ALL_DAYS, Calendar, DayWindow
 from engagement_assets.extract import lingokids, mobile
-from engagement_assets.extract.landing.files import Landing, LandingFile
+from engagement_assets.extract.landing.event_files import WantedDays
+from engagement_assets.extract.landing.files import Landing, LandingFile, _arrived_at
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.landing.touched_days import MAX_BYTES_LOOKED_THROUGH, Look, TouchedDays
 from engagement_assets.extract.lines.jsonl_records import JsonlRecords
 from engagement_assets.extract.runna.source import BATCHES
+from tests.unit.extract.lingokids_loads import reading
 
 DAY_1, DAY_2, DAY_3 = date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)
 HEADER = ";".join(column.name for column in mobile.EVENT.columns)
@@ -135,16 +140,57 @@ def test_a_landing_zone_that_is_not_there_is_told(zone: Path) -> None:
 def test_a_file_of_any_days_touches_exactly_its_days(zone: Path) -> None:
     arrived = _write(zone / "lingokids/events/late.jsonl", _event("e", DAY_1, DAY_3))
     index = FileIndex()
-    assert _events(zone, {}, index).arrivals == {DAY_1: arrived, DAY_3: arrived}
+    arrivals = _events(zone, {}, index).arrivals
     (known,) = index.files.values()
-    assert known.days == {DAY_1, DAY_3}
+    assert known.found_at is not None
+    assert known.found_at >= arrived
+    assert (known.days, arrivals) == ({DAY_1, DAY_3}, dict.fromkeys((DAY_1, DAY_3), known.found_at))
+    assert _events(zone, {}, index).arrivals == arrivals
 
 
 def test_days_that_a_run_has_loaded_since_are_touched_no_more_and_the_others_still_are(zone: Path) -> None:
     arrived = _write(zone / "lingokids/events/late.jsonl", _event("e", DAY_1, DAY_2))
     index = FileIndex()
     _events(zone, {}, index)
-    assert set(_events(zone, {DAY_2: arrived + timedelta(seconds=1)}, index).arrivals) == {DAY_1}
+    assert set(_events(zone, {DAY_2: arrived + timedelta(hours=1)}, index).arrivals) == {DAY_1}
+
+
+@pytest.mark.parametrize("is_found_by_a_load", [False, True])
+def test_a_file_in_a_folder_that_got_its_name_later_touches_the_days_that_were_loaded_without_it(
+    is_found_by_a_load: bool, zone: Path
+) -> None:
+    """The file keeps its times, which are older than the load."""
+    written_at = _write(zone / "lingokids/events/_incoming/late.jsonl", _event("e", DAY_1, DAY_2))
+    loaded_at, index = datetime.now(UTC), FileIndex()
+    assert loaded_at > written_at
+    assert _events(zone, {DAY_1: loaded_at, DAY_2: loaded_at}, index).arrivals == {}
+    (zone / "lingokids/events/_incoming").rename(zone / "lingokids/events/incoming")
+    loaded = {DAY_1: loaded_at, DAY_2: loaded_at}
+    if is_found_by_a_load:  # of its second day alone
+        loaded[DAY_2] = datetime.now(UTC)
+        window = DayWindow(DAY_2, DAY_3)
+        with duckdb.cursor() as connection, tempfile.TemporaryDirectory() as workdir:
+            look = replace(reading(connection, zone, Path(workdir)), extracted_at=loaded[DAY_2])
+            days = WantedDays(window=window, calendar=ALL_DAYS, index=index)
+            lingokids.EVENT_FILES.extract(look, days)
+    expected = {DAY_1} if is_found_by_a_load else {DAY_1, DAY_2}
+    assert set(_events(zone, loaded, index).arrivals) == expected
+    assert _events(zone, dict.fromkeys((DAY_1, DAY_2), _in_an_hour()), index).arrivals == {}
+
+
+@pytest.mark.parametrize("renamed", ["2024-03-01", "2024-03-01/part"])
+def test_a_batch_touches_its_day_when_its_folder_gets_its_name(renamed: str, zone: Path) -> None:
+    folder = zone / BATCHES.prefix / renamed
+    being_written = folder.with_name(f"_{folder.name}")
+    _write(being_written / "a.json")
+    loaded_at = datetime.now(UTC)
+    while True:  # the file system's clock is coarse
+        being_written.rename(folder)
+        if folder.stat().st_ctime > loaded_at.timestamp():
+            break
+        folder.rename(being_written)
+    assert set(_batches(zone, {DAY_1: loaded_at}).arrivals) == {DAY_1}
+    assert _batches(zone, {DAY_1: _in_an_hour()}).arrivals == {}
 
 
 def test_a_file_that_is_known_is_not_looked_through_again(zone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +217,7 @@ def test_a_changed_file_touches_the_days_that_it_holds_now_and_those_that_it_hel
     loaded[DAY_1] = loaded[DAY_2] = arrived - timedelta(seconds=1)
     # The load of the first day tells what the file has lost.
     assert set(_events(zone, loaded, index).arrivals) == {DAY_1, DAY_2, DAY_3}
-    assert set(_events(zone, dict.fromkeys((DAY_1, DAY_2), arrived + timedelta(seconds=1)), index).arrivals) == {DAY_3}
+    assert set(_events(zone, dict.fromkeys((DAY_1, DAY_2), arrived + timedelta(hours=1)), index).arrivals) == {DAY_3}
 
 
 def test_a_file_that_was_replaced_under_its_old_time_and_size_is_looked_through_again(zone: Path) -> None:
@@ -201,7 +247,7 @@ def test_a_fresh_event_file_waits_and_its_neighbours_do_not(zone: Path) -> None:
     while _write(path, _event("e", DAY_2)) == first:
         pass  # the file system's clock is coarse
     found = _events(zone, {}, FileIndex(), settled_before=first)
-    assert found.settled() == {DAY_1: first}
+    assert set(found.settled()) == {DAY_1}
 
 
 def test_more_than_a_tick_can_look_through_is_left_to_the_next(zone: Path) -> None:
@@ -262,6 +308,14 @@ def test_an_object_store_says_when_an_object_was_written(remote: fsspec.Abstract
         assert set(found.arrivals) == touched
     events = lingokids.EVENT_FILES.touched_days(_look(zone, {DAY_2: old}), FileIndex())
     assert set(events.arrivals) == {DAY_2}
+
+
+def test_a_time_in_whole_seconds_stands_for_the_second_to_its_end() -> None:
+    """S3 says no more, and a load may have begun in the meantime."""
+    second = datetime(2024, 3, 1, 10, tzinfo=UTC)
+    at_once = second + timedelta(microseconds=1)
+    assert _arrived_at({"LastModified": second}) == second + timedelta(seconds=1)
+    assert _arrived_at({"LastModified": at_once}) == at_once
 
 
 def test_an_arrival_is_no_part_of_what_a_file_is() -> None:
