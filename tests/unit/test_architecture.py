@@ -54,7 +54,7 @@ FLOORS = (
     {"extract"},
     {"sources"},
     {"per_source", "lake", "sandbox"},
-    {"privacy_settings", "publishing_settings", "s3_settings", "secret_files", "spark_settings"},
+    {"privacy_settings", "publishing_settings", "s3_settings", "secret_files", "storage_url", "spark_settings"},
     {"settings"},
     {"metrics", "partitions", "resources", "transform"},
     {"checks", "instance", "alerts", "kudos"},
