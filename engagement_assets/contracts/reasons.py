@@ -50,6 +50,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "too_many_headers": "too many headers in one file",
         "too_many_members": "too many fields",
         "truncated_json": "JSON that is cut off",
+        "unfinished_line": "a last row that may still be written",
         "unreadable_file": "a file that cannot be opened",
         "wrong_date": "another date than the one asked for",
         "wrong_delimiter": "values parted by another character",

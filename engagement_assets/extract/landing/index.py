@@ -8,8 +8,8 @@ more, and it is complete again.
 """
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -129,6 +129,11 @@ class FileIndex:
         self.files[file.key] = FileDays(
             file.size, file.version, frozenset(days), has_undated, earlier.difference(days), found_at
         )
+
+    def look_again(self, keys: Iterable[str]) -> None:
+        """Have files looked through again though they stay as they are; the days of their versions are remembered."""
+        for key in keys:
+            self.files[key] = replace(self.files[key], version="")
 
     def forget_others(self, prefix: str, files: Collection[LandingFile]) -> None:
         """Forget the files below `prefix` that are not among `files`: they have gone."""

@@ -18,17 +18,19 @@ CHUNK_BYTES = 256 * 1024
 class LineKind:
     """What a line is, in the words of a message, and what becomes of bytes that would spoil it.
 
-    `nul_reason` is the reason code for a NUL byte. A carriage return within a line becomes a space if it is white space
-    between values; otherwise the line is left out.
+    A line that `shows_its_end` cannot be taken for a whole one if it is cut. `nul_reason` is the reason code for a NUL
+    byte. A carriage return within a line becomes a space if it is white space between values; otherwise the line is
+    left out.
     """
 
     expected: str
+    shows_its_end: bool
     nul_reason: str
     carriage_return_is_space: bool
 
 
-JSON_LINE = LineKind("a JSON object", "not_json", carriage_return_is_space=True)
-CSV_LINE = LineKind("a row of text", "nul_byte", carriage_return_is_space=False)
+JSON_LINE = LineKind("a JSON object", shows_its_end=True, nul_reason="not_json", carriage_return_is_space=True)
+CSV_LINE = LineKind("a row of text", shows_its_end=False, nul_reason="nul_byte", carriage_return_is_space=False)
 
 
 class MalformedLines:
@@ -68,6 +70,7 @@ class LineCleaner:
         self._dropped_bytes = 0
         self.line_count = 0
         self.longest = 0
+        self.is_unfinished = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next portion, which must not be longer than a line may be."""
@@ -82,9 +85,16 @@ class LineCleaner:
             self._dropped_bytes += len(self._carry) - len(head)
             self._carry = head
 
-    def finish(self) -> None:
-        """Take the end of the file: what follows the last line feed is a line too."""
-        if self._carry:
+    def finish(self, *, is_settled: bool = True) -> None:
+        """Take the end of the file: what follows the last line feed is a line too, unless it may still be written."""
+        if self._carry and not is_settled and not self._kind.shows_its_end:
+            self.is_unfinished = True
+            message = (
+                "expected a line break after the last row of a file that is fresh, found none, so more of the row may "
+                "follow; load the day again once the file has rested for LANDING_SETTLE_S"
+            )
+            self._reject(self._carry, "unfinished_line", message)
+        elif self._carry:
             self._write_lines(self._carry + b"\n")
 
     def break_off(self, reason_code: str, message: str) -> None:

@@ -53,7 +53,7 @@ class LineFile:
 
     `file_id` is its place in the list it was prepared in, `key` says where it came from, `path` is where to read it.
     Its records take `record_bytes`, line feeds included; CSV headers are not records. No line has more than `longest`
-    bytes. `malformed_count` lines were left out.
+    bytes. `malformed_count` lines were left out; the last one may still be written if the file `is_unfinished`.
     """
 
     file_id: int
@@ -62,6 +62,7 @@ class LineFile:
     record_bytes: int
     malformed_count: int
     longest: int
+    is_unfinished: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,21 @@ def prepare_files(
             source = path = file.path
             is_copied = source.suffix == ".gz" or not file.is_settled
             longest, malformed_count = None if is_copied else _longest_line(source, max_line_bytes), 0
+            is_unfinished = False
             copy = folder / f"{file_id:06d}.jsonl"
             if longest is None:
                 with copy.open("wb") as out:
                     cleaner = LineCleaner(out, MalformedLines(file_id, stream), max_line_bytes, kind)
-                    _clean_lines(source, cleaner, min(CHUNK_BYTES, max_line_bytes), gzip_limits)
+                    _clean_lines(file, cleaner, min(CHUNK_BYTES, max_line_bytes), gzip_limits)
+                is_unfinished = cleaner.is_unfinished
                 path, longest, malformed_count = copy, cleaner.longest, cleaner.malformed_lines.count
             elif _GLOB_CHARACTERS & set(str(source)):
                 # DuckDB would take the name for a pattern and read other files.
                 copy.unlink(missing_ok=True)
                 copy.symlink_to(source.resolve())
                 path = copy
-            files.append(LineFile(file_id, file.key, os.fspath(path), path.stat().st_size, malformed_count, longest))
+            size = path.stat().st_size
+            files.append(LineFile(file_id, file.key, os.fspath(path), size, malformed_count, longest, is_unfinished))
     return PreparedFiles(tuple(files), malformed_lines)
 
 
@@ -184,15 +188,15 @@ def _longest_line(path: Path, max_line_bytes: int) -> int | None:
     return longest if is_between_characters else None
 
 
-def _clean_lines(source: Path, cleaner: LineCleaner, chunk_bytes: int, limits: GzipLimits) -> None:
+def _clean_lines(source: SourceFile, cleaner: LineCleaner, chunk_bytes: int, limits: GzipLimits) -> None:
     """Give a file's bytes to the cleaner, decompressed where its name ends with `.gz`."""
-    with source.open("rb") as file:
-        if source.suffix != ".gz":
+    with source.path.open("rb") as file:
+        if source.path.suffix != ".gz":
             while chunk := file.read(chunk_bytes):
                 cleaner.feed(chunk)
-            cleaner.finish()
+            cleaner.finish(is_settled=source.is_settled)
             return
-        by_ratio = max(limits.always_bytes, limits.max_ratio * source.stat().st_size)
+        by_ratio = max(limits.always_bytes, limits.max_ratio * source.path.stat().st_size)
         left = min(limits.max_bytes, by_ratio)
         stream = gzip.GzipFile(fileobj=file)
         try:

@@ -184,6 +184,7 @@ class EventLog(LineReader):
         # Days that were loaded before did not see what was not known until now; those of the window do.
         learn_days(opened, records.days_of_files, days.index, reading.extracted_at - timedelta(microseconds=1))
         homes = {file.key: days.home_of(file) for file in (*files, *refused)}
+        days.index.look_again({file.key for file in records.prepared.files if file.is_unfinished})
         extraction = extraction_of(
             records,
             reading,

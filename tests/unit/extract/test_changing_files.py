@@ -1,10 +1,11 @@
 """Files that change, are still written or cannot be opened while a load reads them."""
 
+import gzip
 import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from engagement_assets.extract import lingokids, mobile
 from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
+from engagement_assets.extract.landing.touched_days import Look
 from engagement_assets.extract.lines import csv_headers, readers
 from engagement_assets.extract.lines.readers import EventLog, LineReader, Snapshots
 from tests.unit.extract.lingokids_loads import Loaded, event, fetch, reading
@@ -183,3 +185,43 @@ def _let_opening_fail(monkeypatch: pytest.MonkeyPatch, name: str, error: OSError
         return local_path(self, file, workdir)
 
     monkeypatch.setattr(Landing, "local_path", failing)
+
+
+def _rejected(loaded: Loaded) -> list[tuple[int | None, str, str]]:
+    return [(row["position"], row["reason_code"], row["raw_text"]) for row in loaded.rejected]
+
+
+def test_a_row_that_may_still_be_written_waits_until_its_file_has_rested(tmp_path: Path) -> None:
+    root, index = tmp_path / "landing", FileIndex()
+    torn = row("u2", "2020-01-30 10:00:00.1")
+    _write(root, "mobile_events/a.csv", f"{HEADER}\n{row()}\n{torn}")
+    fresh = _load(mobile.EVENT_FILES, root, settled_before=LONG_AGO, index=index)
+    assert (fresh.column("anonymous_id"), _rejected(fresh)) == (["u1"], [(3, "unfinished_line", torn)])
+
+    # Its days count as touched, that of the row too, though they were loaded after the file arrived.
+    loaded_at = dict.fromkeys((date(2020, 1, 30), date(2020, 1, 31)), datetime.now(UTC))
+    rested = datetime.now(UTC) + timedelta(hours=1)
+    look = Look(landing=Landing(str(root)), loaded_at=loaded_at, settled_before=rested, calendar=ALL_DAYS)
+    assert set(mobile.EVENT_FILES.touched_days(look, index).arrivals) == set(loaded_at)
+    look = replace(look, loaded_at=dict.fromkeys(loaded_at, rested))
+    assert mobile.EVENT_FILES.touched_days(look, index).arrivals == {}
+    settled = _load(mobile.EVENT_FILES, root, settled_before=rested, index=index)
+    assert (sorted(settled.column("anonymous_id")), _rejected(settled)) == (["u1", "u2"], [])
+
+
+@pytest.mark.parametrize(
+    ("files", "key", "content"),
+    [
+        (mobile.EVENT_FILES, "mobile_events/a.csv", f"{HEADER}\n{row()}\n".encode()),
+        (mobile.EVENT_FILES, "mobile_events/a.csv.gz", gzip.compress(f"{HEADER}\n{row()}".encode())),
+        (lingokids.EVENT_FILES, "lingokids/events/a.jsonl", EVENT_TEXT.strip().encode()),
+    ],
+)
+def test_a_fresh_file_that_shows_that_it_is_whole_is_accepted_at_once(
+    files: LineReader, key: str, content: bytes, tmp_path: Path
+) -> None:
+    root, index = tmp_path / "landing", FileIndex()
+    _write(root, key, "").write_bytes(content)
+    loaded = _load(files, root, settled_before=LONG_AGO, index=index)
+    assert (len(loaded.accepted), loaded.rejected) == (1, [])
+    assert index.files[key].version != ""
