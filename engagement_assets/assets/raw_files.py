@@ -39,6 +39,7 @@ def event_log_load(files: EventLog) -> RawSource:
                 calendar=calendar,
                 index=index,
                 known_undated_days=quarantined_days(load, dataset, calendar),
+                pruned_days=frozenset(run.lake.all_pruned_days(dataset)),
             )
             extraction = files.extract(_reading(run, load), days)
             load.stage(extraction, run.window, forget=run.allow_shrink, take_over_held=True)

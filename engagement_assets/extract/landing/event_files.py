@@ -25,12 +25,14 @@ class WantedDays:
 
     Records of days outside of the `calendar` are quarantined. What is found out about files is added to the `index`.
     `known_undated_days` maps a file's key to the days of the calendar on which the quarantine holds lines of it.
+    Retention has removed the `pruned_days`, so that no run can load them.
     """
 
     window: DayWindow
     calendar: Calendar
     index: FileIndex
     known_undated_days: Mapping[str, Collection[date]] = field(default_factory=dict)
+    pruned_days: Collection[date] = ()
 
     def files_to_read(self, files: Sequence[LandingFile]) -> list[LandingFile]:
         """Those of `files` that may hold a record that counts on a day of the window."""
@@ -48,10 +50,16 @@ class WantedDays:
         """The day on which those lines of the file count that name no day of the calendar.
 
         It is the date in the file's path, else the earliest day in the file, else the day that is known of the file,
-        else the window's first day: always a day of the calendar, so that a run can load it.
+        else the window's first day: always a day of the calendar, so that a run can load it. A pruned day counts only
+        if there is no other: a file of such days alone was loaded, and its lines are not news of the next window.
         """
-        home = home_in_file(file, self.index, self.calendar)
-        return home or min(self._undated_days(file), default=self.window.start)
+        loadable = self._undated_days(file).difference(self.pruned_days)
+        return (
+            home_in_file(file, self.index, self.calendar, self.pruned_days)
+            or min(loadable, default=None)
+            or home_in_file(file, self.index, self.calendar)
+            or min(self._undated_days(file), default=self.window.start)
+        )
 
     def _undated_days(self, file: LandingFile) -> set[date]:
         return set(self.known_undated_days.get(file.key, ()))
@@ -85,13 +93,15 @@ def list_landing_files(
     return readable, refused, unread
 
 
-def home_in_file(file: LandingFile, index: FileIndex, calendar: Calendar) -> date | None:
+def home_in_file(
+    file: LandingFile, index: FileIndex, calendar: Calendar, pruned_days: Collection[date] = ()
+) -> date | None:
     """The day of the calendar that the file or its name gives to lines without one; None if neither does."""
     in_path = date_in_path(file.key)
-    if in_path and in_path in calendar:
+    if in_path and in_path in calendar and in_path not in pruned_days:
         return in_path
     known = index.of(file)
-    return min(known.days_in(calendar), default=None) if known else None
+    return min(known.days_in(calendar).difference(pruned_days), default=None) if known else None
 
 
 def learn_days(

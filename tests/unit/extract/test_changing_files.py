@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import duckdb
 import pytest
@@ -18,7 +18,8 @@ from engagement_assets.extract.landing.event_files import WantedDays
 from engagement_assets.extract.landing.files import Landing, LandingFile
 from engagement_assets.extract.landing.index import FileIndex
 from engagement_assets.extract.landing.touched_days import Look
-from engagement_assets.extract.lines import csv_headers, readers
+from engagement_assets.extract.lines import csv_headers
+from engagement_assets.extract.lines.line_files import PreparedFiles
 from engagement_assets.extract.lines.readers import EventLog, LineReader, Snapshots
 from tests.unit.extract.lingokids_loads import Loaded, event, fetch, reading
 from tests.unit.extract.mobile_loads import AROUND, HEADER, row
@@ -68,14 +69,14 @@ def _load(
 
 def _after_preparing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Let something happen after the files were looked through, and before their lines are read."""
-    prepare = readers.prepare_files
+    prepare = LineReader._prepared
 
-    def prepared(*arguments: object, **options: object) -> object:
-        found = prepare(*arguments, **options)  # type: ignore[arg-type]
+    def prepared(*arguments: Any) -> PreparedFiles:
+        found = prepare(*arguments)
         change()
         return found
 
-    monkeypatch.setattr(readers, "prepare_files", prepared)
+    monkeypatch.setattr(LineReader, "_prepared", prepared)
 
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engagement_assets.contracts.extraction import DayWindow
-from engagement_assets.extract.landing.event_files import date_in_path
+from engagement_assets.contracts.extraction import ALL_DAYS, DayWindow
+from engagement_assets.extract.landing.event_files import WantedDays, date_in_path
+from engagement_assets.extract.landing.files import LandingFile
 from engagement_assets.extract.landing.index import FileIndex
 from tests.unit.extract.lingokids_loads import event, landing_with, load_events, write_events
 
@@ -49,6 +50,31 @@ def test_an_undated_line_counts_on_the_earliest_day_of_its_file(tmp_path: Path) 
         loaded = load_events(root, tmp_path / "w", window)
         assert [row["day"] for row in loaded.rejected] == [JANUARY_5]
     assert load_events(root, tmp_path / "w", one_day(date(2021, 1, 9))).rejected == []
+
+
+@pytest.mark.parametrize(
+    ("key", "pruned_days", "home"),
+    [
+        ("2021-01-05/a.jsonl", {5}, 6),
+        ("2021-01-05/a.jsonl", {4}, 5),
+        ("2021-01-05/a.jsonl", {5, 6}, 7),
+        ("2021-01-05/a.jsonl", {5, 6, 7}, 5),
+        ("a.jsonl", {6}, 7),
+        ("a.jsonl", set(), 6),
+    ],
+)
+def test_an_undated_line_counts_on_no_day_that_retention_has_removed_if_its_file_has_another(
+    key: str, pruned_days: set[int], home: int
+) -> None:
+    file, index = LandingFile(f"lingokids/events/{key}", 1, "v"), FileIndex()
+    index.record(file, {date(2021, 1, 6), date(2021, 1, 7)}, has_undated=True)
+    days = WantedDays(
+        window=DayWindow(date(2021, 1, 6), date(2021, 1, 8)),
+        calendar=ALL_DAYS,
+        index=index,
+        pruned_days={date(2021, 1, day) for day in pruned_days},
+    )
+    assert days.home_of(file) == date(2021, 1, home)
 
 
 def test_a_rejected_line_with_a_day_counts_on_it(tmp_path: Path) -> None:
