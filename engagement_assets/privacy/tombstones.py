@@ -5,8 +5,10 @@ tombstones lie (`lake/tombstones.py`).
 """
 
 import hmac
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engagement_assets.contracts.datasets import Dataset
@@ -21,7 +23,8 @@ ERASABLE_KINDS = (
     PersonalKind.CORPORATION,
 )
 # Texts hold an id between quotes, between separators, or between signs that no id has.
-_TOKENS = (re.compile(r'"((?:[^"\\]|\\.)*)"'), re.compile(r"[^\s\"'`,;=&?/\\{}()\[\]<>]+"), re.compile(r"[\w-]+"))
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_TOKENS = (_QUOTED, re.compile(r"[^\s\"'`,;=&?/\\{}()\[\]<>]+"), re.compile(r"[\w-]+"))
 
 
 def person_hash(key: str, source: str, kind: PersonalKind, person: str) -> str:
@@ -35,8 +38,21 @@ def key_check(key: str) -> str:
 
 
 def tokens(text: str) -> set[str]:
-    """Everything in a text that may be an id."""
-    return {found for pattern in _TOKENS for found in pattern.findall(text)}
+    """Everything in a text that may be an id, also where JSON escapes it."""
+    texts = [text]
+    for each in texts:  # grows: a text that JSON holds may be JSON itself
+        texts += _unescaped(each)
+    return {*texts[1:], *(found for each in texts for pattern in _TOKENS for found in pattern.findall(each))}
+
+
+def _unescaped(text: str) -> Iterator[str]:
+    """What JSON means by the texts between quotes that have escapes."""
+    # Writers differ in what they escape: some write a slash as \/, others é as \u00e9.
+    for quoted in _QUOTED.findall(text):
+        if "\\" in quoted:
+            with suppress(ValueError):
+                # Half of a pair of surrogates has no bytes to be hashed.
+                yield json.loads(f'"{quoted}"', strict=False).encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)

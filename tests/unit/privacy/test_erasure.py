@@ -54,9 +54,9 @@ DRAWN = st.lists(
 )
 
 
-def _erased(source: str) -> ErasedPersons:
+def _erased(source: str, person: str = "anna") -> ErasedPersons:
     place = source, PersonalKind.USER
-    return ErasedPersons(KEY, {place: frozenset({person_hash(KEY, source, PersonalKind.USER, "anna")})}, {})
+    return ErasedPersons(KEY, {place: frozenset({person_hash(KEY, source, PersonalKind.USER, person)})}, {})
 
 
 def _lingokids(connection: duckdb.DuckDBPyConnection, folder: Path, copies: Sequence[Copy]) -> Extraction:
@@ -183,6 +183,23 @@ def _dropped(filtered: Handed, key: str) -> int:
 )
 def test_an_id_is_found_in_a_text(text: str) -> None:
     assert "a-1" in tokens(text)
+
+
+@pytest.mark.parametrize(
+    ("person", "text"),
+    [
+        ("ab/cd+1==", r'{"user_id":"ab\/cd+1==","occurred_at":"x"}'),
+        ("ab/cd+1==", r'{"user_id":"ab\/cd+1==","x":'),
+        ("josé", r'{"user_id":"jos\u00e9"}'),
+        ("a<b", r'{"user_id":"a\u003cb"}'),
+        ("ab/cd+1==", r'{"data":"{\"user_id\":\"ab\\\/cd+1==\"}"}'),
+        ("ab/cd", '{"note":"a\ttab","user_id":"ab\\/cd"}'),
+        ("ab/cd", r'{"note":"\x","half":"\ud83d","user_id":"ab\/cd"}'),
+    ],
+)
+def test_an_erased_person_is_found_in_a_text_that_escapes_the_id(person: str, text: str) -> None:
+    assert _erased("lingokids", person).are_in("lingokids", text)
+    assert not _erased("lingokids", f"{person}2").are_in("lingokids", text)
 
 
 @pytest.mark.parametrize("text", ['{"user_id": "a-12"}', "ba-1", "a-1b"])
