@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ def forms_of(person: str) -> set[str]:
     for value in cases:
         data = value.encode()
         forms |= {hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in ("md5", "sha1", "sha256")}
-        forms |= {base64.b64encode(data).decode().rstrip("="), quote(value, safe=""), json.dumps(value)[1:-1]}
+        forms |= {base64.b64encode(data).decode().rstrip("="), quote(value, safe="")}
+        for in_json in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+            forms |= {in_json, in_json.replace("/", "\\/")}
     return forms
 
 
@@ -91,14 +94,17 @@ class Search:
             return any(self._is_in_rows(connection, table) for (table,) in tables)
 
     def _is_in_bytes(self, path: Path, *, gzipped: bool) -> bool:
-        pattern, before = self.in_bytes, b""
-        # A compressed file that is broken holds no more than what can be read of it.
-        with gzip.open(path) if gzipped else path.open("rb") as file, suppress(EOFError, gzip.BadGzipFile):
-            while chunk := file.read(_CHUNK):
-                if pattern.search(before + chunk):
+        pattern, before = self.in_bytes, b"\n"
+        # A compressed file that is broken holds no more than what can be read of it, which `read` would lose.
+        with gzip.open(path) if gzipped else path.open("rb") as file, suppress(EOFError, gzip.BadGzipFile, zlib.error):
+            while chunk := file.read1(_CHUNK):
+                data = before + chunk
+                # The first byte only precedes the others, and what follows the last one is not known yet.
+                found = pattern.search(data, 1)
+                if found and found.end() < len(data):
                     return True
-                before = (before + chunk)[-self.longest - 2 :]
-        return False
+                before = data[-self.longest - 2 :]
+        return pattern.search(before, 1) is not None
 
     def _is_in_rows(
         self, connection: duckdb.DuckDBPyConnection, table: str, parameters: Mapping[str, Any] | None = None

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
@@ -75,6 +76,58 @@ def test_an_id_is_found_in_every_kind_of_file(tmp_path: Path, write: Callable[[P
 def test_an_id_is_found_in_every_form(tmp_path: Path, form: str) -> None:
     _text(tmp_path / "file", form)
     assert SEARCH.is_in(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("person", "form", "is_found"),
+    [
+        ("zoë/ab+12==", r"zoë\/ab+12==", True),
+        ("zoë/ab+12==", r"zo\u00eb\/ab+12==", True),
+        ("zoë/ab+12==", r"zo\u00eb\/ab+13==", False),
+        ("zoë/ab+12==", r"zoë\ab+12==", False),
+    ],
+)
+def test_an_id_is_found_as_json_may_escape_it(tmp_path: Path, person: str, form: str, is_found: bool) -> None:
+    _text(tmp_path / "file", form)
+    assert Search.of([person]).is_in(tmp_path / "file") == is_found
+
+
+def _cut(data: bytes) -> bytes:
+    return data[:-50]
+
+
+def _with_another_sum(data: bytes) -> bytes:
+    return data[:-8] + bytes(8)
+
+
+def _damaged(data: bytes) -> bytes:
+    return data[:-300] + b"\xff" * 300
+
+
+@pytest.mark.parametrize("damage", [_cut, _with_another_sum, _damaged])
+def test_a_broken_gzip_is_searched_as_far_as_it_can_be_read(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    random = Random(1)
+    for name, text in (("with", PERSON), ("without", PERSON.replace("9", "8"))):
+        data = gzip.compress(text.encode() + b"," + random.randbytes(200_000))
+        (tmp_path / name).write_bytes(damage(data))
+    assert SEARCH.is_in(tmp_path / "with")
+    assert not SEARCH.is_in(tmp_path / "without")
+
+
+def test_a_file_of_which_nothing_can_be_unpacked_holds_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\0" + b"\xff" * 100)
+    assert not SEARCH.is_in(tmp_path / "file")
+
+
+@pytest.mark.parametrize(("text", "is_found"), [("user-6", True), ("user-61", False), ("auser-6", False)])
+def test_an_id_is_no_part_of_a_word_where_reading_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, is_found: bool
+) -> None:
+    search = Search.of(["user-6"])
+    monkeypatch.setattr("engagement_assets.privacy.sweep._CHUNK", 100)
+    for offset in range(220):
+        (tmp_path / "file").write_bytes(b" " * offset + text.encode() + b" " * (250 - offset))
+        assert search.is_in(tmp_path / "file") == is_found, offset
 
 
 @pytest.mark.parametrize(
