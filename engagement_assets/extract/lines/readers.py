@@ -111,17 +111,20 @@ class LineReader:
     ) -> PreparedFiles:
         folder = workdir / self.dataset.load_name
         folder.mkdir(parents=True, exist_ok=True)
-        sources, unreadable = [], {}
+        sources, unreadable, denied = [], {}, None
         for file in files:
             try:
                 path = landing.local_path(file, folder)
                 path.open("rb").close()
             # Whatever else goes wrong, such as a store that does not answer, is not the fault of this file.
             except (FileNotFoundError, PermissionError) as error:
+                denied = error if isinstance(error, PermissionError) else denied
                 why = error.strerror or type(error).__name__
                 unreadable[file.key] = f"the file is listed but cannot be opened: {why}"
             else:
                 sources.append(SourceFile(file.key, path, file not in unsettled))
+        if denied and not sources and not landing.is_local:
+            raise denied  # a bucket that may be listed and not read
         kind = CSV_LINE if self.is_csv else JSON_LINE
         return replace(prepare_files(sources, folder, self.max_line_bytes, kind), unreadable=unreadable)
 
