@@ -35,6 +35,7 @@ from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.erasure import apply_missing, erase, is_about, unfinished
 from engagement_assets.lake.lake import Lake, LakeBusyError
+from engagement_assets.lake.pseudonym_key import require_findable_ids
 from engagement_assets.lake.tombstones import ErasureKeyError
 from engagement_assets.privacy.pseudonyms import pseudonyms_ever
 from engagement_assets.privacy.sweep import Search, blank_file, blank_sqlite
@@ -62,6 +63,7 @@ def main() -> int:
         if kind is PersonalKind.ATHLETE:
             ids = sorted({*ids, *_known_athletes(Lake(settings.lake_uri))})
         if given.verify:
+            require_findable_ids(Lake(settings.lake_uri, settings.privacy_policy))
             return _prove(settings, kind, ids)
         return _erase(settings, given.source, kind, ids)
     except (ErasureKeyError, ValueError) as error:

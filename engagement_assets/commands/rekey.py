@@ -16,6 +16,7 @@ from engagement_assets.lake.commit import LakeFullError
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake, LakeBusyError
 from engagement_assets.lake.pseudonym_key import OtherPseudonymKeyError, Pseudonyms
 from engagement_assets.lake.rekey import RewrittenLoad, rekey
+from engagement_assets.lake.tombstones import ErasureKeyError
 from engagement_assets.privacy.policy import PrivacyPolicy
 from engagement_assets.sources import CROSS_SOURCE_AREA, SOURCES
 
@@ -29,7 +30,7 @@ def main() -> int:
         for done in rekey(lake, settings.duckdb_memory_limit):
             print(f"{done.load_name}: {done.files:,} files rewritten")
             rewritten.append(done)
-    except (OtherPseudonymKeyError, LakeBusyError, LakeFullError) as error:
+    except (OtherPseudonymKeyError, ErasureKeyError, LakeBusyError, LakeFullError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"{lake.uri} holds {Pseudonyms.under(lake.policy)}")

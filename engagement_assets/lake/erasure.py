@@ -23,6 +23,7 @@ from engagement_assets.lake.commit import commit, exclusive
 from engagement_assets.lake.day_files import rows_of
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load_records import ERASED
+from engagement_assets.lake.pseudonym_key import read_mark, refuse_lost_key, require_findable_ids
 from engagement_assets.lake.record_columns import LOAD_COLUMNS
 from engagement_assets.lake.rewrite import RewriteWithoutPersons, remove_pages
 from engagement_assets.lake.tombstones import (
@@ -53,9 +54,11 @@ def erase(lake: Lake, source: str, kind: PersonalKind, ids: Collection[str], now
 
     Raises:
         ErasureKeyError: ERASURE_KEY is not set, or not the one of earlier tombstones.
+        OtherPseudonymKeyError: under the policy's keys nobody can be found in the lake.
         LakeBusyError: a load or another erasure is at work for longer than ten minutes.
     """
     require_key(lake)
+    require_findable_ids(lake)
     make_files_alike(lake)
     with _alone(lake) as connection:
         _apply_missing(lake, connection)
@@ -74,12 +77,15 @@ def apply_missing(lake: Lake) -> list[Request]:
 
     Raises:
         ErasureKeyError: there are some, and ERASURE_KEY is not set or not theirs.
+        OtherPseudonymKeyError: there are some, and the policy's key does not continue the lake's.
     """
     if not names_beside(lake) and not names_in(lake):
         return []
     with tempfile.TemporaryDirectory() as folder, lake.connect(_MEMORY, Path(folder)) as connection:
         if not _missing(lake, connection):
             return []
+    if mark := read_mark(lake):
+        refuse_lost_key(lake, mark)
     with _alone(lake) as connection:
         return _apply_missing(lake, connection)
 

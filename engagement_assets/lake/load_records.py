@@ -215,9 +215,9 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
     days: dict[str, dict[date, PublishedDay]] = {}
     for key, partition, day, loaded_at, *values in rows:
         found = PublishedDay(loaded_at, *values)
-        release, counts = releases.get((key, partition), (None, []))
-        if counts == [getattr(found, name) for name in COUNTS]:
-            found = replace(found, release=release)
+        released = releases.get((key, partition))
+        if released and released[1] == [getattr(found, name) for name in COUNTS]:
+            found = replace(found, release=released[0])
         days.setdefault(key, {})[day] = found
     fields = connection.execute(
         f"""

@@ -71,17 +71,46 @@ def require_same_key(lake: Lake) -> None:
     """
     wanted = Pseudonyms.under(lake.policy)
     mark = read_mark(lake) or _mark_of_the_first_load(lake, wanted)
-    if mark.becomes is not None:
-        raise OtherPseudonymKeyError(
-            f"{lake.uri} holds {mark.becomes} in some files alone, expected them in all: `{PROGRAM} rekey` is at work "
-            "or was interrupted. Let it end, or run it again with the same settings"
-        )
+    _refuse_half_rewritten(lake, mark)
     if mark.now and mark.now != wanted:
         what_to_do = refusal_of(mark.now, lake.policy) or (
             f"Run `{PROGRAM} rekey`, which rewrites the lake; or restore PSEUDONYM_KEY and PSEUDONYMIZE as they were"
         )
         raise OtherPseudonymKeyError(
             f"{lake.uri} holds {mark.now}, and this load would bring {wanted}; expected the same. {what_to_do}"
+        )
+
+
+def require_findable_ids(lake: Lake) -> None:
+    """Refuse to look for persons in a lake whose pseudonyms nobody can make of their ids.
+
+    Raises:
+        OtherPseudonymKeyError: the lake has pseudonyms of a key that is not among the policy's, or a rewriting to
+            another key has not ended.
+    """
+    if mark := read_mark(lake):
+        _refuse_half_rewritten(lake, mark)
+        refuse_lost_key(lake, mark)
+
+
+def refuse_lost_key(lake: Lake, mark: Mark) -> None:
+    """Refuse a policy whose key does not continue the lake's.
+
+    Raises:
+        OtherPseudonymKeyError: it does not.
+    """
+    if mark.now and (refusal := refusal_of(mark.now, lake.policy)):
+        raise OtherPseudonymKeyError(
+            f"{lake.uri} holds {mark.now}, found settings for {Pseudonyms.under(lake.policy)}, under which nobody can "
+            f"be found there. {refusal}"
+        )
+
+
+def _refuse_half_rewritten(lake: Lake, mark: Mark) -> None:
+    if mark.becomes is not None:
+        raise OtherPseudonymKeyError(
+            f"{lake.uri} holds {mark.becomes} in some files alone, expected them in all: `{PROGRAM} rekey` is at work "
+            "or was interrupted. Let it end, or run it again with the same settings"
         )
 
 

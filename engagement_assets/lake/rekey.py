@@ -23,6 +23,7 @@ from engagement_assets.installation import PROGRAM
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import sql_text
+from engagement_assets.lake.erasure import apply_missing
 from engagement_assets.lake.lake import Lake, day_of_key
 from engagement_assets.lake.load_records import keep_records
 from engagement_assets.lake.pseudonym_key import (
@@ -59,12 +60,17 @@ def rekey(lake: Lake, memory_limit: str = "2GB") -> Iterator[RewrittenLoad]:
 
     Whoever goes on with an interrupted rewriting is told all of it: no table can have followed it yet.
 
+    Before, persons leave who were erased and are there again, such as in a lake from a backup: no tombstone knows what
+    their pseudonyms become.
+
     Raises:
         OtherPseudonymKeyError: the policy's key does not continue the lake's, or hides less.
+        ErasureKeyError: such persons are there, and ERASURE_KEY is not set or not theirs.
         LakeBusyError: a load or another rewriting is at work and did not end in time.
         LakeFullError: there is no room for the rewritten files of a load beside the old ones.
     """
     make_files_alike(lake)
+    apply_missing(lake)
     with exclusive(lake, _LOAD):
         mark = read_mark(lake) or Mark(None)
         wanted = Pseudonyms.under(lake.policy)

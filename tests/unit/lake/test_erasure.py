@@ -10,7 +10,6 @@ import pytest
 
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.lingokids import LINGOKIDS_EVENTS, LINGOKIDS_USERS
-from engagement_assets.extract.mobile import MOBILE_EVENTS
 from engagement_assets.extract.runna.source import RUNNA_ACTIVITIES, RUNNA_ACTIVITY_LAPS
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.extract.user_events.source import USER_EVENTS
@@ -18,10 +17,8 @@ from engagement_assets.lake.erasure import days_of, erase
 from engagement_assets.lake.held_days import release
 from engagement_assets.lake.lake import Lake
 from engagement_assets.lake.load import open_load
-from engagement_assets.lake.rekey import rekey
 from engagement_assets.lake.tombstones import APPLIED, ErasureKeyError, Request
 from engagement_assets.privacy.policy import PrivacyPolicy
-from engagement_assets.privacy.pseudonyms import pseudonym
 from tests.lake_loads import (
     DAY_1,
     DAY_2,
@@ -112,27 +109,6 @@ def test_a_device_is_found_by_its_pseudonym(tmp_path: Path) -> None:
     _load_events(lake, 1, event("e1", DAY_1, device_id="phone"), event("e2", DAY_1, device_id="tablet"))
     _erase(lake, "lingokids", "device", "phone")
     assert published(lake, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "e2")]
-
-
-def test_an_id_in_another_case_is_found_by_its_pseudonym_under_a_key_that_was_replaced(tmp_path: Path) -> None:
-    rows = [{"event_id": name, "device_id": name, "day": DAY_1, "source_path": "a.csv"} for name in ("Phone", "Tablet")]
-    found = Found({MOBILE_EVENTS: rows})
-    publish(_lake(tmp_path, pseudonym_key="p" * 32), found, window(DAY_1), 1, name="mobile_events")
-    lake = _lake(tmp_path, pseudonym_key=f"{'q' * 32},{'p' * 32}")
-    list(rekey(lake))
-    _erase(lake, "mobile", "device", "PHONE")
-    assert published(lake, MOBILE_EVENTS, "device_id") == [(DAY_1, pseudonym(f"{'q' * 32},{'p' * 32}", "tablet"))]
-
-
-def test_a_child_whose_pseudonym_alone_was_known_stays_out_under_another_key(tmp_path: Path) -> None:
-    lake = _lake(tmp_path, pseudonym_key="p" * 32)
-    rows = [event("e1", DAY_1, user_id="anna", child_id="kim"), event("e2", DAY_1, user_id="ben", child_id="kim")]
-    _load_events(lake, 1, *rows)
-    _erase(lake, "lingokids", "user", "anna")
-    later = _lake(tmp_path, pseudonym_key=f"{'q' * 32},{'p' * 32}")
-    list(rekey(later))
-    _load_events(later, 2, *rows, event("e3", DAY_1, user_id="ben", child_id="lou"))
-    assert published(later, LINGOKIDS_EVENTS, "event_id") == [(DAY_1, "e3")]
 
 
 def test_a_snapshot_loses_the_row_of_a_user(tmp_path: Path) -> None:
