@@ -4,6 +4,7 @@ Belongs here: timeouts, which failures are retried, how large an answer may be, 
 of an answer (`services/documents.py`), what a service's answers mean (`strava/api.py`, `user_events/api.py`).
 """
 
+import re
 import threading
 import time
 import zlib
@@ -83,7 +84,11 @@ class Answer:
 
     def shown_without(self, secret: str) -> str:
         """The beginning of the body, for a message. A service may repeat what was sent to it, hence the `secret`."""
-        return self.body[:_LOOKED_AT_BYTES].decode("utf-8", "replace").replace(secret, "…")[:_SHOWN_CHARACTERS]
+        text = self.body[:_LOOKED_AT_BYTES].decode("utf-8", "replace").replace(secret, "…")
+        # It may also repeat it escaped (%2F, \/, &#47;), but nobody escapes letters and digits.
+        if max(re.findall("[a-z0-9]+", secret.lower()), key=len, default="") in text.lower():
+            return "an answer that may repeat the token, so it is not shown"
+        return text[:_SHOWN_CHARACTERS]
 
 
 class _RecoverableError(Exception):
