@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -28,6 +29,8 @@ _AUTHORISE = (
     "authorise the application once more (scope activity:read or activity:read_all) and put the refresh token that "
     "this gives into STRAVA_REFRESH_TOKEN"
 )
+# A number, which may also be written as a text; a larger one would be no moment.
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=2**53)]
 
 
 class StoredTokens(msgspec.Struct, frozen=True):
@@ -41,7 +44,7 @@ class StoredTokens(msgspec.Struct, frozen=True):
 
 class _TokenAnswer(msgspec.Struct):
     access_token: str
-    expires_at: int
+    expires_at: Any = None  # read apart: the new refresh token is needed whatever stands here
     refresh_token: str | None = None  # only if the old one is now invalid
 
 
@@ -130,7 +133,8 @@ class StravaTokens:
             new = msgspec.convert(answer.document, _TokenAnswer)
         except msgspec.ValidationError as error:
             raise self._refusal(answer) from error
-        self._write(StoredTokens(new.refresh_token or refresh_token, new.access_token, new.expires_at, self._origin))
+        expires_at = _epoch_seconds(new.expires_at)
+        self._write(StoredTokens(new.refresh_token or refresh_token, new.access_token, expires_at, self._origin))
         return new.access_token
 
     def _write(self, tokens: StoredTokens) -> None:
@@ -162,3 +166,11 @@ class StravaTokens:
         return ApiRefusedError(
             f"Strava does not take the refresh token (status {answer.status}): {_AUTHORISE}. {ERASE_INSTEAD}"
         )
+
+
+def _epoch_seconds(sent: Any) -> int:
+    """When a token expires; 0, so that the next request asks for another one, if the answer does not say."""
+    try:
+        return int(msgspec.convert(sent, _Seconds, strict=False))
+    except msgspec.ValidationError:
+        return 0
