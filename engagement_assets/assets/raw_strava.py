@@ -98,12 +98,17 @@ def _load(run: RawRun) -> RawResults:
     clients: ApiClients = run.context.resources.api_clients
     days, settings = run.window, run.settings
     window = with_trailing_days(days, settings.trailing_days_of(STRAVA), settings.start_date)
-    with clients.strava(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
+    with clients.strava(run.progress) as api, run.open_load(clock=api.http.clock.now) as load:
         published = _published_around(load, window)
         pages, places = PageStore(load.lake.pages_folder(load.name), load.run_id), _places(run, load)
         read_pages = strava.read_pages(api, pages, window, places)
         found = strava.extract(
-            _reading(run, load, window), read_pages, published, places, lambda: _published_on_all_days(load)
+            _reading(run, load, window),
+            read_pages,
+            published,
+            places,
+            lambda: _published_on_all_days(load),
+            between=lambda first, last: strava.read_pages(api, pages, window, places, (first, last)),
         )
         load.stage(found.extraction, found.window)
         outcomes = [

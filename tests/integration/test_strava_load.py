@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -52,6 +52,7 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaOutcom
             strava.read_pages(api, pages, WINDOW, seasons),
             published_rows(at_work, STRAVA_ACTIVITIES, WINDOW),
             seasons,
+            between=lambda first, last: strava.read_pages(api, pages, WINDOW, seasons, (first, last)),
         )
         at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
@@ -124,6 +125,40 @@ def test_what_a_daily_limit_left_out_stays_as_it_was_until_the_next_reading(runn
     running.apis.strava.limits = RateLimits()
     assert load(running, lake, "third").stopped is None
     assert in_lake(lake) == {found["id"] for found in listed(running)}
+
+
+def test_a_deletion_during_the_reading_marks_no_other_activity(
+    running: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, history = Lake(str(tmp_path / "lake")), running.apis.strava.history
+    load(running, lake, "first")
+    known = in_lake(lake)
+    running.apis.clock.advance(timedelta(minutes=1))
+    running.apis.strava.requests.clear()
+    serve = history.visible
+
+    def one_less_after_the_first_page(*arguments: Any) -> Any:
+        found = serve(*arguments)
+        return found[1:] if len(running.apis.strava.requests) else found
+
+    monkeypatch.setattr(history, "visible", one_less_after_the_first_page)
+    reading = load(running, lake, "second")
+    assert in_lake(lake) == known
+    assert sum(gone for _, gone in reading.missing.values()) == 0
+    pages = [request.query["page"] for request in running.apis.strava.requests]
+    assert pages == ["1", "2", "1", "2", "3", "4"]
+
+
+def test_what_lies_between_two_starts_is_read_with_both_and_kept(running: Services, tmp_path: Path) -> None:
+    starts = sorted(datetime.fromisoformat(found["start_date"]).replace(tzinfo=None) for found in listed(running))
+    first, last = starts[100], starts[105]
+    pages = PageStore(tmp_path / "pages", "run")
+    with running.strava() as api:
+        read, kept = (list(strava.read_pages(api, pages, WINDOW, places(tmp_path), (first, last))) for _ in range(2))
+        found = [record["start_date"] for page in read for record in page.records]
+        assert [datetime.fromisoformat(start).replace(tzinfo=None) for start in found] == starts[100:106]
+        assert [page.name for page in kept] == [page.name for page in read]
+        assert api.http.requests_made == 3  # a token, a page and the empty one
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,18 @@ from engagement_assets.extract.services.pages import Page, PageStore
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, instant
 from engagement_assets.extract.strava.api import StravaApi
 from engagement_assets.extract.strava.places import SeasonPlaces
-from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS, activity_id
+from engagement_assets.extract.strava.source import (
+    ACTIVITY,
+    STRAVA_ACTIVITIES,
+    STRAVA_ACTIVITY_KUDOS,
+    id_of,
+)
 
 # How the temporary tables of `ApiRows` begin.
 _NAME = STRAVA_ACTIVITIES.key.replace("/", "_")
 _COLUMNS = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
+# Strava's times are whole seconds.
+_A_SECOND = timedelta(seconds=1)
 # Of an observation, what is not simply a column of the activity. The name itself may say anything, so only its length
 # is observed.
 _OBSERVED = {
@@ -45,25 +52,38 @@ class StravaOutcome:
     missing: Mapping[date, tuple[int, int]]
 
 
-def read_pages(api: StravaApi, pages: PageStore, window: DayWindow, places: SeasonPlaces) -> Iterator[Page]:
+def read_pages(
+    api: StravaApi,
+    pages: PageStore,
+    window: DayWindow,
+    places: SeasonPlaces,
+    starts: tuple[datetime, datetime] | None = None,
+) -> Iterator[Page]:
     """The pages of a window, first those that an earlier try of this run has kept; the last one is empty.
 
     Before a page is kept, all places are taken out, or become coarse: no file and no record says where somebody lives.
+    `starts` are the first and the last start to read (UTC, naive), if that is not the whole window.
 
     Raises:
         ApiLimitReachedError: the daily limit is used up; the pages before are complete.
         ApiError: the service refuses or does not answer.
     """
+    first, last = starts or _starts_of(window)
     page = 1
-    while (kept := pages.find(_page_name(window, page))) is not None:
+    while (kept := pages.find(_page_name(window, page, starts))) is not None:
         yield kept
         if not kept.records:
             return
         page += 1
-    after = datetime.combine(window.start, time(), UTC) - timedelta(seconds=1)
-    before = datetime.combine(window.end, time(), UTC)
+    # Strava's bounds exclude themselves.
+    after, before = (moment.replace(tzinfo=UTC) for moment in (first - _A_SECOND, last + _A_SECOND))
     for number, activities in enumerate(api.activity_pages(after, before, first_page=page), page):
-        yield pages.keep(_page_name(window, number), places.clean(activities))
+        yield pages.keep(_page_name(window, number, starts), places.clean(activities))
+
+
+def _starts_of(window: DayWindow) -> tuple[datetime, datetime]:
+    """The first and the last second in which an activity of the window may begin."""
+    return datetime.combine(window.start, time()), datetime.combine(window.end, time()) - _A_SECOND
 
 
 @dataclass
@@ -76,12 +96,14 @@ class _Listed:
     without_id: int = 0
 
 
-def extract(
+def extract(  # noqa: PLR0913 - each one is a source of its own
     reading: ServiceReading,
     pages: Iterable[Page],
     published: str,
     places: SeasonPlaces,
     other_days: Callable[[], str] | None = None,
+    *,
+    between: Callable[[datetime, datetime], Iterable[Page]] | None = None,
 ) -> StravaOutcome:
     """Turn the pages of a window into activities and kudos observations.
 
@@ -96,6 +118,8 @@ def extract(
             it, because an activity that moved over midnight is not gone.
         other_days: Gives a table expression of what the lake holds of all days. It is asked only if an activity is
             missing, which is not gone if its start was moved by more than a day.
+        between: Gives what the service lists now between two starts (see `read_pages`). It is asked only if a
+            published activity is missing between two pages, since the list may have moved meanwhile.
         places: What is kept of places. Pages may have any, since quarantined records of older versions do.
 
     Raises:
@@ -107,7 +131,10 @@ def extract(
     stopped = None
     try:
         for page in pages:
-            _take_page(rows, replace(page, records=places.clean(page.records)), listed)
+            # Nothing comes before the first page.
+            slipped = _read_slipped(reading, page, listed, published, between) if between and rows.days_read else ()
+            for found in (*slipped, page):
+                _take_page(rows, replace(found, records=places.clean(found.records)), listed)
     except ApiLimitReachedError as limit:
         if not rows.days_read:
             raise
@@ -134,23 +161,17 @@ def extract(
     return StravaOutcome(_with_kudos(activities), read, complete_until, stopped, missing)
 
 
-def _page_name(window: DayWindow, page: int) -> str:
-    return f"activities-{window.start}-to-{window.days()[-1]}-page-{page:05d}"
-
-
-def _id_of(record: Any) -> int | None:
-    """The id of a record, even if the rest cannot be used."""
-    try:
-        return activity_id(record["id"])
-    except (BadValueError, KeyError, TypeError):
-        return None
+def _page_name(window: DayWindow, page: int, starts: tuple[datetime, datetime] | None = None) -> str:
+    # What is read between two starts is read later, and comes later in the order of names.
+    part = "-starts-{:%Y%m%dT%H%M%S}-to-{:%Y%m%dT%H%M%S}".format(*starts) if starts else ""
+    return f"activities-{window.start}-to-{window.days()[-1]}{part}-page-{page:05d}"
 
 
 def _take_page(rows: ApiRows, page: Page, listed: _Listed) -> None:
     """Accept or reject the records of a page."""
     window, begun = rows.reading.window, [listed.begun_last]
     for position, record in enumerate(page.records):
-        if (found := _id_of(record)) is None:
+        if (found := id_of(record)) is None:
             listed.without_id += 1
         else:
             listed.ids.add(found)
@@ -176,11 +197,47 @@ def _read_activity(record: Any, window: DayWindow) -> tuple[datetime, ReadRecord
 
 def _day_of_rejected(record: Any, window: DayWindow) -> date:
     """The day on which a rejected record counts: its own if that is in the window, else the first."""
+    started = _start_in(window, record)
+    return started.date() if started else window.start
+
+
+def _start_in(window: DayWindow, record: Any) -> datetime | None:
+    """When a record began, even if the rest cannot be used; None outside the window."""
     try:
-        day = instant(record["start_date"]).date()
+        started = instant(record["start_date"])
     except (BadValueError, KeyError, TypeError):
-        return window.start
-    return day if window.start <= day < window.end else window.start
+        return None
+    return started if window.start <= started.date() < window.end else None
+
+
+def _read_slipped(
+    reading: ServiceReading,
+    page: Page,
+    listed: _Listed,
+    published: str,
+    between: Callable[[datetime, datetime], Iterable[Page]],
+) -> Iterable[Page]:
+    """What lies between the pages before and this one, if a published activity should be there and is on none of them.
+
+    A deletion on an earlier page moves the list up while it is read: what would have come first on this page is then on
+    the page before, which has been read. Only there can it be, so nothing is asked for what is missing within a page.
+    """
+    starts = (_start_in(reading.window, record) for record in page.records)
+    first, last = listed.begun_last, next(filter(None, starts), _starts_of(reading.window)[1])
+    seen = listed.ids.union(filter(None, map(id_of, page.records)))
+    missing = reading.connection.execute(
+        f"""
+        select 1 from {published}
+        where
+            day between cast($first as date) and cast($last as date)
+            and started_at between $first and $last
+            and deleted_at is null
+            and activity_id not in (select unnest($seen::bigint[]))
+        limit 1
+        """,
+        {"first": first, "last": last, "seen": list(seen)},
+    ).fetchone()
+    return between(first, last) if missing else ()
 
 
 def _is_read(read: DayWindow) -> str:

@@ -6,6 +6,7 @@ activities (`strava/extraction.py`).
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from engagement_assets.contracts.datasets import Dataset, sql_columns
 from engagement_assets.contracts.field_notes import Exchange, Note
@@ -54,6 +55,14 @@ def activity_id(value: object) -> int:
     if isinstance(value, float) and value > _MAX_EXACT_FLOAT:
         raise BadValueError("out_of_range", "an id that a float holds exactly", value)
     return whole_number(value)
+
+
+def id_of(record: Any) -> int | None:
+    """The id of a record, even if the rest cannot be used."""
+    try:
+        return activity_id(record["id"])
+    except (BadValueError, KeyError, TypeError):
+        return None
 
 
 def _time_zone(value: object) -> str | None:

@@ -41,6 +41,7 @@ class Reader:
     def __init__(self, connection: duckdb.DuckDBPyConnection, workdir: Path) -> None:
         self.connection, self.workdir = connection, workdir
         self.lines: list[str] = []
+        self.asked_again: list[tuple[datetime, datetime]] = []
 
     def read(
         self,
@@ -48,6 +49,7 @@ class Reader:
         published: Sequence[dict[str, Any]] = (),
         elsewhere: Sequence[dict[str, Any]] = (),
         limit: bool = False,
+        between: Sequence[Any] | ApiLimitReachedError = (),
         places: KeptPlaces = KeptPlaces.NONE,
     ) -> tuple[strava.StravaOutcome, Loaded]:
         types = ", ".join(f"{name} {kind}" for name, kind in {**STRAVA_ACTIVITIES.columns, "day": "DATE"}.items())
@@ -66,12 +68,19 @@ class Reader:
                 raise LIMIT
             yield Page("page-last", [], 2)
 
+        def read_between(first: datetime, last: datetime) -> Iterator[Page]:
+            self.asked_again.append((first, last))
+            if isinstance(between, ApiLimitReachedError):
+                raise between
+            yield Page("starts-page-1", between, 10)
+
         reading = strava.extract(
             ServiceReading(self.connection, MARCH, self.workdir, NOW, self.lines.append),
             all_pages(),
             "lake",
             SeasonPlaces(places, str(self.workdir / "places.json")),
             lambda: "other_days",
+            between=read_between,
         )
         return reading, loaded(self.connection, reading.extraction)
 

@@ -202,3 +202,78 @@ def test_a_list_that_is_not_in_order_and_not_at_its_end_marks_nothing(reader: Re
 def test_a_limit_before_the_first_page_is_passed_on(reader: Reader) -> None:
     with pytest.raises(ApiLimitReachedError):
         reader.read(limit=True)
+
+
+# Two pages with a known activity after each of them.
+FIRST_PAGE = [activity(1), activity(2, "2024-03-02T09:00:00Z")]
+SECOND_PAGE = [activity(4, "2024-03-03T09:00:00Z"), activity(5, "2024-03-04T09:00:00Z")]
+ON_PAGES = [
+    known(1, datetime(2024, 3, 2, 7)),
+    known(2, datetime(2024, 3, 2, 9)),
+    known(4, datetime(2024, 3, 3, 9)),
+    known(5, datetime(2024, 3, 4, 9)),
+]
+BETWEEN_PAGES = (datetime(2024, 3, 2, 9), datetime(2024, 3, 3, 9))
+AFTER_PAGES = (datetime(2024, 3, 4, 9), datetime(2024, 3, 10, 23, 59, 59))
+
+
+@pytest.mark.parametrize(
+    ("started", "asked"),
+    [
+        (datetime(2024, 3, 2, 9), BETWEEN_PAGES),
+        (datetime(2024, 3, 2, 20), BETWEEN_PAGES),
+        (datetime(2024, 3, 3, 9), BETWEEN_PAGES),
+        (datetime(2024, 3, 9, 20), AFTER_PAGES),
+    ],
+)
+def test_an_activity_that_slipped_to_a_page_already_read_is_read_and_not_marked(
+    reader: Reader, started: datetime, asked: tuple[datetime, datetime]
+) -> None:
+    reading, found = reader.read(
+        FIRST_PAGE,
+        SECOND_PAGE,
+        published=[*ON_PAGES, known(3, started)],
+        between=[activity(3, f"{started.isoformat()}Z", name="slipped")],
+    )
+    rows = {row["activity_id"]: row for row in found.accepted[STRAVA_ACTIVITIES.key]}
+    assert {number: row["deleted_at"] for number, row in rows.items()} == dict.fromkeys(range(1, 6))
+    assert (rows[3]["activity_name"], rows[3]["extracted_at"]) == ("slipped", NAIVE_NOW)
+    assert reader.asked_again == [asked]
+    assert sum(gone for _, gone in reading.missing.values()) == 0
+
+
+@pytest.mark.parametrize("started", [datetime(2024, 3, 2, 20), datetime(2024, 3, 9, 20)])
+def test_an_activity_between_two_pages_that_is_not_listed_again_is_marked(reader: Reader, started: datetime) -> None:
+    reading, found = reader.read(FIRST_PAGE, SECOND_PAGE, published=[*ON_PAGES, known(3, started)], between=SECOND_PAGE)
+    assert {number for number, _, deleted_at in activities(found) if deleted_at} == {3}
+    assert len(reader.asked_again) == 1
+    assert sum(gone for _, gone in reading.missing.values()) == 1
+    # What was on a page too is a duplicate.
+    assert found.counted(STRAVA_ACTIVITIES.key)[DAY_4] == (2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        [],
+        [known(3, datetime(2024, 3, 1, 7))],  # before the first page
+        [known(3, datetime(2024, 3, 2, 8))],
+        [known(3, datetime(2024, 3, 3, 20))],
+        [known(3, datetime(2024, 3, 2, 20), datetime(2024, 3, 5))],  # marked before
+    ],
+    ids=["nothing missing", "before", "within the first page", "within the second page", "marked"],
+)
+def test_nothing_is_asked_again_where_no_known_activity_can_have_slipped(
+    reader: Reader, also: list[dict[str, Any]]
+) -> None:
+    _, found = reader.read(FIRST_PAGE, SECOND_PAGE, published=[*ON_PAGES, *also])
+    assert {number for number, _, deleted_at in activities(found) if deleted_at} == {row["activity_id"] for row in also}
+    assert reader.asked_again == []
+
+
+def test_a_limit_while_asking_again_leaves_all_later_ones_as_they_were(reader: Reader) -> None:
+    reading, found = reader.read(
+        FIRST_PAGE, SECOND_PAGE, published=[*ON_PAGES, known(3, datetime(2024, 3, 2, 20))], between=LIMIT
+    )
+    assert activities(found) == [(1, DAY_2, None), (2, DAY_2, None), (3, DAY_2, None)]
+    assert (reading.stopped, reading.complete_until) == (LIMIT, datetime(2024, 3, 2, 9))
