@@ -90,12 +90,13 @@ class RawRun:
     def open_load(
         self,
         *,
-        started_at: datetime | None = None,
+        clock: Callable[[], datetime] | None = None,
         memory_limit: str | None = None,
         window: DayWindow | None = None,
     ) -> AbstractContextManager[Load]:
         """Begin the load of this run; `memory_limit` is DUCKDB_MEMORY_LIMIT unless given.
 
+        `clock` is asked for the time of the load once no other load is at work, since it must be the newer one then.
         A load that reads and writes nothing but days of a `window` says so: on S3, others may load other days.
         """
         return open_load(
@@ -103,7 +104,7 @@ class RawRun:
             self.source.load_name,
             run_id=self.context.run.run_id,
             memory_limit=memory_limit or self.settings.duckdb_memory_limit,
-            started_at=started_at,
+            started_at=clock,
             window=window,
         )
 

@@ -42,7 +42,7 @@ def _load(run: RawRun) -> RawResults:
     clients: ApiClients = run.context.resources.api_clients
     settings = run.settings
     window = with_trailing_days(run.window, settings.trailing_days_of(USER_EVENTS_SOURCE), settings.start_date)
-    with clients.user_events(run.progress) as api, run.open_load(started_at=api.http.clock.now()) as load:
+    with clients.user_events(run.progress) as api, run.open_load(clock=api.http.clock.now) as load:
         pages = PageStore(load.lake.pages_folder(load.name), load.run_id)
         load.stage(_extract(run, load, window, user_events.read_pages(api, pages, window)), window)
         outcomes = [

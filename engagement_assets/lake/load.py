@@ -319,7 +319,7 @@ def open_load(  # noqa: PLR0913 - each one is a choice of its own
     *,
     run_id: str,
     memory_limit: str = "2GB",
-    started_at: datetime | None = None,
+    started_at: datetime | Callable[[], datetime] | None = None,
     window: DayWindow | None = None,
 ) -> Iterator[Load]:
     """Begin the only load called `name` at this time; nothing is visible before `Load.publish`.
@@ -329,8 +329,8 @@ def open_load(  # noqa: PLR0913 - each one is a choice of its own
         name: What is loaded together, such as `runna` or `lingokids_users`.
         run_id: Who loads, kept in every record.
         memory_limit: What DuckDB may take before it spills.
-        started_at: The time of the load, kept as `extracted_at` (UTC) in every row, and different from that of any
-            other load of this name; now by default.
+        started_at: The time of the load, or a clock that says it, kept as `extracted_at` (UTC) in every row, and
+            different from that of any other load of this name; now by default.
         window: The days that the load writes, all by default. On S3, loads of other days may be at work meanwhile.
 
     Raises:
@@ -344,7 +344,7 @@ def open_load(  # noqa: PLR0913 - each one is a choice of its own
     with exclusive(lake, name, window) as staging, lake.connect(memory_limit, staging / "spill") as connection:
         require_same_key(lake)
         # Not earlier: a load that had to wait is newer than the one that it waited for.
-        now = (started_at or datetime.now(UTC)).astimezone(UTC)
+        now = (started_at() if callable(started_at) else started_at or datetime.now(UTC)).astimezone(UTC)
         load = Load(lake, name, run_id, now, connection, staging)
         load.workdir.mkdir()
         yield load

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from filelock import FileLock, Timeout
 
 from engagement_assets.contracts.datasets import Dataset
 from engagement_assets.extract.lingokids import LINGOKIDS_ACTIVITIES, LINGOKIDS_EVENTS, LINGOKIDS_USERS
@@ -108,6 +109,16 @@ def test_the_time_of_a_load_is_kept_in_utc(lake: Lake) -> None:
         load.publish({})
     assert published(lake, LINGOKIDS_EVENTS, "extracted_at") == [(DAY_1, datetime(2024, 6, 1, 12, 0, 1))]
     assert records(lake, "loaded_at", "day") == [(datetime(2024, 6, 1, 12, 0, 1), date(2024, 6, 1))]
+
+
+def test_a_clock_is_asked_for_the_time_of_a_load_when_no_other_is_at_work(lake: Lake) -> None:
+    def clock() -> datetime:
+        with pytest.raises(Timeout), FileLock(Path(lake.root) / ".locks/source.lock", timeout=0):
+            pass
+        return load_time(7)
+
+    with open_load(lake, "source", run_id="run", started_at=clock) as load:
+        assert load.started_at == load_time(7)
 
 
 def test_a_clock_that_is_put_right_leaves_the_records_of_loads_in_order(lake: Lake) -> None:
