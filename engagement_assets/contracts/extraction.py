@@ -101,6 +101,8 @@ class Extraction:
     erased, so it must stay valid as long as `accepted`.
     `files_read` are the files whose rejected records replace those of earlier loads. Of these, `files_not_opened` could
     not or must not be opened, so rows that earlier loads have from them stay.
+    `rejects_stay` is an SQL condition on a quarantined record of an earlier load (the columns of the quarantine) if not
+    all of the days was read: where it holds, the record was not reached and stays. Event logs go by `files_read`.
     `files_there` are all landing files that could be read, including those known to hold nothing of the window.
     `never_read` are files and folders of the source that no load reads, whatever its window.
     """
@@ -112,6 +114,7 @@ class Extraction:
     files_read: tuple[str, ...] = field(default=())
     files_not_opened: tuple[str, ...] = field(default=())
     files_there: tuple[str, ...] = field(default=())
+    rejects_stay: str | None = None
     placeholders: str = NO_PLACEHOLDERS
     never_read: tuple[UnreadPath, ...] = field(default=())
     copies: Mapping[str, str] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
+from engagement_assets.extract.strava.source import ID_OF_REJECTED, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import rows_of
@@ -38,11 +38,6 @@ from engagement_assets.lake.tombstones import (
 _LOAD = STRAVA_ACTIVITIES.load_name
 _DATASETS = (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS)
 _MEMORY = "512MB"
-# The id of a rejected record, in what is kept of it or in its text.
-_ID_OF_RECORD = (
-    "try_cast(coalesce(json_extract_string(record, '$.fields.id'), "
-    "case when json_valid(raw_text) then json_extract_string(raw_text, '$.id') end) as bigint)"
-)
 _IDS = "(select activity_id from deleted_activities)"
 
 
@@ -75,7 +70,7 @@ def erase_deleted_activities(
         rewrite = Rewrite(lake, connection, _LOAD, _DATASETS, request.name, folder)
         for dataset in _DATASETS if deleted else ():
             rewrite.rewrite_days(dataset, f"activity_id in {_IDS}")
-            rewrite.rewrite_quarantine(dataset, f"coalesce({_ID_OF_RECORD} in {_IDS}, false)")
+            rewrite.rewrite_quarantine(dataset, f"coalesce({ID_OF_REJECTED} in {_IDS}, false)")
         changes = rewrite.finished()
         own = ("records/loads/", "records/held/")
         sizes = {change.key: lake.size(change.key) for change in changes if not change.key.startswith(own)}
@@ -115,7 +110,7 @@ def _find(lake: Lake, connection: duckdb.DuckDBPyConnection, before: datetime) -
         union all
         select activity_id, deleted_at, extracted_at, day from {rows(held)} where deleted_at is null
         union all
-        select {_ID_OF_RECORD} as activity_id, null, quarantined_at, day from {rows_of(rejected, QUARANTINE_COLUMNS)}
+        select {ID_OF_REJECTED} as activity_id, null, quarantined_at, day from {rows_of(rejected, QUARANTINE_COLUMNS)}
         where activity_id is not null
         """
     )

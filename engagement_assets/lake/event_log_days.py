@@ -1,4 +1,4 @@
-"""What a reload of an event log or of snapshots keeps of earlier rows.
+"""What a reload of an event log or of snapshots keeps of earlier rows, and any reload of earlier rejected records.
 
 Belongs here: which earlier rows stay beside the new ones. Not here: writing them (see `lake/load.py`).
 """
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import duckdb
 
 from engagement_assets.contracts.datasets import Dataset
+from engagement_assets.contracts.extraction import Extraction
 from engagement_assets.lake.day_files import rows_of
 
 
@@ -19,6 +20,19 @@ def same_record(dataset: Dataset, left: str, right: str) -> str:
 def not_read_now(table: str) -> str:
     """SQL for whether this load has not read the file of a row."""
     return f"not exists (select 1 from load_files_read as read where read.source_path = {table}.source_path)"
+
+
+def rejects_that_stay(extraction: Extraction, *, keep: bool) -> str | None:
+    """SQL for which rejected records of `earlier` loads stay beside the new ones: of an event log (`keep`), or unread.
+
+    None stay if this is None.
+    """
+    if keep or extraction.rejects_stay is None:
+        return not_read_now("earlier") if keep else None
+    return f"""
+        {extraction.rejects_stay}
+        and not exists (select 1 from load_rejects as new where new.record_hash = earlier.record_hash)
+    """
 
 
 def not_there_now(table: str) -> str:

@@ -22,7 +22,7 @@ from engagement_assets.lake.columns_of_files import make_files_alike
 from engagement_assets.lake.commit import FileChange, commit, exclusive
 from engagement_assets.lake.day_files import day_file, rows_of, write_days, write_empty_file
 from engagement_assets.lake.erasure import apply_missing
-from engagement_assets.lake.event_log_days import leave_out_older_versions, not_read_now, rows_with_known_ones
+from engagement_assets.lake.event_log_days import leave_out_older_versions, rejects_that_stay, rows_with_known_ones
 from engagement_assets.lake.extraction_tables import keep_extraction, keep_first_times, refuse_strays, unknown_fields
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load_records import (
@@ -104,7 +104,7 @@ class Load:
             keep = dataset.append_only and not forget
             take_over = keep and take_over_held
             self._write_accepted(dataset, extraction.accepted[dataset.key], keep=keep, take_over_held=take_over)
-            self._write_rejected(dataset, keep=keep, take_over_held=take_over)
+            self._write_rejected(dataset, rejects_that_stay(extraction, keep=keep), take_over_held=take_over)
 
     def stage_additions(self, extraction: Extraction, days: Sequence[date]) -> None:
         """Stage days that keep their published rows, with the rows that the extraction adds.
@@ -119,7 +119,7 @@ class Load:
             # A document that is read again replaces all that was published of it.
             kept_by = dataset if dataset.append_only else replace(dataset, identity=dataset.identity[:1])
             self._write_accepted(kept_by, extraction.accepted[dataset.key], keep=True, take_over_held=False)
-            self._write_rejected(dataset, keep=False, take_over_held=False)
+            self._write_rejected(dataset, None, take_over_held=False)
 
     def protected(self, extraction: Extraction, policy: PrivacyPolicy | None = None) -> Extraction:
         """The extraction without what must not be kept, by the lake's policy or another one."""
@@ -263,10 +263,10 @@ class Load:
                 path.parent.mkdir()
                 shutil.copyfile(empty, path)
 
-    def _write_rejected(self, dataset: Dataset, *, keep: bool, take_over_held: bool) -> None:
-        """The day's rejected records; an event log also keeps those of files that were not read now."""
+    def _write_rejected(self, dataset: Dataset, stay: str | None, *, take_over_held: bool) -> None:
+        """The day's rejected records, and the earlier ones for which the condition `stay` holds."""
         earlier: list[str] = []
-        if keep:
+        if stay:
             # The quarantine of a held day has taken over that of the published day.
             earlier = self.lake.present(
                 self.lake.quarantine_key(dataset, day)
@@ -282,7 +282,7 @@ class Load:
             where dataset_key = '{dataset.key}'
             union all
             select {columns}, day from {rows_of(earlier, QUARANTINE_COLUMNS)} as earlier
-            where {not_read_now("earlier")}
+            where {stay or "false"}
             """,
             QUARANTINE_COLUMNS,
             self.days,

@@ -19,6 +19,7 @@ from engagement_assets.extract.strava.api import StravaApi
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import (
     ACTIVITY,
+    ID_OF_REJECTED,
     STRAVA_ACTIVITIES,
     STRAVA_ACTIVITY_KUDOS,
     id_of,
@@ -147,6 +148,10 @@ def extract(  # noqa: PLR0913 - each one is a source of its own
     reading.progress(f"{key}: {len(listed.ids):,} activities from {read.start} to {read.days()[-1]}")
     # Later pages and positions were read later.
     activities = rows.finish(read.days(), "source_path desc, position desc", unique_within_day=False)
+    if stopped:
+        # A record that was not reached is as it was, whatever day it counts on.
+        not_reached = f"coalesce({ID_OF_REJECTED} not in (select unnest({sorted(listed.ids)}::bigint[])), true)"
+        activities = replace(activities, rejects_stay=not_reached)
     _keep_published(reading, places.only_cells(published), read, complete_until, listed)
     if other_days:
         _leave_out_moved(reading, read, other_days)

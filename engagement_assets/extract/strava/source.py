@@ -48,6 +48,13 @@ def _coordinate(place: int) -> Callable[[object], Value]:
     return convert
 
 
+# SQL for the id of a rejected record in the quarantine, from what is kept of it or from its text.
+ID_OF_REJECTED = (
+    "try_cast(coalesce(json_extract_string(record, '$.fields.id'), "
+    "case when json_valid(raw_text) then json_extract_string(raw_text, '$.id') end) as bigint)"
+)
+
+
 def activity_id(value: object) -> int:
     """A whole number, or a text of its digits: services send ids as either; raises BadValueError for all else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_ID_DIGITS:
