@@ -213,6 +213,7 @@ def _own_files(settings: Settings) -> Iterator[Path]:
     """All files of the deployment but tombstones, which hold hashes and pseudonyms of the persons by their purpose."""
     lake = Lake(settings.lake_uri)
     folders = [settings.dagster_home, settings.report_dir, settings.models_dir, alerts_folder(settings)]
+    folders.append(lake.pages_root)
     if lake.is_local:
         folders.append(Path(lake.root))
     files = {path for folder in folders for path in folder.rglob("*")}

@@ -84,7 +84,12 @@ def _other_rows() -> list[tuple[str, ...]]:
             "athlete's id, cells of about 5 km",
             "with `STRAVA_PLACES=coarse` as long as the lake; else nothing",
         ),
-        ("pages of services", "lake, `.pages/`, private", "as the dataset", "until their load is published; one day"),
+        (
+            "pages of services",
+            "lake, `.pages/`; if it is in a bucket, the temporary folder of the machine that loads; private",
+            "as the dataset",
+            "until their load is published; one day",
+        ),
         ("tables", "`WAREHOUSE_PATH`, `PUBLISHED_WAREHOUSE_PATH`", "ids of the facts", "as long as the file"),
         (
             "exported tables",

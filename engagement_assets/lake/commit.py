@@ -140,8 +140,15 @@ def finish_commits(lake: Lake) -> None:
 
 @contextmanager
 def abandoned(lake: Lake, before: datetime) -> Iterator[list[Path]]:
-    """Folders that killed loads left before `before`, locked while in use; without those that a commit still needs."""
-    parents = (Path(lake.root) / ".aside", Path(lake.root) / ".pages") if lake.is_local else ()
+    """Folders that killed loads left before `before`, locked while in use; without those that a commit still needs.
+
+    Of a lake that is not local these are the pages on this machine, which no lock guards: the folders of runs that have
+    kept no page since `before`.
+    """
+    if not lake.is_local:
+        yield [run for run in sorted(lake.pages_root.glob("*/*")) if run.stat().st_mtime < before.timestamp()]
+        return
+    parents = (Path(lake.root) / ".aside", lake.pages_root)
     found = []
     with ExitStack() as locks:
         for folder in sorted(folder for parent in parents if parent.is_dir() for folder in parent.iterdir()):

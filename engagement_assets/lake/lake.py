@@ -120,12 +120,17 @@ class Lake:
         """The cells that stand for the places of the load called `name`."""
         return f"places/{name}.json"
 
-    def pages_folder(self, name: str) -> Path:
-        """Where the load called `name` keeps pages of a service until it is published; always on this machine."""
+    @property
+    def pages_root(self) -> Path:
+        """Where loads keep pages of services until they are published; always on this machine."""
         if self.is_local:
-            return Path(self.root) / ".pages" / name
+            return Path(self.root) / ".pages"
         lake = hashlib.sha256(self.uri.encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / "engagement_assets" / lake / name
+        return Path(tempfile.gettempdir()) / "engagement_assets" / lake
+
+    def pages_folder(self, name: str) -> Path:
+        """Where the load called `name` keeps its pages, in a folder for each run."""
+        return self.pages_root / name
 
     def exists(self, key: str) -> bool:
         """Whether the lake holds the key."""

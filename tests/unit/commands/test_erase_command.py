@@ -1,6 +1,7 @@
 """`make erase`: an athlete whose id nobody knows, and requests of which nothing is proven."""
 
 import io
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_an_export_that_did_not_follow_is_found(
     assert _erase(monkeypatch, "lingokids", "user", "ben\n", "--verify") == 0
     assert _erase(monkeypatch, "strava", "athlete", "", "--verify") == 1
     assert capsys.readouterr().err == f"FOUND in {exports}/strava/rows.parquet\n"
+
+
+def test_pages_are_searched_also_if_the_lake_is_in_a_bucket(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    in_bucket = settings.model_copy(update={"lake_uri": "s3://bucket/lake"})
+    pages = [Lake(uri).pages_folder("user_events") / "run" / "page.json" for uri in ("s3://bucket/lake", "s3://other")]
+    for page in pages:
+        page.parent.mkdir(parents=True)
+        page.write_text("[]", encoding="utf-8")
+    assert [page in set(erase._own_files(in_bucket)) for page in pages] == [True, False]
 
 
 def test_others_need_ids(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What the lake removes when it is old: each rule removes what it should and keeps the rest."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -212,6 +213,24 @@ def test_leftovers_go_when_nobody_can_be_at_work_with_them(lake: Lake, tmp_path:
     left = sorted(path.name for path in (root / ".aside").iterdir())
     assert left == ["just_begun", "to_be_finished"]
     assert [path.name for path in copy.parent.iterdir()] == ["published.duckdb"]
+
+
+def test_pages_that_failed_runs_left_go_also_if_the_lake_is_in_a_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lake = Lake("s3://bucket/lake")
+    pages = lake.pages_folder("user_events")
+    _leave(pages / "failed" / "events-2024-03-01.json", timedelta(days=2))
+    _leave(pages / "at_work" / "events-2024-03-01.json", timedelta(hours=1))
+    _leave(Lake("s3://bucket/other").pages_folder("user_events") / "failed" / "page.json", timedelta(days=2))
+    before = datetime.now(UTC) - timedelta(days=1)
+    copy = tmp_path / "published.duckdb"
+    summary = prune_abandoned(lake, copy, before, dry_run=True)
+    assert (summary.count, summary.bytes, summary.names) == (1, 4, (str(pages / "failed"),))
+    assert prune_abandoned(lake, copy, before, dry_run=False) == summary
+    assert [path.name for path in pages.iterdir()] == ["at_work"]
+    assert len(list(tmp_path.rglob("page.json"))) == 1
 
 
 def test_every_dataset_is_pruned_under_the_name_that_it_is_loaded_as(lake: Lake) -> None:
