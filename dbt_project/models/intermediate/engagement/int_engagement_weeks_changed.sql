@@ -1,8 +1,8 @@
 {{ config(materialized = 'view') }}
 
 -- A source without a change log is read whole: every possible week is named, by a number greater
--- than any note. This build's number would not do: the view would keep it, and who reads the view in
--- a later build may have noted it already.
+-- than any note. This build's number would not do: the view would keep it, and who reads the view
+-- in a later build may have noted it already.
 with
 
 weeks_generated as (
