@@ -28,6 +28,7 @@ from engagement_assets.extract.quarantined import as_pages
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.listing import Listing, list_activities
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA, STRAVA_ACTIVITIES
 from engagement_assets.lake.day_files import rows_of
@@ -64,7 +65,7 @@ def _reread(run: RawRun, load: Load, records: Sequence[QuarantinedRecord]) -> Re
     pages = as_pages(records)
     # A published activity is not gone because it is on none of these pages.
     nothing_published = rows_of([], STRAVA_ACTIVITIES.columns)
-    found = [page for _, page in pages.values()]
+    found = Listing([page for _, page in pages.values()])
     outcome = strava.extract(_reading(run, load, run.window), found, nothing_published, _places(run, load))
     return Reread({number: page.name for number, (_, page) in pages.items()}, outcome.extraction)
 
@@ -101,14 +102,9 @@ def _load(run: RawRun) -> RawResults:
     with clients.strava(run.progress) as api, run.open_load(clock=api.http.clock.now) as load:
         published = _published_around(load, window)
         pages, places = PageStore(load.lake.pages_folder(load.name), load.run_id), _places(run, load)
-        read_pages = strava.read_pages(api, pages, window, places)
+        listing = list_activities(api, pages, window, places)
         found = strava.extract(
-            _reading(run, load, window),
-            read_pages,
-            published,
-            places,
-            lambda: _published_on_all_days(load),
-            between=lambda first, last: strava.read_pages(api, pages, window, places, (first, last)),
+            _reading(run, load, window), listing, published, places, lambda: _published_on_all_days(load)
         )
         load.stage(found.extraction, found.window)
         outcomes = [

@@ -35,6 +35,7 @@ from engagement_assets.extract.services.documents import answer_document
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.listing import Listing
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events import extraction as user_events
@@ -224,7 +225,7 @@ def test_strava() -> None:
             reading = ServiceReading(connection, PAGES, workdir, EXTRACTED_AT, quiet)
             pages = [Page("page-1", records, 1), Page("page-2", [], 1)]
             places = SeasonPlaces(KeptPlaces.COARSE, str(workdir / "places.json"))
-            found = strava.extract(reading, pages, rows_of([], STRAVA_ACTIVITIES.columns), places)
+            found = strava.extract(reading, Listing(pages), rows_of([], STRAVA_ACTIVITIES.columns), places)
             judge(connection, found.extraction, {STRAVA_ACTIVITIES.key: len(records)})
 
     go_on(example, "strava")

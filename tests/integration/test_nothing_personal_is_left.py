@@ -7,7 +7,7 @@ import pytest
 
 from engagement_assets.contracts.personal import PersonalKind
 from engagement_assets.extract.services.pages import Page
-from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava import listing
 from engagement_assets.extract.user_events import extraction as user_events
 from engagement_assets.per_source import PerSource
 from tests.integration.services import services
@@ -36,7 +36,7 @@ def test_a_run_leaves_no_marked_value(tmp_path: Path, monkeypatch: pytest.Monkey
         printed.append(text)
         return len(text)
 
-    monkeypatch.setattr(strava, "read_pages", activities)
+    monkeypatch.setattr(listing, "read_pages", activities)
     monkeypatch.setattr(user_events, "read_pages", events)
     monkeypatch.setattr("sys.stdout.write", write, raising=False)
     (tmp_path / "all" / "landing").mkdir(parents=True)

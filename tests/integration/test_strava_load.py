@@ -17,6 +17,7 @@ from engagement_assets.extract.services.client import ApiLimitReachedError, ApiR
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import PageStore
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.listing import list_activities, read_pages
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from engagement_assets.lake.known_records import published_rows
@@ -49,10 +50,9 @@ def load(running: Services, lake: Lake, run: str = "run") -> strava.StravaOutcom
         pages, seasons = PageStore(lake.pages_folder("strava"), run), places(Path(lake.root))
         reading = strava.extract(
             ServiceReading(at_work.connection, WINDOW, at_work.workdir, at_work.started_at, running.lines.append),
-            strava.read_pages(api, pages, WINDOW, seasons),
+            list_activities(api, pages, WINDOW, seasons),
             published_rows(at_work, STRAVA_ACTIVITIES, WINDOW),
             seasons,
-            between=lambda first, last: strava.read_pages(api, pages, WINDOW, seasons, (first, last)),
         )
         at_work.stage(reading.extraction, reading.window)
         for dataset in (STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS):
@@ -76,7 +76,7 @@ def test_no_page_on_disk_holds_an_exact_place_or_a_route(
     running: Services, tmp_path: Path, kept: KeptPlaces, cells: int
 ) -> None:
     with running.strava() as api:
-        list(strava.read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, places(tmp_path, kept)))
+        list(read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, places(tmp_path, kept)))
     pages = [path.read_text() for path in (tmp_path / "pages").rglob("*.json")]
     written = "".join(pages)
     documents = listed(running)
@@ -154,7 +154,7 @@ def test_what_lies_between_two_starts_is_read_with_both_and_kept(running: Servic
     first, last = starts[100], starts[105]
     pages = PageStore(tmp_path / "pages", "run")
     with running.strava() as api:
-        read, kept = (list(strava.read_pages(api, pages, WINDOW, places(tmp_path), (first, last))) for _ in range(2))
+        read, kept = (list(read_pages(api, pages, WINDOW, places(tmp_path), (first, last))) for _ in range(2))
         found = [record["start_date"] for page in read for record in page.records]
         assert [datetime.fromisoformat(start).replace(tzinfo=None) for start in found] == starts[100:106]
         assert [page.name for page in kept] == [page.name for page in read]
@@ -221,5 +221,5 @@ def test_a_refusal_that_repeats_the_access_token_is_shown_without_it(
         running.strava(strava_oauth_base_url=url, strava_api_base_url=url) as api,
         pytest.raises(ApiRefusedError, match=r"status 400: .*Bearer …") as refused,
     ):
-        list(strava.read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, places(tmp_path)))
+        list(read_pages(api, PageStore(tmp_path / "pages", "run"), WINDOW, places(tmp_path)))
     assert "an access token" not in str(refused.value)

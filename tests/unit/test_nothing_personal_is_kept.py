@@ -28,6 +28,7 @@ from engagement_assets.extract.runna.source import RUNNA
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.listing import Listing
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from engagement_assets.extract.user_events import extraction as user_events
@@ -78,7 +79,7 @@ def _read_strava(load: Load, _landing: Path, lines: Lines) -> Extraction:
     places = SeasonPlaces(KeptPlaces.NONE, load.lake.location(load.lake.places_key("strava")))
     pages = [Page("activities-1", places.clean(marked_activities(ID_KINDS)), 10), Page("activities-2", [], 2)]
     published = rows_of([], STRAVA_ACTIVITIES.columns)
-    return strava.extract(_service(load, lines), pages, published, places).extraction
+    return strava.extract(_service(load, lines), Listing(pages), published, places).extraction
 
 
 def _read_user_events(load: Load, _landing: Path, lines: Lines) -> Extraction:

@@ -1,21 +1,21 @@
 """Strava: the athlete's activities of a window of days, what became of those known before, and kudos observations.
 
 Belongs here: which day an activity is of, which known activities are gone. Not here: an activity's fields
-(`source.py`), what is kept of places (`places.py`), requests (`strava/api.py`), how rows reach the lake
+(`source.py`), what is kept of places (`places.py`), how its pages are read (`listing.py`), how rows reach the lake
 (`services/extraction.py`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from engagement_assets.contracts.extraction import DayWindow, Extraction
 from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.extraction import ApiRows, ServiceReading
-from engagement_assets.extract.services.pages import Page, PageStore
+from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.services.records import BadValueError, ReadRecord, instant
-from engagement_assets.extract.strava.api import StravaApi
+from engagement_assets.extract.strava.listing import Listing, starts_of
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import (
     ACTIVITY,
@@ -28,8 +28,6 @@ from engagement_assets.extract.strava.source import (
 # How the temporary tables of `ApiRows` begin.
 _NAME = STRAVA_ACTIVITIES.key.replace("/", "_")
 _COLUMNS = ", ".join([*STRAVA_ACTIVITIES.columns, "day"])
-# Strava's times are whole seconds.
-_A_SECOND = timedelta(seconds=1)
 # Of an observation, what is not simply a column of the activity. The name itself may say anything, so only its length
 # is observed.
 _OBSERVED = {
@@ -53,40 +51,6 @@ class StravaOutcome:
     missing: Mapping[date, tuple[int, int]]
 
 
-def read_pages(
-    api: StravaApi,
-    pages: PageStore,
-    window: DayWindow,
-    places: SeasonPlaces,
-    starts: tuple[datetime, datetime] | None = None,
-) -> Iterator[Page]:
-    """The pages of a window, first those that an earlier try of this run has kept; the last one is empty.
-
-    Before a page is kept, all places are taken out, or become coarse: no file and no record says where somebody lives.
-    `starts` are the first and the last start to read (UTC, naive), if that is not the whole window.
-
-    Raises:
-        ApiLimitReachedError: the daily limit is used up; the pages before are complete.
-        ApiError: the service refuses or does not answer.
-    """
-    first, last = starts or _starts_of(window)
-    page = 1
-    while (kept := pages.find(_page_name(window, page, starts))) is not None:
-        yield kept
-        if not kept.records:
-            return
-        page += 1
-    # Strava's bounds exclude themselves.
-    after, before = (moment.replace(tzinfo=UTC) for moment in (first - _A_SECOND, last + _A_SECOND))
-    for number, activities in enumerate(api.activity_pages(after, before, first_page=page), page):
-        yield pages.keep(_page_name(window, number, starts), places.clean(activities))
-
-
-def _starts_of(window: DayWindow) -> tuple[datetime, datetime]:
-    """The first and the last second in which an activity of the window may begin."""
-    return datetime.combine(window.start, time()), datetime.combine(window.end, time()) - _A_SECOND
-
-
 @dataclass
 class _Listed:
     """What the pages have listed so far."""
@@ -97,14 +61,12 @@ class _Listed:
     without_id: int = 0
 
 
-def extract(  # noqa: PLR0913 - each one is a source of its own
+def extract(
     reading: ServiceReading,
-    pages: Iterable[Page],
+    listing: Listing,
     published: str,
     places: SeasonPlaces,
     other_days: Callable[[], str] | None = None,
-    *,
-    between: Callable[[datetime, datetime], Iterable[Page]] | None = None,
 ) -> StravaOutcome:
     """Turn the pages of a window into activities and kudos observations.
 
@@ -114,13 +76,11 @@ def extract(  # noqa: PLR0913 - each one is a source of its own
 
     Args:
         reading: Its window has the days that were requested.
-        pages: Oldest activities first, an empty page last (see `read_pages`).
+        listing: What Strava lists of the window.
         published: A table expression: the activities that the lake holds of the window and of the days before and after
             it, because an activity that moved over midnight is not gone.
         other_days: Gives a table expression of what the lake holds of all days. It is asked only if an activity is
             missing, which is not gone if its start was moved by more than a day.
-        between: Gives what the service lists now between two starts (see `read_pages`). It is asked only if a
-            published activity is missing between two pages, since the list may have moved meanwhile.
         places: What is kept of places. Pages may have any, since quarantined records of older versions do.
 
     Raises:
@@ -131,9 +91,11 @@ def extract(  # noqa: PLR0913 - each one is a source of its own
     listed = _Listed(begun_last=datetime.combine(window.start, time()))
     stopped = None
     try:
-        for page in pages:
+        for page in listing.pages:
+            slipped: Iterable[Page] = ()
             # Nothing comes before the first page.
-            slipped = _read_slipped(reading, page, listed, published, between) if between and rows.days_read else ()
+            if listing.between and rows.days_read:
+                slipped = _read_slipped(reading, page, listed, published, listing.between)
             for found in (*slipped, page):
                 _take_page(rows, replace(found, records=places.clean(found.records)), listed)
     except ApiLimitReachedError as limit:
@@ -164,12 +126,6 @@ def extract(  # noqa: PLR0913 - each one is a source of its own
         )
     missing = _certainly_missing(missing, listed.without_id)
     return StravaOutcome(_with_kudos(activities), read, complete_until, stopped, missing)
-
-
-def _page_name(window: DayWindow, page: int, starts: tuple[datetime, datetime] | None = None) -> str:
-    # What is read between two starts is read later, and comes later in the order of names.
-    part = "-starts-{:%Y%m%dT%H%M%S}-to-{:%Y%m%dT%H%M%S}".format(*starts) if starts else ""
-    return f"activities-{window.start}-to-{window.days()[-1]}{part}-page-{page:05d}"
 
 
 def _take_page(rows: ApiRows, page: Page, listed: _Listed) -> None:
@@ -228,7 +184,7 @@ def _read_slipped(
     the page before, which has been read. Only there can it be, so nothing is asked for what is missing within a page.
     """
     starts = (_start_in(reading.window, record) for record in page.records)
-    first, last = listed.begun_last, next(filter(None, starts), _starts_of(reading.window)[1])
+    first, last = listed.begun_last, next(filter(None, starts), starts_of(reading.window)[1])
     seen = listed.ids.union(filter(None, map(id_of, page.records)))
     missing = reading.connection.execute(
         f"""

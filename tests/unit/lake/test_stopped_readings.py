@@ -13,6 +13,7 @@ from engagement_assets.contracts.kept_places import KeptPlaces
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.listing import Listing
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import ID_OF_REJECTED, STRAVA_ACTIVITIES
 from engagement_assets.lake.known_records import published_rows
@@ -47,7 +48,7 @@ def load(lake: Lake, number: int, records: Sequence[Any], *, stops: bool) -> lis
     with open_load(lake, "strava", run_id="run", started_at=FIRST_LOAD + timedelta(days=number)) as at_work:
         found = strava.extract(
             ServiceReading(at_work.connection, WINDOW, at_work.workdir, at_work.started_at, lambda _: None),
-            pages(),
+            Listing(pages()),
             published_rows(at_work, STRAVA_ACTIVITIES, WINDOW),
             SeasonPlaces(KeptPlaces.NONE, lake.location(lake.places_key("strava"))),
         )

@@ -16,6 +16,7 @@ from engagement_assets.extract.services.client import ApiLimitReachedError
 from engagement_assets.extract.services.extraction import ServiceReading
 from engagement_assets.extract.services.pages import Page
 from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava.listing import Listing
 from engagement_assets.extract.strava.places import SeasonPlaces
 from engagement_assets.extract.strava.source import STRAVA_ACTIVITIES
 from tests.unit.extract.services.api_loads import NOW, Loaded, loaded
@@ -76,11 +77,10 @@ class Reader:
 
         reading = strava.extract(
             ServiceReading(self.connection, MARCH, self.workdir, NOW, self.lines.append),
-            all_pages(),
+            Listing(all_pages(), read_between),
             "lake",
             SeasonPlaces(places, str(self.workdir / "places.json")),
             lambda: "other_days",
-            between=read_between,
         )
         return reading, loaded(self.connection, reading.extraction)
 

@@ -7,7 +7,7 @@ import pytest
 
 from engagement_assets.contracts.extraction import DayWindow
 from engagement_assets.contracts.kept_places import KeptPlaces
-from engagement_assets.extract.strava import extraction as strava
+from engagement_assets.extract.strava import listing
 from engagement_assets.extract.strava.source import ACTIVITY, STRAVA_ACTIVITIES, STRAVA_ACTIVITY_KUDOS
 from tests.unit.extract.services.api_loads import NAIVE_NOW, NOW
 from tests.unit.extract.strava.strava_loads import (
@@ -226,5 +226,5 @@ def test_an_observation_has_the_facts_of_then_and_of_the_name_only_its_length(re
 
 def test_two_trailing_windows_have_pages_of_their_own() -> None:
     later = DayWindow(MARCH.start, MARCH.end + timedelta(days=1))
-    names = [strava._page_name(window, 1) for window in (MARCH, later)]
+    names = [listing._page_name(window, 1) for window in (MARCH, later)]
     assert names == ["activities-2024-03-01-to-2024-03-10-page-00001", "activities-2024-03-01-to-2024-03-11-page-00001"]
