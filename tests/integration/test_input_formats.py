@@ -101,7 +101,7 @@ def test_the_records_of_the_document_are_loaded_whole(tmp_path: Path) -> None:
     moments = [text.replace("2024-01-31", "2024-01-05") for text in (*INSTANT_SPELLINGS, NAMED_UTC_SPELLING)]
     rows = [f"u;d;Opened;{text}" for text in moments]
     header = "anonymous_id;context_device_id;event_name;created_at"
-    (landing / "mobile_events/times.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    (landing / "mobile_events/times.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
     counts, failed = _loaded(landing, tmp_path / "lake")
     assert {name: bad for name, (_, _, bad) in counts.items() if bad} == {}
     assert failed == []
