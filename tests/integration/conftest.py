@@ -24,9 +24,12 @@ def _dbt_does_not_do_what_nobody_reads() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _pictures_are_empty() -> Iterator[None]:
-    """Vega draws a sixth of a run's time, for the UI; `drawn_pictures` are for tests that look at them."""
+    """Vega draws a sixth of a run's time, for the UI; `drawn_pictures` are for tests that look at them.
+
+    Not for the session, which goes on with unit tests.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_svg", lambda _chart: "<svg/>")
         yield
