@@ -18,7 +18,7 @@ from engagement_assets.day_ranges import in_ranges
 from engagement_assets.lake.day_files import sql_text
 from engagement_assets.lake.lake import WHOLE_DATASET_DAY, Lake
 from engagement_assets.lake.load import Load
-from engagement_assets.lake.load_records import COUNTS, DayCounts, LoadHistory, PublishedDay
+from engagement_assets.lake.load_records import DayCounts, LoadHistory, counts_of
 from engagement_assets.shown_text import LONGEST_NAME, LONGEST_SENTENCE, as_markdown, shown
 
 # How many findings, days whose rows are shown, and keys at most.
@@ -84,7 +84,7 @@ class CheckOutcome:
         released = {}
         for day in counts if self.check is not HAS_NOT_SHRUNK else ():
             published = history.newest(self.dataset, day.day)
-            release = published.release if published and _same_counts(day, published) else None
+            release = published.release if published and counts_of(day) == counts_of(published) else None
             if release and self.name_in_records in release.failed_checks:
                 released[day.day] = release.reason
         kept = {day: finding for day, finding in self.findings.items() if day not in released}
@@ -159,10 +159,6 @@ def check_spec(check: CheckDefinition, dataset: Dataset) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         check.name, asset=dg.AssetKey(dataset.key.split("/")), description=check.description, blocking=True
     )
-
-
-def _same_counts(day: DayCounts, published: PublishedDay) -> bool:
-    return all(getattr(day, name) == getattr(published, name) for name in COUNTS)
 
 
 def by_day(values: Mapping[date, Shown], most: int = LINES_IN_TEXT) -> list[str]:

@@ -27,8 +27,10 @@ def rejects_that_stay(extraction: Extraction, *, keep: bool) -> str | None:
 
     None stay if this is None.
     """
-    if keep or extraction.rejects_stay is None:
-        return not_read_now("earlier") if keep else None
+    if keep:
+        return not_read_now("earlier")
+    if extraction.rejects_stay is None:
+        return None
     return f"""
         {extraction.rejects_stay}
         and not exists (select 1 from load_rejects as new where new.record_hash = earlier.record_hash)

@@ -23,7 +23,7 @@ Record = Mapping[str, Any]
 ERASED = "erased"
 _SEPARATOR = ", "
 # What a load that finds the same again has found of a day.
-COUNTS = ("records_read", "accepted", "quarantined", "duplicates", "erased")
+_COUNTS = ("records_read", "accepted", "quarantined", "duplicates", "erased")
 _DATASETS_BY_KEY = {dataset.key: dataset for dataset in RAW_DATASETS}
 
 
@@ -216,7 +216,7 @@ def read_history(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, s
     for key, partition, day, loaded_at, *values in rows:
         found = PublishedDay(loaded_at, *values)
         released = releases.get((key, partition))
-        if released and released[1] == [getattr(found, name) for name in COUNTS]:
+        if released and released[1] == counts_of(found):
             found = replace(found, release=released[0])
         days.setdefault(key, {})[day] = found
     fields = connection.execute(
@@ -242,7 +242,7 @@ def _releases(
             'raw_' || source || '/' || dataset,
             partition_date,
             arg_max([release_reason, failed_checks], loaded_at),
-            arg_max([{", ".join(COUNTS)}], loaded_at)
+            arg_max([{", ".join(_COUNTS)}], loaded_at)
         from {published}
         where release_reason is not null
         group by all
@@ -252,6 +252,11 @@ def _releases(
         (key, day): (Release(reason, frozenset((checks or "").split(_SEPARATOR))), counts)
         for key, day, (reason, checks), counts in rows
     }
+
+
+def counts_of(found: DayCounts | PublishedDay) -> list[int]:
+    """What a load that finds the same again counts again."""
+    return [getattr(found, name) for name in _COUNTS]
 
 
 def partition_date(day: date) -> date | None:

@@ -53,13 +53,12 @@ class WantedDays:
         else the window's first day: always a day of the calendar, so that a run can load it. A pruned day counts only
         if there is no other: a file of such days alone was loaded, and its lines are not news of the next window.
         """
-        loadable = self._undated_days(file).difference(self.pruned_days)
-        return (
-            home_in_file(file, self.index, self.calendar, self.pruned_days)
-            or min(loadable, default=None)
-            or home_in_file(file, self.index, self.calendar)
-            or min(self._undated_days(file), default=self.window.start)
-        )
+        for passed_over in (self.pruned_days, ()):
+            known_days = self._undated_days(file).difference(passed_over)
+            home = home_in_file(file, self.index, self.calendar, passed_over) or min(known_days, default=None)
+            if home:
+                return home
+        return self.window.start
 
     def _undated_days(self, file: LandingFile) -> set[date]:
         return set(self.known_undated_days.get(file.key, ()))
