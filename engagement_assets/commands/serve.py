@@ -56,21 +56,15 @@ def _become(command: Sequence[str]) -> NoReturn:
 
 def _service(given: Namespace) -> list[str]:
     """The program, by the name under which Dagster documents it, and its arguments."""
+    port = ["-p", port_of(given)]
     workspace = ["-w", given.workspace or str(PROJECT_ROOT / "workspace.yaml")]
     if given.service == CODE_SERVER:
         location = ["-m", "engagement_assets.definitions", "--location-name", "engagement_assets"]
-        return ["dagster", "api", "grpc", *location, "-h", _in_a_url(given.listen), "-p", port_of(given)]
+        return ["dagster", "api", "grpc", *location, "-h", _in_a_url(given.listen), *port]
     if given.service == DAEMON:
         return ["dagster-daemon", "run", *workspace]
-    return [
-        "dagster-webserver",
-        *workspace,
-        "-h",
-        given.listen,
-        "-p",
-        port_of(given),
-        *(["--read-only"] if given.read_only else []),
-    ]
+    read_only = ["--read-only"] if given.read_only else []
+    return ["dagster-webserver", *workspace, "-h", given.listen, *port, *read_only]
 
 
 def _check(given: Namespace) -> list[str]:
